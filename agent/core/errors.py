@@ -1,0 +1,63 @@
+"""The error tree: what went wrong, where, and the value seen.
+
+::
+
+    AgentError
+    ├── SettingsError        a setting, a TOML key or an argument that cannot be used
+    ├── LinkError            the connection to a game
+    │   ├── LinkClosed       the peer closed or reset the connection
+    │   ├── LinkTimeout      nothing arrived, or nothing could be written, in time
+    │   ├── LinkRefused      nobody listens there
+    │   └── ProtocolError    bytes that break the wire format
+    ├── ImageError           a picture that is refused before or while it is decoded
+    ├── GameError            a hosted game that cannot start or go on
+    └── WeightsError         weights that do not fit, are damaged, or are not sealed
+"""
+
+
+class AgentError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class SettingsError(AgentError):
+    """A setting is unknown, malformed, or switched on without what it needs."""
+
+
+class LinkError(AgentError):
+    """The connection to a game failed."""
+
+
+class LinkClosed(LinkError):
+    """The peer closed or reset the connection."""
+
+
+class LinkTimeout(LinkError):
+    """Nothing arrived, or nothing could be written, within its deadline."""
+
+
+class LinkRefused(LinkError):
+    """Nobody listens at the address."""
+
+
+class ProtocolError(LinkError):
+    """Bytes break the wire format; `reason` is a short stable code for counters."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+
+
+class ImageError(AgentError):
+    """A picture is refused; `reason` is a short stable code for counters."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+
+
+class GameError(AgentError):
+    """A hosted game cannot start or go on."""
+
+
+class WeightsError(AgentError):
+    """Weights do not fit, are damaged, or are not sealed by a manifest."""

@@ -1,0 +1,173 @@
+"""The values that rooms exchange: game state, frame, observation, action.
+
+Units: positions in metres (Unity: y is up), times in seconds unless the name says µs or ns,
+pixels with the origin top-left unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+ByteArray = NDArray[np.uint8]
+Vector2 = tuple[float, float]
+Vector3 = tuple[float, float, float]
+
+
+class ObjectKind(IntEnum):
+    """Kinds of the objects that BLX2 lists."""
+
+    XP = 1
+    GOLD = 2
+    HEALTH = 3
+    CHEST = 4
+    SHRINE = 5
+    PORTAL = 6
+    OTHER = 7
+
+
+class Menu:
+    """Names of `GameState.current_menu` that the wire defines; "" is play."""
+
+    PLAY: Final = ""
+    MAIN: Final = "MainMenu"
+    CHARACTER: Final = "CharacterSelect"
+    MAP: Final = "MapSelect"
+    LOADING: Final = "Loading"
+    LEVEL_UP: Final = "LevelUp"
+    CHEST: Final = "Chest"
+    ENCOUNTER: Final = "Encounter"
+    PAUSE: Final = "Pause"
+    DEATH: Final = "Death"
+    RESULTS: Final = "Results"
+
+
+class HumanInput(msgspec.Struct, frozen=True, eq=True):
+    """Trailer HINP: what a human pressed; click is 0…1 with the origin top-left."""
+
+    version: int
+    move: Vector2
+    look: Vector2
+    fire: bool
+    ability: bool
+    interact: bool
+    ui_click: bool
+    click: Vector2
+
+
+class RunInfo(msgspec.Struct, frozen=True, eq=True):
+    """Trailer BLX1: identity, timing and the run's counters."""
+
+    sequence: int
+    capture_time_us: int
+    capture_size_px: tuple[int, int]
+    screen_size_px: tuple[int, int]
+    rows_top_down: bool
+    run_ended: bool
+    run_won: bool
+    level: int
+    xp_fraction: float
+    kills: int
+    gold: int
+    damage_dealt: float
+    damage_taken: float
+    run_seed: int
+    reward: float
+    flags_reserved: int = 0
+
+
+class SceneInfo(msgspec.Struct, frozen=True, eq=False):
+    """Trailer BLX2: camera and what lies around.
+
+    camera_yaw_rad: 0 looks along +z, positive to the right; camera_pitch_rad: positive looks up.
+    enemy_kinds: u8 [n], low 7 bits kind, high bit elite or boss, in the order of the state's enemies.
+    object_kinds: u8 [m] of ObjectKind; object_positions: f32 [m, 3].
+    """
+
+    camera_yaw_rad: float
+    camera_pitch_rad: float
+    enemy_kinds: ByteArray
+    object_kinds: ByteArray
+    object_positions: FloatArray
+
+
+class GameState(msgspec.Struct, frozen=True, eq=False):
+    """One tick of the game as the wire carries it.
+
+    enemies: f32 [n, 4] = x, y, z, health. `unknown` is what follows the last known trailer, kept as it came.
+    """
+
+    position: Vector3
+    velocity: Vector3
+    health: float
+    max_health: float
+    game_time_s: float
+    is_playing: bool
+    is_paused: bool
+    enemies: FloatArray
+    current_menu: str
+    level_up_options: tuple[str, ...]
+    human: HumanInput | None = None
+    run: RunInfo | None = None
+    scene: SceneInfo | None = None
+    unknown: bytes = b""
+
+
+class Packet(msgspec.Struct, frozen=True, eq=False):
+    """One packet of the stream: a state, and the bytes of a frame (empty where the tick has none)."""
+
+    state: GameState
+    frame: bytes
+
+
+class Frame(msgspec.Struct, frozen=True, eq=False):
+    """A decoded picture, u8 [h, w, 3] RGB, upright, with the capture time of the packet that brought it."""
+
+    pixels: ByteArray
+    captured_at_s: float
+    received_at_s: float
+
+
+class Action(msgspec.Struct, frozen=True, eq=True):
+    """What the agent does for one tick.
+
+    move, look: each component −1 … 1. click: capture pixels, origin bottom-left, or None.
+    answers: sequence of the observation that this action was computed from, or None.
+    """
+
+    move: Vector2 = (0.0, 0.0)
+    look: Vector2 = (0.0, 0.0)
+    fire: bool = False
+    ability: bool = False
+    interact: bool = False
+    click: tuple[int, int] | None = None
+    answers: int | None = None
+
+
+NEUTRAL: Final = Action()
+
+
+class Observation(msgspec.Struct, frozen=True, eq=False):
+    """What a policy sees of one game at one instant.
+
+    elapsed_s: since the observation before it, from the game's own clock where there is one.
+    received_at_s: this machine's monotonic clock. frame may be older than the state, or absent.
+    sequence: the game's own number, or None from a game without BLX1.
+    is_first: first of an episode or after a reconnect; is_last, is_terminal: the run ended on this tick.
+    """
+
+    game: int
+    state: GameState
+    frame: Frame | None
+    sequence: int | None
+    elapsed_s: float
+    received_at_s: float
+    reward: float
+    is_first: bool
+    is_last: bool
+    is_terminal: bool
