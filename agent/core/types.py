@@ -158,7 +158,8 @@ class Observation(msgspec.Struct, frozen=True, eq=False):
     elapsed_s: since the observation before it, from the game's own clock where there is one.
     received_at_s: this machine's monotonic clock. frame may be older than the state, or absent.
     sequence: the game's own number, or None from a game without BLX1.
-    is_first: first of an episode or after a reconnect; is_last, is_terminal: the run ended on this tick.
+    is_first: first of an episode or after a reconnect; is_last, is_terminal: the run
+    ended since the observation before; is_won: it ended with a win.
     """
 
     game: int
@@ -171,3 +172,4 @@ class Observation(msgspec.Struct, frozen=True, eq=False):
     is_first: bool
     is_last: bool
     is_terminal: bool
+    is_won: bool = False

@@ -1,0 +1,1 @@
+"""Bytes ⇄ values: the BonkLink codec, its client, and the pictures it carries."""

@@ -1,0 +1,157 @@
+"""Where the time of an answer goes: a histogram for each stage, and a named cause for each missed deadline.
+
+Owns no clock; callers pass seconds on the one monotonic scale.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import StrEnum
+
+import msgspec
+from hdrh.histogram import HdrHistogram
+
+_HIGHEST_US = 60_000_000
+_SIGNIFICANT_DIGITS = 3
+
+
+class Stage(StrEnum):
+    """Parts of the walk of one frame, in order; `frame_to_action` is the whole walk as the agent sees it."""
+
+    DECODE = "decode"
+    QUEUE = "queue"
+    POLICY = "policy"
+    RETURN = "return"
+    SEND = "send"
+    FRAME_TO_ACTION = "frame_to_action"
+    PACKET_INTERVAL = "packet_interval"
+    LOOP_LAG = "loop_lag"
+    GC_PAUSE = "gc_pause"
+
+
+class Cause(StrEnum):
+    """Why a deadline was missed."""
+
+    NO_PACKET = "no packet"
+    DECODE = "decode"
+    QUEUE = "queue"
+    POLICY = "policy"
+    LOOP_LAG = "loop lag"
+    GARBAGE_COLLECTION = "garbage collection"
+    SEND = "send"
+
+
+class StageSummary(msgspec.Struct, frozen=True):
+    """Percentiles of one stage, milliseconds."""
+
+    count: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+class Walk(msgspec.Struct):
+    """Instants of one observation on its way to an action, monotonic seconds.
+
+    received: the packet was whole; published: the observation was ready; started: the policy's step began
+    on its lane; stepped: it ended there; returned: the loop had the result; sent: the action was handed over.
+    """
+
+    received_s: float
+    published_s: float
+    started_s: float
+    stepped_s: float
+    returned_s: float
+    sent_s: float
+
+
+class Pauses:
+    """The newest pauses of one kind (collections, loop lag), to be laid over a missed deadline."""
+
+    def __init__(self, keep: int = 64) -> None:
+        self._spans: deque[tuple[float, float]] = deque(maxlen=keep)
+
+    def add(self, start_s: float, end_s: float) -> None:
+        """Remember that nothing could run between the two instants."""
+        self._spans.append((start_s, end_s))
+
+    def overlap_s(self, start_s: float, end_s: float) -> float:
+        """Seconds of the remembered pauses that lie within the span."""
+        return sum(max(0.0, min(end_s, e) - max(start_s, s)) for s, e in self._spans)
+
+
+class Latency:
+    """Histograms by stage, and counters of deadline misses by cause."""
+
+    def __init__(self) -> None:
+        self._histograms = {stage: HdrHistogram(1, _HIGHEST_US, _SIGNIFICANT_DIGITS) for stage in Stage}
+        self.missed: dict[Cause, int] = dict.fromkeys(Cause, 0)
+        self.counters: dict[str, int] = {}
+        self.consecutive_missed = 0
+        self.longest_missed_run = 0
+        self.gc_pauses = Pauses()
+        self.lag_pauses = Pauses()
+
+    def record(self, stage: Stage, seconds: float) -> None:
+        """Add one duration to a stage; durations below 1 µs count as 1 µs."""
+        self._histograms[stage].record_value(min(_HIGHEST_US, max(1, round(seconds * 1e6))))
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add to a named counter."""
+        self.counters[name] = self.counters.get(name, 0) + n
+
+    def miss(self, cause: Cause) -> None:
+        """Count one deadline miss."""
+        self.missed[cause] += 1
+
+    def record_walk(self, walk: Walk, budget_s: float) -> Cause | None:
+        """Record all stages of one answered observation; returns the cause if it took longer than the budget."""
+        total_s = walk.sent_s - walk.received_s
+        self.record(Stage.DECODE, walk.published_s - walk.received_s)
+        self.record(Stage.QUEUE, walk.started_s - walk.published_s)
+        self.record(Stage.POLICY, walk.stepped_s - walk.started_s)
+        self.record(Stage.RETURN, walk.returned_s - walk.stepped_s)
+        self.record(Stage.SEND, walk.sent_s - walk.returned_s)
+        self.record(Stage.FRAME_TO_ACTION, total_s)
+        if total_s <= budget_s:
+            self.consecutive_missed = 0
+            return None
+        cause = self._cause(walk, total_s, budget_s)
+        self.miss(cause)
+        self.consecutive_missed += 1
+        self.longest_missed_run = max(self.longest_missed_run, self.consecutive_missed)
+        return cause
+
+    def _cause(self, walk: Walk, total_s: float, budget_s: float) -> Cause:
+        excess_s = total_s - budget_s
+        collected_s = self.gc_pauses.overlap_s(walk.received_s, walk.sent_s)
+        lagged_s = self.lag_pauses.overlap_s(walk.received_s, walk.sent_s)
+        if collected_s >= max(0.5 * excess_s, 1e-4):
+            return Cause.GARBAGE_COLLECTION
+        shares = {
+            Cause.DECODE: walk.published_s - walk.received_s,
+            Cause.QUEUE: walk.started_s - walk.published_s,
+            Cause.POLICY: walk.stepped_s - walk.started_s,
+            Cause.LOOP_LAG: walk.returned_s - walk.stepped_s,
+            Cause.SEND: walk.sent_s - walk.returned_s,
+        }
+        largest = max(shares, key=lambda cause: shares[cause])
+        if largest is not Cause.POLICY and lagged_s >= 0.5 * shares[largest]:
+            return Cause.LOOP_LAG
+        return largest
+
+    def summary(self) -> dict[str, StageSummary]:
+        """Percentiles of every stage that has been recorded."""
+        out = {}
+        for stage, h in self._histograms.items():
+            n = h.get_total_count()
+            if n:
+                p50, p90, p99 = (h.get_value_at_percentile(p) / 1e3 for p in (50, 90, 99))
+                out[stage.value] = StageSummary(n, p50, p90, p99, h.get_max_value() / 1e3)
+        return out
+
+    def buckets(self, stage: Stage) -> list[tuple[float, int]]:
+        """Non-empty buckets of one stage as (upper edge in ms, count), ascending."""
+        items = self._histograms[stage].get_recorded_iterator()
+        return [(item.value_iterated_to / 1e3, item.count_added_in_this_iter_step) for item in items]

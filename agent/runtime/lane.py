@@ -1,0 +1,44 @@
+"""One thread that runs one thing at a time, in order: `await lane.run(fn)`.
+
+Owns its thread. Work that was begun always ends; a caller that is cancelled only stops waiting for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Lane:
+    """A single worker thread with a name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+
+    def submit(self, fn: Callable[[], T]) -> Future[T]:
+        """Queue `fn` behind what was queued before."""
+        return self._executor.submit(fn)
+
+    def start(self, fn: Callable[[], T]) -> asyncio.Future[T]:
+        """Queue `fn`; the result is a future of the running loop."""
+        return asyncio.wrap_future(self.submit(fn))
+
+    async def run(self, fn: Callable[[], T]) -> T:
+        """Queue `fn` and wait for its result."""
+        return await self.start(fn)
+
+    def close(self) -> None:
+        """Let what runs end, drop what waits, and end the thread."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def __enter__(self) -> Lane:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
