@@ -107,7 +107,11 @@ class Actor:
             done, _ = await asyncio.wait({future}, timeout=timeout_s)
             if not done:
                 self._repeat(observations)
-        step = await future
+        try:
+            step = await future
+        except BaseException:
+            self._abandon(observations)
+            raise
         returned_s = self._clock.now_s()
         self._carry = step.carry
         for seat, item, action in zip(self.seats, taken, step.actions, strict=True):
@@ -118,6 +122,13 @@ class Actor:
         started_s = self._clock.now_s()
         carry, actions = self.policy.step(self._carry, observations)
         return _Step(carry, actions, started_s, self._clock.now_s())
+
+    def _abandon(self, observations: Sequence[Observation | None]) -> None:
+        """The step failed or was cancelled: leave every game of the batch with a neutral action."""
+        for seat, observation in zip(self.seats, observations, strict=True):
+            if observation is not None:
+                seat.feed.ledger.rejected += 1
+                seat.sink.send(NEUTRAL)
 
     def _repeat(self, observations: Sequence[Observation | None]) -> None:
         self._latency.count("late_steps")

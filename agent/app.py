@@ -1,0 +1,214 @@
+"""Builds every part, runs one TaskGroup, owns start and stop of a session of play."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import random
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+import structlog
+from rich.console import Console
+
+from agent.control.policies import Policy
+from agent.core.clock import Clock
+from agent.core.errors import AgentError
+from agent.core.latency import Latency
+from agent.link.bonklink import BonkLink
+from agent.link.endpoint import Endpoint
+from agent.link.imaging import decode_frame
+from agent.link.wire import Limits
+from agent.runtime.act import Actor, Seat, Watcher
+from agent.runtime.console import show
+from agent.runtime.episodes import EpisodeLog
+from agent.runtime.guard import CollectionTimer, Watchdog, guard
+from agent.runtime.lane import Lane
+from agent.runtime.report import session_report, write_report
+from agent.runtime.sense import Feed
+from agent.runtime.serve import serve
+from agent.runtime.status import Status
+
+SWITCH_INTERVAL_S = 0.0005
+BUDGET_S = 1 / 60
+log = structlog.get_logger(__name__)
+
+
+class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What one session of play is told; every field has passed the command line's checks."""
+
+    endpoints: tuple[Endpoint, ...]
+    names: tuple[str, ...]
+    seconds: float | None = None
+    episodes: int | None = None
+    seed: int = 0
+    report: Path | None = None
+    http_port: int | None = 8040
+    http_token: str = ""
+    limits: Limits = msgspec.field(default_factory=Limits)
+    real_time: bool = True
+    budget_s: float = BUDGET_S
+    watchdog: bool = True
+    game: str = ""
+    on_http: Callable[[int], None] | None = None
+
+
+class _Stop(Exception):
+    """The session's work is done; ends the TaskGroup."""
+
+
+class Session:
+    """One session: its parts, wired; `run` plays until told to stop."""
+
+    def __init__(
+        self,
+        options: SessionOptions,
+        policy: Policy,
+        clock: Clock,
+        *,
+        console: Console | None = None,
+        watchers: tuple[Watcher, ...] = (),
+    ) -> None:
+        self.options = options
+        self.latency = Latency()
+        self._clock = clock
+        self._console = console
+        self._policy = policy
+        self._stop = asyncio.Event()
+        count = len(options.endpoints)
+        self.feeds = [
+            Feed(i, options.names[i], clock, self.latency, real_time=options.real_time) for i in range(count)
+        ]
+        self.links = [
+            BonkLink(endpoint, feed, clock, limits=options.limits, rng=random.Random(options.seed + i))
+            for i, (endpoint, feed) in enumerate(zip(options.endpoints, self.feeds, strict=True))
+        ]
+        self.episodes = EpisodeLog(count, on_end=self._episode_ended)
+        self.seats = [Seat(feed, link) for feed, link in zip(self.feeds, self.links, strict=True)]
+        self.inference = Lane("inference")
+        self.imaging = Lane("imaging")
+        self.actor = Actor(
+            self.seats,
+            policy,
+            self.inference,
+            clock,
+            self.latency,
+            budget_s=options.budget_s,
+            watchers=(self.episodes, *watchers),
+        )
+        self.status = Status(clock, self.links, self.feeds, self.actor, self.latency, self.episodes)
+        self.http_port: int | None = None
+
+    def stop(self) -> None:
+        """End the session soon; safe to call twice."""
+        self._stop.set()
+
+    def _episode_ended(self) -> None:
+        wanted = self.options.episodes
+        if wanted is not None and len(self.episodes.results) >= wanted:
+            self.stop()
+
+    async def run(self) -> dict[str, Any]:
+        """Warm up, play until stopped, and return the report's values; raises what ended the session."""
+        await self.inference.run(self._policy.warm_up)
+        gc.collect()
+        gc.freeze()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        watchdog = Watchdog(sys.stderr, self._clock) if self.options.watchdog else None
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_stopping_on_signals(self.stop))
+            stack.enter_context(CollectionTimer(self._clock, self.latency))
+            if watchdog is not None:
+                stack.enter_context(watchdog)
+            stack.callback(self.inference.close)
+            stack.callback(self.imaging.close)
+            try:
+                await self._play(watchdog.alive if watchdog is not None else lambda: None)
+            finally:
+                for feed in self.feeds:
+                    feed.on_down("the session ended")
+                options = self.options
+                report = session_report(
+                    options.game, options.seed, self.status, self.episodes, self.actor, self._clock
+                )
+                report["http_port"] = self.http_port
+                if self.options.report is not None:
+                    write_report(self.options.report, report)
+        return report
+
+    async def _play(self, alive: Callable[[], None]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for link, feed in zip(self.links, self.feeds, strict=True):
+                    group.create_task(feed.sense(decode_frame, self.imaging), name=f"sense {feed.name}")
+                    group.create_task(link.run(), name=f"link {feed.name}")
+                group.create_task(self.actor.act(), name="act")
+                group.create_task(guard(self.seats, self._clock, self.latency, alive), name="guard")
+                if self.options.http_port is not None:
+                    group.create_task(self._serve(self.options.http_port), name="serve")
+                if self._console is not None:
+                    group.create_task(show(self.status, self._clock, self._console), name="console")
+                group.create_task(self._until_stopped(), name="stop")
+        except* _Stop:
+            pass
+
+    async def _serve(self, port: int) -> None:
+        await serve(self.status, port=port, token=self.options.http_token, clock=self._clock, ready=self._on_http)
+
+    def _on_http(self, port: int) -> None:
+        self.http_port = port
+        log.info("page", url=f"http://127.0.0.1:{port}/")
+        if self.options.on_http is not None:
+            self.options.on_http(port)
+
+    async def _until_stopped(self) -> None:
+        seconds = self.options.seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            pass
+        raise _Stop
+
+
+@contextlib.contextmanager
+def _stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Turn Ctrl-C and a polite kill into `stop`; where the loop takes no handlers, Ctrl-C cancels it as usual."""
+    loop = asyncio.get_running_loop()
+    taken = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop)
+            taken.append(number)
+        except (NotImplementedError, RuntimeError, ValueError):
+            break
+    try:
+        yield
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)
+
+
+def new_event_loop(endpoints: tuple[Endpoint, ...]) -> asyncio.AbstractEventLoop:
+    """The loop to run on: Proactor where a named pipe is opened, else uvloop or winloop.
+
+    Raises AgentError where a pipe is asked for off Windows.
+    """
+    if any(endpoint.pipe is not None for endpoint in endpoints):
+        if sys.platform != "win32":
+            raise AgentError("pipe:// games exist on Windows only; use bonklink://HOST:PORT")
+        return asyncio.ProactorEventLoop()
+    if sys.platform == "win32":
+        import winloop
+
+        loop: asyncio.AbstractEventLoop = winloop.new_event_loop()
+        return loop
+    import uvloop
+
+    loop = uvloop.new_event_loop()
+    return loop

@@ -1,0 +1,254 @@
+"""The command line: play, host, evaluate, doctor.
+
+Parses and checks; the work is done by `agent.app`, `agent.runtime` and `agent.games`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from agent.core.errors import AgentError
+
+Mode = Literal["real-time", "lock-step", "fast"]
+FrameFormat = Literal["jpeg", "raw_rgb"]
+
+app = App(
+    name="python -m agent",
+    help="Plays Megabonk, the built-in arena, or any Gymnasium environment, in real time.",
+    version_flags=["--version"],
+)
+
+
+def _size(text: str) -> tuple[int, int]:
+    from agent.core.errors import SettingsError
+
+    width, x, height = text.lower().partition("x")
+    if not (x and width.isdigit() and height.isdigit()):
+        raise SettingsError(f"--capture {text}: write WIDTHxHEIGHT, such as 320x180")
+    return int(width), int(height)
+
+
+@app.default
+@app.command
+def play(
+    *,
+    game: str = "auto",
+    games: int = 1,
+    policy: str = "kiter",
+    weights: Path | None = None,
+    seconds: float | None = None,
+    episodes: int | None = None,
+    seed: int = 0,
+    report: Path | None = None,
+    http_port: int | None = None,
+    http: bool = True,
+    open_page: bool = True,
+    lock_step: bool = False,
+    capture: str = "320x180",
+    config: Path | None = None,
+) -> int:
+    """Play a game over its socket, in real time.
+
+    Parameters
+    ----------
+    game
+        auto, arena, gym:[MODULE:]ID, bonklink://[HOST][:PORT] or pipe://NAME. auto is a game that answers at the
+        configured port or at 5555, else the arena.
+    games
+        How many games at once; with a port they are at PORT, PORT+1, …
+    policy
+        random, kiter, or a name that contains pilot.
+    weights
+        A sealed .safetensors file for the policy.
+    seconds
+        Stop after this long; without it, play until interrupted.
+    episodes
+        Stop after this many finished episodes.
+    seed
+        Seed of hosted games and of the policy.
+    report
+        Write a JSON report here at the end.
+    http_port
+        Port of the page; 0 picks one. Default: METABONK_HTTP_PORT.
+    http
+        Serve the page at all.
+    open_page
+        Open the page in a browser where there is a display.
+    lock_step
+        Host the game in lock-step instead of real time: it waits for each action.
+    capture
+        Picture size of a hosted arena, WIDTHxHEIGHT.
+    config
+        A TOML file of settings. Default: ./metabonk.toml where it exists.
+    """
+    from agent.play import PlayRequest, play_session
+
+    return play_session(
+        PlayRequest(
+            game=game,
+            games=games,
+            policy=policy,
+            weights=weights,
+            seconds=seconds,
+            episodes=episodes,
+            seed=seed,
+            report=report,
+            http_port=http_port,
+            http=http,
+            open_page=open_page,
+            lock_step=lock_step,
+            capture_px=_size(capture),
+            config=config,
+        )
+    )
+
+
+@app.command
+def host(
+    game: str,
+    /,
+    *,
+    port: int = 5560,
+    mode: Mode = "real-time",
+    capture: str = "320x180",
+    frame_format: Annotated[FrameFormat, Parameter(name="--format")] = "jpeg",
+    frame_hz: float = 10.0,
+    seed: int = 0,
+    window: bool = False,
+    profile: Path | None = None,
+    report: Path | None = None,
+) -> int:
+    """Host a game as a BonkLink server that any client can play.
+
+    Parameters
+    ----------
+    game
+        arena or gym:[MODULE:]ID.
+    port
+        TCP port on 127.0.0.1; 0 picks one and prints it.
+    mode
+        real-time, lock-step (waits for each action) or fast (never waits).
+    capture
+        Picture size, WIDTHxHEIGHT; the arena takes 84x84 to 1280x720.
+    frame_format
+        jpeg or raw_rgb.
+    frame_hz
+        Pictures per second; other packets carry the state alone.
+    seed
+        Seed of the game.
+    window
+        Open a window and let a person play (needs the extra `window`).
+    profile
+        TOML file with the action table of a Gymnasium environment.
+    report
+        Write the server's own counts and latencies here at the end.
+    """
+    from agent.games.hosting import HostOptions, run_host
+
+    return run_host(
+        HostOptions(
+            spec=game,
+            port=port,
+            mode=mode,
+            capture_px=_size(capture),
+            frame_format=frame_format,
+            frame_hz=frame_hz,
+            seed=seed,
+            window=window,
+            profile=profile,
+            report=report,
+        )
+    )
+
+
+@app.command
+def evaluate(
+    *,
+    policy: str = "kiter",
+    game: str = "arena",
+    episodes: int = 10,
+    seed: int = 0,
+    weights: Path | None = None,
+    report: Path | None = None,
+    real_time: bool = False,
+    capture: str = "320x180",
+    config: Path | None = None,
+) -> int:
+    """Measure a policy: returns, survival times, kills and levels of whole episodes.
+
+    Parameters
+    ----------
+    policy
+        random, kiter, or a name that contains pilot.
+    game
+        arena or gym:[MODULE:]ID in lock-step, as fast as possible; with --real-time any game.
+    episodes
+        How many; each begins at the start of a run.
+    seed
+        Episode k plays seed + k. Same seed, same report, but for keys named wall or latency.
+    weights
+        A sealed .safetensors file for the policy.
+    report
+        Write the JSON report here.
+    real_time
+        Play over the socket in real time instead.
+    capture
+        Picture size of a hosted arena, WIDTHxHEIGHT.
+    config
+        A TOML file of settings.
+    """
+    from agent.play import EvaluateRequest, evaluate_policy
+
+    return evaluate_policy(
+        EvaluateRequest(
+            policy=policy,
+            game=game,
+            episodes=episodes,
+            seed=seed,
+            weights=weights,
+            report=report,
+            real_time=real_time,
+            capture_px=_size(capture),
+            config=config,
+        )
+    )
+
+
+@app.command
+def doctor(*, config: Path | None = None) -> int:
+    """Look for what would keep the agent from playing well; one line a fault, with its remedy.
+
+    Parameters
+    ----------
+    config
+        A TOML file of settings.
+    """
+    from agent.play import run_doctor
+
+    return run_doctor(config)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command; returns the exit code: 0 done, 2 refused input, 1 failed, 130 interrupted."""
+    console = Console(stderr=True)
+    try:
+        result = app(list(argv), result_action="return_value", exit_on_error=True, print_error=True)
+    except AgentError as error:
+        console.print(f"[bold red]{type(error).__name__}[/]: ", end="")
+        console.print(str(error), markup=False, highlight=False)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return int(result) if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    sys.exit(run(sys.argv[1:]))
