@@ -1,0 +1,212 @@
+"""A BonkLink game written against the wire's description alone: nothing of the agent is imported.
+
+Plain sockets and struct, one thread a game, its own process. Sends a packet each period (state with enemies and
+BLX1; one JPEG or raw picture in six packets) and measures from the game's side how soon each is answered.
+
+    python foreign_game.py --ports 0 --seconds 10 --hz 60 --enemies 40 --frame picture.jpg
+
+Prints `ports P [P …]` once it listens, and one JSON object per game, as a list, at the end. Faults:
+`--flip-every K` flips one bit of the state's length in each K-th packet of a connection; `--close-every K` closes
+after K packets; `--nonce` puts a nonce of each packet into its position and expects `move` to carry it back;
+`--no-blx1` is an older plugin. SIGTERM ends it early with its report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from pathlib import Path
+
+STOP = threading.Event()
+
+
+def state_bytes(sequence: int, now_us: int, enemies: int, nonce: float, blx1: bool, kills: int) -> bytes:
+    head = struct.pack("<9fBBi", nonce, 0.0, 0.0, 0.0, 0.0, 0.0, 90.0, 100.0, sequence / 60, 1, 0, enemies)
+    body = b"".join(struct.pack("<4f", i % 8 - 4.0, 0.0, i // 8 - 2.0, 10.0) for i in range(enemies))
+    text = b"\x00" + struct.pack("<i", 0)
+    if not blx1:
+        return head + body + text
+    payload = struct.pack(
+        "<IQ4HBBHfIIffQf", sequence, now_us, 320, 180, 320, 180, 1, 0, 1, 0.5, kills, 0, 0.0, 0.0, 7, 0.0
+    )
+    return head + body + text + struct.pack("<II", 0x31584C42, len(payload)) + payload
+
+
+class Game:
+    """One listening port; serves its newest client."""
+
+    def __init__(self, port: int, args: argparse.Namespace, index: int) -> None:
+        self.args = args
+        self.rng = random.Random(args.seed + index)
+        self.listener = socket.create_server(("127.0.0.1", port))
+        self.listener.setblocking(False)
+        self.port = self.listener.getsockname()[1]
+        self.frame = Path(args.frame).read_bytes() if args.frame else b""
+        self.client: socket.socket | None = None
+        self.inbox = b""
+        self.sent_at: dict[int, float] = {}
+        self.nonces: dict[int, float] = {}
+        self.latencies: list[float] = []
+        self.report = {
+            "port": self.port, "packets": 0, "actions": 0, "answered": 0, "claims_unknown": 0, "clients": 0,
+            "nonce_wrong": 0, "faults": 0, "recovered_s": [], "neutral": 0, "unclaimed": 0,
+        }
+        self.fault_at: float | None = None
+        self.since_connect = 0
+
+    def accept(self) -> None:
+        try:
+            fresh, _ = self.listener.accept()
+        except BlockingIOError:
+            return
+        self.drop()
+        fresh.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        fresh.setblocking(False)
+        self.client, self.inbox, self.since_connect = fresh, b"", 0
+        self.report["clients"] += 1
+
+    def drop(self) -> None:
+        if self.client is not None:
+            self.client.close()
+        self.client = None
+        self.sent_at.clear()
+        self.nonces.clear()
+
+    def send(self, sequence: int) -> None:
+        if self.client is None:
+            return
+        args = self.args
+        nonce = round(self.rng.uniform(-1.0, 1.0), 3) if args.nonce else 0.0
+        state = state_bytes(sequence, time.monotonic_ns() // 1000, args.enemies, nonce, args.blx1, self.since_connect)
+        frame = self.frame if sequence % 6 == 0 else b""
+        size = bytearray(struct.pack("<i", len(state)))
+        self.since_connect += 1
+        flip = args.flip_every and self.since_connect % args.flip_every == 0
+        if flip:
+            size[self.rng.randrange(4)] ^= 1 << self.rng.randrange(8)
+            self.report["faults"] += 1
+            self.fault_at = time.monotonic()
+        try:
+            self.client.sendall(bytes(size) + state + struct.pack("<i", len(frame)) + frame)
+        except OSError:
+            self.drop()
+            return
+        self.report["packets"] += 1
+        if not flip:
+            self.sent_at[sequence] = time.monotonic()
+            self.nonces[sequence] = nonce
+            for old in [s for s in self.sent_at if s < sequence - 240]:
+                del self.sent_at[old], self.nonces[old]
+        if args.close_every and self.since_connect % args.close_every == 0:
+            self.report["faults"] += 1
+            self.fault_at = time.monotonic()
+            self.drop()
+
+    def read(self) -> None:
+        if self.client is None:
+            return
+        try:
+            data = self.client.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.drop()
+            return
+        now = time.monotonic()
+        self.inbox += data
+        while len(self.inbox) >= 4:
+            (size,) = struct.unpack_from("<i", self.inbox)
+            if len(self.inbox) < 4 + size:
+                break
+            self.action(self.inbox[4 : 4 + size], now)
+            self.inbox = self.inbox[4 + size :]
+
+    def action(self, body: bytes, now: float) -> None:
+        self.report["actions"] += 1
+        move_x, move_y, look_x, look_y, fire, ability, interact, click = struct.unpack_from("<4f4B", body)
+        if not any((move_x, move_y, look_x, look_y, fire, ability, interact, click)):
+            self.report["neutral"] += 1
+        rest = body[28:] if click else body[20:]
+        if len(rest) < 8 or struct.unpack_from("<I", rest)[0] != 0x31584341:
+            self.report["unclaimed"] += 1
+            return
+        (claimed,) = struct.unpack_from("<I", rest, 4)
+        sent = self.sent_at.pop(claimed, None)
+        if sent is None:
+            self.report["claims_unknown"] += 1
+            return
+        self.report["answered"] += 1
+        self.latencies.append(now - sent)
+        if self.args.nonce and abs(move_x - self.nonces.pop(claimed)) > 1e-4:
+            self.report["nonce_wrong"] += 1
+        if self.fault_at is not None:
+            self.report["recovered_s"].append(round(now - self.fault_at, 4))
+            self.fault_at = None
+
+    def result(self) -> dict[str, object]:
+        ordered = sorted(self.latencies)
+
+        def at(share: float) -> float | None:
+            return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1e3, 3) if ordered else None
+
+        return {**self.report, "p50_ms": at(0.5), "p90_ms": at(0.9), "p99_ms": at(0.99), "max_ms": at(1.0)}
+
+
+def serve(games: list[Game], args: argparse.Namespace) -> None:
+    """One loop for all games; packets of the games are spread over the period."""
+    period = 1.0 / args.hz
+    start = time.monotonic()
+    due = [start + period * i / len(games) for i in range(len(games))]
+    sequence = [0] * len(games)
+    while not STOP.is_set() and time.monotonic() - start < args.seconds:
+        sockets = [g.listener for g in games] + [g.client for g in games if g.client is not None]
+        timeout = max(0.0, min(due) - time.monotonic())
+        readable, _, _ = select.select(sockets, [], [], min(timeout, 0.1))
+        for game in games:
+            if game.listener in readable:
+                game.accept()
+            if game.client is not None and game.client in readable:
+                game.read()
+        for i, game in enumerate(games):
+            now = time.monotonic()
+            if now >= due[i]:
+                sequence[i] += 1
+                game.send(sequence[i])
+                due[i] = max(due[i] + period, now - period)
+    for game in games:
+        game.drop()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ports", type=int, nargs="+", default=[0])
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--hz", type=float, default=60.0)
+    parser.add_argument("--enemies", type=int, default=40)
+    parser.add_argument("--frame", help="file with the bytes of one picture")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--flip-every", type=int, default=0)
+    parser.add_argument("--close-every", type=int, default=0)
+    parser.add_argument("--nonce", action="store_true")
+    parser.add_argument("--no-blx1", dest="blx1", action="store_false")
+    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: STOP.set())
+    games = [Game(port, args, i) for i, port in enumerate(args.ports)]
+    print("ports", *[game.port for game in games], flush=True)
+    serve(games, args)
+    print(json.dumps([game.result() for game in games]), flush=True)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
