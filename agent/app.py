@@ -16,7 +16,7 @@ import msgspec
 import structlog
 from rich.console import Console
 
-from agent.control.policies import Policy
+from agent.control.policy import Policy
 from agent.core.clock import Clock
 from agent.core.errors import AgentError
 from agent.core.latency import Latency

@@ -1,0 +1,1 @@
+"""From observations to actions: encoding, policies, the arbiter, rewards and scores."""

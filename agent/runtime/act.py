@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from agent.control.arbiter import Arbiter
-from agent.control.policies import Policy
+from agent.control.policy import Policy
 from agent.core.clock import Clock
 from agent.core.latency import Latency, Walk
 from agent.core.types import NEUTRAL, Action, Observation
