@@ -100,15 +100,8 @@ class Actor:
 
     async def _answer(self, taken: list[tuple[Observation, float] | None]) -> None:
         observations = [t[0] if t is not None else None for t in taken]
-        future = self._lane.start(lambda: self._step(observations))
-        oldest_s = min(o.received_at_s for o in observations if o is not None)
-        if self.seats[0].feed.real_time:
-            timeout_s = max(0.0, oldest_s + self._budget_s - self._clock.now_s())
-            done, _ = await asyncio.wait({future}, timeout=timeout_s)
-            if not done:
-                self._repeat(observations)
         try:
-            step = await future
+            step = await self._in_time(observations)
         except BaseException:
             self._abandon(observations)
             raise
@@ -117,6 +110,17 @@ class Actor:
         for seat, item, action in zip(self.seats, taken, step.actions, strict=True):
             if item is not None:
                 self._send(seat, item[0], item[1], action, step, returned_s)
+
+    async def _in_time(self, observations: Sequence[Observation | None]) -> _Step:
+        """Run one step on the lane; past the budget, repeat the last actions once and go on waiting."""
+        future = self._lane.start(lambda: self._step(observations))
+        if self.seats[0].feed.real_time:
+            oldest_s = min(o.received_at_s for o in observations if o is not None)
+            timeout_s = max(0.0, oldest_s + self._budget_s - self._clock.now_s())
+            done, _ = await asyncio.wait({future}, timeout=timeout_s)
+            if not done:
+                self._repeat(observations)
+        return await future
 
     def _step(self, observations: Sequence[Observation | None]) -> _Step:
         started_s = self._clock.now_s()

@@ -195,7 +195,11 @@ class Feed:
         while True:
             pending = await self._inbox.get()
             if self._picture is not None:
-                await self._decode(self._picture, decode, lane)
+                try:
+                    await self._decode(self._picture, decode, lane)
+                except BaseException:
+                    self.ledger.expired += 1
+                    raise
                 if not self.is_armed:
                     self.ledger.expired += 1
                     continue
