@@ -1,0 +1,183 @@
+"""Every setting: typed, read once, unknown names refused.
+
+Precedence: defaults < TOML file < environment < command line. The caller passes the environment in; nothing is read
+at import. A setting enters with the feature that reads it; the names of features to come are refused as not built.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from rapidfuzz import process
+
+from agent.core.errors import SettingsError
+
+PREFIX: Final = "METABONK_"
+DEFAULT_FILE: Final = Path("metabonk.toml")
+_TRUE, _FALSE = {"1", "true"}, {"0", "false"}
+
+NOT_BUILT: Final = frozenset(
+    PREFIX + name
+    for name in """
+    USE_RESEARCH_SHM USE_VLM_MENU MENU_GOAL VLM_MENU_MODEL LLM_BACKEND LLM_MODEL LLM_BASE_URL LLM_API_KEY
+    LLM_TEMPERATURE LLM_MAX_TOKENS LLM_TIMEOUT_S USE_SIMA2 SIMA2_GOAL SIMA2_LOG SIMA2_PUSH_ROLLOUTS SIMA2_LOAD_CPQE
+    SIMA2_USE_SKILLS SKILL_DB_PATH USE_CAUSAL CAUSAL_HORIZON_S USE_DREAM_TRAINING DREAM_HORIZON DREAM_STARTS
+    DREAM_GAMMA DREAM_ACTOR_LR DREAM_ACTION_NOISE DREAM_DISTILL_COEF SERVED_POLICY USE_ACTIVE_INFERENCE
+    EFE_PREF_WEIGHT EFE_PREF_TAU TRAIN_CPQE LLM_AUTO_MERGE USE_LLM_SKILL_COMPOSER LLM_SKILL_SELECT_ALL
+    USE_LLM_PBT_WEIGHTS WEIGHTS_DIR
+    """.split()
+)
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+def _setting(default: Any, env: str, purpose: str, **bounds: Any) -> Any:
+    return Field(default=default, description=purpose, json_schema_extra={"env": PREFIX + env}, **bounds)
+
+
+class GeneralSettings(_Group):
+    """Settings of the process as a whole."""
+
+    http_port: int = _setting(8040, "HTTP_PORT", "Port of the page and the API; 0 picks one", ge=0, le=65535)
+    http_token: SecretStr = _setting(
+        SecretStr(""), "HTTP_TOKEN", "Bearer token for requests that write; made at the first start where empty"
+    )
+
+
+class LinkSettings(_Group):
+    """Where the game is, and how much it may send."""
+
+    use_bonklink: bool = _setting(
+        True, "USE_BONKLINK", "Look for a running game at the port, then at 5555, before the arena is played"
+    )
+    host: str = _setting("127.0.0.1", "BONKLINK_HOST", "Address of the game", min_length=1)
+    port: int = _setting(5560, "BONKLINK_PORT", "Port of the game; game i of several is at port + i", ge=1, le=65535)
+    use_pipe: bool = _setting(False, "BONKLINK_USE_PIPE", "Play over a Windows named pipe instead")
+    pipe_name: str = _setting("BonkLink", "BONKLINK_PIPE_NAME", "Name of the pipe", pattern=r"^[A-Za-z0-9_.-]{1,128}$")
+    max_frame_bytes: int = _setting(
+        4 << 20, "BONKLINK_MAX_FRAME_BYTES", "Largest frame accepted; raw 1080p needs 6220816", ge=1024, le=1 << 28
+    )
+    max_enemies: int = _setting(16_000, "BONKLINK_MAX_ENEMIES", "Most enemies accepted in a state", ge=1, le=1 << 20)
+
+
+class Settings(_Group):
+    """All settings, in groups; a TOML file has one table a group."""
+
+    general: GeneralSettings = GeneralSettings()
+    link: LinkSettings = LinkSettings()
+
+
+def fields() -> Iterator[tuple[str, str, FieldInfo]]:
+    """Every setting as (group, name, field)."""
+    for group, info in Settings.model_fields.items():
+        assert info.annotation is not None
+        for name, field in info.annotation.model_fields.items():
+            yield group, name, field
+
+
+def env_name(field: FieldInfo) -> str:
+    """The environment variable of a field."""
+    assert isinstance(field.json_schema_extra, dict)
+    return str(field.json_schema_extra["env"])
+
+
+def load_settings(
+    config: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object] | None = None
+) -> Settings:
+    """Read all settings once.
+
+    config: a TOML file, or None for `metabonk.toml` where it exists. overrides: `group.name` to values, from the
+    command line. Raises SettingsError naming the source, the value and the remedy.
+    """
+    values: dict[tuple[str, str], tuple[object, str]] = {}
+    _read_toml(config, values)
+    _read_environment(environ, values)
+    for key, value in (overrides or {}).items():
+        group, _, name = key.partition(".")
+        values[group, name] = (value, f"--{name.replace('_', '-')}")
+    return _build(values)
+
+
+def _build(values: Mapping[tuple[str, str], tuple[object, str]]) -> Settings:
+    groups: dict[str, dict[str, object]] = {}
+    for (group, name), (value, _) in values.items():
+        groups.setdefault(group, {})[name] = value
+    try:
+        return Settings.model_validate(groups)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = (str(first["loc"][0]), str(first["loc"][-1]))
+        value, source = values.get(where, ("", ".".join(map(str, first["loc"]))))
+        shown = "" if isinstance(value, SecretStr) else f" = {value!r}"
+        raise SettingsError(f"{source}{shown}: {first['msg']}") from error
+
+
+def _read_toml(config: Path | None, values: dict[tuple[str, str], tuple[object, str]]) -> None:
+    path = config or DEFAULT_FILE
+    if config is None and not path.is_file():
+        return
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"--config {path}: no such file") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    known = {(group, name): field for group, name, field in fields()}
+    for group, table in document.items():
+        if group not in Settings.model_fields or not isinstance(table, dict):
+            raise SettingsError(f"{path}: [{group}] is not a group of settings{_nearest(group, Settings.model_fields)}")
+        for name, value in table.items():
+            if (group, name) not in known:
+                names = [n for g, n in known if g == group]
+                raise SettingsError(f"{path}: {group}.{name} is not a setting{_nearest(name, names)}")
+            secret = known[group, name].annotation is SecretStr and isinstance(value, str)
+            values[group, name] = (SecretStr(value) if secret else value, f"{path}: {group}.{name}")
+
+
+def _read_environment(environ: Mapping[str, str], values: dict[tuple[str, str], tuple[object, str]]) -> None:
+    known = {env_name(field): (group, name, field) for group, name, field in fields()}
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX):
+            continue
+        if variable in known:
+            group, name, field = known[variable]
+            values[group, name] = (_parse(variable, text, field), variable)
+        elif variable in NOT_BUILT:
+            raise SettingsError(f"{variable}: not built yet; unset it")
+        else:
+            raise SettingsError(f"{variable} is not a setting{_nearest(variable, known)}")
+
+
+def _parse(variable: str, text: str, field: FieldInfo) -> object:
+    if field.annotation is bool:
+        if text.lower() not in _TRUE | _FALSE:
+            raise SettingsError(f"{variable}={text!r}: write 1, 0, true or false")
+        return text.lower() in _TRUE
+    if field.annotation is int:
+        try:
+            return int(text)
+        except ValueError as error:
+            raise SettingsError(f"{variable}={text!r}: a whole number is needed") from error
+    return SecretStr(text) if field.annotation is SecretStr else text
+
+
+def _nearest(name: str, known: Any) -> str:
+    match = process.extractOne(name, list(known), score_cutoff=60)
+    return f"; did you mean {match[0]}?" if match else ""
+
+
+def settings_table() -> str:
+    """The settings as a Markdown table, for the README."""
+    rows = ["| setting | TOML | default | what it does |", "|---|---|---|---|"]
+    for group, name, field in fields():
+        default = field.default
+        shown = "" if isinstance(default, SecretStr) else str(int(default) if isinstance(default, bool) else default)
+        rows.append(f"| `{env_name(field)}` | `{group}.{name}` | {shown} | {field.description} |")
+    return "\n".join(rows)
