@@ -1,0 +1,1 @@
+"""Games that this program hosts itself; they speak BonkLink like any other game."""

@@ -1,0 +1,235 @@
+"""Hosting a game: by name, in this process or in a child of its own.
+
+A child ends when its parent does, however the parent ends: it watches the pipe that the parent holds open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+from rapidfuzz import process
+
+from agent.core.clock import SystemClock
+from agent.core.errors import AgentError, GameError, SettingsError
+from agent.games.contract import HostedGame
+from agent.games.server import FrameFormat, GameServer, Mode, ServerOptions
+
+KINDS = ("arena", "gym:ID")
+START_TIMEOUT_S = 120.0
+
+
+class HostOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What to host and how; the command line's `host` in one value."""
+
+    spec: str = "arena"
+    port: int = 5560
+    mode: Mode = "real-time"
+    capture_px: tuple[int, int] = (320, 180)
+    frame_format: FrameFormat = "jpeg"
+    frame_hz: float = 10.0
+    seed: int = 0
+    start: str = "menu"
+    window: bool = False
+    profile: str | None = None
+    report: str | None = None
+
+
+def build_game(options: HostOptions) -> HostedGame:
+    """The game that a name stands for, reset to its seed; raises SettingsError for a name that means nothing."""
+    spec = options.spec
+    if spec == "arena":
+        from agent.games.arena.game import ArenaGame
+
+        game: HostedGame = ArenaGame(capture_px=options.capture_px)
+    elif spec.startswith("gym:"):
+        from agent.games.gymnasium_host import GymnasiumGame
+
+        game = GymnasiumGame(spec.removeprefix("gym:"), Path(options.profile) if options.profile else None)
+    else:
+        match = process.extractOne(spec, KINDS, score_cutoff=40)
+        hint = f"; did you mean {match[0]}?" if match else ""
+        raise SettingsError(f"{spec}: no such game; there are {', '.join(KINDS)}{hint}")
+    game.reset(options.seed, start=options.start)
+    return game
+
+
+async def _serve(game: HostedGame, options: HostOptions, ready: Callable[[int], None], stop: asyncio.Event) -> Any:
+    settings = ServerOptions(
+        port=options.port, mode=options.mode, frame_format=options.frame_format, frame_hz=options.frame_hz
+    )
+    human: Callable[[], Any] = lambda: None
+    on_frame = None
+    if options.window:
+        from agent.games.arena.window import HumanWindow
+
+        window = HumanWindow(options.capture_px, on_close=stop.set)
+        human, on_frame = window.poll, window.show
+        settings = msgspec.structs.replace(settings, frame_hz=60.0)
+    server = GameServer(game, settings, SystemClock(), human=human, on_frame=on_frame)
+    running = asyncio.ensure_future(server.run(ready))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        done, _ = await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in (running, stopping):
+            task.cancel()
+        await asyncio.gather(running, stopping, return_exceptions=True)
+        game.close()
+    return server.summary()
+
+
+def host(options: HostOptions, ready: Callable[[int], None], *, watch_stdin: bool = False) -> dict[str, Any]:
+    """Serve until stopped by Ctrl-C, by the window, or (`watch_stdin`) by the end of standard input."""
+    game = build_game(options)
+    summary: dict[str, Any] = {}
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        _stop_on_signals(stop)
+        if watch_stdin:
+            loop = asyncio.get_running_loop()
+            threading.Thread(target=_await_eof, args=(loop, stop), name="parent watch", daemon=True).start()
+        summary.update(await _serve(game, options, ready, stop))
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(main())
+    if options.report is not None:
+        Path(options.report).write_text(json.dumps(summary, indent=2), encoding="utf-8")
+    return summary
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    import signal
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except (NotImplementedError, RuntimeError, ValueError):
+            return
+
+
+def _await_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    try:
+        loop.call_soon_threadsafe(stop.set)
+    except RuntimeError:
+        return
+
+
+def run_host(options: HostOptions) -> int:
+    """The command `host`: serve one game and say where."""
+    try:
+        summary = host(options, lambda port: print(f"{options.spec} at bonklink://127.0.0.1:{port}", flush=True))
+    except KeyboardInterrupt:
+        return 130
+    print(json.dumps(summary), flush=True)
+    return 0
+
+
+class HostedProcess:
+    """A game in a child process; a context that ends the child.
+
+    The child starts at once and `port` waits for it, so that the parent can do its own slow work meanwhile.
+    """
+
+    def __init__(self, options: HostOptions) -> None:
+        self.options = msgspec.structs.replace(options, port=0)
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._port: int | None = None
+        self.summary: dict[str, Any] | None = None
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "agent.games.hosting", msgspec.json.encode(self.options).decode()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        self._reader = threading.Thread(target=self._read, name="hosted game", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._child.stdout is not None
+        for text in self._child.stdout:
+            self._lines.put(text)
+        self._lines.put("")
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child."""
+        return self._child.pid
+
+    def port(self, timeout_s: float = START_TIMEOUT_S) -> int:
+        """The port that the game listens on; raises GameError where the child fails or takes too long."""
+        if self._port is None:
+            try:
+                text = self._lines.get(timeout=timeout_s)
+            except queue.Empty as error:
+                raise GameError(f"{self.options.spec}: did not start within {timeout_s:.0f} s") from error
+            message = json.loads(text) if text else {"error": f"the game's process ended with {self._child.wait()}"}
+            if "error" in message:
+                raise GameError(f"{self.options.spec}: {message['error']}")
+            self._port = int(message["port"])
+        return self._port
+
+    def stop(self) -> dict[str, Any] | None:
+        """End the child and return the server's summary, None where it gave none."""
+        assert self._child.stdin is not None and self._child.stdout is not None
+        self._child.stdin.close()
+        try:
+            self._child.wait(10)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._reader.join(5)
+        while not self._lines.empty():
+            text = self._lines.get()
+            message = json.loads(text) if text else {}
+            self.summary = message.get("summary", self.summary)
+        self._child.stdout.close()
+        return self.summary
+
+    def __enter__(self) -> HostedProcess:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+def _child_main(argument: str) -> int:
+    """The child's main: options in, one JSON line with the port out, one with the summary at the end."""
+    try:
+        options = msgspec.json.decode(argument, type=HostOptions)
+        summary = host(options, lambda port: print(json.dumps({"port": port}), flush=True), watch_stdin=True)
+    except AgentError as error:
+        print(json.dumps({"error": str(error)}), flush=True)
+        return 1
+    print(json.dumps({"summary": summary}), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_child_main(sys.argv[1]))
