@@ -1,0 +1,1 @@
+"""The built-in game: a headless Megabonk with its own rules, screens and pictures."""

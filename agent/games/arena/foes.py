@@ -1,0 +1,218 @@
+"""Enemies: when they come, how strong they are, how they move, and whom they hurt."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from agent.games.arena import stats as st
+from agent.games.arena.chance import below, uniform
+from agent.games.arena.state import HASH, HASH_M, MAX_FOES
+from agent.games.arena.terrain import EDGE_M, height_at, tree_near
+
+_F = np.float32
+WAVE, MINIBOSS, BOSS, SWARM = range(4)
+PLAYER_RADIUS_M = 0.5
+FAR_M = 42.0
+RING_M = 24.0
+HIT_WAIT_S = 0.5
+
+
+@njit(cache=True)
+def health_factor(s: Any, rules: Any) -> Any:
+    """How much healthier enemies are now than at the start: time, difficulty, tier and swarm."""
+    curves, t = rules.curves, s.time_s / _F(60.0)
+    factor = (1.0 + curves[0] * t + curves[1] * t * t) * (1.0 + s.stats[st.DIFFICULTY]) * rules.tiers[s.tier]
+    return _F(factor * 2.0 ** (s.swarm_s / curves[10]))
+
+
+@njit(cache=True)
+def damage_factor(s: Any, rules: Any) -> Any:
+    """How much harder enemies hit now than at the start."""
+    curves, t = rules.curves, s.time_s / _F(60.0)
+    factor = (1.0 + curves[2] * t) * (1.0 + 0.5 * s.stats[st.DIFFICULTY]) * rules.tiers[s.tier]
+    return _F(factor * 2.0 ** (s.swarm_s / curves[11]))
+
+
+@njit(cache=True)
+def add_foe(s: Any, rules: Any, kind: int, elite: int, x: float, z: float) -> int:
+    """Add one enemy; −1 when the world is full."""
+    i = s.foes
+    if i >= MAX_FOES:
+        return -1
+    s.foe_x[i], s.foe_z[i] = _F(min(max(x, -EDGE_M), EDGE_M)), _F(min(max(z, -EDGE_M), EDGE_M))
+    s.foe_y[i] = height_at(s, s.foe_x[i], s.foe_z[i])
+    s.foe_vx[i] = s.foe_vz[i] = _F(0.0)
+    hp = rules.foes[kind, 0] * health_factor(s, rules)
+    if elite:
+        hp *= _F(6.0)
+    s.foe_hp[i] = s.foe_most[i] = hp
+    s.foe_kind[i], s.foe_elite[i] = kind, elite
+    s.foe_hit_s[i] = s.foe_slow_s[i] = s.foe_poison[i] = _F(0.0)
+    s.next_uid += 1
+    s.foe_uid[i] = s.next_uid
+    s.foes = i + 1
+    return int(i)
+
+
+@njit(cache=True)
+def place_around(s: Any, rules: Any, kind: int, elite: int) -> int:
+    """Add one enemy on a ring around the player, more often ahead of the way he runs."""
+    angle = uniform(s) * _F(2 * math.pi)
+    speed2 = s.vx * s.vx + s.vz * s.vz
+    if speed2 > 9.0 and uniform(s) < _F(0.4):
+        angle = _F(math.atan2(s.vx, s.vz)) + (uniform(s) - _F(0.5)) * _F(1.6)
+    r = _F(RING_M) + uniform(s) * _F(6.0)
+    return add_foe(s, rules, kind, elite, s.x + r * math.sin(angle), s.z + r * math.cos(angle))
+
+
+@njit(cache=True)
+def kind_with_role(s: Any, rules: Any, role: int, nth: int) -> int:
+    """The nth kind of a role, counting round."""
+    count = 0
+    for k in range(rules.foe_role.shape[0]):
+        count += rules.foe_role[k] == role
+    nth %= max(count, 1)
+    for k in range(rules.foe_role.shape[0]):
+        if rules.foe_role[k] == role:
+            if nth == 0:
+                return k
+            nth -= 1
+    return 0
+
+
+@njit(cache=True)
+def _wave_kind(s: Any, rules: Any) -> int:
+    kinds = rules.foe_role.shape[0]
+    total = 0
+    age_s = s.stage_s + _F(120.0 * s.stage)
+    for k in range(kinds):
+        total += rules.foe_role[k] == WAVE and rules.foes[k, 4] <= age_s
+    pick = below(s, max(total, 1))
+    for k in range(kinds):
+        if rules.foe_role[k] == WAVE and rules.foes[k, 4] <= age_s:
+            if pick == 0:
+                return k
+            pick -= 1
+    return 0
+
+
+@njit(cache=True)
+def spawn(s: Any, rules: Any, dt: float) -> None:
+    """Add what this tick brings: waves, elites, minibosses and the final swarm."""
+    curves, t = rules.curves, s.time_s / _F(60.0)
+    if s.swarm_s > 0:
+        s.spawn_credit += _F(curves[12] * dt)
+        most = int(curves[7])
+    else:
+        s.spawn_credit += _F((curves[3] + curves[4] * t) * (1.0 + s.stats[st.DIFFICULTY]) * dt)
+        most = min(int(curves[7]), int(curves[5] + curves[6] * t))
+    while s.spawn_credit >= 1.0:
+        s.spawn_credit -= _F(1.0)
+        if s.foes >= most:
+            continue
+        if s.swarm_s > 0 and uniform(s) < _F(0.7):
+            place_around(s, rules, kind_with_role(s, rules, SWARM, 0), 0)
+        else:
+            kind = _wave_kind(s, rules)
+            elite = 1 if uniform(s) < curves[8] + curves[9] * t else 0
+            s.spawn_credit -= rules.foes[kind, 3] - _F(1.0)
+            place_around(s, rules, kind, elite)
+    left_s = rules.timers_s[s.stage] - s.stage_s
+    if s.miniboss_next < rules.miniboss_left_s.shape[0] and left_s <= rules.miniboss_left_s[s.miniboss_next]:
+        place_around(s, rules, kind_with_role(s, rules, MINIBOSS, s.miniboss_next), 1)
+        s.miniboss_next += 1
+
+
+@njit(cache=True)
+def hash_foes(s: Any) -> None:
+    """Sort the enemies into cells around the player; those beyond fall into the cells at the edge."""
+    head, nxt = s.cell_head, s.cell_next
+    head[:] = -1
+    x0, z0 = s.x - _F(HASH * HASH_M / 2), s.z - _F(HASH * HASH_M / 2)
+    fx, fz = s.foe_x, s.foe_z
+    for i in range(s.foes):
+        cx = min(max(int((fx[i] - x0) * _F(1.0 / HASH_M)), 0), HASH - 1)
+        cz = min(max(int((fz[i] - z0) * _F(1.0 / HASH_M)), 0), HASH - 1)
+        c = cz * HASH + cx
+        nxt[i] = head[c]
+        head[c] = i
+
+
+@njit(cache=True)
+def _separate(s: Any, rules: Any, i: int) -> None:
+    """Push enemy i away from those of its cell that it overlaps."""
+    fx, fz, nxt = s.foe_x, s.foe_z, s.cell_next
+    ri = rules.foes[s.foe_kind[i], 5]
+    j = nxt[i]
+    budget = 6
+    while j >= 0 and budget > 0:
+        dx, dz = fx[i] - fx[j], fz[i] - fz[j]
+        room = (ri + rules.foes[s.foe_kind[j], 5]) * _F(0.8)
+        d2 = dx * dx + dz * dz
+        if d2 < room * room:
+            d = _F(math.sqrt(d2)) + _F(1e-3)
+            push = (room - d) * _F(0.25) / d
+            fx[i] += dx * push
+            fz[i] += dz * push
+            fx[j] -= dx * push
+            fz[j] -= dz * push
+        j = nxt[j]
+        budget -= 1
+
+
+@njit(cache=True)
+def move_foes(s: Any, rules: Any, dt: float) -> Any:
+    """Move all enemies; returns the damage that touching ones deal to the player this tick, before armor."""
+    fx, fy, fz, vx, vz = s.foe_x, s.foe_y, s.foe_z, s.foe_vx, s.foe_vz
+    hurt = _F(0.0)
+    factor = damage_factor(s, rules)
+    px, py, pz = s.x, s.y, s.z
+    step = _F(dt)
+    fade = _F(1.0) - step * _F(6.0)
+    haste = _F(1.0) + min(s.swarm_s * _F(0.006), _F(0.7))
+    for i in range(s.foes):
+        kind = s.foe_kind[i]
+        dx, dz = px - fx[i], pz - fz[i]
+        d = _F(math.sqrt(dx * dx + dz * dz)) + _F(1e-4)
+        speed = rules.foes[kind, 2] * haste
+        if s.foe_slow_s[i] > 0:
+            s.foe_slow_s[i] -= step
+            speed *= _F(0.4)
+        fx[i] += (dx / d * speed + vx[i]) * step
+        fz[i] += (dz / d * speed + vz[i]) * step
+        vx[i] *= fade
+        vz[i] *= fade
+        if (i + s.tick) & 3 == 0:
+            _settle(s, rules, i, kind, d)
+        reach = rules.foes[kind, 5] * (_F(1.5) if s.foe_elite[i] else _F(1.0)) + _F(PLAYER_RADIUS_M)
+        if s.foe_hit_s[i] > 0:
+            s.foe_hit_s[i] -= step
+        elif d < reach and abs(py - fy[i]) < _F(1.8):
+            s.foe_hit_s[i] = _F(HIT_WAIT_S)
+            hurt = max(hurt, rules.foes[kind, 1] * factor * (_F(1.3) if s.foe_elite[i] else _F(1.0)))
+    return hurt
+
+
+@njit(cache=True)
+def _settle(s: Any, rules: Any, i: int, kind: int, d: float) -> None:
+    """Every fourth tick: crowding, trees, ground, and return of those left far behind."""
+    _separate(s, rules, i)
+    flies = rules.foe_flies[kind] != 0
+    if not flies:
+        t = tree_near(s, s.foe_x[i], s.foe_z[i], 0.4)
+        if t >= 0:
+            dx, dz = s.foe_x[i] - s.tree_x[t], s.foe_z[i] - s.tree_z[t]
+            r = _F(math.sqrt(dx * dx + dz * dz)) + _F(1e-3)
+            out = (s.tree_r[t] + _F(0.4)) / r
+            # A little to the side as well, so that nobody is stuck behind a trunk.
+            s.foe_x[i] = s.tree_x[t] + dx * out + dz * _F(0.3)
+            s.foe_z[i] = s.tree_z[t] + dz * out - dx * _F(0.3)
+    s.foe_y[i] = height_at(s, s.foe_x[i], s.foe_z[i]) + (_F(0.8) if flies else _F(0.0))
+    if d > FAR_M:
+        angle = uniform(s) * _F(2 * math.pi)
+        s.foe_x[i] = _F(min(max(s.x + _F(RING_M) * math.sin(angle), -EDGE_M), EDGE_M))
+        s.foe_z[i] = _F(min(max(s.z + _F(RING_M) * math.cos(angle), -EDGE_M), EDGE_M))
