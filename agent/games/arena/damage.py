@@ -111,11 +111,11 @@ def hit(s: Any, rules: Any, i: int, slot: int, damage: float, from_x: float, fro
     s.foe_vx[i] = min(max(s.foe_vx[i] + dx / d * push, _F(-14.0)), _F(14.0))
     s.foe_vz[i] = min(max(s.foe_vz[i] + dz / d * push, _F(-14.0)), _F(14.0))
     if effects:
-        _effects(s, rules, i, slot, amount)
+        _effects(s, rules, i, amount)
 
 
 @njit(cache=True)
-def _effects(s: Any, rules: Any, i: int, slot: int, amount: float) -> None:
+def _effects(s: Any, rules: Any, i: int, amount: float) -> None:
     for k in range(rules.item_special.shape[0]):
         owned, code = s.items[k], rules.item_special[k]
         if owned == 0 or code < POISON or uniform(s) >= rules.item_value[k] * _F(owned):
@@ -128,7 +128,17 @@ def _effects(s: Any, rules: Any, i: int, slot: int, amount: float) -> None:
             s.foe_hp[i] -= _F(amount)
             s.dealt += _F(amount)
         elif code == EXPLODE:
-            blast(s, rules, s.foe_x[i], s.foe_z[i], 2.5, slot, amount * 0.65, False)
+            _splash(s, s.foe_x[i], s.foe_z[i], amount * 0.65)
+
+
+@njit(cache=True)
+def _splash(s: Any, x: float, z: float, damage: float) -> None:
+    """Plain damage around a point, without effects: hits and effects must not call each other for ever."""
+    for i in range(s.foes):
+        dx, dz = s.foe_x[i] - x, s.foe_z[i] - z
+        if dx * dx + dz * dz < _F(6.25):
+            s.foe_hp[i] -= _F(damage)
+            s.dealt += _F(damage)
 
 
 @njit(cache=True)
