@@ -1,0 +1,96 @@
+"""Speed of the arena's rules: world-ticks a second on one core, at minute five of real runs.
+
+    python tools/bench_arena.py [--worlds 64] [--repeats 7] [--out results/bench_arena.json]
+
+Every world plays five minutes with all systems on: four weapons from the start, characters that cannot die (or no
+world would reach minute five alike), cards taken as they come, movement in circles. Then the clock runs over five
+seconds of game, several times; the median counts. Enemies are kept near a hundred a world by the rules' own curves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import platform
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+from agent.games.arena import state as layout
+from agent.games.arena import stats
+from agent.games.arena.world import Worlds
+
+WEAPONS = ("FireStaff", "Bow", "Bananarang", "LightningBolt")
+
+
+def prepare(count: int, minutes: float) -> Worlds:
+    """Worlds played to the given minute."""
+    worlds = Worlds(count)
+    rules = worlds.catalog.rules
+    names = [w["name"] for w in worlds.catalog.weapons]
+    for w in range(count):
+        worlds.reset(w, 1000 + w)
+        record = worlds.records[w]
+        record["mortal"] = 0
+        for name in WEAPONS[1:]:
+            stats.give_weapon(record, rules, names.index(name))
+    for second in range(round(minutes * 60)):
+        steer(worlds, second)
+        worlds.controls["choice"] = second % 3
+        worlds.run(60)
+    return worlds
+
+
+def steer(worlds: Worlds, second: int) -> None:
+    angle = second * 0.35 + np.arange(len(worlds.records))
+    worlds.controls["move_x"], worlds.controls["move_y"] = np.cos(angle), np.sin(angle)
+
+
+def measure(worlds: Worlds, repeats: int) -> dict[str, object]:
+    """Rates over `repeats` stretches of five seconds of game."""
+    rates, foes, shots = [], [], []
+    for repeat in range(repeats):
+        steer(worlds, repeat)
+        start = time.perf_counter()
+        played = worlds.run(300)
+        rates.append(played / (time.perf_counter() - start))
+        foes.append(float(worlds.records["foes"].mean()))
+        shots.append(float(worlds.records["shots"].mean()))
+    weapons = (worlds.records["weapon"] >= 0).sum(axis=1)
+    return {
+        "world_ticks_per_s_median": round(statistics.median(rates)),
+        "world_ticks_per_s_all": [round(r) for r in rates],
+        "enemies_mean": round(statistics.mean(foes), 1),
+        "projectiles_mean": round(statistics.mean(shots), 1),
+        "weapons_min": int(weapons.min()),
+        "level_mean": round(float(worlds.records["level"].mean()), 1),
+        "share_playing": round(float((worlds.records["phase"] == layout.PLAY).mean()), 3),
+        "minute": round(float(worlds.records["time_s"].mean()) / 60, 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worlds", type=int, default=64)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    result = {
+        "benchmark": "bench_arena",
+        "utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
+        "worlds": args.worlds,
+        **measure(prepare(args.worlds, args.minutes), args.repeats),
+    }
+    text = json.dumps(result, indent=2)
+    print(text)
+    if args.out is not None:
+        args.out.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
