@@ -41,7 +41,7 @@ class Worlds:
         if not 0 <= tier < len(self.catalog.rules.tiers):
             raise GameError(f"tier {tier}: there are {len(self.catalog.rules.tiers)}")
         self.records[world : world + 1].view(np.uint8)[:] = 0
-        rules_of.begin(self.records[world], self.catalog.rules, seed & 0xFFFFFFFFFFFFFFFF, character, tier)
+        rules_of.begin(self.records[world], self.catalog.rules, seed & 0x7FFFFFFFFFFFFFFF, character, tier)
         self.controls[world] = 0
         self.controls[world]["choice"] = layout.NONE
 
