@@ -1,0 +1,29 @@
+"""Policies by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rapidfuzz import process
+
+from agent.control.policy import Policy
+from agent.core.errors import SettingsError
+
+NAMES = ("random", "kiter")
+
+
+def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Policy:
+    """The policy of this name; raises SettingsError with the nearest one where there is none."""
+    if weights is not None:
+        raise SettingsError(f"--weights {weights}: the policy {name} has no weights")
+    if name == "random":
+        from agent.control.random_policy import RandomPolicy
+
+        return RandomPolicy(seed)
+    if name == "kiter":
+        from agent.control.kiter import Kiter
+
+        return Kiter()
+    match = process.extractOne(name, NAMES, score_cutoff=40)
+    hint = f"; did you mean {match[0]}?" if match else ""
+    raise SettingsError(f"--policy {name}: there are {', '.join(NAMES)}{hint}")

@@ -1,0 +1,104 @@
+"""Scores of whole episodes: survival time capped at 20 minutes, a win counting as the cap; kills beside it.
+
+Statistics are the mean, the interquartile mean and its bootstrap interval (Agarwal et al. 2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from agent.control.reward import RewardTable
+from agent.core.types import Observation
+
+CAP_S: Final = 1200.0
+RESAMPLES: Final = 2000
+
+
+class EpisodeResult(msgspec.Struct, frozen=True):
+    """One finished episode; times are the game's own seconds."""
+
+    score_s: float
+    survival_s: float
+    won: bool
+    kills: int
+    level: int
+    episode_return: float
+    steps: int
+
+
+class EpisodeTracker:
+    """Turns one game's observations into episode results."""
+
+    def __init__(self) -> None:
+        self._rewards = RewardTable()
+        self._return = 0.0
+        self._steps = 0
+
+    def add(self, observation: Observation) -> EpisodeResult | None:
+        """Add one observation; the result of the episode that it ends, if it ends one."""
+        if observation.is_first and not observation.is_last:
+            self._return, self._steps = 0.0, 0
+        self._return += self._rewards.of(observation)
+        self._steps += 1
+        if not observation.is_last:
+            return None
+        state, run = observation.state, observation.state.run
+        survival_s = state.game_time_s
+        result = EpisodeResult(
+            score_s=round(CAP_S if observation.is_won else min(survival_s, CAP_S), 3),
+            survival_s=round(survival_s, 3),
+            won=observation.is_won,
+            kills=run.kills if run is not None else 0,
+            level=run.level if run is not None else 0,
+            episode_return=round(self._return, 6),
+            steps=self._steps,
+        )
+        self._return, self._steps = 0.0, 0
+        return result
+
+
+def interquartile_mean(values: np.ndarray) -> float:
+    """Mean of the middle half: a quarter is cut from each end, whole values only."""
+    ordered = np.sort(values)
+    cut = len(ordered) // 4
+    return float(ordered[cut : len(ordered) - cut].mean())
+
+
+def statistics(values: Sequence[float], seed: int = 0) -> dict[str, float]:
+    """Mean, interquartile mean and a 95 % bootstrap interval of each; empty for no values."""
+    if not values:
+        return {}
+    data = np.asarray(values, np.float64)
+    rng = np.random.default_rng(seed)
+    samples = data[rng.integers(0, len(data), (RESAMPLES, len(data)))]
+    means = samples.mean(axis=1)
+    iqms = np.array([interquartile_mean(row) for row in samples])
+    low, high = np.percentile(means, (2.5, 97.5))
+    iqm_low, iqm_high = np.percentile(iqms, (2.5, 97.5))
+    return {
+        "mean": round(float(data.mean()), 4),
+        "mean_low": round(float(low), 4),
+        "mean_high": round(float(high), 4),
+        "iqm": round(interquartile_mean(data), 4),
+        "iqm_low": round(float(iqm_low), 4),
+        "iqm_high": round(float(iqm_high), 4),
+    }
+
+
+def summarise(results: Sequence[EpisodeResult]) -> dict[str, Any]:
+    """Statistics of finished episodes by measure, with their count."""
+    if not results:
+        return {"count": 0}
+    return {
+        "count": len(results),
+        "wins": sum(r.won for r in results),
+        "score_s": statistics([r.score_s for r in results]),
+        "survival_s": statistics([r.survival_s for r in results]),
+        "kills": statistics([float(r.kills) for r in results]),
+        "level": statistics([float(r.level) for r in results]),
+        "episode_return": statistics([r.episode_return for r in results]),
+    }

@@ -1,0 +1,103 @@
+"""Whole episodes of a hosted game in lock-step, as fast as possible, without a socket.
+
+The game advances one tick for each action; nothing expires and nothing is late. Same game, policy and seed give the
+same actions, to the bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from agent.control.arbiter import Arbiter
+from agent.control.policy import Policy
+from agent.control.score import EpisodeResult, EpisodeTracker, summarise
+from agent.core.clock import Clock
+from agent.core.types import Frame, Observation
+from agent.games.contract import HostedGame
+from agent.link.wire import encode_action
+
+REPORT_SCHEMA = "metabonk-evaluation/1"
+FRAME_EVERY = 6
+MAX_TICKS = 60 * 60 * 60
+
+
+class Rollout:
+    """One policy on one game, episode after episode."""
+
+    def __init__(self, game: HostedGame, policy: Policy, *, frames: bool) -> None:
+        self.action_hash = hashlib.sha256()
+        self._game = game
+        self._policy = policy
+        self._frames = frames
+        self._arbiter = Arbiter()
+
+    def episode(self, seed: int) -> EpisodeResult:
+        """Play one episode from the start of a run."""
+        game = self._game
+        game.reset(seed, start="run")
+        carry = self._policy.initial(1)
+        tracker = EpisodeTracker()
+        frame: Frame | None = None
+        for tick in range(MAX_TICKS):
+            state = game.state()
+            now_s = tick * game.tick_s
+            if self._frames and tick % FRAME_EVERY == 0:
+                frame = Frame(game.render(), now_s, now_s)
+            run = state.run
+            ended = run is not None and run.run_ended
+            observation = Observation(
+                game=0,
+                state=state,
+                frame=frame,
+                sequence=tick,
+                elapsed_s=game.tick_s if tick else 0.0,
+                received_at_s=now_s,
+                reward=run.reward if run is not None else 0.0,
+                is_first=tick == 0,
+                is_last=ended,
+                is_terminal=ended,
+                is_won=run is not None and run.run_won,
+            )
+            result = tracker.add(observation)
+            if result is not None:
+                return result
+            carry, actions = self._policy.step(carry, [observation])
+            action = self._arbiter.choose(actions[0], None, state).action
+            self.action_hash.update(encode_action(action))
+            game.tick(action)
+        raise RuntimeError(f"no episode of {game.name} with seed {seed} ended within {MAX_TICKS} ticks")
+
+
+def evaluate(
+    game: HostedGame,
+    policy: Policy,
+    clock: Clock,
+    *,
+    episodes: int,
+    seed: int,
+    frames: bool = False,
+    on_episode: Callable[[int, EpisodeResult], None] = lambda index, result: None,
+) -> dict[str, Any]:
+    """Play `episodes` episodes with seeds `seed`, `seed`+1, … and return the report's values."""
+    policy.warm_up()
+    rollout = Rollout(game, policy, frames=frames)
+    start_s = clock.now_s()
+    results = []
+    for index in range(episodes):
+        results.append(rollout.episode(seed + index))
+        on_episode(index, results[-1])
+    return {
+        "schema": REPORT_SCHEMA,
+        "game": game.name,
+        "policy": policy.name,
+        "seed": seed,
+        "episodes": episodes,
+        "statistics": summarise(results),
+        "results": [msgspec.to_builtins(r) for r in results],
+        "action_hash": rollout.action_hash.hexdigest(),
+        "wall_seconds": round(clock.now_s() - start_s, 3),
+    }
