@@ -29,6 +29,7 @@ _PREFERENCES: Final = (
     ("cursed", -5.0), ("difficulty", -5.0),
 )  # fmt: skip
 _RARITIES: Final = (("legendary", 3.0), ("epic", 2.0), ("rare", 1.2), ("uncommon", 0.5), ("(new)", 1.5))
+_INTERACTABLE: Final = (ObjectKind.CHEST, ObjectKind.SHRINE, ObjectKind.PORTAL)
 _VALUE: Final = {ObjectKind.XP: 1.0, ObjectKind.GOLD: 0.5, ObjectKind.HEALTH: 3.0}
 
 
@@ -79,7 +80,7 @@ def _act(carry: _Carry, observation: Observation) -> Action:
     heading = _heading(state, carry.heading)
     carry.heading = heading
     carry.used_s += observation.elapsed_s
-    interact = carry.used_s > 0.25
+    interact = carry.used_s > 0.25 and _useful(state)
     if carry.used_s > 0.5:
         carry.used_s = 0.0
     relative = heading - yaw
@@ -89,6 +90,19 @@ def _act(carry: _Carry, observation: Observation) -> Action:
         interact=interact,
         answers=observation.sequence,
     )
+
+
+def _useful(state: GameState) -> bool:
+    """True where the nearest thing to interact with is a chest or a shrine: portals call bosses."""
+    scene = state.scene
+    if scene is None:
+        return True
+    things = np.flatnonzero(np.isin(scene.object_kinds, _INTERACTABLE))
+    if not len(things):
+        return False
+    offsets = scene.object_positions[things] - np.array(state.position, np.float32)
+    nearest = things[int(np.argmin((offsets[:, [0, 2]] ** 2).sum(axis=1)))]
+    return int(scene.object_kinds[nearest]) != ObjectKind.PORTAL
 
 
 def _heading(state: GameState, before: float) -> float:
