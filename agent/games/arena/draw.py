@@ -34,11 +34,12 @@ def text_size_px(text: str, scale: float) -> tuple[int, int]:
 def caption(
     pixels: Any, text: str, x: float, y: float, scale: float, colour: Colour = WHITE, *, centred: bool = False
 ) -> None:
-    """Write one line, its left (or centre) at x and its middle at y, with a dark edge to be read on anything."""
+    """Write one line, its left (or centre) at x and its middle at y, with a shadow to be read on anything."""
     width, height = text_size_px(text, scale)
     at = (round(x - width / 2 if centred else x), round(y + height / 2))
     thick = max(1, round(scale * 1.6))
-    cv2.putText(pixels, text, at, FONT, scale, DARK, thick + max(1, round(scale * 2)), cv2.LINE_AA)
+    drop = max(1, round(scale * 1.5))
+    cv2.putText(pixels, text, (at[0] + drop, at[1] + drop), FONT, scale, DARK, thick, cv2.LINE_AA)
     cv2.putText(pixels, text, at, FONT, scale, colour, thick, cv2.LINE_AA)
 
 

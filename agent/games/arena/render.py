@@ -137,28 +137,30 @@ def _foes(world: Any, tiles: Atlas, foes: Any) -> FloatArray:
 
 def _shots(world: Any, tiles: Atlas) -> FloatArray:
     n = int(world["shots"])
-    rows = []
-    for i in range(n):
-        way = int(world["shot_way"][i])
-        size = _SHOT_SIZE_M[way] if way != _ARC else float(world["shot_radius"][i])
-        if size > 0 and way != _TRAIL:
-            tile = tiles.others[_SHOTS[way]]
-            rows.append((tile, world["shot_x"][i], world["shot_y"][i], world["shot_z"][i], size, 0, 0))
-    return np.array(rows, np.float32).reshape(-1, 7)
+    ways = world["shot_way"][:n]
+    table = np.zeros((n, 7), np.float32)
+    table[:, 0] = np.array([tiles.others[name] for name in _SHOTS])[ways]
+    table[:, 1], table[:, 2] = world["shot_x"][:n], world["shot_y"][:n]
+    table[:, 3] = world["shot_z"][:n]
+    table[:, 4] = np.where(ways == _ARC, world["shot_radius"][:n], np.array(_SHOT_SIZE_M)[ways])
+    return table[(ways != _TRAIL) & (table[:, 4] > 0)]
 
 
 def _kinds(world: Any, prefix: str, count: str, pictures: dict[int, tuple[str, float]], tiles: Atlas) -> FloatArray:
     n = int(world[count])
-    kinds, xs, zs = world[f"{prefix}_kind"], world[f"{prefix}_x"], world[f"{prefix}_z"]
-    used = world["thing_used"] if prefix == "thing" else np.zeros(n)
-    rows = []
-    for i in range(n):
-        dx, dz = float(xs[i] - world["x"]), float(zs[i] - world["z"])
-        if used[i] or dx * dx + dz * dz > scene.FAR_M**2:
-            continue
-        name, size = pictures[int(kinds[i])]
-        rows.append((tiles.others[name], xs[i], height_at(world, float(xs[i]), float(zs[i])), zs[i], size, 0, size * 0.3))
-    return np.array(rows, np.float32).reshape(-1, 7)
+    kinds, xs, zs = world[f"{prefix}_kind"][:n], world[f"{prefix}_x"][:n], world[f"{prefix}_z"][:n]
+    shown = (xs - world["x"]) ** 2 + (zs - world["z"]) ** 2 < scene.FAR_M**2
+    if prefix == "thing":
+        shown &= world["thing_used"][:n] == 0
+    table = np.zeros((int(shown.sum()), 7), np.float32)
+    tile_of, size_of = np.zeros(16), np.zeros(16)
+    for kind, (name, size) in pictures.items():
+        tile_of[kind], size_of[kind] = tiles.others[name], size
+    table[:, 0], table[:, 4] = tile_of[kinds[shown]], size_of[kinds[shown]]
+    table[:, 1], table[:, 3] = xs[shown], zs[shown]
+    table[:, 2] = scene.heights(world["height"], xs[shown], zs[shown])
+    table[:, 6] = table[:, 4] * 0.3
+    return table
 
 
 def _trees(world: Any, tiles: Atlas) -> FloatArray:

@@ -20,6 +20,7 @@ FIELD_OF_VIEW = 1.25
 BEHIND_M, ABOVE_M = 7.5, 3.6
 FAR_M = 85.0
 NEAR_M = 0.8
+SPRITES_FROM_M = 3.5
 
 
 @njit(cache=True)
@@ -92,7 +93,7 @@ def draw_sprite(
     h, w = pixels.shape[0], pixels.shape[1]
     rx, rz = x - eye[0], z - eye[2]
     d = rx * view[0] + rz * view[1]
-    if d < NEAR_M or d > FAR_M:
+    if d < SPRITES_FROM_M or d > FAR_M:
         return
     side = rx * view[1] - rz * view[0]
     scale = view[2] / d
@@ -170,3 +171,18 @@ def draw_sprites(pixels: Any, depth: Any, tiles: Any, table: Any, eye: Any, view
             pixels, depth, tiles[int(table[i, 0])], table[i, 1], table[i, 2], table[i, 3], table[i, 4], eye, view,
             int(table[i, 5]),
         )  # fmt: skip
+
+
+@njit(cache=True)
+def heights(height: Any, xs: Any, zs: Any) -> Any:
+    """Height of the ground under many points, f32 [n]."""
+    out = np.empty(xs.shape[0], np.float32)
+    for k in range(xs.shape[0]):
+        u = min(max((xs[k] + HALF_M) / CELL_M, 0.0), GRID - 1.001)
+        v = min(max((zs[k] + HALF_M) / CELL_M, 0.0), GRID - 1.001)
+        j, i = int(u), int(v)
+        fu, fv = u - j, v - i
+        top = height[i, j] + (height[i, j + 1] - height[i, j]) * fu
+        low = height[i + 1, j] + (height[i + 1, j + 1] - height[i + 1, j]) * fu
+        out[k] = _F(top + (low - top) * fv)
+    return out
