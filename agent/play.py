@@ -5,22 +5,23 @@ Owns the hosted games' processes; the session itself is `agent.app`'s.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import os
 import sys
+import threading
 import webbrowser
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import asyncio
 
 import msgspec
 from rich.console import Console
 
 from agent.core.clock import SystemClock
-from agent.core.errors import SettingsError
+from agent.core.errors import AgentError, SettingsError
 from agent.core.settings import Settings, load_settings
+from agent.games.hosting import HostedProcess, HostOptions
 from agent.link.endpoint import Endpoint, parse_endpoint
 from agent.runtime.report import check_report_path
 
@@ -99,30 +100,167 @@ def resolve_game(request: PlayRequest, settings: Settings, console: Console) -> 
     return str(found)
 
 
-@contextlib.contextmanager
-def open_games(
-    request: PlayRequest, settings: Settings, spec: str
-) -> Iterator[tuple[tuple[Endpoint, ...], tuple[str, ...]]]:
-    """Host the games, or name the ones that run elsewhere; hosted ones end with the context."""
-    if not is_hosted(spec):
-        first = parse_endpoint(spec, default_host=settings.link.host, default_port=settings.link.port)
-        endpoints = tuple(first.numbered(i) for i in range(request.games))
-        yield endpoints, tuple(f"game {i}" for i in range(request.games))
-        return
-    from agent.games.hosting import HostedProcess, HostOptions
+class _Games:
+    """The games of a session: hosted ones are child processes that start at once and end with the stack."""
 
-    with contextlib.ExitStack() as stack:
-        hosts = []
-        for i in range(request.games):
+    def __init__(self, stack: contextlib.ExitStack, request: PlayRequest, settings: Settings, spec: str) -> None:
+        self.hosts: list[HostedProcess] = []
+        self._fixed: tuple[Endpoint, ...] = ()
+        count = request.games
+        if not is_hosted(spec):
+            first = parse_endpoint(spec, default_host=settings.link.host, default_port=settings.link.port)
+            self._fixed = tuple(first.numbered(i) for i in range(count))
+            self.names = tuple(f"game {i}" for i in range(count)) if count > 1 else ("game",)
+            return
+        self.names = tuple(f"{spec} {i}" for i in range(count)) if count > 1 else (spec,)
+        for i in range(count):
             options = HostOptions(
                 spec=spec,
-                port=0,
                 mode="lock-step" if request.lock_step else "real-time",
                 capture_px=request.capture_px,
                 seed=request.seed + i,
             )
-            hosts.append(stack.enter_context(HostedProcess(options)))
-        yield (
-            _Ports(hosts),  # type: ignore[misc]
-            tuple(f"{spec} {i}" if request.games > 1 else spec for i in range(request.games)),
+            self.hosts.append(stack.enter_context(HostedProcess(options)))
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Where the games listen; waits for hosted ones."""
+        if self._fixed:
+            return self._fixed
+        return tuple(Endpoint("127.0.0.1", host.port()) for host in self.hosts)
+
+
+def _open_page(port: int, *, wanted: bool) -> None:
+    """Show the page where there is a display to show it on."""
+    shown = sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    if wanted and shown:
+        threading.Thread(target=webbrowser.open, args=(f"http://127.0.0.1:{port}/",), daemon=True).start()
+
+
+def play_session(request: PlayRequest) -> int:
+    """The command `play`; returns the exit code."""
+    console = Console(stderr=True)
+    _check(request)
+    settings = _settings(request)
+    spec = resolve_game(request, settings, console)
+    token = ""
+    if request.http:
+        from agent.runtime.token import default_folder, load_token
+
+        token = load_token(settings.general.http_token.get_secret_value(), default_folder())
+    with contextlib.ExitStack() as stack:
+        games = _Games(stack, request, settings, spec)
+        from agent.app import Session, SessionOptions, new_event_loop
+        from agent.control.policies import build_policy
+        from agent.link.wire import Limits
+
+        policy = build_policy(request.policy, seed=request.seed, weights=request.weights)
+        port = settings.general.http_port if request.http_port is None else request.http_port
+        options = SessionOptions(
+            endpoints=games.endpoints(),
+            names=games.names,
+            seconds=request.seconds,
+            episodes=request.episodes,
+            seed=request.seed,
+            report=request.report,
+            http_port=port if request.http else None,
+            http_token=token,
+            limits=Limits(max_frame_bytes=settings.link.max_frame_bytes, max_enemies=settings.link.max_enemies),
+            real_time=not request.lock_step,
+            game=spec,
+            on_http=lambda bound: _announce(console, bound, wanted=request.open_page),
         )
+
+        async def main() -> dict[str, Any]:
+            return await Session(options, policy, SystemClock(), console=console).run()
+
+        try:
+            with asyncio.Runner(loop_factory=lambda: new_event_loop(options.endpoints)) as runner:
+                report = runner.run(main())
+        except* AgentError as group:
+            raise _first(group) from group
+    _print_end(console, report)
+    return 0
+
+
+def _announce(console: Console, port: int, *, wanted: bool) -> None:
+    console.print(f"Watch it at http://127.0.0.1:{port}/", highlight=False)
+    _open_page(port, wanted=wanted)
+
+
+def _first(group: BaseExceptionGroup[AgentError]) -> AgentError:
+    """The first plain error of a group of groups."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, AgentError)
+    return error
+
+
+def _print_end(console: Console, report: dict[str, Any]) -> None:
+    from agent.runtime.console import line
+
+    console.print(line(report), soft_wrap=True, highlight=False, markup=False)
+
+
+def evaluate_policy(request: EvaluateRequest) -> int:
+    """The command `evaluate`; returns the exit code."""
+    console = Console(stderr=True)
+    if request.episodes < 1:
+        raise SettingsError(f"--episodes {request.episodes}: at least 1")
+    if request.report is not None:
+        check_report_path(request.report)
+    if request.real_time:
+        return play_session(
+            PlayRequest(
+                game=request.game,
+                policy=request.policy,
+                weights=request.weights,
+                episodes=request.episodes,
+                seed=request.seed,
+                report=request.report,
+                capture_px=request.capture_px,
+                config=request.config,
+                open_page=False,
+                http_port=0,
+            )
+        )
+    if not is_hosted(request.game):
+        raise SettingsError(f"--game {request.game}: only hosted games run in lock-step; add --real-time")
+    from agent.control.policies import build_policy
+    from agent.games.hosting import build_game
+    from agent.runtime.evaluate import evaluate
+    from agent.runtime.report import write_report
+
+    _settings(request)
+    game = build_game(HostOptions(spec=request.game, capture_px=request.capture_px, seed=request.seed, start="run"))
+    policy = build_policy(request.policy, seed=request.seed, weights=request.weights)
+    try:
+        report = evaluate(
+            game,
+            policy,
+            SystemClock(),
+            episodes=request.episodes,
+            seed=request.seed,
+            on_episode=lambda i, r: console.print(
+                f"episode {i}: {r.survival_s:.1f} s, {r.kills} kills, level {r.level}, return {r.episode_return:.2f}",
+                highlight=False,
+            ),
+        )
+    finally:
+        game.close()
+    if request.report is not None:
+        write_report(request.report, report)
+    print(json.dumps(report["statistics"], indent=2))
+    return 0
+
+
+def run_doctor(config: Path | None) -> int:
+    """The command `doctor`; 0 where nothing is wrong, 1 where something is."""
+    from agent.runtime.doctor import diagnose
+
+    settings = load_settings(config, os.environ, {})
+    findings = asyncio.run(diagnose(settings, SystemClock()))
+    console = Console()
+    for finding in findings:
+        console.print(finding.line(), highlight=False, markup=False, soft_wrap=True)
+    return 1 if any(finding.level == "fault" for finding in findings) else 0

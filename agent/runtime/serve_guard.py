@@ -1,0 +1,69 @@
+"""What every request passes before its handler: who asks, from where, with what.
+
+Against pages of other origins (CSRF, DNS rebinding) on the user's own machine; see the README's threat model.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+_BODY_TYPES = ("application/json", "application/msgpack")
+_READS = ("GET", "HEAD")
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+log = structlog.get_logger(__name__)
+
+
+def refusal(request: web.Request, port: int, token: str) -> tuple[int, str] | None:
+    """Status and reason of a request that may not pass, None for one that may."""
+    hosts = {f"{host}:{port}" for host in LOCAL_HOSTS} | (set(LOCAL_HOSTS) if port == 80 else set())
+    if request.headers.getall("Host", []) not in [[host] for host in hosts]:
+        return 421, "this server answers to its own address only"
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+        return 403, "a page of another origin asks"
+    origin = request.headers.get("Origin")
+    if origin is not None and origin not in {f"http://{host}" for host in hosts}:
+        return 403, "a page of another origin asks"
+    if request.method in _READS:
+        return None
+    if request.content_type not in _BODY_TYPES:
+        return 415, "send application/json or application/msgpack"
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), token.encode()):
+        return 401, "send Authorization: Bearer with the token"
+    return None
+
+
+def guard(port_of: Callable[[], int], token: str) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    """The middleware that refuses, that hides failures' insides, and that sets the headers of every answer."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        refused = refusal(request, port_of(), token)
+        response: web.StreamResponse
+        if refused is not None:
+            status, reason = refused
+            log.info("request_refused", status=status, reason=reason, method=request.method)
+            response = web.json_response({"error": reason}, status=status)
+        else:
+            try:
+                response = await handler(request)
+            except web.HTTPException as error:
+                response = web.json_response({"error": error.reason}, status=error.status)
+                if "Allow" in error.headers:
+                    response.headers["Allow"] = error.headers["Allow"]
+        response.headers.update(_HEADERS)
+        return response
+
+    return middleware
