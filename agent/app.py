@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 import structlog
@@ -81,9 +81,7 @@ class Session:
         self._policy = policy
         self._stop = asyncio.Event()
         count = len(options.endpoints)
-        self.feeds = [
-            Feed(i, options.names[i], clock, self.latency, real_time=options.real_time) for i in range(count)
-        ]
+        self.feeds = [Feed(i, options.names[i], clock, self.latency, real_time=options.real_time) for i in range(count)]
         self.links = [
             BonkLink(endpoint, feed, clock, limits=options.limits, rng=random.Random(options.seed + i))
             for i, (endpoint, feed) in enumerate(zip(options.endpoints, self.feeds, strict=True))
@@ -133,9 +131,7 @@ class Session:
                 for feed in self.feeds:
                     feed.on_down("the session ended")
                 options = self.options
-                report = session_report(
-                    options.game, options.seed, self.status, self.episodes, self.actor, self._clock
-                )
+                report = session_report(options.game, options.seed, self.status, self.episodes, self.actor, self._clock)
                 report["http_port"] = self.http_port
                 if self.options.report is not None:
                     write_report(self.options.report, report)

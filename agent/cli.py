@@ -121,7 +121,6 @@ def host(
     frame_format: Annotated[FrameFormat, Parameter(name="--format")] = "jpeg",
     frame_hz: float = 10.0,
     seed: int = 0,
-    window: bool = False,
     profile: Path | None = None,
     report: Path | None = None,
 ) -> int:
@@ -143,8 +142,6 @@ def host(
         Pictures per second; other packets carry the state alone.
     seed
         Seed of the game.
-    window
-        Open a window and let a person play (needs the extra `window`).
     profile
         TOML file with the action table of a Gymnasium environment.
     report
@@ -161,9 +158,8 @@ def host(
             frame_format=frame_format,
             frame_hz=frame_hz,
             seed=seed,
-            window=window,
-            profile=profile,
-            report=report,
+            profile=None if profile is None else str(profile),
+            report=None if report is None else str(report),
         )
     )
 

@@ -11,10 +11,12 @@ from typing import Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.control import menus
 from agent.core.types import Action, FloatArray, GameState, Menu, ObjectKind, Observation
 
+F64 = NDArray[np.float64]
 _DIRECTIONS: Final = 24
 _ANGLES = np.arange(_DIRECTIONS) * (2 * math.pi / _DIRECTIONS)
 _RING = np.stack([np.sin(_ANGLES), np.cos(_ANGLES)], axis=1)
@@ -117,7 +119,7 @@ def _heading(state: GameState, before: float) -> float:
     return float(_ANGLES[int(np.argmax(score))])
 
 
-def _danger(here: np.ndarray, ahead: np.ndarray, enemies: FloatArray) -> np.ndarray:
+def _danger(here: F64, ahead: F64, enemies: FloatArray) -> F64:
     """How near each direction leads to enemies, the near ones counting most."""
     if not len(enemies):
         return np.zeros(len(ahead))
@@ -127,10 +129,10 @@ def _danger(here: np.ndarray, ahead: np.ndarray, enemies: FloatArray) -> np.ndar
         return np.zeros(len(ahead))
     end = np.linalg.norm(ahead[:, None] - near, axis=2)
     middle = np.linalg.norm((ahead[:, None] + here) / 2 - near, axis=2)
-    return (np.exp(-end / 2.2) * 3.0 + np.exp(-middle / 1.3) * 6.0).sum(axis=1)
+    return np.asarray((np.exp(-end / 2.2) * 3.0 + np.exp(-middle / 1.3) * 6.0).sum(axis=1))
 
 
-def _gain(here: np.ndarray, state: GameState) -> np.ndarray:
+def _gain(here: F64, state: GameState) -> F64:
     """How well each direction leads to things worth having."""
     gain = np.zeros(_DIRECTIONS)
     scene = state.scene
@@ -149,4 +151,4 @@ def _gain(here: np.ndarray, state: GameState) -> np.ndarray:
     pull = worth / (distance + 3.0)
     chosen = np.argsort(-pull)[:24]
     toward = offsets[chosen] / distance[chosen, None]
-    return (_RING @ toward.T).clip(0.0) @ pull[chosen] * 2.0
+    return np.asarray((_RING @ toward.T).clip(0.0) @ pull[chosen] * 2.0)

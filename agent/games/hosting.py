@@ -40,7 +40,6 @@ class HostOptions(msgspec.Struct, frozen=True, kw_only=True):
     frame_hz: float = 10.0
     seed: int = 0
     start: str = "menu"
-    window: bool = False
     profile: str | None = None
     report: str | None = None
 
@@ -68,15 +67,7 @@ async def _serve(game: HostedGame, options: HostOptions, ready: Callable[[int], 
     settings = ServerOptions(
         port=options.port, mode=options.mode, frame_format=options.frame_format, frame_hz=options.frame_hz
     )
-    human: Callable[[], Any] = lambda: None
-    on_frame = None
-    if options.window:
-        from agent.games.arena.window import HumanWindow
-
-        window = HumanWindow(options.capture_px, on_close=stop.set)
-        human, on_frame = window.poll, window.show
-        settings = msgspec.structs.replace(settings, frame_hz=60.0)
-    server = GameServer(game, settings, SystemClock(), human=human, on_frame=on_frame)
+    server = GameServer(game, settings, SystemClock())
     running = asyncio.ensure_future(server.run(ready))
     stopping = asyncio.ensure_future(stop.wait())
     try:
@@ -92,7 +83,7 @@ async def _serve(game: HostedGame, options: HostOptions, ready: Callable[[int], 
 
 
 def host(options: HostOptions, ready: Callable[[int], None], *, watch_stdin: bool = False) -> dict[str, Any]:
-    """Serve until stopped by Ctrl-C, by the window, or (`watch_stdin`) by the end of standard input."""
+    """Serve until stopped by Ctrl-C or (`watch_stdin`) by the end of standard input."""
     game = build_game(options)
     summary: dict[str, Any] = {}
 
@@ -215,7 +206,9 @@ class HostedProcess:
     def __enter__(self) -> HostedProcess:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 

@@ -227,8 +227,8 @@ class BonkLink:
         """One connection from start to end; returns why it ended."""
         try:
             connection = await self._connect()
-        except LinkError as error:
-            return error
+        except LinkError as failure:
+            return failure
         self._connection = connection
         self.counters.connects += 1
         self.listener.on_up()

@@ -46,7 +46,9 @@ def _check_size(width: int, height: int, limits: ImageLimits) -> None:
     if width < 1 or height < 1:
         raise ImageError("bad_size", f"{width}×{height}")
     if max(width, height) > limits.max_side_px or width * height > limits.max_pixels:
-        raise ImageError("too_large", f"{width}×{height}, limit {limits.max_side_px} a side, {limits.max_pixels} in all")
+        raise ImageError(
+            "too_large", f"{width}×{height}, limit {limits.max_side_px} a side, {limits.max_pixels} in all"
+        )
 
 
 def _decode_raw(data: bytes, rows_top_down: bool, limits: ImageLimits) -> ByteArray:
@@ -137,8 +139,7 @@ def resize(pixels: ByteArray, width: int, height: int) -> ByteArray:
 
     shrinking = width * height < pixels.shape[0] * pixels.shape[1]
     method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    resized: ByteArray = cv2.resize(pixels, (width, height), interpolation=method)
-    return resized
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=method), np.uint8)
 
 
 def image_to_capture(

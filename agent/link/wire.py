@@ -172,9 +172,7 @@ def _read_human(data: bytes, at: int) -> tuple[HumanInput | None, int]:
         raise ProtocolError("trailer_version", f"HINP version {version}")
     if not math.isfinite(mx + my + lx + ly + cx + cy):
         raise ProtocolError("not_finite", "in HINP")
-    human = HumanInput(
-        version, (mx, my), (lx, ly), fire != 0, ability != 0, interact != 0, click != 0, (cx, cy)
-    )
+    human = HumanInput(version, (mx, my), (lx, ly), fire != 0, ability != 0, interact != 0, click != 0, (cx, cy))
     return human, at + _HINP.size
 
 

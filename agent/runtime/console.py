@@ -20,7 +20,12 @@ def line(status: dict[str, Any]) -> str:
     games = status["games"]
     up = sum(game["link"]["state"] == "up" for game in games)
     rate_hz = sum(game["action_hz"] for game in games)
-    parts = [f"{status['uptime_s']:6.0f} s", f"{status['policy']}", f"{up}/{len(games)} up", f"{rate_hz:5.1f} actions/s"]
+    parts = [
+        f"{status['uptime_s']:6.0f} s",
+        f"{status['policy']}",
+        f"{up}/{len(games)} up",
+        f"{rate_hz:5.1f} actions/s",
+    ]
     walk = status["latency"].get("frame_to_action")
     if walk:
         parts.append(f"frame→action p50 {walk['p50_ms']:.2f} ms p99 {walk['p99_ms']:.2f} ms")

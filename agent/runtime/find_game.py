@@ -23,7 +23,7 @@ async def answers_as_game(endpoint: Endpoint, *, patience_s: float = _PATIENCE_S
         async with asyncio.timeout(patience_s):
             reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
             (size,) = _HEAD.unpack(await reader.readexactly(_HEAD.size))
-            return 1 <= size <= _LARGEST_STATE_BYTES
+            return bool(1 <= size <= _LARGEST_STATE_BYTES)
     except (OSError, TimeoutError, asyncio.IncompleteReadError):
         return False
     finally:

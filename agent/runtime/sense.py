@@ -5,7 +5,6 @@ A `Feed` belongs to one game. It owns no socket and no policy; the link calls it
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from statistics import median

@@ -142,7 +142,7 @@ def _asset(name: str, kind: str) -> Callable[[web.Request], Awaitable[web.Stream
 def routes(source: StatusSource) -> list[Route]:
     """The routes that are always there."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Metrics(source))  # type: ignore[arg-type]
+    registry.register(_Metrics(source))
 
     async def status(request: web.Request) -> web.StreamResponse:
         return web.json_response(source.status())

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
@@ -45,7 +46,7 @@ def refusal(request: web.Request, port: int, token: str) -> tuple[int, str] | No
     return None
 
 
-def guard(port_of: Callable[[], int], token: str) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def guard(port_of: Callable[[], int], token: str) -> Middleware:
     """The middleware that refuses, that hides failures' insides, and that sets the headers of every answer."""
 
     @web.middleware

@@ -56,8 +56,17 @@ class Game:
         self.nonces: dict[int, float] = {}
         self.latencies: list[float] = []
         self.report = {
-            "port": self.port, "packets": 0, "actions": 0, "answered": 0, "claims_unknown": 0, "clients": 0,
-            "nonce_wrong": 0, "faults": 0, "recovered_s": [], "neutral": 0, "unclaimed": 0,
+            "port": self.port,
+            "packets": 0,
+            "actions": 0,
+            "answered": 0,
+            "claims_unknown": 0,
+            "clients": 0,
+            "nonce_wrong": 0,
+            "faults": 0,
+            "recovered_s": [],
+            "neutral": 0,
+            "unclaimed": 0,
         }
         self.fault_at: float | None = None
         self.since_connect = 0

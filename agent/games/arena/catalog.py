@@ -23,7 +23,8 @@ STATS: Final = (
     "powerup_chance",
 )  # fmt: skip
 WAYS: Final = (
-    "bolt", "bounce", "arc", "aura", "spiral", "pierce", "chain", "trail", "seek", "boomerang", "frost", "orbit", "mine",
+    "bolt", "bounce", "arc", "aura", "spiral", "pierce", "chain", "trail", "seek", "boomerang", "frost", "orbit",
+    "mine",
 )  # fmt: skip
 SPECIALS: Final = ("", "free_chest", "poison", "heal_drop", "freeze", "explode", "strike", "save")
 ROLES: Final = ("wave", "miniboss", "boss", "swarm")

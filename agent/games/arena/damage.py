@@ -28,7 +28,7 @@ def special(s: Any, rules: Any, code: int) -> Any:
 
 
 @njit(cache=True)
-def add_drop(s: Any, kind: int, x: float, z: float, value: float) -> None:
+def add_drop(s: Any, kind: int, x: Any, z: Any, value: Any) -> None:
     """Leave something on the ground; in a full world XP goes into the first heap of XP instead."""
     i = s.drops
     if i < MAX_DROPS:
@@ -86,7 +86,7 @@ def bury(s: Any, rules: Any) -> None:
 
 
 @njit(cache=True)
-def hit(s: Any, rules: Any, i: int, slot: int, damage: float, from_x: float, from_z: float, effects: bool) -> None:
+def hit(s: Any, rules: Any, i: int, slot: int, damage: Any, from_x: Any, from_z: Any, effects: bool) -> None:
     """One hit on enemy i by the weapon in `slot`; it is buried at the end of the tick."""
     chance = s.stats[st.CRIT_CHANCE] + s.weapon_stats[slot, st.W_CRIT]
     crits = int(chance)
@@ -115,7 +115,7 @@ def hit(s: Any, rules: Any, i: int, slot: int, damage: float, from_x: float, fro
 
 
 @njit(cache=True)
-def _effects(s: Any, rules: Any, i: int, amount: float) -> None:
+def _effects(s: Any, rules: Any, i: int, amount: Any) -> None:
     for k in range(rules.item_special.shape[0]):
         owned, code = s.items[k], rules.item_special[k]
         if owned == 0 or code < POISON or uniform(s) >= rules.item_value[k] * _F(owned):
@@ -132,7 +132,7 @@ def _effects(s: Any, rules: Any, i: int, amount: float) -> None:
 
 
 @njit(cache=True)
-def _splash(s: Any, x: float, z: float, damage: float) -> None:
+def _splash(s: Any, x: Any, z: Any, damage: Any) -> None:
     """Plain damage around a point, without effects: hits and effects must not call each other for ever."""
     for i in range(s.foes):
         dx, dz = s.foe_x[i] - x, s.foe_z[i] - z
@@ -142,7 +142,7 @@ def _splash(s: Any, x: float, z: float, damage: float) -> None:
 
 
 @njit(cache=True)
-def blast(s: Any, rules: Any, x: float, z: float, radius: float, slot: int, damage: float, effects: bool) -> int:
+def blast(s: Any, rules: Any, x: Any, z: Any, radius: Any, slot: int, damage: Any, effects: bool) -> int:
     """Hit every enemy within `radius` of a point; returns how many."""
     x0, z0 = s.x - _F(HASH * HASH_M / 2), s.z - _F(HASH * HASH_M / 2)
     reach = radius + 1.2
@@ -165,7 +165,7 @@ def blast(s: Any, rules: Any, x: float, z: float, radius: float, slot: int, dama
 
 
 @njit(cache=True)
-def touched(s: Any, rules: Any, x: float, z: float, radius: float, but: int) -> int:
+def touched(s: Any, rules: Any, x: Any, z: Any, radius: Any, but: int) -> int:
     """An enemy that a circle touches, other than the one with id `but`; −1 for none."""
     x0, z0 = s.x - _F(HASH * HASH_M / 2), s.z - _F(HASH * HASH_M / 2)
     reach = radius + 0.9
@@ -186,7 +186,7 @@ def touched(s: Any, rules: Any, x: float, z: float, radius: float, but: int) -> 
 
 
 @njit(cache=True)
-def nearest(s: Any, x: float, z: float, within: float, but: int) -> int:
+def nearest(s: Any, x: Any, z: Any, within: Any, but: int) -> int:
     """The nearest living enemy within a distance, other than the one with id `but`; −1 for none."""
     best, found = _F(within * within), -1
     for i in range(s.foes):

@@ -38,7 +38,7 @@ def damage_factor(s: Any, rules: Any) -> Any:
 
 
 @njit(cache=True)
-def add_foe(s: Any, rules: Any, kind: int, elite: int, x: float, z: float) -> int:
+def add_foe(s: Any, rules: Any, kind: int, elite: int, x: Any, z: Any) -> int:
     """Add one enemy; −1 when the world is full."""
     i = s.foes
     if i >= MAX_FOES:
@@ -101,7 +101,7 @@ def _wave_kind(s: Any, rules: Any) -> int:
 
 
 @njit(cache=True)
-def spawn(s: Any, rules: Any, dt: float) -> None:
+def spawn(s: Any, rules: Any, dt: Any) -> None:
     """Add what this tick brings: waves, elites, minibosses and the final swarm."""
     curves, t = rules.curves, s.time_s / _F(60.0)
     if s.swarm_s > 0:
@@ -165,7 +165,7 @@ def _separate(s: Any, rules: Any, i: int) -> None:
 
 
 @njit(cache=True)
-def move_foes(s: Any, rules: Any, dt: float) -> Any:
+def move_foes(s: Any, rules: Any, dt: Any) -> Any:
     """Move all enemies; returns the damage that touching ones deal to the player this tick, before armor."""
     fx, fy, fz, vx, vz = s.foe_x, s.foe_y, s.foe_z, s.foe_vx, s.foe_vz
     hurt = _F(0.0)
@@ -198,7 +198,7 @@ def move_foes(s: Any, rules: Any, dt: float) -> Any:
 
 
 @njit(cache=True)
-def _settle(s: Any, rules: Any, i: int, kind: int, d: float) -> None:
+def _settle(s: Any, rules: Any, i: int, kind: int, d: Any) -> None:
     """Every fourth tick: crowding, trees, ground, and return of those left far behind."""
     _separate(s, rules, i)
     flies = rules.foe_flies[kind] != 0

@@ -12,7 +12,8 @@ import numpy as np
 
 from agent.core.errors import SettingsError
 from agent.core.types import Action, ByteArray, GameState, Menu, ObjectKind, RunInfo, SceneInfo
-from agent.games.arena import screens, state as layout
+from agent.games.arena import screens
+from agent.games.arena import state as layout
 from agent.games.arena.screens import Screen
 from agent.games.arena.stats import MAX_HP
 from agent.games.arena.world import Worlds
@@ -39,7 +40,9 @@ class ArenaGame:
     def __init__(self, *, capture_px: tuple[int, int] = (320, 180)) -> None:
         for size, least, most, side in zip(capture_px, SMALLEST_PX, LARGEST_PX, ("width", "height"), strict=True):
             if not least <= size <= most:
-                raise SettingsError(f"--capture {capture_px[0]}x{capture_px[1]}: the {side} goes from {least} to {most}")
+                raise SettingsError(
+                    f"--capture {capture_px[0]}x{capture_px[1]}: the {side} goes from {least} to {most}"
+                )
         self.worlds = Worlds(1)
         self.capture_size_px = capture_px
         self.tick_s = self.worlds.catalog.tick_s

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from agent.core.types import ByteArray, FloatArray, Menu
-from agent.games.arena import draw, render_scene as scene, state as layout
+from agent.games.arena import draw
+from agent.games.arena import render_scene as scene
+from agent.games.arena import state as layout
 from agent.games.arena.render_hud import draw_hud, draw_screen
 from agent.games.arena.sprites import Atlas, atlas
 from agent.games.arena.stats import SIZE, W_RADIUS, W_SIZE
@@ -95,7 +97,9 @@ class Renderer:
         for i in range(int(world["things"])):
             if world["thing_kind"][i] == layout.THING_SHRINE and not world["thing_used"][i]:
                 share = float(world["thing_charge"][i])
-                disc(float(world["thing_x"][i]), float(world["thing_z"][i]), 4.5, 90.0, 220.0, 255.0, 0.15 + 0.5 * share)
+                disc(
+                    float(world["thing_x"][i]), float(world["thing_z"][i]), 4.5, 90.0, 220.0, 255.0, 0.15 + 0.5 * share
+                )
         for i in range(int(world["shots"])):
             if world["shot_way"][i] == _TRAIL:
                 radius = float(world["shot_radius"][i])
@@ -143,7 +147,8 @@ def _shots(world: Any, tiles: Atlas) -> FloatArray:
     table[:, 1], table[:, 2] = world["shot_x"][:n], world["shot_y"][:n]
     table[:, 3] = world["shot_z"][:n]
     table[:, 4] = np.where(ways == _ARC, world["shot_radius"][:n], np.array(_SHOT_SIZE_M)[ways])
-    return table[(ways != _TRAIL) & (table[:, 4] > 0)]
+    shown: FloatArray = table[(ways != _TRAIL) & (table[:, 4] > 0)]
+    return shown
 
 
 def _kinds(world: Any, prefix: str, count: str, pictures: dict[int, tuple[str, float]], tiles: Atlas) -> FloatArray:

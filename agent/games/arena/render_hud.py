@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from agent.core.types import Menu
-from agent.games.arena import draw, state as layout
+from agent.games.arena import draw
+from agent.games.arena import state as layout
 from agent.games.arena.screens import Button, Screen
 from agent.games.arena.stats import MAX_HP, SHIELD, chest_price
-from agent.games.arena.terrain import HALF_M
 
 _MAP_COLOURS = {
     layout.THING_CHEST: (250, 200, 70),
@@ -56,7 +56,9 @@ def draw_hud(pixels: Any, game: Any) -> None:
     draw.caption(pixels, f"Chest {price}", right, 14 * unit, scale, (250, 210, 80))
     draw.caption(pixels, f"LVL {int(world['level'])}", right, 23 * unit, scale)
     _draw_map(pixels, world, w - 24 * unit, 50 * unit, 20 * unit)
-    objective = {0: "Find the Boss Portal", 1: "Defeat the boss", 2: "Leave through the portal"}[int(world["boss_state"])]
+    objective = {0: "Find the Boss Portal", 1: "Defeat the boss", 2: "Leave through the portal"}[
+        int(world["boss_state"])
+    ]
     if world["swarm_s"] > 0:
         objective = "FINAL SWARM"
     draw.caption(pixels, objective, w / 2, h - 8 * unit, scale, (255, 235, 160), centred=True)
@@ -78,9 +80,7 @@ def _draw_hint(pixels: Any, world: Any, price: int, unit: float, scale: float) -
     draw.caption(pixels, f"[E] {text}", w / 2, h - 24 * unit, scale * 1.1, centred=True)
 
 
-def _draw_slots(
-    pixels: Any, world: Any, catalog: Any, x: float, y: float, unit: float, scale: float
-) -> None:
+def _draw_slots(pixels: Any, world: Any, catalog: Any, x: float, y: float, unit: float, scale: float) -> None:
     rows = [
         (world["weapon"], world["weapon_level"], [c["title"] for c in catalog.weapons]),
         (world["tome"], world["tome_level"], [c["name"].removesuffix(" Tome") for c in catalog.tomes]),
@@ -90,7 +90,9 @@ def _draw_slots(
             what = int(slots[slot])
             if what >= 0:
                 text = f"{names[what]} LVL {int(levels[slot])}"
-                draw.caption(pixels, text, x, y + (row * 4 + slot) * 7.5 * unit + 3 * unit, scale * 0.85, (225, 225, 235))
+                draw.caption(
+                    pixels, text, x, y + (row * 4 + slot) * 7.5 * unit + 3 * unit, scale * 0.85, (225, 225, 235)
+                )
 
 
 def _draw_map(pixels: Any, world: Any, x: float, y: float, r: float) -> None:

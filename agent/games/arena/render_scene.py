@@ -47,7 +47,6 @@ def draw_ground(pixels: Any, depth: Any, height: Any, eye: Any, yaw: float, pitc
         dx, dz = sin + cos * side, cos - sin * side
         lowest = h
         d, step = NEAR_M, 0.25
-        before = 0.0
         while d < FAR_M and lowest > 0:
             x, z = eye[0] + dx * d, eye[2] + dz * d
             u, v = (x + HALF_M) / CELL_M, (z + HALF_M) / CELL_M
@@ -77,7 +76,6 @@ def draw_ground(pixels: Any, depth: Any, height: Any, eye: Any, yaw: float, pitc
                     pixels[row, column, 0], pixels[row, column, 1], pixels[row, column, 2] = int(r), int(g), int(b)
                     depth[row, column] = _F(d)
                 lowest = max(y, 0)
-            before = ground
             d += step
             step *= 1.035
 
@@ -129,7 +127,9 @@ def draw_sprite(
 
 
 @njit(cache=True)
-def draw_disc(pixels: Any, depth: Any, x: float, y: float, z: float, r: float, eye: Any, view: Any, colour: Any) -> None:
+def draw_disc(
+    pixels: Any, depth: Any, x: float, y: float, z: float, r: float, eye: Any, view: Any, colour: Any
+) -> None:
     """Blend a flat disc on the ground (a shadow, an aura, a zone); colour: r, g, b and its share in 0…1."""
     h, w = pixels.shape[0], pixels.shape[1]
     rx, rz = x - eye[0], z - eye[2]

@@ -113,9 +113,7 @@ def character_select(names: Sequence[str], texts: Sequence[tuple[str, ...]], cho
         buttons.append(Button(f"character {i}", name, (x, y, x + 0.175, y + 0.16)))
     buttons.append(Button("confirm", "CONFIRM", (0.66, 0.84, 0.96, 0.95), tint="go"))
     buttons.append(Button("back", "BACK", (0.04, 0.86, 0.2, 0.95), tint="stop"))
-    return Screen(
-        Menu.CHARACTER, "CHOOSE A CHARACTER", buttons, len(names), texts[chosen], (f"character {chosen}",)
-    )
+    return Screen(Menu.CHARACTER, "CHOOSE A CHARACTER", buttons, len(names), texts[chosen], (f"character {chosen}",))
 
 
 def map_select(map_name: str, tiers: int, chosen: int, text: tuple[str, ...]) -> Screen:

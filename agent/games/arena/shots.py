@@ -40,7 +40,7 @@ def remove_shot(s: Any, i: int) -> None:
 
 
 @njit(cache=True)
-def fly(s: Any, rules: Any, dt: float) -> None:
+def fly(s: Any, rules: Any, dt: Any) -> None:
     """Move every projectile and let it do its harm."""
     step = _F(dt)
     i = s.shots - 1
@@ -60,7 +60,7 @@ def fly(s: Any, rules: Any, dt: float) -> None:
 
 
 @njit(cache=True)
-def _move(s: Any, i: int, way: int, step: float) -> None:
+def _move(s: Any, i: int, way: int, step: Any) -> None:
     if way == ORBIT or way == SPIRAL:
         turn = s.shot_phase[i] + s.shot_age_s[i] * _F(3.2)
         out = _F(3.0) if way == ORBIT else _F(0.8) + s.shot_age_s[i] * _F(5.0)

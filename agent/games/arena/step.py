@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from agent.games.arena import offers
+from agent.games.arena import offers, things
 from agent.games.arena import stats as st
-from agent.games.arena import things
 from agent.games.arena.chance import uniform
 from agent.games.arena.damage import bury
 from agent.games.arena.foes import hash_foes, move_foes, spawn

@@ -54,7 +54,7 @@ def generate(s: Any, trees: int) -> None:
 
 
 @njit(cache=True)
-def height_at(s: Any, x: float, z: float) -> Any:
+def height_at(s: Any, x: Any, z: Any) -> Any:
     """Height of the ground, bilinear between the grid's corners; outside the map its edge goes on."""
     height = s.height
     u = min(max((x + HALF_M) / CELL_M, 0.0), GRID - 1.001)
@@ -67,7 +67,7 @@ def height_at(s: Any, x: float, z: float) -> Any:
 
 
 @njit(cache=True)
-def tree_near(s: Any, x: float, z: float, reach_m: float) -> int:
+def tree_near(s: Any, x: Any, z: Any, reach_m: Any) -> int:
     """Index of a tree whose trunk is closer than its radius plus `reach_m`, −1 where there is none."""
     j, i = int((x + HALF_M) / CELL_M + 0.5), int((z + HALF_M) / CELL_M + 0.5)
     if i < 0 or j < 0 or i >= GRID or j >= GRID:

@@ -34,7 +34,7 @@ SWARM_AFTER_BOSS_S = 10.0
 
 
 @njit(cache=True)
-def add_thing(s: Any, kind: int, x: float, z: float) -> None:
+def add_thing(s: Any, kind: int, x: Any, z: Any) -> None:
     """Put one thing on the map; nothing happens in a full world."""
     i = s.things
     if i >= MAX_THINGS:
@@ -62,7 +62,7 @@ def scatter(s: Any, rules: Any) -> None:
 
 
 @njit(cache=True)
-def collect(s: Any, rules: Any, dt: float) -> None:
+def collect(s: Any, rules: Any, dt: Any) -> None:
     """Pull drops in and take those that arrive."""
     reach = s.stats[st.PICKUP_RANGE]
     i = s.drops - 1
@@ -96,7 +96,7 @@ def _take_drop(s: Any, rules: Any, i: int) -> None:
 
 
 @njit(cache=True)
-def visit(s: Any, rules: Any, dt: float, pressed: bool) -> None:
+def visit(s: Any, rules: Any, dt: Any, pressed: bool) -> None:
     """Charge shrines that the player stands in, break pots, and use what he presses interact at."""
     near, best = -1, USE_M * USE_M
     for i in range(s.things):

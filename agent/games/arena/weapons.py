@@ -19,7 +19,7 @@ AIM_M = 26.0
 
 
 @njit(cache=True)
-def add_shot(s: Any, slot: int, way: int, angle: float, speed: float, phase: float) -> int:
+def add_shot(s: Any, slot: int, way: int, angle: Any, speed: Any, phase: Any) -> int:
     """Add one projectile of a weapon at the player; −1 when the world is full."""
     i = s.shots
     if i >= MAX_SHOTS:
@@ -40,7 +40,7 @@ def add_shot(s: Any, slot: int, way: int, angle: float, speed: float, phase: flo
 
 
 @njit(cache=True)
-def fire_weapons(s: Any, rules: Any, dt: float) -> None:
+def fire_weapons(s: Any, rules: Any, dt: Any) -> None:
     """Let every weapon whose wait is over begin a volley, and go on with volleys under way."""
     step = _F(dt)
     haste = s.stats[st.ATTACK_SPEED]
@@ -106,7 +106,7 @@ def _fire(s: Any, rules: Any, slot: int, way: int) -> bool:
 
 
 @njit(cache=True)
-def _chill(s: Any, radius: float, seconds: float) -> None:
+def _chill(s: Any, radius: Any, seconds: Any) -> None:
     for i in range(s.foes):
         dx, dz = s.foe_x[i] - s.x, s.foe_z[i] - s.z
         if dx * dx + dz * dz < radius * radius:
@@ -114,7 +114,7 @@ def _chill(s: Any, radius: float, seconds: float) -> None:
 
 
 @njit(cache=True)
-def _swing(s: Any, rules: Any, slot: int, radius: float, damage: float) -> bool:
+def _swing(s: Any, rules: Any, slot: int, radius: Any, damage: Any) -> bool:
     """Hit all in a half circle towards the nearest enemy."""
     target = nearest(s, s.x, s.z, radius + 2.0, -1)
     if target < 0:
@@ -132,7 +132,7 @@ def _swing(s: Any, rules: Any, slot: int, radius: float, damage: float) -> bool:
 
 
 @njit(cache=True)
-def _leap(s: Any, rules: Any, slot: int, radius: float, damage: float) -> bool:
+def _leap(s: Any, rules: Any, slot: int, radius: Any, damage: Any) -> bool:
     """Strike one of the enemies in sight, then leap to the nearest beside it."""
     if s.foes == 0:
         return False

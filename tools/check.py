@@ -1,0 +1,43 @@
+"""Every check of the project in one command: ruff, mypy, import-linter, pytest.
+
+    python tools/check.py [--fast] [PYTEST ARGUMENTS]
+
+--fast leaves out the tests marked slow. Exits with 1 where any check fails; CI runs the same.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(argv: list[str]) -> int:
+    """Run all checks, the cheap ones first, and go on after a failure."""
+    fast = "--fast" in argv
+    rest = [a for a in argv if a != "--fast"]
+    scripts = Path(sys.executable).parent
+    tests = [sys.executable, "-m", "pytest", *(["-m", "not campaign and not slow"] if fast else []), *rest]
+    checks = {
+        "ruff": [sys.executable, "-m", "ruff", "check", "."],
+        "mypy": [sys.executable, "-m", "mypy"],
+        "layers": [str(scripts / "lint-imports"), "--no-cache"],
+        "tests": tests,
+    }
+    failed = []
+    for name, command in checks.items():
+        start = time.monotonic()
+        print(f"check: {name}", flush=True)
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        print(f"check: {name} {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - start:.0f} s", flush=True)
+        if code != 0:
+            failed.append(name)
+    print(f"check: {'all passed' if not failed else 'failed: ' + ', '.join(failed)}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
