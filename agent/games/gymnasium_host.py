@@ -33,9 +33,11 @@ def make_env(spec: str) -> Any:
     module, _, env_id = spec.rpartition(":")
     if module:
         try:
-            importlib.import_module(module)
+            imported = importlib.import_module(module)
         except ImportError as error:
             raise SettingsError(f"gym:{spec}: cannot import {module}: {error}; install it first") from error
+        if env_id not in gymnasium.registry and hasattr(imported, "register_envs"):
+            imported.register_envs()
     if env_id not in gymnasium.registry:
         match = process.extractOne(env_id, list(gymnasium.registry), score_cutoff=60)
         hint = f"; did you mean {match[0]}?" if match else "; name its module first, as in gym:MODULE:ID"
