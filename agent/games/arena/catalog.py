@@ -22,6 +22,13 @@ STATS: Final = (
     "move_speed", "extra_jumps", "jump_height", "luck", "difficulty", "pickup_range", "xp_gain", "gold_gain",
     "powerup_chance",
 )  # fmt: skip
+# Stats whose bonuses are additions to a factor; all others are raised by flat amounts.
+SHARES: Final = frozenset(
+    {
+        "damage", "attack_speed", "size", "projectile_speed", "duration", "elite_damage", "knockback", "move_speed",
+        "jump_height", "pickup_range", "xp_gain", "gold_gain", "powerup_chance",
+    }
+)  # fmt: skip
 WAYS: Final = (
     "bolt", "bounce", "arc", "aura", "spiral", "pierce", "chain", "trail", "seek", "boomerang", "frost", "orbit",
     "mine",
@@ -47,11 +54,13 @@ class Rules(NamedTuple):
     """Everything that the compiled rules read; rows in the order of the data files.
 
     base, per_level: [characters, stats]. weapons: [weapons, weapon stats]. steps: [weapons, 4] indices of weapon
-    stats, −1 for none. items: [items, stats]. foes: [kinds, 7] = health, damage, speed, cost, after, radius, resist.
+    stats, −1 for none. is_share: [stats] 1 where bonuses are additions. items: [items, stats] bonuses of one item;
+    item_times: [items, stats] factors of one item. foes: [kinds, 7] = health, damage, speed, cost, after, radius, resist.
     curves: see `CURVES`.
     """
 
     base: F32
+    is_share: I32
     per_level: F32
     first_weapon: I32
     weapons: F32
@@ -60,6 +69,7 @@ class Rules(NamedTuple):
     tome_stat: I32
     tome_value: F32
     items: F32
+    item_times: F32
     item_rarity: I32
     item_special: I32
     item_value: F32
@@ -146,6 +156,7 @@ def load_catalog() -> Catalog:
     values, ways, steps = _weapon_arrays(weapons)
     rules = Rules(
         base=np.stack([_row(c["base"], c["name"], common) for c in characters]),
+        is_share=np.array([name in SHARES for name in STATS], np.int32),
         per_level=np.stack([_row(c["per_level"], c["name"]) for c in characters]),
         first_weapon=np.array([names.index(c["weapon"]) for c in characters], np.int32),
         weapons=values,
@@ -154,6 +165,7 @@ def load_catalog() -> Catalog:
         tome_stat=np.array([STATS.index(t["stat"]) for t in tomes], np.int32),
         tome_value=np.array([t["value"] for t in tomes], np.float32),
         items=np.stack([_row(i.get("stats", {}), i["name"]) for i in items]),
+        item_times=np.stack([_row(i.get("times", {}), i["name"], np.ones(len(STATS), np.float32)) for i in items]),
         item_rarity=np.array([i["rarity"] for i in items], np.int32),
         item_special=np.array([SPECIALS.index(i.get("special", "")) for i in items], np.int32),
         item_value=np.array([i.get("value", 0.0) for i in items], np.float32),

@@ -103,8 +103,10 @@ def hit(s: Any, rules: Any, i: int, slot: int, damage: Any, from_x: Any, from_z:
     s.foe_hp[i] -= amount
     s.dealt += amount
     steal = s.stats[st.LIFESTEAL]
-    if steal > 0 and uniform(s) < steal:
-        s.hp = min(s.hp + _F(1.0), s.stats[st.MAX_HP])
+    if steal > 0:
+        healed = int(steal)
+        healed += uniform(s) < steal - _F(healed)
+        s.hp = min(s.hp + _F(healed), s.stats[st.MAX_HP])
     push = s.weapon_stats[slot, st.W_KNOCKBACK] * s.stats[st.KNOCKBACK] * _F(2.5) / (_F(1.0) + rules.foes[kind, 6])
     dx, dz = s.foe_x[i] - _F(from_x), s.foe_z[i] - _F(from_z)
     d = _F(math.sqrt(dx * dx + dz * dz)) + _F(1e-3)

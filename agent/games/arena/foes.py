@@ -122,7 +122,9 @@ def spawn(s: Any, rules: Any, dt: Any) -> None:
             s.spawn_credit -= rules.foes[kind, 3] - _F(1.0)
             place_around(s, rules, kind, elite)
     left_s = rules.timers_s[s.stage] - s.stage_s
-    if s.miniboss_next < rules.miniboss_left_s.shape[0] and left_s <= rules.miniboss_left_s[s.miniboss_next]:
+    early_s = _F(30.0) if s.tier == 2 else _F(0.0)
+    due = s.miniboss_next
+    if due < rules.miniboss_left_s.shape[0] and left_s <= rules.miniboss_left_s[due] - early_s:
         place_around(s, rules, kind_with_role(s, rules, MINIBOSS, s.miniboss_next), 1)
         s.miniboss_next += 1
 
@@ -166,14 +168,18 @@ def _separate(s: Any, rules: Any, i: int) -> None:
 
 @njit(cache=True)
 def move_foes(s: Any, rules: Any, dt: Any) -> Any:
-    """Move all enemies; returns the damage that touching ones deal to the player this tick, before armor."""
+    """Move all enemies; returns the hardest blow of those that touch the player, after armor.
+
+    Armor counts half against stage bosses.
+    """
     fx, fy, fz, vx, vz = s.foe_x, s.foe_y, s.foe_z, s.foe_vx, s.foe_vz
     hurt = _F(0.0)
     factor = damage_factor(s, rules)
     px, py, pz = s.x, s.y, s.z
     step = _F(dt)
     fade = _F(1.0) - step * _F(6.0)
-    haste = _F(1.0) + min(s.swarm_s * _F(0.006), _F(0.7))
+    haste = _F(1.0) + min(s.swarm_s * _F(0.006), _F(5.0))
+    left, left_boss = _F(1.0 - st.shown_armor(s.stats[st.ARMOR])), _F(1.0 - 0.5 * st.shown_armor(s.stats[st.ARMOR]))
     for i in range(s.foes):
         kind = s.foe_kind[i]
         dx, dz = px - fx[i], pz - fz[i]
@@ -193,7 +199,8 @@ def move_foes(s: Any, rules: Any, dt: Any) -> Any:
             s.foe_hit_s[i] -= step
         elif d < reach and abs(py - fy[i]) < _F(1.8):
             s.foe_hit_s[i] = _F(HIT_WAIT_S)
-            hurt = max(hurt, rules.foes[kind, 1] * factor * (_F(1.3) if s.foe_elite[i] else _F(1.0)))
+            blow = rules.foes[kind, 1] * factor * (_F(1.3) if s.foe_elite[i] else _F(1.0))
+            hurt = max(hurt, blow * (left_boss if rules.foe_role[kind] == BOSS else left))
     return hurt
 
 

@@ -46,6 +46,7 @@ SHRINE_VALUE = np.array(
      0.075, 0.05],
     np.float32,
 )  # fmt: skip
+GREED_FACTOR, GREED_DIFFICULTY = _F(2.0), _F(0.08)
 MAX_WEAPON_LEVEL = 40
 MAX_TOME_LEVEL = 99
 
@@ -186,14 +187,17 @@ def open_level_up(s: Any, rules: Any) -> None:
 
 
 @njit(cache=True)
-def open_shrine(s: Any, rules: Any) -> None:
-    """Pause for the three offers of a charged shrine."""
+def open_shrine(s: Any, rules: Any, greed: bool) -> None:
+    """Pause for the three offers of a shrine; those of greed are worth more and each raises the difficulty."""
     for card in range(3):
         k = below(s, SHRINE_STAT.shape[0])
         rarity = roll_rarity(s, RARITY_WEIGHT)
         s.offer_kind[card], s.offer_id[card], s.offer_rarity[card] = OFFER_STAT, SHRINE_STAT[k], rarity
         s.offer_stat[card, 0], s.offer_stat[card, 1] = SHRINE_STAT[k], -1
         s.offer_value[card, 0] = SHRINE_VALUE[k] * RARITY_FACTOR[rarity]
+        if greed:
+            s.offer_value[card, 0] *= GREED_FACTOR
+            s.offer_stat[card, 1], s.offer_value[card, 1] = st.DIFFICULTY, GREED_DIFFICULTY
     s.phase = ENCOUNTER
 
 
@@ -241,7 +245,9 @@ def take(s: Any, rules: Any, card: int) -> None:
         s.tome_level[slot] += 1
         s.added[s.offer_stat[card, 0]] += s.offer_value[card, 0]
     elif kind == OFFER_STAT:
-        s.added[s.offer_stat[card, 0]] += s.offer_value[card, 0]
+        for k in range(2):
+            if s.offer_stat[card, k] >= 0:
+                s.added[s.offer_stat[card, k]] += s.offer_value[card, k]
     elif kind == OFFER_ITEM:
         s.items[what] += 1
         s.saves += rules.item_special[what] == 7

@@ -69,7 +69,7 @@ WORLD: Final = np.dtype(
         ("xp", _F), ("level", _I), ("level_xp", _F), ("next_xp", _F), ("pending", _I),
         ("gold", _F), ("kills", _I), ("elites", _I), ("bosses", _I), ("dealt", _F), ("taken", _F),
         ("chests_bought", _I), ("saves", _I),
-        ("stats", _F, (len(STATS),)), ("added", _F, (len(STATS),)),
+        ("stats", _F, (len(STATS),)), ("added", _F, (len(STATS),)), ("worth", _F, (len(STATS),)),
         ("weapon", _I, (SLOTS,)), ("weapon_level", _I, (SLOTS,)), ("weapon_wait_s", _F, (SLOTS,)),
         ("weapon_left", _I, (SLOTS,)), ("weapon_burst_s", _F, (SLOTS,)),
         ("weapon_stats", _F, (SLOTS, len(WEAPON_STATS))),

@@ -1,6 +1,7 @@
 """A character's stats from everything that adds to them: base, level, tomes and items.
 
-final = (base + Σ flat) · (1 + Σ addition); the shares of multiplied stats (damage 1.0, …) are their own base.
+final = (base + Σ flat) · (1 + Σ addition) · Π multiplication. A stat is raised either by flat amounts or by additions
+(`catalog.SHARES`); `worth` is what one more unit of its bonus adds to the final value.
 """
 
 from __future__ import annotations
@@ -29,11 +30,18 @@ def recompute(s: Any, rules: Any) -> None:
     """Set the final stats; growth of the largest health is given as health at once."""
     stats, before = s.stats, s.stats[MAX_HP]
     for k in range(stats.shape[0]):
-        value = rules.base[s.character, k] + rules.per_level[s.character, k] * _F(s.level - 1) + s.added[k]
+        base, times = rules.base[s.character, k], _F(1.0)
+        bonus = rules.per_level[s.character, k] * _F(s.level - 1) + s.added[k]
+        if k == MAX_HP:
+            bonus += _F(s.level - 1)
         for item in range(rules.items.shape[0]):
-            value += rules.items[item, k] * _F(s.items[item])
-        stats[k] = value
-    stats[MAX_HP] = max(stats[MAX_HP] + _F(s.level - 1), _F(1.0))
+            bonus += rules.items[item, k] * _F(s.items[item])
+            if rules.item_times[item, k] != _F(1.0):
+                for _ in range(s.items[item]):
+                    times *= rules.item_times[item, k]
+        s.worth[k] = base * times if rules.is_share[k] else times
+        stats[k] = base * times + bonus * s.worth[k]
+    stats[MAX_HP] = max(stats[MAX_HP], _F(1.0))
     stats[MOVE_SPEED] = max(stats[MOVE_SPEED], _F(0.3))
     stats[ATTACK_SPEED] = max(stats[ATTACK_SPEED], _F(0.1))
     if stats[MAX_HP] > before:

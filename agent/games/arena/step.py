@@ -111,13 +111,13 @@ def _move(s: Any, rules: Any, c: Any) -> None:
 
 @njit(cache=True)
 def _hurt(s: Any, rules: Any, damage: float) -> None:
-    """Take one blow: evasion, armor, shield, then health; die unless an item saves."""
+    """Take one blow, armor already counted: evasion, shield, then health; die unless an item saves."""
     if damage <= 0 or s.hurt_wait_s > 0:
         return
     if uniform(s) < st.shown_evasion(s.stats[st.EVASION]):
         s.hurt_wait_s = rules.player[5]
         return
-    amount = max(_F(damage * (1.0 - st.shown_armor(s.stats[st.ARMOR]))), _F(1.0))
+    amount = max(_F(damage), _F(1.0))
     s.hurt_wait_s, s.unhurt_s = rules.player[5], _F(0.0)
     s.taken += amount
     kept = min(s.shield, amount)

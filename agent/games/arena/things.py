@@ -109,7 +109,7 @@ def visit(s: Any, rules: Any, dt: Any, pressed: bool) -> None:
                 s.thing_charge[i] += _F(dt / CHARGE_S)
                 if s.thing_charge[i] >= 1:
                     s.thing_used[i] = 1
-                    offers.open_shrine(s, rules)
+                    offers.open_shrine(s, rules, False)
                     return
             else:
                 s.thing_charge[i] = max(_F(0.0), s.thing_charge[i] - _F(dt / CHARGE_S))
@@ -141,9 +141,7 @@ def _use(s: Any, rules: Any, i: int) -> None:
         offers.open_chest(s, rules)
     elif kind == THING_GREED:
         s.thing_used[i] = 1
-        s.added[st.DIFFICULTY] += _F(0.1)
-        s.gold += _F(25.0) + st.chest_price(s.chests_bought) * _F(0.5)
-        st.recompute(s, rules)
+        offers.open_shrine(s, rules, True)
     elif kind == THING_PORTAL:
         s.thing_used[i] = 1
         s.boss_state, s.boss_left = 1, 1

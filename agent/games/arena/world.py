@@ -101,12 +101,17 @@ class Worlds:
         return ", ".join(parts)
 
     def _stat_change(self, record: Any, card: int) -> str:
-        stat = int(record["offer_stat"][card][0])
-        now, value = float(record["stats"][stat]), float(record["offer_value"][card][0])
-        name = STATS[stat]
-        if name in _IN_PERCENT:
-            return f"{_STAT_TITLES[name]} {now * 100:.0f}% > {(now + value) * 100:.0f}%"
-        return f"{_STAT_TITLES[name]} {_number(now)} > {_number(now + value)}"
+        parts = []
+        for stat, value in zip(record["offer_stat"][card], record["offer_value"][card], strict=True):
+            if stat < 0:
+                continue
+            name, now = STATS[stat], float(record["stats"][stat])
+            then = now + float(value) * float(record["worth"][stat])
+            if name in _IN_PERCENT:
+                parts.append(f"{_STAT_TITLES[name]} {now * 100:.0f}% > {then * 100:.0f}%")
+            else:
+                parts.append(f"{_STAT_TITLES[name]} {_number(now)} > {_number(then)}")
+        return ", ".join(parts)
 
 
 def _number(value: float) -> str:

@@ -1,0 +1,62 @@
+"""Rules for the whole suite: no network beyond this machine, no pickles, and missing tools fail in CI."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import sys
+from typing import Any
+
+import pytest
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "pickle.find_class" and not _allowed_pickle():
+        raise RuntimeError(f"a pickle was read: {arguments}")
+    if event in ("socket.connect", "socket.bind"):
+        address = arguments[1]
+        if isinstance(address, tuple) and address and not _is_local(str(address[0])):
+            raise RuntimeError(f"{event} beyond this machine: {address}")
+
+
+def _allowed_pickle() -> bool:
+    """numba's own cache and multiprocessing read pickles that they wrote."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if name.startswith(("numba.", "multiprocessing.", "concurrent.")):
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+def _is_local(host: str) -> bool:
+    if host in ("localhost", ""):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback
+
+
+sys.addaudithook(_audit)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """`@pytest.mark.requires("tool")`: skip without the tool on a laptop, fail in CI."""
+    for mark in item.iter_markers("requires"):
+        for tool in mark.args:
+            if shutil.which(tool) is None:
+                message = f"{tool} is not installed"
+                if os.environ.get("CI"):
+                    pytest.fail(f"{message}; .ci/run must install it")
+                pytest.skip(message)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests have two minutes."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(120))
