@@ -1,0 +1,9 @@
+"""An agent that plays Megabonk in real time, and the games that it can play without it.
+
+Importing the package tells Gymnasium of the built-in game, `metabonk/Arena-v0`; nothing of it is loaded before it is
+made.
+"""
+
+from agent.games.arena.registration import register_arena
+
+register_arena()

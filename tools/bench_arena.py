@@ -10,14 +10,12 @@ seconds of game, several times; the median counts. Enemies are kept near a hundr
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
-import platform
 import statistics
 import time
 from pathlib import Path
 
 import numpy as np
+from resultfile import publish
 
 from agent.games.arena import state as layout
 from agent.games.arena import stats
@@ -39,24 +37,28 @@ def prepare(count: int, minutes: float) -> Worlds:
             stats.give_weapon(record, rules, names.index(name))
     for second in range(round(minutes * 60)):
         steer(worlds, second)
-        worlds.controls["choice"] = second % 3
         worlds.run(60)
     return worlds
 
 
 def steer(worlds: Worlds, second: int) -> None:
+    """Everybody runs in a circle of his own, and takes one of the cards in turn."""
     angle = second * 0.35 + np.arange(len(worlds.records))
     worlds.controls["move_x"], worlds.controls["move_y"] = np.cos(angle), np.sin(angle)
+    worlds.controls["choice"] = second % 3
 
 
 def measure(worlds: Worlds, repeats: int) -> dict[str, object]:
     """Rates over `repeats` stretches of five seconds of game."""
     rates, foes, shots = [], [], []
     for repeat in range(repeats):
-        steer(worlds, repeat)
-        start = time.perf_counter()
-        played = worlds.run(300)
-        rates.append(played / (time.perf_counter() - start))
+        played, seconds = 0, 0.0
+        for second in range(5):
+            steer(worlds, 5 * repeat + second)
+            start = time.perf_counter()
+            played += worlds.run(60)
+            seconds += time.perf_counter() - start
+        rates.append(played / seconds)
         foes.append(float(worlds.records["foes"].mean()))
         shots.append(float(worlds.records["shots"].mean()))
     weapons = (worlds.records["weapon"] >= 0).sum(axis=1)
@@ -80,16 +82,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     result = {
-        "benchmark": "bench_arena",
-        "utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
         "worlds": args.worlds,
         **measure(prepare(args.worlds, args.minutes), args.repeats),
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if args.out is not None:
-        args.out.write_text(text + "\n", encoding="utf-8")
+    publish("bench_arena", result, args.out)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,17 @@
 """Time to decode one state of 40 enemies with every trailer, and one packet through the decoder.
 
-    python tools/bench_wire.py [--repeats 20000] [--out results/bench_wire.json]
+python tools/bench_wire.py [--repeats 20000] [--out results/bench_wire.json]
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
-import platform
 import statistics
 import time
 from pathlib import Path
 
 import numpy as np
+from resultfile import publish
 
 from agent.core.types import GameState, HumanInput, RunInfo, SceneInfo
 from agent.link.wire import PacketDecoder, decode_state, encode_packet, encode_state
@@ -54,19 +52,13 @@ def main() -> None:
     data, packet, decoder = encode_state(state), encode_packet(state), PacketDecoder()
     bare = encode_state(GameState(*[getattr(state, n) for n in state.__struct_fields__[:10]]))
     result = {
-        "benchmark": "bench_wire",
-        "utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
         "enemies": ENEMIES,
         "bytes": len(data),
         "decode_state_all_trailers": timed_us(args.repeats, lambda: decode_state(data)),
         "decode_state_no_trailers": timed_us(args.repeats, lambda: decode_state(bare)),
         "packet_through_decoder": timed_us(args.repeats, lambda: decoder.feed(packet)),
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if args.out is not None:
-        args.out.write_text(text + "\n", encoding="utf-8")
+    publish("bench_wire", result, args.out)
 
 
 if __name__ == "__main__":

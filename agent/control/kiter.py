@@ -11,12 +11,11 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+from numba import njit
 
 from agent.control import menus
-from agent.core.types import Action, FloatArray, GameState, Menu, ObjectKind, Observation
+from agent.core.types import Action, ByteArray, FloatArray, GameState, Menu, ObjectKind, Observation
 
-F64 = NDArray[np.float64]
 _DIRECTIONS: Final = 24
 _ANGLES = np.arange(_DIRECTIONS) * (2 * math.pi / _DIRECTIONS)
 _RING = np.stack([np.sin(_ANGLES), np.cos(_ANGLES)], axis=1)
@@ -31,8 +30,14 @@ _PREFERENCES: Final = (
     ("cursed", -5.0), ("difficulty", -5.0),
 )  # fmt: skip
 _RARITIES: Final = (("legendary", 3.0), ("epic", 2.0), ("rare", 1.2), ("uncommon", 0.5), ("(new)", 1.5))
-_INTERACTABLE: Final = (ObjectKind.CHEST, ObjectKind.SHRINE, ObjectKind.PORTAL)
-_VALUE: Final = {ObjectKind.XP: 1.0, ObjectKind.GOLD: 0.5, ObjectKind.HEALTH: 3.0}
+_CHEST, _SHRINE, _PORTAL = int(ObjectKind.CHEST), int(ObjectKind.SHRINE), int(ObjectKind.PORTAL)
+_HEALTH: Final = int(ObjectKind.HEALTH)
+_WORTH = np.zeros(16)
+_WORTH[[int(ObjectKind.XP), int(ObjectKind.GOLD), _HEALTH, _CHEST, _SHRINE]] = 1.0, 0.5, 3.0, 2.0, 1.5
+_RICH: Final = 60
+_SIGHT_M: Final = 25.0
+_NO_KINDS = np.empty(0, np.uint8)
+_NO_PLACES = np.empty((0, 3), np.float32)
 
 
 def card_value(caption: str) -> float:
@@ -56,7 +61,9 @@ class Kiter:
     name = "kiter"
 
     def warm_up(self) -> None:
-        """Nothing is slow here."""
+        """Compile what weighs the directions."""
+        _best_direction(0.0, 0.0, 0.0, _NO_PLACES, _NO_KINDS, _NO_PLACES, 0.0, False)
+        _nearest_use(_NO_KINDS, _NO_PLACES, 0.0, 0.0)
 
     def initial(self, games: int) -> list[_Carry]:
         """No memory but the heading and the menu."""
@@ -99,56 +106,71 @@ def _useful(state: GameState) -> bool:
     scene = state.scene
     if scene is None:
         return True
-    things = np.flatnonzero(np.isin(scene.object_kinds, _INTERACTABLE))
-    if not len(things):
-        return False
-    offsets = scene.object_positions[things] - np.array(state.position, np.float32)
-    nearest = things[int(np.argmin((offsets[:, [0, 2]] ** 2).sum(axis=1)))]
-    return int(scene.object_kinds[nearest]) != ObjectKind.PORTAL
+    x, _, z = state.position
+    return bool(_nearest_use(scene.object_kinds, scene.object_positions, x, z))
 
 
 def _heading(state: GameState, before: float) -> float:
     """World angle to walk along (0 is +z, positive to +x), the best of a ring of directions."""
-    here = np.array([state.position[0], state.position[2]])
-    score = 0.35 * np.cos(_ANGLES - before)
-    ahead = here + _RING * _AHEAD_M
-    score -= _danger(here, ahead, state.enemies)
-    score += _gain(here, state)
-    outside = np.maximum(np.abs(ahead) - _MAP_EDGE_M, 0.0).sum(axis=1)
-    score -= outside * 1.5
-    return float(_ANGLES[int(np.argmax(score))])
-
-
-def _danger(here: F64, ahead: F64, enemies: FloatArray) -> F64:
-    """How near each direction leads to enemies, the near ones counting most."""
-    if not len(enemies):
-        return np.zeros(len(ahead))
-    positions = enemies[:, [0, 2]].astype(np.float64)
-    near = positions[np.abs(positions - here).max(axis=1) < _FEAR_M + _AHEAD_M]
-    if not len(near):
-        return np.zeros(len(ahead))
-    end = np.linalg.norm(ahead[:, None] - near, axis=2)
-    middle = np.linalg.norm((ahead[:, None] + here) / 2 - near, axis=2)
-    return np.asarray((np.exp(-end / 2.2) * 3.0 + np.exp(-middle / 1.3) * 6.0).sum(axis=1))
-
-
-def _gain(here: F64, state: GameState) -> F64:
-    """How well each direction leads to things worth having."""
-    gain = np.zeros(_DIRECTIONS)
     scene = state.scene
-    if scene is None or not len(scene.object_kinds):
-        return gain
-    offsets = scene.object_positions[:, [0, 2]].astype(np.float64) - here
-    distance = np.linalg.norm(offsets, axis=1) + 0.1
+    kinds, positions = (scene.object_kinds, scene.object_positions) if scene is not None else (_NO_KINDS, _NO_PLACES)
     hurt = 1.0 - state.health / max(state.max_health, 1.0)
-    worth = np.zeros(len(distance))
-    kinds = scene.object_kinds
-    for kind, value in _VALUE.items():
-        worth[kinds == kind] = value * (1.0 + 2.0 * hurt if kind == ObjectKind.HEALTH else 1.0)
     gold = state.run.gold if state.run is not None else 0
-    worth[kinds == ObjectKind.CHEST] = 2.0 if gold > 60 else 0.0
-    worth[kinds == ObjectKind.SHRINE] = 1.5
-    pull = worth / (distance + 3.0)
-    chosen = np.argsort(-pull)[:24]
-    toward = offsets[chosen] / distance[chosen, None]
-    return np.asarray((_RING @ toward.T).clip(0.0) @ pull[chosen] * 2.0)
+    x, _, z = state.position
+    best = _best_direction(before, x, z, state.enemies, kinds, positions, hurt, gold > _RICH)
+    return float(_ANGLES[best])
+
+
+@njit(cache=True)
+def _nearest_use(kinds: ByteArray, positions: FloatArray, x: float, z: float) -> bool:
+    """True where the nearest of chests, shrines and portals is not a portal."""
+    best, found = np.inf, _PORTAL
+    for i in range(len(kinds)):
+        if kinds[i] == _CHEST or kinds[i] == _SHRINE or kinds[i] == _PORTAL:
+            d2 = (positions[i, 0] - x) ** 2 + (positions[i, 2] - z) ** 2
+            if d2 < best:
+                best, found = d2, kinds[i]
+    return found != _PORTAL
+
+
+@njit(cache=True)
+def _best_direction(
+    before: float,
+    x: float,
+    z: float,
+    enemies: FloatArray,
+    kinds: ByteArray,
+    positions: FloatArray,
+    hurt: float,
+    rich: bool,
+) -> int:
+    """Index of the best direction: away from enemies, the near ones counting most, towards what is worth having."""
+    score = 0.35 * np.cos(_ANGLES - before)
+    ahead_x, ahead_z = x + _RING[:, 0] * _AHEAD_M, z + _RING[:, 1] * _AHEAD_M
+    for i in range(len(enemies)):
+        ex, ez = enemies[i, 0], enemies[i, 2]
+        if abs(ex - x) >= _FEAR_M + _AHEAD_M or abs(ez - z) >= _FEAR_M + _AHEAD_M:
+            continue
+        for k in range(_DIRECTIONS):
+            end = math.sqrt((ahead_x[k] - ex) ** 2 + (ahead_z[k] - ez) ** 2)
+            middle = math.sqrt(((ahead_x[k] + x) / 2 - ex) ** 2 + ((ahead_z[k] + z) / 2 - ez) ** 2)
+            score[k] -= math.exp(-end / 2.2) * 3.0 + math.exp(-middle / 1.3) * 6.0
+    for i in range(len(kinds)):
+        worth = _WORTH[kinds[i]] if kinds[i] < len(_WORTH) else 0.0
+        if kinds[i] == _HEALTH:
+            worth *= 1.0 + 2.0 * hurt
+        elif kinds[i] == _CHEST and not rich:
+            worth = 0.0
+        if worth == 0.0:
+            continue
+        dx, dz = positions[i, 0] - x, positions[i, 2] - z
+        distance = math.sqrt(dx * dx + dz * dz) + 0.1
+        if distance > _SIGHT_M:
+            continue
+        pull = 2.0 * worth / (distance + 3.0) / distance
+        for k in range(_DIRECTIONS):
+            score[k] += max(_RING[k, 0] * dx + _RING[k, 1] * dz, 0.0) * pull
+    for k in range(_DIRECTIONS):
+        outside = max(abs(ahead_x[k]) - _MAP_EDGE_M, 0.0) + max(abs(ahead_z[k]) - _MAP_EDGE_M, 0.0)
+        score[k] -= outside * 1.5
+    return int(np.argmax(score))

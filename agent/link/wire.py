@@ -24,6 +24,10 @@ ACX1_MAGIC: Final = 0x31584341
 MAX_ACTION_BYTES: Final = 1023
 _MAX_SKIPPED_ACTION_BYTES: Final = 1 << 20
 
+_HINP_TAG, _BLX1_TAG, _BLX2_TAG, _ACX1_TAG = (
+    magic.to_bytes(4, "little") for magic in (HINP_MAGIC, BLX1_MAGIC, BLX2_MAGIC, ACX1_MAGIC)
+)
+
 _I32 = struct.Struct("<i")
 _U32 = struct.Struct("<I")
 _U32U32 = struct.Struct("<II")
@@ -35,9 +39,12 @@ _U16 = struct.Struct("<H")
 _ACTION = struct.Struct("<4f4B")
 _CLICK = struct.Struct("<2i")
 _OBJECT = np.dtype([("kind", "u1"), ("position", "<f4", 3)])
+_NO_OBJECTS: FloatArray = np.zeros((0, 3), np.float32)
+_NO_OBJECTS.flags.writeable = False
+_NO_KINDS = np.zeros(0, np.uint8)
+_NO_KINDS.flags.writeable = False
 _FLAG_TOP_DOWN, _FLAG_ENDED, _FLAG_WON = 1, 2, 4
 _KNOWN_FLAGS = _FLAG_TOP_DOWN | _FLAG_ENDED | _FLAG_WON
-_EXPONENT = np.uint32(0x7F800000)
 _NO_ENEMIES: FloatArray = np.zeros((0, 4), np.float32)
 _NO_ENEMIES.flags.writeable = False
 
@@ -147,17 +154,12 @@ def decode_state(data: bytes, limits: Limits = DEFAULT_LIMITS) -> GameState:
 
 
 def _check_finite(flat: FloatArray, where: str) -> None:
-    """All exponent bits set mean NaN or infinity (IEEE 754); looked at as integers, nothing can trap or warn."""
-    if (flat.view(np.uint32) & _EXPONENT).max() == _EXPONENT:
+    if np.count_nonzero(np.isfinite(flat)) != len(flat):
         raise ProtocolError("not_finite", where)
 
 
-def _magic_at(data: bytes, at: int) -> int:
-    return int.from_bytes(data[at : at + 4], "little") if at + 4 <= len(data) else 0
-
-
 def _read_human(data: bytes, at: int) -> tuple[HumanInput | None, int]:
-    if _magic_at(data, at) != HINP_MAGIC:
+    if not data.startswith(_HINP_TAG, at):
         return None, at
     if at + _HINP.size > len(data):
         raise ProtocolError("truncated_trailer", f"HINP: {len(data) - at} of {_HINP.size} bytes")
@@ -170,9 +172,9 @@ def _read_human(data: bytes, at: int) -> tuple[HumanInput | None, int]:
     return human, at + _HINP.size
 
 
-def _payload(data: bytes, at: int, magic: int, name: str, least: int) -> tuple[int, int]:
+def _payload(data: bytes, at: int, tag: bytes, name: str, least: int) -> tuple[int, int]:
     """Start and end of a sized trailer's payload, or (0, 0) where another thing stands there."""
-    if _magic_at(data, at) != magic:
+    if not data.startswith(tag, at):
         return 0, 0
     if at + 8 > len(data):
         raise ProtocolError("truncated_trailer", f"{name}: its size is cut short")
@@ -184,7 +186,7 @@ def _payload(data: bytes, at: int, magic: int, name: str, least: int) -> tuple[i
 
 
 def _read_run(data: bytes, at: int) -> tuple[RunInfo | None, int]:
-    start, stop = _payload(data, at, BLX1_MAGIC, "BLX1", _BLX1.size)
+    start, stop = _payload(data, at, _BLX1_TAG, "BLX1", _BLX1.size)
     if not stop:
         return None, at
     (seq, time_us, cw, ch, sw, sh, flags, reserved, level, xp, kills, gold, dealt, taken, seed, reward) = (
@@ -214,7 +216,7 @@ def _read_run(data: bytes, at: int) -> tuple[RunInfo | None, int]:
 
 
 def _read_scene(data: bytes, at: int, enemies: int) -> tuple[SceneInfo | None, int]:
-    start, stop = _payload(data, at, BLX2_MAGIC, "BLX2", _BLX2_HEAD.size + 2)
+    start, stop = _payload(data, at, _BLX2_TAG, "BLX2", _BLX2_HEAD.size + 2)
     if not stop:
         return None, at
     yaw, pitch, n = _BLX2_HEAD.unpack_from(data, start)
@@ -231,11 +233,12 @@ def _read_scene(data: bytes, at: int, enemies: int) -> tuple[SceneInfo | None, i
     at += 2
     if at + 13 * m > stop:
         raise ProtocolError("truncated_trailer", f"BLX2: {m} objects, {stop - at} bytes left")
-    objects = np.frombuffer(data, _OBJECT, m, at)
-    positions = np.ascontiguousarray(objects["position"], np.float32).reshape(m, 3)
-    if m:
-        _check_finite(positions.reshape(-1), "in BLX2's objects")
-    return SceneInfo(yaw, pitch, kinds, np.ascontiguousarray(objects["kind"]), positions), stop
+    if not m:
+        return SceneInfo(yaw, pitch, kinds, _NO_KINDS, _NO_OBJECTS), stop
+    objects = np.frombuffer(data, np.uint8, 13 * m, at).reshape(m, 13)
+    flat = np.frombuffer(objects[:, 1:].tobytes(), "<f4")
+    _check_finite(flat, "in BLX2's objects")
+    return SceneInfo(yaw, pitch, kinds, objects[:, 0].copy(), flat.reshape(m, 3)), stop
 
 
 def _string(text: str) -> bytes:
@@ -474,5 +477,5 @@ def decode_action(body: bytes) -> Action | None:
             return None
         click = _CLICK.unpack_from(body, at)
         at += _CLICK.size
-    answers = _U32.unpack_from(body, at + 4)[0] if _magic_at(body, at) == ACX1_MAGIC and len(body) >= at + 8 else None
+    answers = _U32.unpack_from(body, at + 4)[0] if body.startswith(_ACX1_TAG, at) and len(body) >= at + 8 else None
     return Action((mx, my), (lx, ly), fire != 0, ability != 0, interact != 0, click, answers)

@@ -55,7 +55,8 @@ class Rules(NamedTuple):
 
     base, per_level: [characters, stats]. weapons: [weapons, weapon stats]. steps: [weapons, 4] indices of weapon
     stats, −1 for none. is_share: [stats] 1 where bonuses are additions. items: [items, stats] bonuses of one item;
-    item_times: [items, stats] factors of one item. foes: [kinds, 7] = health, damage, speed, cost, after, radius, resist.
+    item_times: [items, stats] factors of one item. foes: [kinds, 7] = health, damage, speed, cost, after, radius,
+    resist; foe_speed, foe_radius: [kinds] the same in m/s and m, close together.
     curves: see `CURVES`.
     """
 
@@ -74,6 +75,8 @@ class Rules(NamedTuple):
     item_special: I32
     item_value: F32
     foes: F32
+    foe_speed: F32
+    foe_radius: F32
     foe_role: I32
     foe_flies: I32
     tiers: F32
@@ -172,6 +175,8 @@ def load_catalog() -> Catalog:
         foes=np.stack(
             [_pick(f, ("hp", "damage", "speed", "cost", "after", "radius", "resist"), f["name"]) for f in foes]
         ),
+        foe_speed=np.array([f["speed"] for f in foes], np.float32),
+        foe_radius=np.array([f["radius"] for f in foes], np.float32),
         foe_role=np.array([ROLES.index(f.get("role", "wave")) for f in foes], np.int32),
         foe_flies=np.array([f.get("flies", False) for f in foes], np.int32),
         tiers=np.array(stage["tiers"], np.float32),

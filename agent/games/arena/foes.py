@@ -19,6 +19,7 @@ PLAYER_RADIUS_M = 0.5
 FAR_M = 42.0
 RING_M = 24.0
 HIT_WAIT_S = 0.5
+REACH_MOST_M = 5.0
 
 
 @njit(cache=True)
@@ -129,7 +130,7 @@ def spawn(s: Any, rules: Any, dt: Any) -> None:
         s.miniboss_next += 1
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def hash_foes(s: Any) -> None:
     """Sort the enemies into cells around the player; those beyond fall into the cells at the edge."""
     head, nxt = s.cell_head, s.cell_next
@@ -144,82 +145,97 @@ def hash_foes(s: Any) -> None:
         head[c] = i
 
 
-@njit(cache=True)
-def _separate(s: Any, rules: Any, i: int) -> None:
-    """Push enemy i away from those of its cell that it overlaps."""
-    fx, fz, nxt = s.foe_x, s.foe_z, s.cell_next
-    ri = rules.foes[s.foe_kind[i], 5]
-    j = nxt[i]
-    budget = 6
-    while j >= 0 and budget > 0:
-        dx, dz = fx[i] - fx[j], fz[i] - fz[j]
-        room = (ri + rules.foes[s.foe_kind[j], 5]) * _F(0.8)
-        d2 = dx * dx + dz * dz
-        if d2 < room * room:
-            d = _F(math.sqrt(d2)) + _F(1e-3)
-            push = (room - d) * _F(0.25) / d
-            fx[i] += dx * push
-            fz[i] += dz * push
-            fx[j] -= dx * push
-            fz[j] -= dz * push
-        j = nxt[j]
-        budget -= 1
+@njit(cache=True, error_model="numpy")
+def _separate(s: Any, rules: Any, first: int) -> None:
+    """Push every fourth enemy away from those of its cell that it overlaps."""
+    fx, fz, nxt, kinds, radius = s.foe_x, s.foe_z, s.cell_next, s.foe_kind, rules.foe_radius
+    for i in range(first, s.foes, 4):
+        ri = radius[kinds[i]]
+        j = nxt[i]
+        budget = 6
+        while j >= 0 and budget > 0:
+            dx, dz = fx[i] - fx[j], fz[i] - fz[j]
+            room = (ri + radius[kinds[j]]) * _F(0.8)
+            d2 = dx * dx + dz * dz
+            if d2 < room * room:
+                d = _F(math.sqrt(d2)) + _F(1e-3)
+                push = (room - d) * _F(0.25) / d
+                fx[i] += dx * push
+                fz[i] += dz * push
+                fx[j] -= dx * push
+                fz[j] -= dz * push
+            j = nxt[j]
+            budget -= 1
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
+def _settle(s: Any, rules: Any, first: int) -> None:
+    """For every fourth enemy: trees, ground, and return of those left far behind."""
+    fx, fy, fz, kinds = s.foe_x, s.foe_y, s.foe_z, s.foe_kind
+    px, pz = s.x, s.z
+    tree_x, tree_z, tree_r = s.tree_x, s.tree_z, s.tree_r
+    for i in range(first, s.foes, 4):
+        flies = rules.foe_flies[kinds[i]] != 0
+        if not flies:
+            t = tree_near(s, fx[i], fz[i], 0.4)
+            if t >= 0:
+                dx, dz = fx[i] - tree_x[t], fz[i] - tree_z[t]
+                r = _F(math.sqrt(dx * dx + dz * dz)) + _F(1e-3)
+                out = (tree_r[t] + _F(0.4)) / r
+                # A little to the side as well, so that nobody is stuck behind a trunk.
+                fx[i] = tree_x[t] + dx * out + dz * _F(0.3)
+                fz[i] = tree_z[t] + dz * out - dx * _F(0.3)
+        fy[i] = height_at(s, fx[i], fz[i]) + (_F(0.8) if flies else _F(0.0))
+        dx, dz = px - fx[i], pz - fz[i]
+        if dx * dx + dz * dz > _F(FAR_M * FAR_M):
+            angle = uniform(s) * _F(2 * math.pi)
+            fx[i] = _F(min(max(px + _F(RING_M) * math.sin(angle), -EDGE_M), EDGE_M))
+            fz[i] = _F(min(max(pz + _F(RING_M) * math.cos(angle), -EDGE_M), EDGE_M))
+
+
+@njit(cache=True, error_model="numpy")
+def _advance(s: Any, rules: Any, step: Any) -> None:
+    """Every enemy goes towards the player, and is pushed on by what hit it."""
+    fx, fz, vx, vz = s.foe_x, s.foe_z, s.foe_vx, s.foe_vz
+    kinds, slow, speeds = s.foe_kind, s.foe_slow_s, rules.foe_speed
+    px, pz = s.x, s.z
+    fade = _F(1.0) - step * _F(6.0)
+    stride = (_F(1.0) + min(s.swarm_s * _F(0.006), _F(5.0))) * step
+    for i in range(s.foes):
+        dx, dz = px - fx[i], pz - fz[i]
+        speed = speeds[kinds[i]] * stride * (_F(0.4) if slow[i] > 0 else _F(1.0))
+        share = speed / (_F(math.sqrt(dx * dx + dz * dz)) + _F(1e-4))
+        fx[i] += dx * share + vx[i] * step
+        fz[i] += dz * share + vz[i] * step
+        vx[i] *= fade
+        vz[i] *= fade
+        slow[i] -= step
+
+
+@njit(cache=True, error_model="numpy")
 def move_foes(s: Any, rules: Any, dt: Any) -> Any:
     """Move all enemies; returns the hardest blow of those that touch the player, after armor.
 
     Armor counts half against stage bosses.
     """
-    fx, fy, fz, vx, vz = s.foe_x, s.foe_y, s.foe_z, s.foe_vx, s.foe_vz
-    hurt = _F(0.0)
-    factor = damage_factor(s, rules)
-    px, py, pz = s.x, s.y, s.z
     step = _F(dt)
-    fade = _F(1.0) - step * _F(6.0)
-    haste = _F(1.0) + min(s.swarm_s * _F(0.006), _F(5.0))
-    left, left_boss = _F(1.0 - st.shown_armor(s.stats[st.ARMOR])), _F(1.0 - 0.5 * st.shown_armor(s.stats[st.ARMOR]))
+    _advance(s, rules, step)
+    first = (4 - (s.tick & 3)) & 3
+    _separate(s, rules, first)
+    _settle(s, rules, first)
+    fx, fy, fz, wait_s = s.foe_x, s.foe_y, s.foe_z, s.foe_hit_s
+    px, py, pz = s.x, s.y, s.z
+    hurt = _F(0.0)
     for i in range(s.foes):
-        kind = s.foe_kind[i]
+        wait_s[i] -= step
         dx, dz = px - fx[i], pz - fz[i]
-        d = _F(math.sqrt(dx * dx + dz * dz)) + _F(1e-4)
-        speed = rules.foes[kind, 2] * haste
-        if s.foe_slow_s[i] > 0:
-            s.foe_slow_s[i] -= step
-            speed *= _F(0.4)
-        fx[i] += (dx / d * speed + vx[i]) * step
-        fz[i] += (dz / d * speed + vz[i]) * step
-        vx[i] *= fade
-        vz[i] *= fade
-        if (i + s.tick) & 3 == 0:
-            _settle(s, rules, i, kind, d)
+        if dx * dx + dz * dz > _F(REACH_MOST_M * REACH_MOST_M) or wait_s[i] > 0:
+            continue
+        kind = s.foe_kind[i]
         reach = rules.foes[kind, 5] * (_F(1.5) if s.foe_elite[i] else _F(1.0)) + _F(PLAYER_RADIUS_M)
-        if s.foe_hit_s[i] > 0:
-            s.foe_hit_s[i] -= step
-        elif d < reach and abs(py - fy[i]) < _F(1.8):
-            s.foe_hit_s[i] = _F(HIT_WAIT_S)
-            blow = rules.foes[kind, 1] * factor * (_F(1.3) if s.foe_elite[i] else _F(1.0))
-            hurt = max(hurt, blow * (left_boss if rules.foe_role[kind] == BOSS else left))
+        if dx * dx + dz * dz < reach * reach and abs(py - fy[i]) < _F(1.8):
+            wait_s[i] = _F(HIT_WAIT_S)
+            armor = _F(st.shown_armor(s.stats[st.ARMOR])) * (_F(0.5) if rules.foe_role[kind] == BOSS else _F(1.0))
+            blow = rules.foes[kind, 1] * damage_factor(s, rules) * (_F(1.3) if s.foe_elite[i] else _F(1.0))
+            hurt = max(hurt, blow * (_F(1.0) - armor))
     return hurt
-
-
-@njit(cache=True)
-def _settle(s: Any, rules: Any, i: int, kind: int, d: Any) -> None:
-    """Every fourth tick: crowding, trees, ground, and return of those left far behind."""
-    _separate(s, rules, i)
-    flies = rules.foe_flies[kind] != 0
-    if not flies:
-        t = tree_near(s, s.foe_x[i], s.foe_z[i], 0.4)
-        if t >= 0:
-            dx, dz = s.foe_x[i] - s.tree_x[t], s.foe_z[i] - s.tree_z[t]
-            r = _F(math.sqrt(dx * dx + dz * dz)) + _F(1e-3)
-            out = (s.tree_r[t] + _F(0.4)) / r
-            # A little to the side as well, so that nobody is stuck behind a trunk.
-            s.foe_x[i] = s.tree_x[t] + dx * out + dz * _F(0.3)
-            s.foe_z[i] = s.tree_z[t] + dz * out - dx * _F(0.3)
-    s.foe_y[i] = height_at(s, s.foe_x[i], s.foe_z[i]) + (_F(0.8) if flies else _F(0.0))
-    if d > FAR_M:
-        angle = uniform(s) * _F(2 * math.pi)
-        s.foe_x[i] = _F(min(max(s.x + _F(RING_M) * math.sin(angle), -EDGE_M), EDGE_M))
-        s.foe_z[i] = _F(min(max(s.z + _F(RING_M) * math.cos(angle), -EDGE_M), EDGE_M))

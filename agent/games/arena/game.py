@@ -8,11 +8,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-import numpy as np
-
 from agent.core.errors import SettingsError
-from agent.core.types import Action, ByteArray, GameState, Menu, ObjectKind, RunInfo, SceneInfo
-from agent.games.arena import screens
+from agent.core.types import Action, ByteArray, GameState, Menu, RunInfo, SceneInfo
+from agent.games.arena import screens, view
 from agent.games.arena import state as layout
 from agent.games.arena.screens import Screen
 from agent.games.arena.stats import MAX_HP
@@ -21,14 +19,6 @@ from agent.games.arena.world import Worlds
 SMALLEST_PX, LARGEST_PX = (84, 84), (1280, 720)
 LOADING_TICKS = 45
 _IN_RUN = (Menu.LEVEL_UP, Menu.CHEST, Menu.ENCOUNTER, Menu.PAUSE)
-_THINGS = {
-    layout.THING_CHEST: ObjectKind.CHEST,
-    layout.THING_SHRINE: ObjectKind.SHRINE,
-    layout.THING_GREED: ObjectKind.SHRINE,
-    layout.THING_PORTAL: ObjectKind.PORTAL,
-    layout.THING_EXIT: ObjectKind.PORTAL,
-    layout.THING_POT: ObjectKind.OTHER,
-}
 _EMPTY_OPTIONS: tuple[str, ...] = ()
 
 
@@ -240,7 +230,7 @@ class ArenaGame:
         """The state after the last tick."""
         world, screen = self.world, self.screen
         paused = screen is not None and screen.name in _IN_RUN
-        enemies, kinds = self._enemies()
+        enemies, kinds, object_kinds, positions = view.seen(world, self.worlds.catalog.rules)
         offers = tuple(self.worlds.offers(0)) if paused else _EMPTY_OPTIONS
         return GameState(
             position=(float(world["x"]), float(world["y"]), float(world["z"])),
@@ -254,19 +244,8 @@ class ArenaGame:
             current_menu=screen.name if screen is not None else Menu.PLAY,
             level_up_options=offers,
             run=self._run_info(),
-            scene=self._scene(kinds),
+            scene=SceneInfo(float(world["yaw"]), float(world["pitch"]), kinds, object_kinds, positions),
         )
-
-    def _enemies(self) -> tuple[Any, ByteArray]:
-        world = self.world
-        n = int(world["foes"])
-        table = np.empty((n, 4), np.float32)
-        for column, name in enumerate(("foe_x", "foe_y", "foe_z", "foe_hp")):
-            table[:, column] = world[name][:n]
-        kinds = world["foe_kind"][:n].astype(np.uint8)
-        roles = self.worlds.catalog.rules.foe_role[world["foe_kind"][:n]]
-        strong = (world["foe_elite"][:n] != 0) | (roles == 1) | (roles == 2)
-        return table, kinds | (strong.astype(np.uint8) << 7)
 
     def _run_info(self) -> RunInfo:
         world = self.world
@@ -287,21 +266,6 @@ class ArenaGame:
             run_seed=int(world["seed"]),
             reward=0.0,
         )
-
-    def _scene(self, kinds: ByteArray) -> SceneInfo:
-        world = self.world
-        n, m = int(world["drops"]), int(world["things"])
-        open_things = np.flatnonzero(world["thing_used"][:m] == 0)
-        total = n + len(open_things)
-        object_kinds = np.empty(total, np.uint8)
-        positions = np.zeros((total, 3), np.float32)
-        object_kinds[:n] = world["drop_kind"][:n]
-        positions[:n, 0], positions[:n, 2] = world["drop_x"][:n], world["drop_z"][:n]
-        object_kinds[n:] = [_THINGS[int(k)] for k in world["thing_kind"][:m][open_things]]
-        positions[n:, 0] = world["thing_x"][:m][open_things]
-        positions[n:, 2] = world["thing_z"][:m][open_things]
-        positions[:, 1] = world["y"]
-        return SceneInfo(float(world["yaw"]), float(world["pitch"]), kinds, object_kinds, positions)
 
     def render(self) -> ByteArray:
         """The picture of the open screen or of play, u8 [h, w, 3]."""

@@ -42,9 +42,9 @@ class ArenaEnv(gymnasium.Env[Observation, Observation]):
 
     Observation (f32 unless said): player [18] in the order of `_SELF`, stats [27] in the order of `catalog.STATS`,
     foes [64, 5] = x, y, z from the player in metres, health, kind + 1 (+ 128 for an elite), nearest first;
-    drops [32, 3] = x, z, kind; things [16, 3] = x, z, kind; offers [3, 4] = kind + 1, id, rarity, value; phase, an integer.
-    Rows beyond what there is are 0. Action: move [2] in the camera's frame, look [2], buttons [3] = jump, slide,
-    interact, and choice: 0 none, 1…3 a card, 4 reroll, 5 skip, 6…8 banish a card.
+    drops [32, 3] = x, z, kind; things [16, 3] = x, z, kind; offers [3, 4] = kind + 1, id, rarity, value; phase, an
+    integer. Rows beyond what there is are 0. Action: move [2] in the camera's frame, look [2], buttons [3] = jump,
+    slide, interact, and choice: 0 none, 1…3 a card, 4 reroll, 5 skip, 6…8 banish a card.
     """
 
     metadata = {"render_modes": []}

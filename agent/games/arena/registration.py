@@ -1,4 +1,4 @@
-"""Tells Gymnasium of the arena: the entry point `gymnasium.envs` of this distribution calls it.
+"""Tells Gymnasium of the arena; importing `agent` calls it.
 
 Owns no environment; Gymnasium imports that when it is made.
 """

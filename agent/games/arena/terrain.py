@@ -57,10 +57,10 @@ def generate(s: Any, trees: int) -> None:
 def height_at(s: Any, x: Any, z: Any) -> Any:
     """Height of the ground, bilinear between the grid's corners; outside the map its edge goes on."""
     height = s.height
-    u = min(max((x + HALF_M) / CELL_M, 0.0), GRID - 1.001)
-    v = min(max((z + HALF_M) / CELL_M, 0.0), GRID - 1.001)
-    j, i = int(u), int(v)
-    fu, fv = _F(u - j), _F(v - i)
+    u = min(max((_F(x) + _F(HALF_M)) * _F(1.0 / CELL_M), _F(0.0)), _F(GRID - 1.001))
+    v = min(max((_F(z) + _F(HALF_M)) * _F(1.0 / CELL_M), _F(0.0)), _F(GRID - 1.001))
+    j, i = np.uint32(u), np.uint32(v)
+    fu, fv = u - _F(j), v - _F(i)
     top = height[i, j] + (height[i, j + 1] - height[i, j]) * fu
     low = height[i + 1, j] + (height[i + 1, j + 1] - height[i + 1, j]) * fu
     return top + (low - top) * fv
@@ -69,7 +69,8 @@ def height_at(s: Any, x: Any, z: Any) -> Any:
 @njit(cache=True)
 def tree_near(s: Any, x: Any, z: Any, reach_m: Any) -> int:
     """Index of a tree whose trunk is closer than its radius plus `reach_m`, −1 where there is none."""
-    j, i = int((x + HALF_M) / CELL_M + 0.5), int((z + HALF_M) / CELL_M + 0.5)
+    j = int((_F(x) + _F(HALF_M)) * _F(1.0 / CELL_M) + _F(0.5))
+    i = int((_F(z) + _F(HALF_M)) * _F(1.0 / CELL_M) + _F(0.5))
     if i < 0 or j < 0 or i >= GRID or j >= GRID:
         return -1
     t = s.tree_cell[i, j]

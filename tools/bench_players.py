@@ -1,0 +1,52 @@
+"""Scores of policies in the arena: whole runs in lock-step, means and 95 % bootstrap intervals, and their ratio.
+
+    python tools/bench_players.py [--policies kiter,random] [--episodes 30] [--seed 1000] [--out results/players.json]
+
+The first policy is compared with each of the others: the intervals of the mean score must not touch.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from resultfile import publish
+
+from agent.control.policies import build_policy
+from agent.control.score import CAP_S
+from agent.core.clock import SystemClock
+from agent.games.arena.game import ArenaGame
+from agent.games.arena.rules_hash import rules_hash
+from agent.runtime.evaluate import evaluate
+
+
+def main() -> None:
+    """Play and compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--policies", default="kiter,random")
+    parser.add_argument("--episodes", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    names = args.policies.split(",")
+    found = {}
+    for name in names:
+        policy = build_policy(name, seed=args.seed)
+        report = evaluate(ArenaGame(), policy, SystemClock(), episodes=args.episodes, seed=args.seed)
+        scores = [round(r["score_s"], 1) for r in report["results"]]
+        found[name] = {**report["statistics"], "scores_s": scores, "action_hash": report["action_hash"]}
+    best = found[names[0]]["score_s"]
+    compared = {}
+    for name in names[1:]:
+        other = found[name]["score_s"]
+        compared[name] = {
+            "ratio_of_means": round(best["mean"] / other["mean"], 2),
+            "intervals_disjoint": best["mean_low"] > other["mean_high"],
+        }
+    capped = sum(s >= CAP_S for s in found[names[0]]["scores_s"])
+    values = {"rules": rules_hash(), "seed": args.seed, "cap_s": CAP_S, "episodes_at_cap": capped}
+    publish("players", {**values, "policies": found, f"{names[0]}_against": compared}, args.out)
+
+
+if __name__ == "__main__":
+    main()
