@@ -9,11 +9,16 @@ from rapidfuzz import process
 from agent.control.policy import Policy
 from agent.core.errors import SettingsError
 
-NAMES = ("random", "kiter")
+NAMES = ("random", "kiter", "pilot")
 
 
 def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Policy:
-    """The policy of this name; raises SettingsError with the nearest one where there is none."""
+    """The policy of this name; raises SettingsError with the nearest one where there is none.
+
+    Names that contain `pilot` are the liquid network; without `weights` it is untrained.
+    """
+    if "pilot" in name:
+        return _build_pilot(name, seed, weights)
     if weights is not None:
         raise SettingsError(f"--weights {weights}: the policy {name} has no weights")
     if name == "random":
@@ -27,3 +32,18 @@ def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Po
     match = process.extractOne(name, NAMES, score_cutoff=40)
     hint = f"; did you mean {match[0]}?" if match else ""
     raise SettingsError(f"--policy {name}: there are {', '.join(NAMES)}{hint}")
+
+
+def _build_pilot(name: str, seed: int, weights: Path | None) -> Policy:
+    import torch
+
+    from agent.control.motor import Motor, default_sizes, load_pilot
+    from agent.models.actor_critic import Pilot
+
+    if weights is not None:
+        return Motor(load_pilot(weights), seed=seed, name=name)
+    state = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    network = Pilot(default_sizes())
+    torch.random.set_rng_state(state)
+    return Motor(network, seed=seed, name=name)

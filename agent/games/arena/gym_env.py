@@ -136,7 +136,8 @@ class ArenaEnv(gymnasium.Env[Observation, Observation]):
         if prefix == "thing":
             d2 = np.where(world["thing_used"][:count] == 0, d2, np.inf)
         order = np.argsort(d2, kind="stable")[:most]
-        return order[d2[order] < OBSERVED_M**2]
+        near: NDArray[np.intp] = order[d2[order] < OBSERVED_M**2]
+        return near
 
     def _observe(self) -> Observation:
         world = self._worlds.records[0]
