@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from agent.control.arrays import surroundings
 from agent.core.types import Action, ByteArray, FloatArray, Frame, GameState, Menu
 
 LAYOUT: Final = "entities-1"
@@ -36,8 +37,6 @@ _MENUS: Final = (
     Menu.MAIN, Menu.CHARACTER, Menu.MAP, Menu.LOADING, Menu.LEVEL_UP, Menu.CHEST, Menu.ENCOUNTER, Menu.PAUSE,
     Menu.DEATH, Menu.RESULTS,
 )  # fmt: skip
-_NO_KINDS = np.empty(0, np.uint8)
-_NO_PLACES = np.empty((0, 3), np.float32)
 
 
 class Encoded(msgspec.Struct, frozen=True, eq=False):
@@ -67,12 +66,10 @@ def encode_state(state: GameState, elapsed_s: float, last: Action, out: Encoded,
     """Write one state into row `row` of a batch; `last` is the action before it."""
     scene, run = state.scene, state.run
     yaw = scene.camera_yaw_rad if scene is not None else 0.0
-    kinds = scene.enemy_kinds if scene is not None else _NO_KINDS
-    object_kinds = scene.object_kinds if scene is not None else _NO_KINDS
-    places = scene.object_positions if scene is not None else _NO_PLACES
+    around = surroundings(state)
     x, y, z = state.position
     fill_tokens(
-        x, y, z, yaw, state.enemies, kinds, object_kinds, places,
+        x, y, z, yaw, *around,
         out.tokens[row], out.mask[row], out.rings[row].reshape(SECTORS, RING_FEATURES),
     )  # fmt: skip
     counters = (float(run.level), run.xp_fraction, float(run.kills), float(run.gold)) if run is not None else (0.0,) * 4
@@ -107,9 +104,8 @@ def caption_features(caption: str) -> FloatArray:
 
 
 def encode_frame(frame: Frame) -> ByteArray:
-    """The picture at 64 × 64, u8 [3, 64, 64]."""
-    small = cv2.resize(frame.pixels, (FRAME_PX, FRAME_PX), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(np.moveaxis(small, 2, 0), dtype=np.uint8)
+    """The picture at 64 × 64, u8 [64, 64, 3]."""
+    return np.asarray(cv2.resize(frame.pixels, (FRAME_PX, FRAME_PX), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 @njit(cache=True)
@@ -267,5 +263,5 @@ def describe() -> dict[str, Any]:
         "tokens": [TOKENS, TOKEN_FEATURES],
         "rings": SECTORS * RING_FEATURES,
         "cards": [CARDS, CARD_FEATURES],
-        "frame": [3, FRAME_PX, FRAME_PX],
+        "frame": [FRAME_PX, FRAME_PX, 3],
     }

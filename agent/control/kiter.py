@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from agent.control import menus
+from agent.control.arrays import STILL, surroundings
 from agent.core.types import Action, ByteArray, FloatArray, GameState, Menu, ObjectKind, Observation
 
 _DIRECTIONS: Final = 24
@@ -36,8 +37,6 @@ _WORTH = np.zeros(16)
 _WORTH[[int(ObjectKind.XP), int(ObjectKind.GOLD), _HEALTH, _CHEST, _SHRINE]] = 1.0, 0.5, 3.0, 2.0, 1.5
 _RICH: Final = 60
 _SIGHT_M: Final = 25.0
-_NO_KINDS = np.empty(0, np.uint8)
-_NO_PLACES = np.empty((0, 3), np.float32)
 
 
 def card_value(caption: str) -> float:
@@ -62,8 +61,9 @@ class Kiter:
 
     def warm_up(self) -> None:
         """Compile what weighs the directions."""
-        _best_direction(0.0, 0.0, 0.0, _NO_PLACES, _NO_KINDS, _NO_PLACES, 0.0, False)
-        _nearest_use(_NO_KINDS, _NO_PLACES, 0.0, 0.0)
+        around = surroundings(STILL)
+        _best_direction(0.0, 0.0, 0.0, around.enemies, around.object_kinds, around.places, 0.0, False)
+        _nearest_use(around.object_kinds, around.places, 0.0, 0.0)
 
     def initial(self, games: int) -> list[_Carry]:
         """No memory but the heading and the menu."""
@@ -103,21 +103,20 @@ def _act(carry: _Carry, observation: Observation) -> Action:
 
 def _useful(state: GameState) -> bool:
     """True where the nearest thing to interact with is a chest or a shrine: portals call bosses."""
-    scene = state.scene
-    if scene is None:
+    if state.scene is None:
         return True
+    around = surroundings(state)
     x, _, z = state.position
-    return bool(_nearest_use(scene.object_kinds, scene.object_positions, x, z))
+    return bool(_nearest_use(around.object_kinds, around.places, x, z))
 
 
 def _heading(state: GameState, before: float) -> float:
     """World angle to walk along (0 is +z, positive to +x), the best of a ring of directions."""
-    scene = state.scene
-    kinds, positions = (scene.object_kinds, scene.object_positions) if scene is not None else (_NO_KINDS, _NO_PLACES)
+    around = surroundings(state)
     hurt = 1.0 - state.health / max(state.max_health, 1.0)
     gold = state.run.gold if state.run is not None else 0
     x, _, z = state.position
-    best = _best_direction(before, x, z, state.enemies, kinds, positions, hurt, gold > _RICH)
+    best = _best_direction(before, x, z, around.enemies, around.object_kinds, around.places, hurt, gold > _RICH)
     return float(_ANGLES[best])
 
 

@@ -35,15 +35,10 @@ def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Po
 
 
 def _build_pilot(name: str, seed: int, weights: Path | None) -> Policy:
-    import torch
-
-    from agent.control.motor import Motor, default_sizes, load_pilot
-    from agent.models.actor_critic import Pilot
+    from agent.control.motor import Motor, checked_reflex, load_pilot
 
     if weights is not None:
         return Motor(load_pilot(weights), seed=seed, name=name)
-    state = torch.random.get_rng_state()
-    torch.manual_seed(seed)
-    network = Pilot(default_sizes())
-    torch.random.set_rng_state(state)
-    return Motor(network, seed=seed, name=name)
+    from agent.control.untrained import untrained_tensors
+
+    return Motor(checked_reflex(untrained_tensors(seed), name), seed=seed, name=name)

@@ -2,7 +2,7 @@
 
 The manifest `NAME.safetensors.json` holds schema, kind, sizes, observation layout, size and SHA-256 of the file, and
 name, shape and dtype of every tensor. Both are written to a temporary file, synced, and renamed; the manifest comes
-last, so a file without one is unfinished. Owns no network.
+last, so a file without one is unfinished. Needs no torch; owns no network.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
-from torch import Tensor
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
 
 from agent.core.errors import WeightsError
 
 SCHEMA: Final = "metabonk-weights/1"
 MOST_BYTES: Final = 1 << 30
+Tensors = dict[str, NDArray[Any]]
 
 
 class TensorSpec(msgspec.Struct, frozen=True):
@@ -62,13 +63,13 @@ def write_atomically(path: Path, data: bytes) -> None:
     beside.replace(path)
 
 
-def _specs(tensors: dict[str, Tensor]) -> dict[str, TensorSpec]:
+def _specs(tensors: Tensors) -> dict[str, TensorSpec]:
     return {name: TensorSpec(list(t.shape), str(t.dtype).removeprefix("torch.")) for name, t in sorted(tensors.items())}
 
 
 def save_sealed(
     path: Path,
-    tensors: dict[str, Tensor],
+    tensors: Tensors,
     *,
     kind: str,
     layout: dict[str, Any],
@@ -78,7 +79,7 @@ def save_sealed(
     notes: dict[str, Any] | None = None,
 ) -> Manifest:
     """Write tensors and their manifest."""
-    tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    tensors = {name: np.ascontiguousarray(t) if t.ndim else t for name, t in tensors.items()}
     data = save_tensors(tensors)
     manifest = Manifest(
         kind=kind, layout=layout, sizes=sizes, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(),
@@ -106,7 +107,7 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def load_sealed(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
+def load_sealed(path: Path) -> tuple[Manifest, Tensors]:
     """Manifest and tensors of a file that is what its manifest says, every value finite; raises WeightsError."""
     manifest = read_manifest(path)
     size = path.stat().st_size
@@ -118,10 +119,10 @@ def load_sealed(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
     return manifest, check_tensors(path, data, manifest.tensors)
 
 
-def check_tensors(path: Path, data: bytes, expected: dict[str, TensorSpec]) -> dict[str, Tensor]:
+def check_tensors(path: Path, data: bytes, expected: dict[str, TensorSpec]) -> Tensors:
     """The tensors in `data`, which must be those expected, all finite; raises WeightsError."""
     try:
-        tensors: dict[str, Tensor] = load_tensors(data)
+        tensors: Tensors = load_tensors(data)
     except SafetensorError as error:
         raise WeightsError(f"{path}: not a safetensors file: {error}") from error
     found = _specs(tensors)
@@ -129,6 +130,6 @@ def check_tensors(path: Path, data: bytes, expected: dict[str, TensorSpec]) -> d
         if found.get(name) != expected.get(name):
             raise WeightsError(f"{path}: tensor {name} is {found.get(name)}, expected {expected.get(name)}")
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
             raise WeightsError(f"{path}: tensor {name} has values that are not finite")
     return tensors

@@ -1,0 +1,250 @@
+"""The pilot's network on a processor, compiled: what `models.actor_critic.Pilot` computes, one game at a time.
+
+A step of batch one spends most of a tensor library's time between its operations; here it is one call, and a game's
+result does not depend on which others share its batch. Needs no torch. Owns no sampling and no state.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from agent.core.types import ByteArray, FloatArray
+
+Tensors = dict[str, NDArray[Any]]
+AXES, BUTTONS = 4, 3
+_F = np.float32
+_NEVER = _F(-1e9)
+
+
+class Dense(NamedTuple):
+    """y = x·w + b; w [in, out]."""
+
+    w: FloatArray
+    b: FloatArray
+
+
+class Norm(NamedTuple):
+    """Layer normalisation's scale and shift."""
+
+    scale: FloatArray
+    shift: FloatArray
+
+
+class Reflex(NamedTuple):
+    """All parameters; the running normaliser as factor and offset; convolutions as [k, k, in, out]."""
+
+    factor: FloatArray
+    offset: FloatArray
+    flat: Dense
+    flat_norm: Norm
+    token_a: Dense
+    token_b: Dense
+    join: Dense
+    join_norm: Norm
+    backbone: Dense
+    gates: Dense
+    trunk: Dense
+    trunk_norm: Norm
+    heads: Dense
+    card_a: Dense
+    card_b: Dense
+    conv_a: Dense
+    conv_b: Dense
+    conv_c: Dense
+    picture: Dense
+    picture_norm: Norm
+
+
+class Decision(NamedTuple):
+    """What one step gives: axes' means before tanh, logits of buttons and cards, the value, the next hidden state."""
+
+    axes: FloatArray
+    buttons: FloatArray
+    cards: FloatArray
+    value: float
+    hidden: FloatArray
+
+
+def build_reflex(tensors: Tensors) -> Reflex:
+    """Parameters of a pilot by their names in its state, rearranged for `decide`."""
+
+    def dense(*names: str) -> Dense:
+        weight = np.concatenate([tensors[f"{n}.weight"] for n in names])
+        bias = np.concatenate([tensors[f"{n}.bias"] for n in names])
+        return Dense(np.ascontiguousarray(weight.T, _F), np.ascontiguousarray(bias, _F))
+
+    def convolution(name: str) -> Dense:
+        weight = tensors[f"{name}.weight"].transpose(2, 3, 1, 0)
+        return Dense(
+            np.ascontiguousarray(weight, _F).reshape(-1, weight.shape[3]),
+            np.ascontiguousarray(tensors[f"{name}.bias"], _F),
+        )
+
+    def norm(name: str) -> Norm:
+        return Norm(
+            np.ascontiguousarray(tensors[f"{name}.weight"], _F), np.ascontiguousarray(tensors[f"{name}.bias"], _F)
+        )
+
+    factor = (1.0 / np.sqrt(tensors["encoder.norm.var"] + 1e-4)).astype(_F)
+    return Reflex(
+        factor, (-tensors["encoder.norm.mean"] * factor).astype(_F),
+        dense("encoder.flat.0"), norm("encoder.flat.1"), dense("encoder.token.0"), dense("encoder.token.2"),
+        dense("encoder.join.0"), norm("encoder.join.1"), dense("memory.backbone.0"),
+        dense("memory.ff1", "memory.ff2", "memory.time_a", "memory.time_b"), dense("trunk.0"), norm("trunk.1"),
+        dense("axes", "buttons", "value"), dense("card.0"), dense("card.2"), convolution("encoder.picture.net.0"),
+        convolution("encoder.picture.net.2"), convolution("encoder.picture.net.4"),
+        _by_place(dense("encoder.picture.net.7"), tensors["encoder.picture.net.4.weight"].shape[0]),
+        norm("encoder.picture.net.8"),
+    )  # fmt: skip
+
+
+def _by_place(layer: Dense, channels: int) -> Dense:
+    """Rows from [channel, place] to [place, channel], as the convolutions here leave them."""
+    places = layer.w.shape[0] // channels
+    w = layer.w.reshape(channels, places, -1).transpose(1, 0, 2)
+    return Dense(np.ascontiguousarray(w).reshape(layer.w.shape), layer.b)
+
+
+@njit(cache=True, error_model="numpy")
+def _apply(layer: Dense, x: FloatArray) -> FloatArray:
+    w = layer.w
+    y = layer.b.copy()
+    for i in range(w.shape[0]):
+        xi = x[i]
+        if xi != 0:
+            for j in range(w.shape[1]):
+                y[j] += xi * w[i, j]
+    return y
+
+
+@njit(cache=True, error_model="numpy")
+def _silu(x: FloatArray) -> None:
+    for i in range(x.shape[0]):
+        x[i] = x[i] / (_F(1.0) + np.exp(-x[i]))
+
+
+@njit(cache=True, error_model="numpy")
+def _normalise(norm: Norm, x: FloatArray) -> None:
+    n = x.shape[0]
+    mean = _F(0.0)
+    for i in range(n):
+        mean += x[i]
+    mean /= _F(n)
+    var = _F(0.0)
+    for i in range(n):
+        var += (x[i] - mean) * (x[i] - mean)
+    inverse = _F(1.0) / np.sqrt(var / _F(n) + _F(1e-5))
+    for i in range(n):
+        x[i] = (x[i] - mean) * inverse * norm.scale[i] + norm.shift[i]
+
+
+@njit(cache=True, error_model="numpy")
+def _pool(r: Reflex, tokens: FloatArray, mask: FloatArray) -> FloatArray:
+    """Highest and mean of the embeddings of the tokens that are there, [2·T]."""
+    width = r.token_b.b.shape[0]
+    pooled = np.zeros(2 * width, np.float32)
+    pooled[:width] = _F(-20.0)
+    count = _F(0.0)
+    for k in range(tokens.shape[0]):
+        if mask[k] == 0:
+            continue
+        count += _F(1.0)
+        hidden = _apply(r.token_a, tokens[k])
+        _silu(hidden)
+        hidden = _apply(r.token_b, hidden)
+        for j in range(width):
+            pooled[j] = max(pooled[j], hidden[j])
+            pooled[width + j] += hidden[j]
+    for j in range(width):
+        pooled[width + j] /= max(count, _F(1.0))
+    return pooled
+
+
+@njit(cache=True, error_model="numpy")
+def decide(
+    r: Reflex,
+    self_: FloatArray,
+    tokens: FloatArray,
+    mask: FloatArray,
+    rings: FloatArray,
+    cards: FloatArray,
+    picture: FloatArray,
+    hidden: FloatArray,
+    ticks: float,
+) -> Decision:
+    """One step of one game: self [S], tokens [N, F], mask [N], rings [R], cards [C, K], picture [P], hidden [U]."""
+    flat = np.concatenate((self_, rings))
+    for i in range(flat.shape[0]):
+        flat[i] = min(max(flat[i] * r.factor[i] + r.offset[i], _F(-8.0)), _F(8.0))
+    flat = _apply(r.flat, flat)
+    _normalise(r.flat_norm, flat)
+    _silu(flat)
+    seen = _apply(r.join, np.concatenate((flat, _pool(r, tokens, mask), picture)))
+    _normalise(r.join_norm, seen)
+    _silu(seen)
+    b = _apply(r.backbone, np.concatenate((seen, hidden)))
+    for i in range(b.shape[0]):
+        b[i] = _F(1.7159) * np.tanh(_F(0.666) * b[i])
+    gates = _apply(r.gates, b)
+    units = hidden.shape[0]
+    after = np.empty(units, np.float32)
+    for i in range(units):
+        share = _F(1.0) / (_F(1.0) + np.exp(-(gates[2 * units + i] * _F(ticks) + gates[3 * units + i])))
+        after[i] = np.tanh(gates[i]) * (_F(1.0) - share) + np.tanh(gates[units + i]) * share
+    trunk = _apply(r.trunk, np.concatenate((seen, after)))
+    _normalise(r.trunk_norm, trunk)
+    _silu(trunk)
+    heads = _apply(r.heads, trunk)
+    logits = np.full(cards.shape[0], _NEVER)
+    for k in range(cards.shape[0]):
+        if np.any(cards[k] != 0):
+            card = _apply(r.card_a, np.concatenate((trunk, cards[k])))
+            _silu(card)
+            logits[k] = _apply(r.card_b, card)[0]
+    return Decision(heads[:AXES], heads[AXES : AXES + BUTTONS], logits, heads[AXES + BUTTONS], after)
+
+
+@njit(cache=True, error_model="numpy")
+def _convolve(layer: Dense, x: FloatArray, size: int, stride: int) -> FloatArray:
+    """A square convolution without padding, then SiLU; x [h, w, in] → [h', w', out]."""
+    channels, out = x.shape[2], layer.b.shape[0]
+    high, wide = (x.shape[0] - size) // stride + 1, (x.shape[1] - size) // stride + 1
+    y = np.empty((high, wide, out), np.float32)
+    w = layer.w
+    for i in range(high):
+        for j in range(wide):
+            cell = y[i, j]
+            cell[:] = layer.b
+            for a in range(size):
+                for b in range(size):
+                    for c in range(channels):
+                        value = x[i * stride + a, j * stride + b, c]
+                        row = (a * size + b) * channels + c
+                        for k in range(out):
+                            cell[k] += value * w[row, k]
+            _silu(cell)
+    return y
+
+
+@njit(cache=True, error_model="numpy")
+def look(r: Reflex, picture: ByteArray) -> FloatArray:
+    """The embedding [P] of a picture, u8 [64, 64, 3]."""
+    x = picture.astype(np.float32) * _F(1.0 / 255.0) - _F(0.5)
+    x = _convolve(r.conv_a, x, 8, 4)
+    x = _convolve(r.conv_b, x, 4, 2)
+    x = _convolve(r.conv_c, x, 3, 1)
+    y = _apply(r.picture, x.reshape(-1))
+    _normalise(r.picture_norm, y)
+    _silu(y)
+    return y
+
+
+def squashed(axes: FloatArray) -> tuple[float, float, float, float]:
+    """tanh of the four axes."""
+    a, b, c, d = (math.tanh(float(v)) for v in axes)
+    return a, b, c, d
