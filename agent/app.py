@@ -55,6 +55,7 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     budget_s: float = BUDGET_S
     watchdog: bool = True
     game: str = ""
+    rules: str = ""
     on_http: Callable[[int], None] | None = None
 
 
@@ -131,7 +132,9 @@ class Session:
                 for feed in self.feeds:
                     feed.on_down("the session ended")
                 options = self.options
-                report = session_report(options.game, options.seed, self.status, self.episodes, self.actor, self._clock)
+                report = session_report(
+                    options.game, options.rules, options.seed, self.status, self.episodes, self.actor, self._clock
+                )
                 report["http_port"] = self.http_port
                 if self.options.report is not None:
                     write_report(self.options.report, report)

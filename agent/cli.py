@@ -123,6 +123,7 @@ def host(
     seed: int = 0,
     profile: Path | None = None,
     report: Path | None = None,
+    window: bool = False,
 ) -> int:
     """Host a game as a BonkLink server that any client can play.
 
@@ -146,6 +147,8 @@ def host(
         TOML file with the action table of a Gymnasium environment.
     report
         Write the server's own counts and latencies here at the end.
+    window
+        Play the arena yourself, in a window; clients see what you do.
     """
     from agent.games.hosting import HostOptions, run_host
 
@@ -156,8 +159,9 @@ def host(
             mode=mode,
             capture_px=_size(capture),
             frame_format=frame_format,
-            frame_hz=frame_hz,
+            frame_hz=max(frame_hz, 30.0) if window else frame_hz,
             seed=seed,
+            window=window,
             profile=None if profile is None else str(profile),
             report=None if report is None else str(report),
         )

@@ -19,7 +19,7 @@ import msgspec
 from rich.console import Console
 
 from agent.core.clock import SystemClock
-from agent.core.errors import AgentError, SettingsError
+from agent.core.errors import AgentError, SettingsError, first_error
 from agent.core.settings import Settings, load_settings
 from agent.games.hosting import HostedProcess, HostOptions
 from agent.link.endpoint import Endpoint, parse_endpoint
@@ -167,6 +167,7 @@ def play_session(request: PlayRequest) -> int:
             limits=Limits(max_frame_bytes=settings.link.max_frame_bytes, max_enemies=settings.link.max_enemies),
             real_time=not request.lock_step,
             game=spec,
+            rules=_rules(spec),
             on_http=lambda bound: _announce(console, bound, wanted=request.open_page),
         )
 
@@ -177,23 +178,22 @@ def play_session(request: PlayRequest) -> int:
             with asyncio.Runner(loop_factory=lambda: new_event_loop(options.endpoints)) as runner:
                 report = runner.run(main())
         except* AgentError as group:
-            raise _first(group) from group
+            raise first_error(group) from group
     _print_end(console, report)
     return 0
+
+
+def _rules(spec: str) -> str:
+    if spec != "arena":
+        return ""
+    from agent.games.arena.rules_hash import rules_hash
+
+    return rules_hash()
 
 
 def _announce(console: Console, port: int, *, wanted: bool) -> None:
     console.print(f"Watch it at http://127.0.0.1:{port}/", highlight=False)
     _open_page(port, wanted=wanted)
-
-
-def _first(group: BaseExceptionGroup[AgentError]) -> AgentError:
-    """The first plain error of a group of groups."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, AgentError)
-    return error
 
 
 def _print_end(console: Console, report: dict[str, Any]) -> None:
@@ -241,6 +241,7 @@ def evaluate_policy(request: EvaluateRequest) -> int:
             SystemClock(),
             episodes=request.episodes,
             seed=request.seed,
+            frames=request.game.startswith("gym:"),
             on_episode=lambda i, r: console.print(
                 f"episode {i}: {r.survival_s:.1f} s, {r.kills} kills, level {r.level}, return {r.episode_return:.2f}",
                 highlight=False,

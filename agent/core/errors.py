@@ -61,3 +61,12 @@ class GameError(AgentError):
 
 class WeightsError(AgentError):
     """Weights do not fit, are damaged, or are not sealed by a manifest."""
+
+
+def first_error(group: BaseExceptionGroup[AgentError]) -> AgentError:
+    """The first plain error of a group of groups."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, AgentError)
+    return error

@@ -19,6 +19,11 @@ class HostedGame(Protocol):
         ...
 
     @property
+    def rules(self) -> str:
+        """What decides how the game plays: a hash of its rules, or its name and version."""
+        ...
+
+    @property
     def tick_s(self) -> float:
         """Simulated seconds that one tick lasts."""
         ...

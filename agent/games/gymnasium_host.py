@@ -65,6 +65,7 @@ class GymnasiumGame:
     def __init__(self, spec: str, profile: Path | None = None) -> None:
         self.name = f"gym:{spec}"
         self._env = make_env(spec)
+        self.rules = f"gymnasium {self._env.spec.id if self._env.spec is not None else spec}"
         self._profile: Profile = load_profile(spec, profile, self._env.action_space)
         self.tick_s = 1.0 / self._profile.tick_hz
         self._rng = np.random.SeedSequence(0)

@@ -15,15 +15,18 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rapidfuzz import process
 
 from agent.core.clock import SystemClock
-from agent.core.errors import AgentError, GameError, SettingsError
+from agent.core.errors import AgentError, GameError, SettingsError, first_error
 from agent.games.contract import HostedGame
 from agent.games.server import FrameFormat, GameServer, Mode, ServerOptions
+
+if TYPE_CHECKING:
+    from agent.games.arena.window import Window
 
 KINDS = ("arena", "gym:ID")
 START_TIMEOUT_S = 120.0
@@ -42,6 +45,7 @@ class HostOptions(msgspec.Struct, frozen=True, kw_only=True):
     start: str = "menu"
     profile: str | None = None
     report: str | None = None
+    window: bool = False
 
 
 def build_game(options: HostOptions) -> HostedGame:
@@ -63,23 +67,53 @@ def build_game(options: HostOptions) -> HostedGame:
     return game
 
 
+class _Stop(Exception):
+    """The server is told to end; ends its TaskGroup."""
+
+
 async def _serve(game: HostedGame, options: HostOptions, ready: Callable[[int], None], stop: asyncio.Event) -> Any:
     settings = ServerOptions(
         port=options.port, mode=options.mode, frame_format=options.frame_format, frame_hz=options.frame_hz
     )
-    server = GameServer(game, settings, SystemClock())
-    running = asyncio.ensure_future(server.run(ready))
-    stopping = asyncio.ensure_future(stop.wait())
+    window = _open_window(game) if options.window else None
+
+    async def serve() -> None:
+        await server.run(ready)
+        raise _Stop
+
+    async def until_stopped() -> None:
+        while window is not None and not window.closed and not stop.is_set():
+            await asyncio.sleep(0.1)
+        if window is None:
+            await stop.wait()
+        raise _Stop
+
+    if window is None:
+        server = GameServer(game, settings, SystemClock())
+    else:
+        server = GameServer(game, settings, SystemClock(), human=window.human, on_frame=window.show)
     try:
-        done, _ = await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(serve(), name="serve game")
+            group.create_task(until_stopped(), name="stop")
+    except* _Stop:
+        pass
+    except* AgentError as group_of_errors:
+        raise first_error(group_of_errors) from group_of_errors
     finally:
-        for task in (running, stopping):
-            task.cancel()
-        await asyncio.gather(running, stopping, return_exceptions=True)
         game.close()
+        if window is not None:
+            window.close()
     return server.summary()
+
+
+def _open_window(game: HostedGame) -> Window:
+    from agent.games.arena.game import ArenaGame
+    from agent.games.arena.window import Window
+
+    if not isinstance(game, ArenaGame):
+        raise SettingsError(f"--window shows the arena alone, not {game.name}")
+    return Window(game)
 
 
 def host(options: HostOptions, ready: Callable[[int], None], *, watch_stdin: bool = False) -> dict[str, Any]:

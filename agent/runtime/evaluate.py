@@ -93,6 +93,7 @@ def evaluate(
     return {
         "schema": REPORT_SCHEMA,
         "game": game.name,
+        "rules": game.rules,
         "policy": policy.name,
         "seed": seed,
         "episodes": episodes,

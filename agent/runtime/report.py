@@ -1,7 +1,7 @@
 """The report of one session: a documented, versioned JSON file.
 
-`schema` is `metabonk-report/1`. Keys: started_utc, wall_seconds (since the process began), game, seed, policy,
-version, uptime_s (of the session), first_action_s (from the process's start to its first action, null without one),
+`schema` is `metabonk-report/1`. Keys: started_utc, wall_seconds (since the process began), game, rules (hash of the
+arena's, empty for a game that is not ours), seed, policy, version, uptime_s (of the session), first_action_s (from the process's start to its first action, null without one),
 games (link counters and packet ledger of each), latency (percentiles by stage, ms), deadline_missed (by cause),
 counters, actions_refused (by reason), episodes (statistics of the finished ones), episode_results (each of them),
 http_port (the page's port, null without one), rss_mb. Within a version keys are only ever added.
@@ -26,7 +26,7 @@ from agent.runtime.status import REPORT_SCHEMA, Status
 
 
 def session_report(
-    game: str, seed: int, status: Status, episodes: EpisodeLog, actor: Actor, clock: Clock
+    game: str, rules: str, seed: int, status: Status, episodes: EpisodeLog, actor: Actor, clock: Clock
 ) -> dict[str, Any]:
     """The report's values as plain JSON types."""
     created_s = psutil.Process().create_time()
@@ -37,6 +37,7 @@ def session_report(
         "started_utc": datetime.datetime.fromtimestamp(created_s, datetime.UTC).isoformat(timespec="seconds"),
         "wall_seconds": round(alive_s, 3),
         "game": game,
+        "rules": rules,
         "seed": seed,
         "first_action_s": None if first_s is None else round(alive_s - (clock.now_s() - first_s), 3),
         **status.status(),

@@ -12,6 +12,7 @@ from agent.core.errors import SettingsError
 from agent.core.types import Action, ByteArray, GameState, Menu, RunInfo, SceneInfo
 from agent.games.arena import screens, view
 from agent.games.arena import state as layout
+from agent.games.arena.rules_hash import rules_hash
 from agent.games.arena.screens import Screen
 from agent.games.arena.stats import MAX_HP
 from agent.games.arena.world import Worlds
@@ -46,6 +47,11 @@ class ArenaGame:
         self._ended = self._won = False
         self._renderer: Any = None
         self.reset(0)
+
+    @property
+    def rules(self) -> str:
+        """Hash of the rules; see `rules_hash`."""
+        return rules_hash()
 
     @property
     def world(self) -> Any:

@@ -1,0 +1,106 @@
+"""A window in which a person plays the arena: keyboard and mouse in, pictures out.
+
+Owns the window. What the person does goes to the game as an action and to clients as HINP. Keys: WASD or arrows walk
+and move the focus, mouse or Q and R turn, space jumps and submits, shift slides and cancels, E uses, Escape pauses,
+the left button clicks in menus.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from agent.core.errors import GameError
+from agent.core.types import Action, ByteArray, HumanInput
+from agent.games.arena.game import ArenaGame
+
+HUMAN_INPUT_VERSION: Final = 1
+_MOUSE_SPEED: Final = 0.02
+
+
+class Window:
+    """One window; `human` and `show` are what `games.server.GameServer` asks for."""
+
+    def __init__(self, game: ArenaGame, scale: int = 3) -> None:
+        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+        try:
+            import pygame
+        except ImportError as error:
+            raise GameError("--window needs pygame: pip install 'metabonk-apex[window]'") from error
+        self._pg = pygame
+        self._game = game
+        width, height = game.capture_size_px
+        pygame.display.init()
+        driver = pygame.display.get_driver()
+        if driver in ("offscreen", "dummy") and os.environ.get("SDL_VIDEODRIVER") != driver:
+            raise GameError("--window: there is no display; set DISPLAY, or host without --window")
+        try:
+            self._surface = pygame.display.set_mode((width * scale, height * scale), pygame.RESIZABLE)
+        except pygame.error as error:
+            raise GameError(f"--window: no window can be opened here ({error})") from error
+        pygame.display.set_caption("MetaBonk arena")
+        self.closed = False
+        self._clicked: tuple[int, int] | None = None
+        self._turn = 0.0
+        self._tilt = 0.0
+
+    def close(self) -> None:
+        """Close the window."""
+        self._pg.display.quit()
+
+    def show(self, pixels: ByteArray) -> None:
+        """Draw one picture, u8 [h, w, 3], as large as the window."""
+        pg = self._pg
+        picture = pg.image.frombuffer(pixels.tobytes(), (pixels.shape[1], pixels.shape[0]), "RGB")
+        pg.transform.scale(picture.convert(self._surface), self._surface.get_size(), self._surface)
+        pg.display.flip()
+
+    def human(self) -> tuple[Action, HumanInput]:
+        """What the person does in this tick."""
+        pg = self._pg
+        playing = self._game.screen is None
+        pg.event.set_grab(playing)
+        pg.mouse.set_visible(not playing)
+        for event in pg.event.get():
+            self._on_event(event, playing)
+        keys = pg.key.get_pressed()
+        turn, self._turn = self._turn, 0.0
+        tilt, self._tilt = self._tilt, 0.0
+        right, up = keys[pg.K_d] or keys[pg.K_RIGHT], keys[pg.K_w] or keys[pg.K_UP]
+        left, down = keys[pg.K_a] or keys[pg.K_LEFT], keys[pg.K_s] or keys[pg.K_DOWN]
+        look_x = max(-1.0, min(1.0, turn + keys[pg.K_r] - keys[pg.K_q]))
+        click, self._clicked = self._clicked, None
+        action = Action(
+            move=(float(right) - float(left), float(up) - float(down)),
+            look=(look_x, max(-1.0, min(1.0, tilt))),
+            fire=bool(keys[pg.K_SPACE] or keys[pg.K_RETURN]),
+            ability=bool(keys[pg.K_LSHIFT] or keys[pg.K_BACKSPACE]),
+            interact=bool(keys[pg.K_e]),
+            click=None if click is None else self._to_capture(click),
+        )
+        return action, self._as_trailer(action, click)
+
+    def _on_event(self, event: Any, playing: bool) -> None:
+        pg = self._pg
+        if event.type == pg.QUIT:
+            self.closed = True
+        elif event.type == pg.KEYDOWN and event.key == pg.K_ESCAPE:
+            self._game.pause()
+        elif event.type == pg.MOUSEMOTION and playing:
+            self._turn += event.rel[0] * _MOUSE_SPEED
+            self._tilt -= event.rel[1] * _MOUSE_SPEED
+        elif event.type == pg.MOUSEBUTTONDOWN and event.button == 1 and not playing:
+            self._clicked = event.pos
+
+    def _to_capture(self, at: tuple[int, int]) -> tuple[int, int]:
+        """From the window's pixels (origin top-left) to the capture's (origin bottom-left)."""
+        (wide, high), (width, height) = self._surface.get_size(), self._game.capture_size_px
+        return at[0] * width // wide, height - 1 - at[1] * height // high
+
+    def _as_trailer(self, action: Action, click: tuple[int, int] | None) -> HumanInput:
+        wide, high = self._surface.get_size()
+        at = (0.0, 0.0) if click is None else (click[0] / wide, click[1] / high)
+        return HumanInput(
+            HUMAN_INPUT_VERSION, action.move, action.look, action.fire, action.ability, action.interact,
+            click is not None, at,
+        )  # fmt: skip
