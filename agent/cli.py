@@ -56,37 +56,22 @@ def play(
 ) -> int:
     """Play a game over its socket, in real time.
 
-    Parameters
-    ----------
-    game
-        auto, arena, gym:[MODULE:]ID, bonklink://[HOST][:PORT] or pipe://NAME. auto is a game that answers at the
-        configured port or at 5555, else the arena.
-    games
-        How many games at once; with a port they are at PORT, PORT+1, …
-    policy
-        random, kiter, or a name that contains pilot.
-    weights
-        A sealed .safetensors file for the policy.
-    seconds
-        Stop after this long; without it, play until interrupted.
-    episodes
-        Stop after this many finished episodes.
-    seed
-        Seed of hosted games and of the policy.
-    report
-        Write a JSON report here at the end.
-    http_port
-        Port of the page; 0 picks one. Default: METABONK_HTTP_PORT.
-    http
-        Serve the page at all.
-    open_page
-        Open the page in a browser where there is a display.
-    lock_step
-        Host the game in lock-step instead of real time: it waits for each action.
-    capture
-        Picture size of a hosted arena, WIDTHxHEIGHT.
-    config
-        A TOML file of settings. Default: ./metabonk.toml where it exists.
+    Args:
+        game: auto, arena, gym:[MODULE:]ID, bonklink://[HOST][:PORT] or pipe://NAME. auto is a game that answers at the
+            configured port or at 5555, else the arena.
+        games: How many games at once; with a port they are at PORT, PORT+1, …
+        policy: random, kiter, or a name that contains pilot.
+        weights: A sealed .safetensors file for the policy.
+        seconds: Stop after this long; without it, play until interrupted.
+        episodes: Stop after this many finished episodes.
+        seed: Seed of hosted games and of the policy.
+        report: Write a JSON report here at the end.
+        http_port: Port of the page; 0 picks one. Default: METABONK_HTTP_PORT.
+        http: Serve the page at all.
+        open_page: Open the page in a browser where there is a display.
+        lock_step: Host the game in lock-step instead of real time: it waits for each action.
+        capture: Picture size of a hosted arena, WIDTHxHEIGHT.
+        config: A TOML file of settings. Default: ./metabonk.toml where it exists.
     """
     from agent.play import PlayRequest, play_session
 
@@ -127,28 +112,17 @@ def host(
 ) -> int:
     """Host a game as a BonkLink server that any client can play.
 
-    Parameters
-    ----------
-    game
-        arena or gym:[MODULE:]ID.
-    port
-        TCP port on 127.0.0.1; 0 picks one and prints it.
-    mode
-        real-time, lock-step (waits for each action) or fast (never waits).
-    capture
-        Picture size, WIDTHxHEIGHT; the arena takes 84x84 to 1280x720.
-    frame_format
-        jpeg or raw_rgb.
-    frame_hz
-        Pictures per second; other packets carry the state alone.
-    seed
-        Seed of the game.
-    profile
-        TOML file with the action table of a Gymnasium environment.
-    report
-        Write the server's own counts and latencies here at the end.
-    window
-        Play the arena yourself, in a window; clients see what you do.
+    Args:
+        game: arena or gym:[MODULE:]ID.
+        port: TCP port on 127.0.0.1; 0 picks one and prints it.
+        mode: real-time, lock-step (waits for each action) or fast (never waits).
+        capture: Picture size, WIDTHxHEIGHT; the arena takes 84x84 to 1280x720.
+        frame_format: jpeg or raw_rgb.
+        frame_hz: Pictures per second; other packets carry the state alone.
+        seed: Seed of the game.
+        profile: TOML file with the action table of a Gymnasium environment.
+        report: Write the server's own counts and latencies here at the end.
+        window: Play the arena yourself, in a window; clients see what you do.
     """
     from agent.games.hosting import HostOptions, run_host
 
@@ -183,26 +157,16 @@ def evaluate(
 ) -> int:
     """Measure a policy: returns, survival times, kills and levels of whole episodes.
 
-    Parameters
-    ----------
-    policy
-        random, kiter, or a name that contains pilot.
-    game
-        arena or gym:[MODULE:]ID in lock-step, as fast as possible; with --real-time any game.
-    episodes
-        How many; each begins at the start of a run.
-    seed
-        Episode k plays seed + k. Same seed, same report, but for keys named wall or latency.
-    weights
-        A sealed .safetensors file for the policy.
-    report
-        Write the JSON report here.
-    real_time
-        Play over the socket in real time instead.
-    capture
-        Picture size of a hosted arena, WIDTHxHEIGHT.
-    config
-        A TOML file of settings.
+    Args:
+        policy: random, kiter, or a name that contains pilot.
+        game: arena or gym:[MODULE:]ID in lock-step, as fast as possible; with --real-time any game.
+        episodes: How many; each begins at the start of a run.
+        seed: Episode k plays seed + k. Same seed, same report, but for keys named wall or latency.
+        weights: A sealed .safetensors file for the policy.
+        report: Write the JSON report here.
+        real_time: Play over the socket in real time instead.
+        capture: Picture size of a hosted arena, WIDTHxHEIGHT.
+        config: A TOML file of settings.
     """
     from agent.play import EvaluateRequest, evaluate_policy
 
@@ -225,10 +189,8 @@ def evaluate(
 def doctor(*, config: Path | None = None) -> int:
     """Look for what would keep the agent from playing well; one line a fault, with its remedy.
 
-    Parameters
-    ----------
-    config
-        A TOML file of settings.
+    Args:
+        config: A TOML file of settings.
     """
     from agent.play import run_doctor
 
