@@ -1,8 +1,9 @@
 """The report of one session: a documented, versioned JSON file.
 
 `schema` is `metabonk-report/1`. Keys: started_utc, wall_seconds (since the process began), game, rules (hash of the
-arena's, empty for a game that is not ours), seed, policy, version, uptime_s (of the session), first_action_s (from the
-process's start to its first action, null without one), games (link counters and packet ledger of each), latency (percentiles by stage, ms), deadline_missed (by cause),
+arena's rules, empty for a game that is not ours), seed, policy, version, uptime_s (of the session), first_action_s
+(from the process's start to its first action, null without one), games (link counters and packet ledger of each),
+latency (percentiles by stage, ms), deadline_missed (by cause),
 counters, actions_refused (by reason), episodes (statistics of the finished ones), episode_results (each of them),
 http_port (the page's port, null without one), rss_mb. Within a version keys are only ever added.
 """

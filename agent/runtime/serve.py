@@ -151,8 +151,6 @@ def routes(source: StatusSource) -> list[Route]:
         return web.json_response({"ok": True})
 
     async def metrics(request: web.Request) -> web.StreamResponse:
-        if "policy_name" in request.query or "application/json" in request.headers.get("Accept", ""):
-            return web.json_response({})
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def frame(request: web.Request) -> web.StreamResponse:
