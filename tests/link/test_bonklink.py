@@ -155,6 +155,7 @@ def test_a_game_that_reads_nothing_ends_the_connection_and_gets_nothing_stale() 
         assert link.counters.timed_out == 1
         assert link.counters.actions_blocked > 0
         fresh = await game.accept()
+        await until(lambda: link.is_up)
         link.send(Action(move=(1.0, 1.0)))
         assert await fresh.read() == [Action(move=(1.0, 1.0))]
 
