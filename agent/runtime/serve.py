@@ -109,25 +109,34 @@ class _Deadlines:
             self._open.discard(transport)
 
 
-def _deadlined(factory: Callable[[], Any], deadlines: _Deadlines) -> Callable[[], Any]:
-    """Wrap a protocol factory so that its connections are watched."""
+class _Watched(asyncio.Protocol):
+    """Passes everything on to the HTTP protocol, and tells the deadlines of the connection's beginning and end."""
 
-    def make() -> Any:
-        protocol = factory()
-        made, lost = protocol.connection_made, protocol.connection_lost
+    def __init__(self, inner: asyncio.Protocol, deadlines: _Deadlines) -> None:
+        self._inner = inner
+        self._deadlines = deadlines
+        self._transport: asyncio.BaseTransport | None = None
 
-        def connection_made(transport: asyncio.Transport) -> None:
-            made(transport)
-            deadlines.opened(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._inner.connection_made(transport)
+        self._deadlines.opened(transport)  # type: ignore[arg-type]
 
-        def connection_lost(error: BaseException | None) -> None:
-            deadlines.closed(protocol.transport)
-            lost(error)
+    def data_received(self, data: bytes) -> None:
+        self._inner.data_received(data)
 
-        protocol.connection_made, protocol.connection_lost = connection_made, connection_lost
-        return protocol
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
 
-    return make
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deadlines.closed(self._transport)
+        self._inner.connection_lost(exc)
 
 
 def _asset(name: str, kind: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -203,10 +212,11 @@ async def serve(
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=15.0)
     await runner.setup()
     try:
-        assert runner.server is not None
+        make_protocol = runner.server
+        assert make_protocol is not None
         loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(_deadlined(runner.server, deadlines), "127.0.0.1", port)
+            server = await loop.create_server(lambda: _Watched(make_protocol(), deadlines), "127.0.0.1", port)
         except OSError as error:
             raise SettingsError(
                 f"port {port}: {error.strerror or error}; choose another with --http-port, 0 picks a free one"
