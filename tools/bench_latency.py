@@ -144,7 +144,8 @@ def case(policy: str, games: int, seconds: float, flags: Sequence[str] = ()) -> 
             except psutil.Error:
                 break
             time.sleep(0.25)
-        errors = agent.stderr.read()
+        with agent.stderr:
+            errors = agent.stderr.read()
         foreign.terminate()
         out, _ = foreign.communicate(timeout=20)
         if agent.returncode != 0:
