@@ -80,6 +80,12 @@ class Pilot(nn.Module):
         """One step; `elapsed` is seconds · 60. A card of zeros gets a logit of −1e9."""
         seen = self.encoder(self_, tokens, mask, rings, picture)
         hidden = self.memory(seen, hidden, elapsed)
+        return self.decide(seen, hidden, cards)
+
+    def decide(
+        self, seen: Float[Tensor, "B H"], hidden: Float[Tensor, "B U"], cards: Float[Tensor, "B C K"]
+    ) -> PilotOutput:
+        """The heads, from what is seen and what is remembered."""
         trunk = self.trunk(torch.cat([seen, hidden], 1))
         context = trunk.unsqueeze(1).expand(-1, cards.shape[1], -1)
         logits = self.card(torch.cat([context, cards], 2)).squeeze(-1)
