@@ -197,6 +197,16 @@ def doctor(*, config: Path | None = None) -> int:
     return run_doctor(config)
 
 
+@app.command
+def prepare() -> int:
+    """Compile what is compiled at first use, so that the first start is as quick as the next; once, about a minute."""
+    from agent.runtime.prepare import compile_all
+
+    console = Console(stderr=True)
+    compile_all(lambda text: console.print(f"compiling {text}", highlight=False))
+    return 0
+
+
 def run(argv: Sequence[str]) -> int:
     """Run one command; returns the exit code: 0 done, 2 refused input, 1 failed, 130 interrupted."""
     console = Console(stderr=True)

@@ -51,7 +51,7 @@ def foreign(port: int, *flags: str) -> subprocess.Popen[str]:
 def finish(game: subprocess.Popen[str]) -> dict[str, Any]:
     game.terminate()
     out, _ = game.communicate(timeout=20)
-    return dict(json.loads(out)[0])
+    return dict(json.loads(out.splitlines()[-1])[0])
 
 
 def link_of(report: Path) -> dict[str, Any]:
@@ -86,7 +86,8 @@ def test_a_killed_game_is_found_again_and_the_counts_add_up(tmp_path: Path) -> N
     with agent_at(port, report):
         for _ in range(20):
             game = foreign(port)
-            time.sleep(1.0 + rng.uniform(0.0, 0.3))
+            assert game.stdout is not None and game.stdout.readline() == "client\n"
+            time.sleep(0.3 + rng.uniform(0.0, 0.3))
             game.kill()
             game.communicate()
         game = foreign(port)
