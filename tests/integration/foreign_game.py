@@ -5,7 +5,7 @@ BLX1; one JPEG or raw picture in six packets) and measures from the game's side 
 
     python foreign_game.py --ports 0 --seconds 10 --hz 60 --enemies 40 --frame picture.jpg
 
-Prints `ports P [P …]` once it listens, `client` for each client, and one JSON object per game, as a list, at the end. Faults:
+Prints `ports P [P …]` once it listens, `client` for each client, and at the end a list, one JSON object a game. Faults:
 `--flip-every K` flips one bit of the state's length in each K-th packet of a connection; `--close-every K` closes
 after K packets; `--nonce` puts a nonce of each packet into its position and expects `move` to carry it back;
 `--no-blx1` is an older plugin. SIGTERM ends it early with its report.
