@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,6 +24,7 @@ app = App(
     name="python -m agent",
     help="Plays Megabonk, the built-in arena, or any Gymnasium environment, in real time.",
     version_flags=["--version"],
+    version=lambda: version("metabonk-apex"),
 )
 
 

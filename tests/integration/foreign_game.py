@@ -46,7 +46,7 @@ class Game:
     def __init__(self, port: int, args: argparse.Namespace, index: int) -> None:
         self.args = args
         self.rng = random.Random(args.seed + index)
-        self.listener = socket.create_server(("127.0.0.1", port))
+        self.listener = socket.create_server((args.host, port))
         self.listener.setblocking(False)
         self.port = self.listener.getsockname()[1]
         self.frame = Path(args.frame).read_bytes() if args.frame else b""
@@ -200,6 +200,7 @@ def serve(games: list[Game], args: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ports", type=int, nargs="+", default=[0])
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--hz", type=float, default=60.0)
     parser.add_argument("--enemies", type=int, default=40)
