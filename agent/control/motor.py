@@ -8,11 +8,13 @@ network's choice.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.control import encode, menus
 from agent.control.arrays import STILL
@@ -36,29 +38,51 @@ def save_pilot(
 
 def load_pilot(path: Path) -> Reflex:
     """The network of a sealed file; raises WeightsError where it is not a pilot that observes what we encode."""
+    return checked_reflex(pilot_tensors(path), str(path))
+
+
+def pilot_tensors(path: Path) -> Tensors:
+    """The tensors of a sealed file; raises WeightsError where it is not a pilot that observes what we encode."""
     manifest = read_manifest(path)
     if manifest.kind != KIND:
         raise WeightsError(f"{path}: holds a {manifest.kind}, a {KIND} is needed")
     if manifest.layout != encode.describe():
         raise WeightsError(f"{path}: observes {manifest.layout}, this program encodes {encode.describe()}")
     _, tensors = load_sealed(path)
-    return checked_reflex(tensors, str(path))
+    return tensors
 
 
 def checked_reflex(tensors: Tensors, where: str) -> Reflex:
-    """A network that has made one step on zeros; raises WeightsError where the tensors do not fit together."""
+    """A network that has been tried on canned observations; raises WeightsError where the tensors do not fit."""
     try:
         reflex = build_reflex(tensors)
         _check_widths(reflex)
     except (KeyError, ValueError) as error:
         raise WeightsError(f"{where}: not the tensors of a pilot: {error}") from error
-    batch = encode.Encoded.empty(1)
-    picture = look(reflex, np.zeros((encode.FRAME_PX, encode.FRAME_PX, 3), np.uint8))
     hidden = np.zeros(reflex.gates.b.shape[0] // 4, np.float32)
-    decision = _decide(reflex, batch, 0, picture, hidden, 1.0)
-    if not np.isfinite(decision.axes).all() or not np.isfinite(decision.hidden).all():
-        raise WeightsError(f"{where}: a step on zeros gives values that are not finite")
+    pictures, batch = _canned()
+    for row, pixels in enumerate(pictures):
+        picture = look(reflex, pixels)
+        decision = _decide(reflex, batch, row, picture, hidden, 1.0 + row)
+        hidden = decision.hidden
+        parts = (picture, decision.axes, decision.buttons, decision.cards, hidden, decision.value)
+        if not all(np.isfinite(part).all() for part in parts):
+            raise WeightsError(f"{where}: canned observation {row} gives values that are not finite")
     return reflex
+
+
+@lru_cache(maxsize=1)
+def _canned() -> tuple[NDArray[np.uint8], encode.Encoded]:
+    """Pictures u8 [4, 64, 64, 3] and encoded observations to try weights on; the first are all zeros."""
+    rng = np.random.default_rng(0)
+    batch, pictures = encode.Encoded.empty(4), np.zeros((4, encode.FRAME_PX, encode.FRAME_PX, 3), np.uint8)
+    for row in range(1, 4):
+        pictures[row] = rng.integers(0, 256, pictures[row].shape, np.uint8)
+        batch.mask[row, : 20 * row] = 1.0
+        batch.tokens[row, : 20 * row] = rng.normal(0.0, 1.0, (20 * row, encode.TOKEN_FEATURES))
+        for part in (batch.self_, batch.rings, batch.cards):
+            part[row] = rng.normal(0.0, 1.0, part[row].shape)
+    return pictures, batch
 
 
 def _check_widths(r: Reflex) -> None:
@@ -112,12 +136,28 @@ class GameCarry(msgspec.Struct):
 class Motor:
     """A pilot as a policy. `explore` samples actions; without it the most likely one is taken."""
 
-    def __init__(self, reflex: Reflex, *, seed: int = 0, explore: bool = False, name: str = "pilot") -> None:
+    kind = KIND
+
+    def __init__(self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot") -> None:
         self.name = name
-        self.reflex = reflex
+        self.reflex, self.tensors, self.version = checked_reflex(tensors, name), tensors, 0
         self._explore = explore
         self._random = np.random.default_rng(seed)
         self._batch = encode.Encoded.empty(1)
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """What it observes."""
+        return encode.describe()
+
+    def prepare(self, tensors: Tensors, where: str) -> tuple[Reflex, Tensors]:
+        """The network of these tensors, tried; raises WeightsError."""
+        return checked_reflex(tensors, where), tensors
+
+    def load(self, prepared: tuple[Reflex, Tensors], version: int) -> None:
+        """Act with this network from the next step on."""
+        self.reflex, self.tensors = prepared
+        self.version = version
 
     def warm_up(self) -> None:
         """Compile the encoding and the network."""

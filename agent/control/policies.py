@@ -35,10 +35,10 @@ def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Po
 
 
 def _build_pilot(name: str, seed: int, weights: Path | None) -> Policy:
-    from agent.control.motor import Motor, checked_reflex, load_pilot
+    from agent.control.motor import Motor, pilot_tensors
 
     if weights is not None:
-        return Motor(load_pilot(weights), seed=seed, name=name)
+        return Motor(pilot_tensors(weights), seed=seed, name=name)
     from agent.control.untrained import untrained_tensors
 
-    return Motor(checked_reflex(untrained_tensors(seed), name), seed=seed, name=name)
+    return Motor(untrained_tensors(seed), seed=seed, name=name)
