@@ -209,6 +209,35 @@ def prepare() -> int:
     return 0
 
 
+weights_app = App(name="weights", help="Weight files: give one its manifest, list the versions of the store.")
+app.command(weights_app)
+
+
+@weights_app.command
+def seal(file: Path, /, *, kind: str = "pilot") -> int:
+    """Write the manifest of a .safetensors file, so that it may be loaded.
+
+    Args:
+        file: The file.
+        kind: What it holds: pilot.
+    """
+    from agent.weights_cli import seal_file
+
+    return seal_file(file, kind)
+
+
+@weights_app.command(name="list")
+def list_weights(*, config: Path | None = None) -> int:
+    """List the policies of the weights folder with their versions.
+
+    Args:
+        config: A TOML file of settings.
+    """
+    from agent.weights_cli import list_versions
+
+    return list_versions(config)
+
+
 def run(argv: Sequence[str]) -> int:
     """Run one command; returns the exit code: 0 done, 2 refused input, 1 failed, 130 interrupted."""
     console = Console(stderr=True)
@@ -216,7 +245,7 @@ def run(argv: Sequence[str]) -> int:
         result = app(list(argv), result_action="return_value", exit_on_error=True, print_error=True)
     except AgentError as error:
         console.print(f"[bold red]{type(error).__name__}[/]: ", end="")
-        console.print(str(error), markup=False, highlight=False)
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -43,6 +43,7 @@ class PlayRequest(msgspec.Struct, frozen=True, kw_only=True):
     lock_step: bool = False
     capture_px: tuple[int, int] = (320, 180)
     config: Path | None = None
+    keep_weights: bool = True
 
 
 class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +175,8 @@ def play_session(request: PlayRequest) -> int:
             real_time=not request.lock_step,
             game=spec,
             rules=_rules(spec),
+            weights_dir=weights_folder(settings) if request.keep_weights else None,
+            keep_given_weights=request.weights is not None,
             on_http=lambda bound: _announce(console, bound, wanted=request.open_page),
         )
 
@@ -187,6 +190,14 @@ def play_session(request: PlayRequest) -> int:
             raise first_error(group) from group
     _print_end(console, report)
     return 0
+
+
+def weights_folder(settings: Settings) -> Path:
+    """Where versions of weights lie."""
+    from agent.runtime.weights import default_folder
+
+    given = settings.general.weights_dir
+    return Path(given) if given else default_folder()
 
 
 def _rules(spec: str) -> str:
@@ -228,6 +239,7 @@ def evaluate_policy(request: EvaluateRequest) -> int:
                 config=request.config,
                 open_page=False,
                 http_port=0,
+                keep_weights=False,
             )
         )
     if not is_hosted(request.game):

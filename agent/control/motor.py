@@ -1,19 +1,20 @@
 """System 1: the pilot's network as a policy of several games at once.
 
 Owns sampling and the carry of each game; the network is `control.reflex`, which computes what
-`models.actor_critic.Pilot` is trained to. It decides every `ticks` ticks of the game, as its weights were trained to
-(`decision_ticks` in their manifest's notes), and holds the action between; once more when a menu opens, and when it
-closes. Menus are driven through focus and submit; which card to take is the network's choice.
+`models.actor_critic.Pilot` is trained to. It decides every few ticks of the game (`decision_ticks`, which its weights
+carry), and holds the action between; once more when a menu opens, and when it closes. Menus are driven through focus and submit; which card to take is the network's choice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.control import encode, menus
 from agent.control.arrays import STILL
@@ -37,43 +38,59 @@ def save_pilot(
 
 def load_pilot(path: Path) -> Reflex:
     """The network of a sealed file; raises WeightsError where it is not a pilot that observes what we encode."""
+    return checked_reflex(pilot_tensors(path), str(path))
+
+
+def pilot_tensors(path: Path) -> Tensors:
+    """The tensors of a sealed file; raises WeightsError where it is not a pilot that observes what we encode."""
     manifest = read_manifest(path)
     if manifest.kind != KIND:
         raise WeightsError(f"{path}: holds a {manifest.kind}, a {KIND} is needed")
     if manifest.layout != encode.describe():
         raise WeightsError(f"{path}: observes {manifest.layout}, this program encodes {encode.describe()}")
     _, tensors = load_sealed(path)
-    return checked_reflex(tensors, str(path))
-
-
-def decision_ticks(path: Path) -> int:
-    """Ticks from one decision to the next that a pilot's weights were trained with; raises WeightsError."""
-    ticks = read_manifest(path).notes.get("decision_ticks", 1)
-    if not isinstance(ticks, int) or not 1 <= ticks <= LONGEST_TICKS:
-        raise WeightsError(f"{path}: its manifest's decision_ticks is {ticks!r}, 1 to {LONGEST_TICKS:.0f} are possible")
-    return ticks
+    return tensors
 
 
 def checked_reflex(tensors: Tensors, where: str) -> Reflex:
-    """A network that has made one step on zeros; raises WeightsError where the tensors do not fit together."""
+    """A network that has been tried on canned observations; raises WeightsError where the tensors do not fit."""
     try:
         reflex = build_reflex(tensors)
         _check_widths(reflex)
     except (KeyError, ValueError) as error:
         raise WeightsError(f"{where}: not the tensors of a pilot: {error}") from error
-    batch = encode.Encoded.empty(1)
-    picture = look(reflex, np.zeros((encode.FRAME_PX, encode.FRAME_PX, 3), np.uint8))
     hidden = np.zeros(reflex.gates.b.shape[0] // 4, np.float32)
-    decision = _decide(reflex, batch, 0, picture, hidden, 1.0)
-    if not np.isfinite(decision.axes).all() or not np.isfinite(decision.hidden).all():
-        raise WeightsError(f"{where}: a step on zeros gives values that are not finite")
+    pictures, batch = _canned()
+    for row, pixels in enumerate(pictures):
+        picture = look(reflex, pixels)
+        decision = _decide(reflex, batch, row, picture, hidden, 1.0 + row)
+        hidden = decision.hidden
+        parts = (picture, decision.axes, decision.buttons, decision.cards, hidden, decision.value)
+        if not all(np.isfinite(part).all() for part in parts):
+            raise WeightsError(f"{where}: canned observation {row} gives values that are not finite")
     return reflex
+
+
+@lru_cache(maxsize=1)
+def _canned() -> tuple[NDArray[np.uint8], encode.Encoded]:
+    """Pictures u8 [4, 64, 64, 3] and encoded observations to try weights on; the first are all zeros."""
+    rng = np.random.default_rng(0)
+    batch, pictures = encode.Encoded.empty(4), np.zeros((4, encode.FRAME_PX, encode.FRAME_PX, 3), np.uint8)
+    for row in range(1, 4):
+        pictures[row] = rng.integers(0, 256, pictures[row].shape, np.uint8)
+        batch.mask[row, : 20 * row] = 1.0
+        batch.tokens[row, : 20 * row] = rng.normal(0.0, 1.0, (20 * row, encode.TOKEN_FEATURES))
+        for part in (batch.self_, batch.rings, batch.cards):
+            part[row] = rng.normal(0.0, 1.0, part[row].shape)
+    return pictures, batch
 
 
 def _check_widths(r: Reflex) -> None:
     """Compiled code does not check its indices: every width must fit the next; raises ValueError."""
     units, hidden, pooled = r.gates.b.shape[0] // 4, r.flat.b.shape[0], 2 * r.token_b.b.shape[0]
     flat = encode.SELF_FEATURES + encode.SECTORS * encode.RING_FEATURES
+    if not 1.0 <= r.ticks <= LONGEST_TICKS:
+        raise ValueError(f"decision_ticks is {r.ticks}, 1 to {LONGEST_TICKS:.0f} are possible")
     chain = (
         ("normaliser", r.factor.shape, (flat,)), ("flat", r.flat.w.shape, (flat, hidden)),
         ("token.0", r.token_a.w.shape, (encode.TOKEN_FEATURES, r.token_a.b.shape[0])),
@@ -126,15 +143,28 @@ class GameCarry(msgspec.Struct):
 class Motor:
     """A pilot as a policy. `explore` samples choices; without it the most likely ones are taken."""
 
-    def __init__(
-        self, reflex: Reflex, *, seed: int = 0, explore: bool = False, name: str = "pilot", ticks: int = 1
-    ) -> None:
+    kind = KIND
+
+    def __init__(self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot") -> None:
         self.name = name
-        self.reflex = reflex
-        self.ticks = ticks
+        self.reflex, self.tensors, self.version = checked_reflex(tensors, name), tensors, 0
         self._explore = explore
         self._random = np.random.default_rng(seed)
         self._batch = encode.Encoded.empty(1)
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """What it observes."""
+        return encode.describe()
+
+    def prepare(self, tensors: Tensors, where: str) -> tuple[Reflex, Tensors]:
+        """The network of these tensors, tried; raises WeightsError."""
+        return checked_reflex(tensors, where), tensors
+
+    def load(self, prepared: tuple[Reflex, Tensors], version: int) -> None:
+        """Act with this network from the next step on."""
+        self.reflex, self.tensors = prepared
+        self.version = version
 
     def warm_up(self) -> None:
         """Compile the encoding and the network."""
@@ -169,7 +199,7 @@ class Motor:
             carry.menu, action = menus.step(carry.menu, state, carry.choice)
             return msgspec.structs.replace(action, answers=observation.sequence)
         closed, carry.menu = carry.menu.menu != "", menus.MenuCarry()
-        if first or closed or carry.waited_s * TICKS_PER_S >= self.ticks - 0.5:
+        if first or closed or carry.waited_s * TICKS_PER_S >= self.reflex.ticks - 0.5:
             carry.last = self._play(self._decision(carry, state))
         return msgspec.structs.replace(carry.last, answers=observation.sequence)
 

@@ -38,13 +38,12 @@ def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Po
 
 
 def _build_pilot(name: str, seed: int, weights: Path | None) -> Policy:
-    from agent.control.motor import Motor, checked_reflex, decision_ticks, load_pilot
+    from agent.control.motor import Motor, pilot_tensors
 
-    if "untrained" in name:
-        if weights is not None:
-            raise SettingsError(f"--weights {weights}: the policy {name} has no weights; name it pilot")
-        from agent.control.untrained import untrained_tensors
+    if "untrained" not in name:
+        return Motor(pilot_tensors(SHIPPED if weights is None else weights), seed=seed, name=name)
+    if weights is not None:
+        raise SettingsError(f"--weights {weights}: the policy {name} has none; name it pilot")
+    from agent.control.untrained import untrained_tensors
 
-        return Motor(checked_reflex(untrained_tensors(seed), name), seed=seed, name=name)
-    path = SHIPPED if weights is None else weights
-    return Motor(load_pilot(path), seed=seed, name=name, ticks=decision_ticks(path))
+    return Motor(untrained_tensors(seed), seed=seed, name=name)
