@@ -42,9 +42,9 @@ def main() -> None:
     test = importlib.import_module(f"bench.{args.name}")
     count = args.seeds if args.seeds is not None else (1 if args.reduced else test.DEFAULT_SEEDS)
     seeds = list(range(args.first_seed, args.first_seed + count))
-    start = time.perf_counter()
+    start, source = time.perf_counter(), commit()
     values = test.run(seeds, args.reduced)
-    envelope = {"commit": commit(), "seeds": seeds, "reduced": args.reduced, "torch": torch.__version__}
+    envelope = {"commit": source, "seeds": seeds, "reduced": args.reduced, "torch": torch.__version__}
     took = round(time.perf_counter() - start, 1)
     publish(f"bench_learning {args.name}", {**envelope, "wall_s": took, **values}, args.out)
     sys.exit(0 if values["passed"] else 1)
