@@ -42,7 +42,7 @@ class WorldSizes(msgspec.Struct, frozen=True):
         return self.deter + self.stoch * self.classes
 
 
-TINY = {"deter": 128, "blocks": 1, "hidden": 128, "stoch": 8, "classes": 8, "units": 128}
+TINY = {"deter": 128, "blocks": 1, "hidden": 128, "stoch": 8, "classes": 8, "units": 128, "bins": 63}
 """Widths for games of a few numbers, on one core."""
 
 
