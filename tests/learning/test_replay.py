@@ -13,7 +13,7 @@ SPEC = ActionSpec(0, (4,))
 
 
 class Counter:
-    """A game that shows a count, an episode's number and its age; the action is added; an episode has `length` steps."""
+    """A game that shows a count, an episode's number and its age; the action is added; `length` steps end it."""
 
     def __init__(self, name: str, length: int, seed: int, *, truncates: bool = False) -> None:
         self.name, self.length, self.truncates = name, length, truncates
