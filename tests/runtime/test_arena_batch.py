@@ -19,7 +19,6 @@ from agent.models.policies import PilotPolicy
 from agent.runtime.arena_batch import ArenaBatch
 from agent.runtime.arena_teacher import Teacher
 
-
 torch.set_num_threads(1)
 
 
