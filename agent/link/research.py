@@ -24,7 +24,7 @@ import numpy as np
 
 from agent.core.clock import Clock
 from agent.core.errors import LinkClosed, LinkError, LinkRefused, LinkTimeout, ProtocolError, SettingsError
-from agent.core.types import NEUTRAL, Action, ByteArray, GameState, Packet, RunInfo
+from agent.core.types import Action, ByteArray, GameState, Packet, RunInfo
 from agent.link.accounting import LinkCounters
 from agent.link.bonklink import PacketListener
 from agent.link.imaging import encode_raw
@@ -268,7 +268,7 @@ class ResearchLink:
         self.counters = LinkCounters()
         self.last_error: str | None = None
         self._map: ResearchMap | None = None
-        self._owed = False
+        self._owed = self._ended = False
         self._dropped: str | None = None
         self._sequence = 0
 
@@ -278,12 +278,15 @@ class ResearchLink:
         return self._map is not None
 
     def send(self, action: Action) -> bool:
-        """Answer the observation that waits; False when none does. A repeat without a claim is not an answer."""
-        if self._map is None or not self._owed or (action.answers is None and action != NEUTRAL):
+        """Answer the observation that waits; False when none does. The answer to an end is a new run."""
+        if self._map is None or not self._owed:
             self.counters.actions_blocked += 1
             return False
         self._owed = False
-        self._map.write_action(action)
+        if self._ended:
+            self._map.flag = RESET
+        else:
+            self._map.write_action(action)
         self.counters.actions_sent += 1
         return True
 
@@ -354,11 +357,7 @@ class ResearchLink:
 
     def _deliver(self, shared: ResearchMap, step: ResearchStep) -> None:
         self._sequence += 1
-        self._owed = True
-        if step.done:
-            # The map has no place for the first observation of the next run before this one was answered.
-            self._owed = False
-            shared.flag = RESET
+        self._owed, self._ended = True, step.done
         self.counters.packets += 1
         self.counters.frames += 1
         packet = Packet(_state(self._sequence, step, shared.size_px), encode_raw(step.pixels, top_down=True))

@@ -114,6 +114,13 @@ public sealed unsafe class SharedFrame : IDisposable
         };
     }
 
+    /// <summary>Write an action as a client does; for a client in the game's own process.</summary>
+    public void WriteAction(ReadOnlySpan<float> action) =>
+        action[..6].CopyTo(new Span<float>(_at + HeadBytes + Width * Height * 3, 6));
+
+    /// <summary>The map's bytes; for a client in the game's own process.</summary>
+    public ReadOnlySpan<byte> Bytes(int from, int count) => new(_at + from, count);
+
     /// <summary>Tell the client that the game ends, and remove the files.</summary>
     public void Dispose()
     {

@@ -1,9 +1,11 @@
 // The game-free host: the plugins' Unity-free parts with a scripted world, as a console program.
 //   host golden FILE                     one JSON line a vector: what C# makes of it, both ways
 //   host link [--port N] [--pipe NAME] [--hz N] [--format jpeg|raw_rgb] [--seed N] …   a world behind BonkLink
+//   host replay --steps N [--seed N]     one run in lock-step, and the hash of all that it gave
 //   host research [--instance N] [--seed N] …                                          a world behind shared memory
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Text.Json;
@@ -26,8 +28,10 @@ public static class Program
                 return new LinkHost(options).Run();
             case "research":
                 return new ResearchHost(options).Run();
+            case "replay":
+                return new ResearchHost(options).Replay(int.Parse(options["steps"], CultureInfo.InvariantCulture));
             default:
-                Console.Error.WriteLine("host: golden FILE | link … | research …");
+                Console.Error.WriteLine("host: golden FILE | link … | research … | replay --steps N …");
                 return 2;
         }
     }

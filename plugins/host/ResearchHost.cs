@@ -5,6 +5,7 @@ using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.Diagnostics;
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using System.Threading;
 using BonkLink;
@@ -72,6 +73,49 @@ public sealed class ResearchHost
                 lastS = _now();
             }
         }
+    }
+
+    /// <summary>
+    /// Play `steps` steps with a scripted client in this thread; the hash covers every observation, reward and end.
+    /// </summary>
+    public int Replay(int steps)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var clock = Stopwatch.StartNew();
+        int episodes = 0, size = SharedFrame.SizeOf(_frame.Width, _frame.Height) - SharedFrame.ActionBytes;
+        var random = 1u;
+        using (_frame)
+        {
+            _frame.Flag = Flags.Reset;
+            for (var i = 0; i <= steps; i++)
+            {
+                var order = _stepper.Poll(out var action);
+                Obey(order, action);
+                var bytes = _frame.Bytes(8, size - 8);
+                hash.AppendData(bytes);
+                if (bytes[4] != 0)
+                {
+                    episodes++;
+                    _frame.Flag = Flags.Reset;
+                    continue;
+                }
+                random = random * 1664525 + 1013904223;
+                _frame.WriteAction(stackalloc float[]
+                {
+                    (int)(random >> 16 & 3) - 1, (int)(random >> 18 & 3) - 1, random >> 20 & 1, random >> 21 & 1,
+                    random >> 22 & 1, random >> 23 & 1,
+                });
+                _frame.Flag = Flags.Action;
+            }
+        }
+        var json = new JsonObject
+        {
+            ["hash"] = Convert.ToHexString(hash.GetHashAndReset()).ToLowerInvariant(),
+            ["episodes"] = episodes,
+            ["steps_per_s"] = steps / clock.Elapsed.TotalSeconds,
+        };
+        Console.WriteLine(json.ToJsonString());
+        return 0;
     }
 
     private void Obey(Order order, in ResearchAction action)

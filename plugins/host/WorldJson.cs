@@ -77,6 +77,8 @@ public static class WorldJson
         ["yaw"] = world.YawRad,
         ["pitch"] = world.PitchRad,
         ["kills"] = world.Kills,
+        ["levels"] = world.Level + world.XpFraction,
+        ["taken"] = world.DamageTaken,
         ["move"] = new JsonArray(world.Controls.MoveX, world.Controls.MoveY),
         ["jumps"] = world.Jumps,
         ["jump_held"] = world.JumpHeld,
