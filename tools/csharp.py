@@ -40,6 +40,11 @@ PURE = (
     )),
     *(RESEARCH / f"{name}.cs" for name in ("RewardRule", "SharedFrame", "Stepper")),
 )  # fmt: skip
+# Sources of BonkLink that ResearchPlugin compiles in as well.
+SHARED = tuple(BONKLINK / f"{name}.cs" for name in (
+    "Actions", "ClickMap", "FrameCapture", "FrameEncoder", "GameMenu", "GameScreens", "Guarded", "InputInjector",
+    "JpegEncoder", "MenuDriver", "StateRecord", "UploadGuard", "Wire",
+))  # fmt: skip
 _COMPILE_COMPILER = """
 import sys
 from pathlib import Path
@@ -179,15 +184,13 @@ def jobs(out: Path) -> list[list[str]]:
     made: list[list[str]] = []
     stubs: list[str] = []
     for name in STUBS:
-        if not (ROOT / "plugins" / "stubs" / f"{name}.cs").exists(): continue
         target = out / "stubs" / f"{name}.dll"
         quiet = [f"-nowarn:{code}" for code in ("CS0649", "CS0067", "CS0169", "CS8618", "CS0626", "CS0660", "CS0661")]
         source = str(ROOT / "plugins" / "stubs" / f"{name}.cs")
         made.append([f"-name:{name}", f"-out:{target}", "-unsafe", *quiet, *stubs, source])
         stubs.append(f"-r:{target}")
-    for name, folder in (("BonkLink", BONKLINK), ("ResearchPlugin", RESEARCH)):
-        if not (folder / "Plugin.cs").exists(): continue
-        sources = sorted(map(str, folder.glob("*.cs")))
+    for name, folder, shared in (("BonkLink", BONKLINK, ()), ("ResearchPlugin", RESEARCH, SHARED)):
+        sources = sorted(map(str, (*folder.glob("*.cs"), *shared)))
         made.append([f"-name:{name}", f"-out:{out / f'{name}.dll'}", "-unsafe", *stubs, *sources])
     sources = [*map(str, PURE), *sorted(map(str, HOST.glob("*.cs")))]
     made.append(["-name:host", f"-out:{out / 'host.dll'}", "-exe", "-unsafe", *sources])
