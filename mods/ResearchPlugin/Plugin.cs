@@ -21,7 +21,8 @@ public sealed class Plugin : BasePlugin
         ResearchDriver.Game = _game;
         AddComponent<ResearchDriver>();
         _game.Start();
-        Log.LogInfo($"{SharedFrame.NameOf(settings.Instance)}: {settings.Width}x{settings.Height}, seed {settings.Seed}");
+        var name = SharedFrame.NameOf(settings.Instance);
+        Log.LogInfo($"{name}: {settings.Width}x{settings.Height}, seed {settings.Seed}");
     }
 
     public override bool Unload()

@@ -38,7 +38,8 @@ public sealed class Seeding
         foreach (var method in AccessTools.GetDeclaredMethods(type))
         {
             // A version of the game with other parameters is left alone rather than given a wrong one.
-            if (method.Name == name && (name != "GenerateMap" || Array.Exists(method.GetParameters(), p => p.Name == "seed")))
+            var fits = name != "GenerateMap" || Array.Exists(method.GetParameters(), p => p.Name == "seed");
+            if (method.Name == name && fits)
             {
                 _harmony.Patch(method, before, after);
                 patched = true;
@@ -46,7 +47,7 @@ public sealed class Seeding
         }
         if (!patched)
         {
-            BonkLink.Guarded.Once("seed " + name, $"seeding: this game has no {type.Name}.{name}; runs will differ there");
+            BonkLink.Guarded.Once("seed " + name, $"seeding: this game has no {type.Name}.{name}; runs differ there");
         }
     }
 

@@ -23,7 +23,7 @@ public sealed class GameDataDump
         _log = log;
     }
 
-    /// <summary>Write the file when the game's data is loaded and no file of this version is there; then do nothing.</summary>
+    /// <summary>Write the file once the data is loaded, unless this version's is there; then do nothing.</summary>
     public void Try()
     {
         if (_done || Time.unscaledTime < _dueS)
@@ -88,7 +88,8 @@ public sealed class GameDataDump
             float resist = e.knockbackResistance;
             bool flies = e.isFlying, elite = e.canBeElite;
             json.Open('{').Key("id").Value(id).Key("name").Value(name).Key("hp").Value(hp).Key("damage").Value(damage);
-            json.Key("speed").Value(speed).Key("cost").Value(cost).Key("after_s").Value(after).Key("radius").Value(radius);
+            json.Key("speed").Value(speed).Key("cost").Value(cost).Key("after_s").Value(after);
+            json.Key("radius").Value(radius);
             json.Key("knockback_resistance").Value(resist).Key("xp").Value(xp).Key("flies").Value(flies);
             json.Key("can_be_elite").Value(elite).Key("maps").Value(maps).Close('}');
         }
@@ -105,7 +106,8 @@ public sealed class GameDataDump
             json.Open('{').Key("id").Value(id).Key("name").Value(name).Key("damage").Value(damage);
             json.Key("count").Value(count).Key("cooldown_s").Value(cooldown).Key("burst_s").Value(burst);
             json.Key("min_burst_interval_s").Value(least).Key("duration_s").Value(duration).Key("speed").Value(speed);
-            json.Key("bounces").Value(bounces).Key("knockback").Value(knockback).Key("crit").Value(crit).Key("upgrades");
+            json.Key("bounces").Value(bounces).Key("knockback").Value(knockback).Key("crit").Value(crit);
+            json.Key("upgrades");
             Modifiers(json, w.upgradeData.upgradeModifiers);
             json.Close('}');
         }

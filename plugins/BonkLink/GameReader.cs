@@ -43,11 +43,9 @@ public sealed class GameReader
     private readonly Field<float> _time = new(
         "game time", 0, () => MyTime.runTimer, () => GameManager.Instance.GetAliveTime());
 
-    private readonly Field<Vector2> _look = new(
-        "camera", default,
-        () => new Vector2(MyPlayer.Instance.playerInput.cameraRotation.x, MyPlayer.Instance.playerInput.cameraRotation.y),
-        () => new Vector2(
-            PlayerCamera.Instance.camera.transform.eulerAngles.x, PlayerCamera.Instance.camera.transform.eulerAngles.y));
+    private readonly Field<Vector3> _look = new(
+        "camera", Vector3.zero,
+        () => MyPlayer.Instance.playerInput.cameraRotation, () => PlayerCamera.Instance.camera.transform.eulerAngles);
 
     private readonly Field<int> _kills = new(
         "kills", 0, () => RunStats.GetStat(EMyStat.kills), () => RunStats.GetStat("kills"));

@@ -47,7 +47,7 @@ public sealed class InputInjector
         _pitch += controls.PitchDegrees;
     }
 
-    /// <summary>Turn the camera; the game ignores look input while the cursor is free, so it is turned by hand.</summary>
+    /// <summary>Turn the camera by hand: the game ignores look input while the cursor is free.</summary>
     public void Look()
     {
         var (yaw, pitch) = (_yaw, _pitch);

@@ -16,7 +16,8 @@ public sealed class InputSnapshot
         () => MyInputManager.GetAxis("Move Vertical"));
 
     private readonly Field<bool> _fire = new(
-        "human jump", false, () => MyInputManager.GetButton(MyInputManager.Jump), () => MyInputManager.GetButton("Jump"));
+        "human jump", false, () => MyInputManager.GetButton(MyInputManager.Jump),
+        () => MyInputManager.GetButton("Jump"));
 
     private readonly Field<bool> _slide = new(
         "human slide", false, () => MyInputManager.GetButton(MyInputManager.Slide),
@@ -31,11 +32,11 @@ public sealed class InputSnapshot
     private readonly Field<Vector2> _mouse = new(
         "mouse", default, () => new Vector2(Input.mousePosition.x, Input.mousePosition.y));
 
-    private readonly Field<Vector2?> _rotation = new(
-        "human look", null, () => MyPlayer.Instance == null ? null : new Vector2(
-            MyPlayer.Instance.playerInput.desiredCameraRotation.x, MyPlayer.Instance.playerInput.desiredCameraRotation.y));
+    private readonly Field<Vector3?> _rotation = new(
+        "human look", null,
+        () => MyPlayer.Instance == null ? null : MyPlayer.Instance.playerInput.desiredCameraRotation);
 
-    private Vector2? _before;
+    private Vector3? _before;
 
     public HumanInput Sample()
     {

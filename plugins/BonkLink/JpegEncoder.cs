@@ -34,13 +34,17 @@ public sealed class JpegEncoder
     private static readonly byte[] AcChromaCounts = { 0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 0x77 };
 
     private static readonly byte[] AcLumaValues = Convert.FromHexString(
-        "01020300041105122131410613516107227114328191a1082342b1c11552d1f02433627282090a161718191a25262728292a3435363738" +
-        "393a434445464748494a535455565758595a636465666768696a737475767778797a838485868788898a92939495969798999aa2a3a4a5" +
+        "01020300041105122131410613516107227114328191a1082342b1c11552d1f02433627282090a161718191a25262728" +
+        "292a3435363738" +
+        "393a434445464748494a535455565758595a636465666768696a737475767778797a838485868788898a929394959697" +
+        "98999aa2a3a4a5" +
         "a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2e3e4e5e6e7e8e9eaf1f2f3f4f5f6f7f8f9fa");
 
     private static readonly byte[] AcChromaValues = Convert.FromHexString(
-        "000102031104052131061241510761711322328108144291a1b1c109233352f0156272d10a162434e125f11718191a262728292a35363738" +
-        "393a434445464748494a535455565758595a636465666768696a737475767778797a82838485868788898a92939495969798999aa2a3a4" +
+        "000102031104052131061241510761711322328108144291a1b1c109233352f0156272d10a162434e125f11718191a26" +
+        "2728292a35363738" +
+        "393a434445464748494a535455565758595a636465666768696a737475767778797a82838485868788898a9293949596" +
+        "9798999aa2a3a4" +
         "a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae2e3e4e5e6e7e8e9eaf2f3f4f5f6f7f8f9fa");
 
     private static readonly float[] Cosines = MakeCosines();
@@ -222,7 +226,8 @@ public sealed class JpegEncoder
                 to.U8(_quant[i][at]);
             }
         }
-        to.Raw(new byte[] { 0xFF, 0xC0, 0, 17, 8, (byte)(height >> 8), (byte)height, (byte)(width >> 8), (byte)width, 3 });
+        to.Raw(new byte[] { 0xFF, 0xC0, 0, 17, 8, (byte)(height >> 8), (byte)height });
+        to.Raw(new byte[] { (byte)(width >> 8), (byte)width, 3 });
         to.Raw(new byte[] { 1, 0x11, 0, 2, 0x11, 1, 3, 0x11, 1 });
         WriteCodes(to, 0x00, DcLumaCounts, DcValues);
         WriteCodes(to, 0x10, AcLumaCounts, AcLumaValues);

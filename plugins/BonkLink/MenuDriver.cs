@@ -40,7 +40,8 @@ public sealed class MenuDriver
     public int Presses { get; private set; }
 
     /// <summary>One tick's action on the open menu. A press held since before the menu opened is none.</summary>
-    public void Apply(IMenu menu, in AgentAction action, int captureW, int captureH, int screenW, int screenH, double nowS)
+    public void Apply(
+        IMenu menu, in AgentAction action, int captureW, int captureH, int screenW, int screenH, double nowS)
     {
         bool submit = action.Fire && !_fire, cancel = action.Ability && !_ability;
         _fire = action.Fire;

@@ -34,7 +34,9 @@ public sealed class Parts : IGame, IDisposable
         _injector = new InputInjector(Plugin.Id);
         _frames = new FrameEncoder(settings.Format, settings.Quality);
         _capture = new FrameCapture(_frames, settings.Width, settings.Height);
-        ITransport transport = settings.UsesPipe ? new PipeTransport(settings.PipeName) : new TcpTransport(settings.Port);
+        ITransport transport = settings.UsesPipe
+            ? new PipeTransport(settings.PipeName)
+            : new TcpTransport(settings.Port);
         _server = new LinkServer(transport, _hands, () => _clock.Elapsed.TotalSeconds, log);
         _pump = new LinkPump(this, _server, _hands, _frames, _human, new PumpOptions
         {
@@ -50,7 +52,7 @@ public sealed class Parts : IGame, IDisposable
 
     public (int Width, int Height) ScreenSize => (Screen.width, Screen.height);
 
-    /// <summary>Patch the game and listen; a port that is taken is said, and the game goes on without BonkLink.</summary>
+    /// <summary>Patch the game and listen; a taken port is said, and the game goes on without BonkLink.</summary>
     public void Start()
     {
         Application.runInBackground = true;

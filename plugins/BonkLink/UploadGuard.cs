@@ -1,5 +1,5 @@
-// While an agent drives, and until its run was left for the main menu, the game's scores stay here: the setting is off and the upload's
-// own methods are blocked. Other people's boards are theirs.
+// While an agent drives, and until its run was left for the main menu, the game's scores stay here: the setting is
+// off and the upload's own methods are blocked. Other people's boards are theirs.
 using System;
 using Assets.Scripts.Managers;
 using HarmonyLib;
@@ -46,7 +46,7 @@ public sealed class UploadGuard
         }
     }
 
-    /// <summary>Called each frame: blocked from an agent's first action until the main menu is there without one.</summary>
+    /// <summary>Called each frame: blocked from an agent's first action to a main menu without one.</summary>
     public void Hold(bool isDriven)
     {
         if (isDriven && !_blocks)

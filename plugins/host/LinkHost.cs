@@ -1,5 +1,6 @@
 // The scripted world behind BonkLink in real time, steered by JSON lines on standard input:
-//   {"set": {…}} changes the world, {"human": {…}} is a frame of human input, {"get": true} asks, {"stop": true} ends.
+//   {"set": {…}} changes the world, {"human": {…}} is a frame of human input, {"get": true} asks (with "memory" for
+//   more), {"stop": true} ends.
 // Each line is answered by one line. The first line of output says where the server listens.
 using System;
 using System.Collections.Concurrent;

@@ -32,7 +32,8 @@ public sealed class ResearchHost
         string Get(string name, string otherwise) => options.TryGetValue(name, out var value) ? value : otherwise;
         _world = new ScriptedWorld(ulong.Parse(Get("seed", "1"), CultureInfo.InvariantCulture));
         var size = Get("size", "84x84").Split('x');
-        int width = int.Parse(size[0], CultureInfo.InvariantCulture), height = int.Parse(size[1], CultureInfo.InvariantCulture);
+        var width = int.Parse(size[0], CultureInfo.InvariantCulture);
+        var height = int.Parse(size[1], CultureInfo.InvariantCulture);
         _pixels = new byte[width * height * 3];
         var instance = int.Parse(Get("instance", "0"), CultureInfo.InvariantCulture);
         _frame = new SharedFrame(instance, width, height, options.TryGetValue("dir", out var folder) ? folder : null);

@@ -239,7 +239,8 @@ public static class StateJson
     {
         var to = new ByteBuffer();
         to.I32(0);
-        foreach (var axis in json.GetProperty("move").EnumerateArray().Concat(json.GetProperty("look").EnumerateArray()))
+        var axes = json.GetProperty("move").EnumerateArray().Concat(json.GetProperty("look").EnumerateArray());
+        foreach (var axis in axes)
         {
             to.F32(axis.GetSingle());
         }

@@ -13,7 +13,8 @@ using Microsoft.CodeAnalysis.Text;
 public static class MiniCsc
 {
     private const string RuntimeConfig =
-        "{\"runtimeOptions\":{\"tfm\":\"net8.0\",\"framework\":{\"name\":\"Microsoft.NETCore.App\",\"version\":\"8.0.0\"}," +
+        "{\"runtimeOptions\":{\"tfm\":\"net8.0\",\"framework\":{" +
+        "\"name\":\"Microsoft.NETCore.App\",\"version\":\"8.0.0\"}," +
         "\"configProperties\":{\"System.Globalization.Invariant\":true}}}";
 
     public static int Main(string[] jobs)
@@ -66,7 +67,8 @@ public static class MiniCsc
             else sources.Add(line);
         }
         var parse = new CSharpParseOptions(LanguageVersion.CSharp10);
-        var trees = sources.Select(f => CSharpSyntaxTree.ParseText(SourceText.From(File.ReadAllText(f), Encoding.UTF8), parse, f));
+        SourceText Text(string file) => SourceText.From(File.ReadAllText(file), Encoding.UTF8);
+        var trees = sources.Select(f => CSharpSyntaxTree.ParseText(Text(f), parse, f));
         var options = new CSharpCompilationOptions(
             kind, optimizationLevel: OptimizationLevel.Release, allowUnsafe: allowUnsafe, deterministic: true,
             nullableContextOptions: NullableContextOptions.Enable, warningLevel: 6, specificDiagnosticOptions: ignored);
