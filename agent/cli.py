@@ -59,8 +59,8 @@ def play(
     """Play a game over its socket, in real time.
 
     Args:
-        game: auto, arena, gym:[MODULE:]ID, bonklink://[HOST][:PORT] or pipe://NAME. auto is a game that answers at the
-            configured port or at 5555, else the arena.
+        game: auto, arena, gym:[MODULE:]ID, bonklink://[HOST][:PORT], pipe://NAME or research://INSTANCE. auto is a game
+            that answers at the configured port or at 5555, else the arena.
         games: How many games at once; with a port they are at PORT, PORT+1, …
         policy: random, kiter, or a name that contains pilot.
         weights: A sealed .safetensors file for the policy.

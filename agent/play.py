@@ -23,6 +23,8 @@ from agent.core.errors import AgentError, SettingsError, first_error
 from agent.core.settings import Settings, load_settings
 from agent.games.hosting import HostedProcess, HostOptions
 from agent.link.endpoint import Endpoint, parse_endpoint
+from agent.link.links import Address
+from agent.link.research import parse_research
 from agent.runtime.report import check_report_path
 
 
@@ -61,7 +63,7 @@ class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_hosted(spec: str) -> bool:
     """True for games that this program hosts itself."""
-    return not spec.startswith(("bonklink://", "pipe://"))
+    return not spec.startswith(("bonklink://", "pipe://", "research://"))
 
 
 def _settings(request: PlayRequest | EvaluateRequest) -> Settings:
@@ -84,6 +86,10 @@ def resolve_game(request: PlayRequest, settings: Settings, console: Console) -> 
     from agent.runtime.find_game import find_game
 
     link = settings.link
+    if link.use_research_shm:
+        if request.game != "auto" and not request.game.startswith("research://"):
+            raise SettingsError(f"METABONK_USE_RESEARCH_SHM plays research:// only; unset it for --game {request.game}")
+        return "research://" if request.game == "auto" else request.game
     if request.game != "auto":
         return request.game
     if link.use_pipe:
@@ -108,10 +114,14 @@ class _Games:
     ) -> None:
         self.hosts: list[HostedProcess] = []
         self._console = console
-        self._fixed: tuple[Endpoint, ...] = ()
+        self._fixed: tuple[Address, ...] = ()
         count = request.games
         if not is_hosted(spec):
-            first = parse_endpoint(spec, default_host=settings.link.host, default_port=settings.link.port)
+            first: Address
+            if spec.startswith("research://"):
+                first = parse_research(spec, os.environ)
+            else:
+                first = parse_endpoint(spec, default_host=settings.link.host, default_port=settings.link.port)
             self._fixed = tuple(first.numbered(i) for i in range(count))
             self.names = tuple(f"game {i}" for i in range(count)) if count > 1 else ("game",)
             return
@@ -125,7 +135,7 @@ class _Games:
             )
             self.hosts.append(stack.enter_context(HostedProcess(options)))
 
-    def endpoints(self) -> tuple[Endpoint, ...]:
+    def endpoints(self) -> tuple[Address, ...]:
         """Where the games listen; waits for hosted ones."""
         if self._fixed:
             return self._fixed
@@ -171,7 +181,7 @@ def play_session(request: PlayRequest) -> int:
             http_port=port if request.http else None,
             http_token=token,
             limits=Limits(max_frame_bytes=settings.link.max_frame_bytes, max_enemies=settings.link.max_enemies),
-            real_time=not request.lock_step,
+            real_time=not (request.lock_step or spec.startswith("research://")),
             game=spec,
             rules=_rules(spec),
             on_http=lambda bound: _announce(console, bound, wanted=request.open_page),
