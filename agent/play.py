@@ -252,12 +252,13 @@ def evaluate_policy(request: EvaluateRequest) -> int:
         )
     if not is_hosted(request.game):
         raise SettingsError(f"--game {request.game}: only hosted games run in lock-step; add --real-time")
+    if _settings(request).link.use_research_shm:
+        raise SettingsError("METABONK_USE_RESEARCH_SHM plays research:// only; evaluate --real-time --game research://0")
     from agent.control.policies import build_policy
     from agent.games.hosting import build_game
     from agent.runtime.evaluate import evaluate
     from agent.runtime.report import write_report
 
-    _settings(request)
     calibration = None if request.calibration is None else str(request.calibration)
     game = build_game(
         HostOptions(
