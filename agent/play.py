@@ -43,6 +43,7 @@ class PlayRequest(msgspec.Struct, frozen=True, kw_only=True):
     http: bool = True
     open_page: bool = True
     lock_step: bool = False
+    calibration: Path | None = None
     capture_px: tuple[int, int] = (320, 180)
     config: Path | None = None
 
@@ -57,6 +58,7 @@ class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True):
     weights: Path | None = None
     report: Path | None = None
     real_time: bool = False
+    calibration: Path | None = None
     capture_px: tuple[int, int] = (320, 180)
     config: Path | None = None
 
@@ -106,6 +108,15 @@ def resolve_game(request: PlayRequest, settings: Settings, console: Console) -> 
     return str(found)
 
 
+def _check_calibration(spec: str, path: Path) -> None:
+    """Refuse here what the hosted game's own process would refuse later."""
+    if spec != "arena":
+        raise SettingsError(f"--calibration {path}: only the arena takes one, not {spec}")
+    from agent.games.arena.calibration import load_calibration
+
+    load_calibration(path)
+
+
 class _Games:
     """The games of a session: hosted ones are child processes that start at once and end with the stack."""
 
@@ -116,6 +127,8 @@ class _Games:
         self._console = console
         self._fixed: tuple[Address, ...] = ()
         count = request.games
+        if request.calibration is not None:
+            _check_calibration(spec, request.calibration)
         if not is_hosted(spec):
             first: Address
             if spec.startswith("research://"):
@@ -132,6 +145,7 @@ class _Games:
                 mode="lock-step" if request.lock_step else "real-time",
                 capture_px=request.capture_px,
                 seed=request.seed + i,
+                calibration=None if request.calibration is None else str(request.calibration),
             )
             self.hosts.append(stack.enter_context(HostedProcess(options)))
 
@@ -183,7 +197,7 @@ def play_session(request: PlayRequest) -> int:
             limits=Limits(max_frame_bytes=settings.link.max_frame_bytes, max_enemies=settings.link.max_enemies),
             real_time=not (request.lock_step or spec.startswith("research://")),
             game=spec,
-            rules=_rules(spec),
+            rules=_rules(spec, request.calibration),
             on_http=lambda bound: _announce(console, bound, wanted=request.open_page),
         )
 
@@ -199,12 +213,13 @@ def play_session(request: PlayRequest) -> int:
     return 0
 
 
-def _rules(spec: str) -> str:
+def _rules(spec: str, calibration: Path | None) -> str:
     if spec != "arena":
         return ""
-    from agent.games.arena.rules_hash import rules_hash
+    from agent.games.arena.calibration import load_calibration
+    from agent.games.arena.game import rules_name
 
-    return rules_hash()
+    return rules_name(None if calibration is None else load_calibration(calibration))
 
 
 def _announce(console: Console, port: int, *, wanted: bool) -> None:
@@ -234,6 +249,7 @@ def evaluate_policy(request: EvaluateRequest) -> int:
                 episodes=request.episodes,
                 seed=request.seed,
                 report=request.report,
+                calibration=request.calibration,
                 capture_px=request.capture_px,
                 config=request.config,
                 open_page=False,
@@ -242,13 +258,19 @@ def evaluate_policy(request: EvaluateRequest) -> int:
         )
     if not is_hosted(request.game):
         raise SettingsError(f"--game {request.game}: only hosted games run in lock-step; add --real-time")
+    if _settings(request).link.use_research_shm:
+        raise SettingsError("METABONK_USE_RESEARCH_SHM plays research:// only; evaluate --real-time --game research://0")
     from agent.control.policies import build_policy
     from agent.games.hosting import build_game
     from agent.runtime.evaluate import evaluate
     from agent.runtime.report import write_report
 
-    _settings(request)
-    game = build_game(HostOptions(spec=request.game, capture_px=request.capture_px, seed=request.seed, start="run"))
+    calibration = None if request.calibration is None else str(request.calibration)
+    game = build_game(
+        HostOptions(
+            spec=request.game, capture_px=request.capture_px, seed=request.seed, start="run", calibration=calibration
+        )
+    )
     policy = build_policy(request.policy, seed=request.seed, weights=request.weights)
     try:
         report = evaluate(
@@ -271,12 +293,16 @@ def evaluate_policy(request: EvaluateRequest) -> int:
     return 0
 
 
-def run_doctor(config: Path | None) -> int:
+def run_doctor(config: Path | None, game_dir: Path | None = None) -> int:
     """The command `doctor`; 0 where nothing is wrong, 1 where something is."""
     from agent.runtime.doctor import diagnose
+    from agent.runtime.game_folder import find_games, inspect, open_game, steam_folders
 
     settings = load_settings(config, os.environ, {})
+    games = [open_game(game_dir)] if game_dir is not None else find_games(steam_folders(os.environ, Path.home()))
     findings = asyncio.run(diagnose(settings, SystemClock()))
+    for game in games:
+        findings += inspect(game, wanted_port=settings.link.port)
     console = Console()
     for finding in findings:
         console.print(finding.line(), highlight=False, markup=False, soft_wrap=True)

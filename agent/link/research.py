@@ -97,6 +97,10 @@ class ResearchMap:
         self._map, self._beat_map = _open(address, address.name), _open(address, address.name + "_beat", BEAT_BYTES)
         self._view = memoryview(self._map)
         width, height = struct.unpack_from("<2i", self._map, 0x18)
+        if address.folder is None and not any(self._map[:HEAD_BYTES]):
+            # Opening a named map that is not there makes an empty one.
+            self.close()
+            raise LinkRefused(f"{address}: {address.name} is empty; is the game with ResearchPlugin running?")
         if width <= 0 or width > _MOST_SIDE_PX or height <= 0 or height > _MOST_SIDE_PX:
             width, height = address.size_px
         self.size_px = (width, height)

@@ -50,12 +50,27 @@ public sealed class Hands
         }
     }
 
-    /// <summary>The action of the tick at `nowS`; what was latched is released.</summary>
-    public AgentAction Take(double nowS)
+    /// <summary>When the newest action of the current client came.</summary>
+    public double ReceivedS
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _receivedS;
+            }
+        }
+    }
+
+    /// <summary>
+    /// The action of the tick at `nowS` that lasts `tickS`; what was latched is released. An action is not begun that
+    /// would be held beyond its time.
+    /// </summary>
+    public AgentAction Take(double nowS, double tickS)
     {
         lock (_lock)
         {
-            var action = nowS - _receivedS <= HoldS ? _newest : default;
+            var action = nowS + tickS - _receivedS <= HoldS ? _newest : default;
             action.Fire |= _fire;
             action.Ability |= _ability;
             action.Interact |= _interact;

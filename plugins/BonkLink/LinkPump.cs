@@ -61,7 +61,7 @@ public sealed class LinkPump
     {
         _tickS = double.IsNaN(_lastTickS) ? 0 : Math.Clamp(nowS - _lastTickS, 0, 0.1);
         _lastTickS = nowS;
-        _game.Apply(_hands.Take(nowS), (float)_tickS, nowS);
+        _game.Apply(_hands.Take(nowS, _tickS), (float)_tickS, nowS);
         if (nowS + 0.0005 < _sendDueS)
         {
             return;

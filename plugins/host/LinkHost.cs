@@ -29,7 +29,7 @@ public sealed class LinkHost : IGame
     private readonly byte[] _pixels;
     private AgentAction _action, _before;
     private long _ticks, _neutralTicks, _neutralSince = -1;
-    private double _longestGapS;
+    private double _longestGapS, _longestHoldS;
 
     public LinkHost(Dictionary<string, string> options)
     {
@@ -137,6 +137,7 @@ public sealed class LinkHost : IGame
         json["neutral_ticks"] = _neutralTicks;
         json["neutral_run"] = _neutralSince < 0 ? 0 : _ticks - _neutralSince;
         json["longest_gap_s"] = _longestGapS;
+        json["longest_hold_s"] = _longestHoldS;
         json["clients"] = server.Clients;
         json["has_client"] = server.HasClient;
         json["is_driven"] = pump.IsDriven;
@@ -157,6 +158,10 @@ public sealed class LinkHost : IGame
     {
         (_before, _action) = (_action, action);
         var neutral = action.Equals(default(AgentAction));
+        if (!neutral && !double.IsInfinity(_hands.ReceivedS))
+        {
+            _longestHoldS = Math.Max(_longestHoldS, nowS + seconds - _hands.ReceivedS);
+        }
         _neutralTicks += neutral ? 1 : 0;
         _neutralSince = neutral ? (_neutralSince < 0 ? _ticks : _neutralSince) : -1;
         var (w, h) = ScreenSize;

@@ -1,4 +1,5 @@
 // The game-free host: the plugins' Unity-free parts with a scripted world, as a console program.
+//   host parts                           what the small parts do, as JSON
 //   host golden FILE                     one JSON line a vector: what C# makes of it, both ways
 //   host link [--port N] [--pipe NAME] [--hz N] [--format jpeg|raw_rgb] [--seed N] …   a world behind BonkLink
 //   host replay --steps N [--seed N]     one run in lock-step, and the hash of all that it gave
@@ -24,6 +25,9 @@ public static class Program
             case "golden":
                 Golden(arguments[1]);
                 return 0;
+            case "parts":
+                Parts();
+                return 0;
             case "link":
                 return new LinkHost(options).Run();
             case "research":
@@ -31,9 +35,33 @@ public static class Program
             case "replay":
                 return new ResearchHost(options).Replay(int.Parse(options["steps"], CultureInfo.InvariantCulture));
             default:
-                Console.Error.WriteLine("host: golden FILE | link … | research … | replay --steps N …");
+                Console.Error.WriteLine("host: parts | golden FILE | link … | research … | replay --steps N …");
                 return 2;
         }
+    }
+
+    /// <summary>What the small parts do: fields with several ways, guarded sections, JSON.</summary>
+    private static void Parts()
+    {
+        var said = new JsonArray();
+        Guarded.Warn = text => said.Add(text);
+        int first = 0, second = 0;
+        string? there = null;
+        var missing = new Field<int>("a", -1, () => throw new MissingMethodException($"way {++first}"), () => ++second);
+        var late = new Field<int>("b", -1, () => there!.Length);
+        var all = new JsonArray(missing.Read(), missing.Read(), first, late.Read(), late.Read());
+        there = "four";
+        all.Add(late.Read());
+        var none = new Field<int>("c", -1, () => throw new MissingFieldException("c"));
+        all.Add(none.Read());
+        for (var i = 0; i < 3; i++)
+        {
+            Guarded.Run("section", () => throw new InvalidOperationException("it broke"));
+        }
+        var json = new JsonText().Open('{').Key("text").Value("\"ö\\\n").Key("list").Open('[').Value(1.5f).Value(0.1f)
+            .Value(float.NaN).Value(7).Value(true).Close(']').Key("none").Open('[').Close(']').Close('}');
+        var answer = new JsonObject { ["fields"] = all, ["said"] = said, ["json"] = json.ToString() };
+        Console.WriteLine(answer.ToJsonString());
     }
 
     private static Dictionary<string, string> Options(string[] arguments)

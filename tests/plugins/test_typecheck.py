@@ -78,6 +78,7 @@ def test_no_file_is_longer_than_500_lines_and_no_method_longer_than_60() -> None
     for path in SOURCES:
         lines = path.read_text(encoding="utf-8").splitlines()
         assert len(lines) <= 500, path
+        assert not re.search(r"\bTODO\b|\bFIXME\b|\bXXX\b|NotImplementedException", "\n".join(lines)), path
         assert max(map(len, lines)) <= 120, path
         start = None
         for number, line in enumerate(lines):

@@ -34,6 +34,19 @@ def in_single(value: Any) -> Any:
     return value
 
 
+def test_fields_fall_back_and_faults_are_said_once(toolchain: Toolchain, built: Path) -> None:
+    command = [toolchain.dotnet, "exec", built / "host.dll", "parts"]
+    done = subprocess.run(command, env=toolchain.environment(), capture_output=True, text=True, check=True)
+    answer = json.loads(done.stdout)
+    # The missing way is tried once, the late one until it works, and a field without a way left is its empty value.
+    assert answer["fields"] == [1, 2, 1, -1, -1, 4, -1]
+    assert len(answer["said"]) == 4
+    assert "a: this game lacks a member (way 1); using the next way" in answer["said"]
+    assert any(text.startswith("section failed: InvalidOperationException: it broke") for text in answer["said"])
+    written = json.loads(answer["json"])
+    assert written == {"text": '"ö\\\n', "list": [1.5, 0.1, None, 7, True], "none": []}
+
+
 def test_every_golden_packet_is_written_to_its_bytes(answers: list[dict[str, Any]]) -> None:
     wanted = [p["packet_hex"] for p in GOLDEN["packets"]]
     assert len(wanted) == 24
