@@ -80,9 +80,10 @@ class Session:
         *,
         console: Console | None = None,
         watchers: tuple[Watcher, ...] = (),
+        latency: Latency | None = None,
     ) -> None:
         self.options = options
-        self.latency = Latency()
+        self.latency = latency or Latency()
         self._clock = clock
         self._console = console
         self._policy = policy

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,6 +24,7 @@ app = App(
     name="python -m agent",
     help="Plays Megabonk, the built-in arena, or any Gymnasium environment, in real time.",
     version_flags=["--version"],
+    version=lambda: version("metabonk-apex"),
 )
 
 
@@ -195,6 +197,16 @@ def doctor(*, config: Path | None = None) -> int:
     from agent.play import run_doctor
 
     return run_doctor(config)
+
+
+@app.command
+def prepare() -> int:
+    """Compile what is compiled at first use, so that the first start is as quick as the next; once, about a minute."""
+    from agent.runtime.prepare import compile_all
+
+    console = Console(stderr=True)
+    compile_all(lambda text: console.print(f"compiling {text}", highlight=False))
+    return 0
 
 
 weights_app = App(name="weights", help="Weight files: give one its manifest, list the versions of the store.")

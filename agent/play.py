@@ -104,8 +104,11 @@ def resolve_game(request: PlayRequest, settings: Settings, console: Console) -> 
 class _Games:
     """The games of a session: hosted ones are child processes that start at once and end with the stack."""
 
-    def __init__(self, stack: contextlib.ExitStack, request: PlayRequest, settings: Settings, spec: str) -> None:
+    def __init__(
+        self, stack: contextlib.ExitStack, request: PlayRequest, settings: Settings, spec: str, console: Console
+    ) -> None:
         self.hosts: list[HostedProcess] = []
+        self._console = console
         self._fixed: tuple[Endpoint, ...] = ()
         count = request.games
         if not is_hosted(spec):
@@ -127,7 +130,10 @@ class _Games:
         """Where the games listen; waits for hosted ones."""
         if self._fixed:
             return self._fixed
-        return tuple(Endpoint("127.0.0.1", host.port()) for host in self.hosts)
+        return tuple(Endpoint("127.0.0.1", host.port(on_slow=self._say_slow)) for host in self.hosts)
+
+    def _say_slow(self) -> None:
+        self._console.print("Waiting for the game; its first start compiles it, which takes about a minute.")
 
 
 def _open_page(port: int, *, wanted: bool) -> None:
@@ -149,7 +155,7 @@ def play_session(request: PlayRequest) -> int:
 
         token = load_token(settings.general.http_token.get_secret_value(), default_folder())
     with contextlib.ExitStack() as stack:
-        games = _Games(stack, request, settings, spec)
+        games = _Games(stack, request, settings, spec, console)
         from agent.app import Session, SessionOptions, new_event_loop
         from agent.control.policies import build_policy
         from agent.link.wire import Limits

@@ -46,6 +46,14 @@ sys.addaudithook(_audit)
 os.environ.setdefault("METABONK_WEIGHTS_DIR", tempfile.mkdtemp(prefix="metabonk-weights-"))
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile before the first test, whose time limit is not meant for compilers."""
+    if not session.config.option.collectonly:
+        from agent.runtime.prepare import compile_all
+
+        compile_all()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """`@pytest.mark.requires("tool")`: skip without the tool on a laptop, fail in CI."""
     for mark in item.iter_markers("requires"):

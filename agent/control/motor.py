@@ -1,8 +1,8 @@
 """System 1: the pilot's network as a policy of several games at once.
 
 Owns sampling and the carry of each game; the network is `control.reflex`, which computes what
-`models.actor_critic.Pilot` is trained to. Menus are driven through focus and submit; which card to take is the
-network's choice.
+`models.actor_critic.Pilot` is trained to. It decides every few ticks of the game (`decision_ticks`, which its weights
+carry), and holds the action between; once more when a menu opens, and when it closes. Menus are driven through focus and submit; which card to take is the network's choice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from agent.control import encode, menus
 from agent.control.arrays import STILL
 from agent.control.reflex import Decision, Reflex, Tensors, build_reflex, decide, look, squashed
 from agent.core.errors import WeightsError
-from agent.core.types import NEUTRAL, Action, FloatArray, Frame, Menu, Observation
+from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
 from agent.models.sealed import load_sealed, read_manifest, save_sealed
 
 KIND: Final = "pilot"
@@ -89,6 +89,8 @@ def _check_widths(r: Reflex) -> None:
     """Compiled code does not check its indices: every width must fit the next; raises ValueError."""
     units, hidden, pooled = r.gates.b.shape[0] // 4, r.flat.b.shape[0], 2 * r.token_b.b.shape[0]
     flat = encode.SELF_FEATURES + encode.SECTORS * encode.RING_FEATURES
+    if not 1.0 <= r.ticks <= LONGEST_TICKS:
+        raise ValueError(f"decision_ticks is {r.ticks}, 1 to {LONGEST_TICKS:.0f} are possible")
     chain = (
         ("normaliser", r.factor.shape, (flat,)), ("flat", r.flat.w.shape, (flat, hidden)),
         ("token.0", r.token_a.w.shape, (encode.TOKEN_FEATURES, r.token_a.b.shape[0])),
@@ -124,17 +126,22 @@ def _decide(
 
 
 class GameCarry(msgspec.Struct):
-    """What is remembered of one game; `pictured` is the frame whose embedding is kept."""
+    """What is remembered of one game; `pictured` is the frame whose embedding is kept.
+
+    last: the action of play decided last, which is held; waited_s: since that decision; choice: of the open menu.
+    """
 
     hidden: FloatArray
     picture: FloatArray
     menu: menus.MenuCarry
     last: Action = NEUTRAL
     pictured: Frame | None = None
+    waited_s: float = 0.0
+    choice: int = 0
 
 
 class Motor:
-    """A pilot as a policy. `explore` samples actions; without it the most likely one is taken."""
+    """A pilot as a policy. `explore` samples choices; without it the most likely ones are taken."""
 
     kind = KIND
 
@@ -179,16 +186,44 @@ class Motor:
         return carry, [None if o is None else self._act(c, o) for c, o in zip(carry, observations, strict=True)]
 
     def _act(self, carry: GameCarry, observation: Observation) -> Action:
-        if observation.is_first:
-            carry.last = NEUTRAL
+        state, first = observation.state, observation.is_first
+        if first:
+            carry.last, carry.waited_s = NEUTRAL, 0.0
             carry.hidden = np.zeros_like(carry.hidden)
+            carry.menu = menus.MenuCarry()
+        carry.waited_s += observation.elapsed_s
         self._look(carry, observation.frame)
-        encode.encode_state(observation.state, observation.elapsed_s, carry.last, self._batch, 0)
-        ticks = min(observation.elapsed_s * TICKS_PER_S, LONGEST_TICKS)
+        if menus.in_menu(state):
+            if first or carry.menu.menu != state.current_menu or carry.menu.options != state.level_up_options:
+                self._choose(carry, state, self._decision(carry, state))
+            carry.menu, action = menus.step(carry.menu, state, carry.choice)
+            return msgspec.structs.replace(action, answers=observation.sequence)
+        closed, carry.menu = carry.menu.menu != "", menus.MenuCarry()
+        if first or closed or carry.waited_s * TICKS_PER_S >= self.reflex.ticks - 0.5:
+            carry.last = self._play(self._decision(carry, state))
+        return msgspec.structs.replace(carry.last, answers=observation.sequence)
+
+    def _decision(self, carry: GameCarry, state: GameState) -> Decision:
+        """One step of the network, which is told the time since its last."""
+        waited_s, carry.waited_s = carry.waited_s, 0.0
+        encode.encode_state(state, waited_s, carry.last, self._batch, 0)
+        ticks = min(waited_s * TICKS_PER_S, LONGEST_TICKS)
         decision = _decide(self.reflex, self._batch, 0, carry.picture, carry.hidden, ticks)
         carry.hidden = decision.hidden
-        carry.last = self._action(carry, observation, decision)
-        return carry.last
+        return decision
+
+    def _choose(self, carry: GameCarry, state: GameState, decision: Decision) -> None:
+        choosing = state.current_menu in _CARD_MENUS and len(state.level_up_options) > 0
+        cards = decision.cards + self._random.gumbel(size=len(decision.cards)) if self._explore else decision.cards
+        carry.choice = int(np.argmax(cards)) if choosing else 0
+
+    def _play(self, decision: Decision) -> Action:
+        buttons = decision.buttons
+        if self._explore:
+            buttons = np.asarray(buttons + self._random.logistic(size=len(buttons)), np.float32)
+        mx, my, lx, ly = squashed(decision.axes)
+        fire, ability, interact = (bool(b > 0) for b in buttons)
+        return Action((mx, my), (lx, ly), fire, ability, interact)
 
     def _look(self, carry: GameCarry, frame: Frame | None) -> None:
         """Embed a picture that is new."""
@@ -199,18 +234,3 @@ class Motor:
             carry.picture = np.zeros_like(carry.picture)
         else:
             carry.picture = look(self.reflex, encode.encode_frame(frame))
-
-    def _action(self, carry: GameCarry, observation: Observation, decision: Decision) -> Action:
-        state = observation.state
-        if menus.in_menu(state):
-            choosing = state.current_menu in _CARD_MENUS and len(state.level_up_options) > 0
-            cards = decision.cards + self._random.gumbel(size=len(decision.cards)) if self._explore else decision.cards
-            carry.menu, action = menus.step(carry.menu, state, int(np.argmax(cards)) if choosing else 0)
-            return msgspec.structs.replace(action, answers=observation.sequence)
-        carry.menu = menus.MenuCarry()
-        axes, buttons = decision.axes, decision.buttons
-        if self._explore:
-            buttons = np.asarray(buttons + self._random.logistic(size=len(buttons)), np.float32)
-        mx, my, lx, ly = squashed(axes)
-        fire, ability, interact = (bool(b > 0) for b in buttons)
-        return Action((mx, my), (lx, ly), fire, ability, interact, None, observation.sequence)
