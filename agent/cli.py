@@ -53,6 +53,7 @@ def play(
     http: bool = True,
     open_page: bool = True,
     lock_step: bool = False,
+    learn: bool = True,
     capture: str = "320x180",
     config: Path | None = None,
 ) -> int:
@@ -72,6 +73,7 @@ def play(
         http: Serve the page at all.
         open_page: Open the page in a browser where there is a display.
         lock_step: Host the game in lock-step instead of real time: it waits for each action.
+        learn: Learn from what is played, where the policy can, and from what workers push; actions are then sampled.
         capture: Picture size of a hosted arena, WIDTHxHEIGHT.
         config: A TOML file of settings. Default: ./metabonk.toml where it exists.
     """
@@ -91,6 +93,7 @@ def play(
             http=http,
             open_page=open_page,
             lock_step=lock_step,
+            learn=learn,
             capture_px=_size(capture),
             config=config,
         )

@@ -44,6 +44,7 @@ class PlayRequest(msgspec.Struct, frozen=True, kw_only=True):
     capture_px: tuple[int, int] = (320, 180)
     config: Path | None = None
     keep_weights: bool = True
+    learn: bool = True
 
 
 class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +178,8 @@ def play_session(request: PlayRequest) -> int:
             rules=_rules(spec),
             weights_dir=weights_folder(settings) if request.keep_weights else None,
             keep_given_weights=request.weights is not None,
+            learn=request.learn,
+            budget=learner_budget(settings),
             on_http=lambda bound: _announce(console, bound, wanted=request.open_page),
         )
 
@@ -198,6 +201,18 @@ def weights_folder(settings: Settings) -> Path:
 
     given = settings.general.weights_dir
     return Path(given) if given else default_folder()
+
+
+def learner_budget(settings: Settings) -> dict[str, Any]:
+    """What a rollout may cost its learners, from the settings."""
+    dreams = settings.dreams
+    return {
+        "use_dreams": dreams.use_dream_training,
+        "dream": {
+            "horizon": dreams.horizon, "starts": dreams.starts, "gamma": dreams.gamma, "lr": dreams.actor_lr,
+            "action_noise": dreams.action_noise, "warm_up": 100, "units": 128, "layers": 2,
+        },
+    }  # fmt: skip
 
 
 def _rules(spec: str) -> str:
@@ -240,6 +255,7 @@ def evaluate_policy(request: EvaluateRequest) -> int:
                 open_page=False,
                 http_port=0,
                 keep_weights=False,
+                learn=False,
             )
         )
     if not is_hosted(request.game):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from agent.control import encode, menus
 from agent.control.arrays import STILL
+from agent.control.experience import Recorder, Sampled, button_log_prob, choice_log_prob, sampled_axes
 from agent.control.reflex import Decision, Reflex, Tensors, build_reflex, decide, look, squashed
 from agent.core.errors import WeightsError
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
@@ -26,6 +27,8 @@ from agent.models.sealed import load_sealed, read_manifest, save_sealed
 KIND: Final = "pilot"
 TICKS_PER_S: Final = 60.0
 LONGEST_TICKS: Final = 30.0
+PLAY_FLAG: Final = 16
+_NO_AXES: Final = np.zeros(4, np.float32)
 _CARD_MENUS: Final = (Menu.LEVEL_UP, Menu.ENCOUNTER)
 
 
@@ -148,6 +151,7 @@ class Motor:
     def __init__(self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot") -> None:
         self.name = name
         self.reflex, self.tensors, self.version = checked_reflex(tensors, name), tensors, 0
+        self.recorder: Recorder | None = None
         self._explore = explore
         self._random = np.random.default_rng(seed)
         self._batch = encode.Encoded.empty(1)
@@ -156,6 +160,15 @@ class Motor:
     def layout(self) -> dict[str, Any]:
         """What it observes."""
         return encode.describe()
+
+    def learn(self, names: tuple[str, ...], *, steps: int = 256) -> Recorder:
+        """From now on sample every action and write down what is done in the games of these names.
+
+        What is learned from has no pictures in it, so pictures are not looked at either.
+        """
+        self._explore = True
+        self.recorder = Recorder(self.name, names, self.reflex.gates.b.shape[0] // 4, steps=steps)
+        return self.recorder
 
     def prepare(self, tensors: Tensors, where: str) -> tuple[Reflex, Tensors]:
         """The network of these tensors, tried; raises WeightsError."""
@@ -187,6 +200,8 @@ class Motor:
 
     def _act(self, carry: GameCarry, observation: Observation) -> Action:
         state, first = observation.state, observation.is_first
+        if self.recorder is not None:
+            self.recorder.observe(observation)
         if first:
             carry.last, carry.waited_s = NEUTRAL, 0.0
             carry.hidden = np.zeros_like(carry.hidden)
@@ -195,39 +210,57 @@ class Motor:
         self._look(carry, observation.frame)
         if menus.in_menu(state):
             if first or carry.menu.menu != state.current_menu or carry.menu.options != state.level_up_options:
-                self._choose(carry, state, self._decision(carry, state))
+                self._choose(carry, observation)
             carry.menu, action = menus.step(carry.menu, state, carry.choice)
             return msgspec.structs.replace(action, answers=observation.sequence)
         closed, carry.menu = carry.menu.menu != "", menus.MenuCarry()
         if first or closed or carry.waited_s * TICKS_PER_S >= self.reflex.ticks - 0.5:
-            carry.last = self._play(self._decision(carry, state))
+            carry.last = self._play(carry, observation)
         return msgspec.structs.replace(carry.last, answers=observation.sequence)
 
-    def _decision(self, carry: GameCarry, state: GameState) -> Decision:
-        """One step of the network, which is told the time since its last."""
+    def _decision(self, carry: GameCarry, state: GameState) -> tuple[Decision, FloatArray, float]:
+        """One step of the network, which is told the time since its last; with the memory before, and that time."""
         waited_s, carry.waited_s = carry.waited_s, 0.0
         encode.encode_state(state, waited_s, carry.last, self._batch, 0)
         ticks = min(waited_s * TICKS_PER_S, LONGEST_TICKS)
-        decision = _decide(self.reflex, self._batch, 0, carry.picture, carry.hidden, ticks)
+        before = carry.hidden
+        decision = _decide(self.reflex, self._batch, 0, carry.picture, before, ticks)
         carry.hidden = decision.hidden
-        return decision
+        return decision, before, waited_s
 
-    def _choose(self, carry: GameCarry, state: GameState, decision: Decision) -> None:
+    def _choose(self, carry: GameCarry, observation: Observation) -> None:
+        """The card of a menu that has just opened, 0 where there is nothing to choose."""
+        state = observation.state
+        decision, before, waited_s = self._decision(carry, state)
         choosing = state.current_menu in _CARD_MENUS and len(state.level_up_options) > 0
         cards = decision.cards + self._random.gumbel(size=len(decision.cards)) if self._explore else decision.cards
         carry.choice = int(np.argmax(cards)) if choosing else 0
+        if self.recorder is not None and self._batch.self_[0, PLAY_FLAG] == 0.0:
+            chance = choice_log_prob(decision.cards, carry.choice) if choosing else 0.0
+            sampled = Sampled(_NO_AXES, (0, 0, 0, carry.choice), chance)
+            self.recorder.row(observation, self._batch, before, waited_s, decision, sampled, self.version)
 
-    def _play(self, decision: Decision) -> Action:
-        buttons = decision.buttons
-        if self._explore:
-            buttons = np.asarray(buttons + self._random.logistic(size=len(buttons)), np.float32)
-        mx, my, lx, ly = squashed(decision.axes)
-        fire, ability, interact = (bool(b > 0) for b in buttons)
-        return Action((mx, my), (lx, ly), fire, ability, interact)
+    def _play(self, carry: GameCarry, observation: Observation) -> Action:
+        """The action of play that is held until the next decision."""
+        decision, before, waited_s = self._decision(carry, observation.state)
+        if not self._explore:
+            mx, my, lx, ly = squashed(decision.axes)
+            fire, ability, interact = (bool(b > 0) for b in decision.buttons)
+            return Action((mx, my), (lx, ly), fire, ability, interact)
+        noise = self._random.standard_normal(4).astype(np.float32)
+        axes, chance = sampled_axes(decision.axes, self.tensors["axes_log_std"], noise)
+        pressed = [bool(b > 0) for b in decision.buttons + self._random.logistic(size=len(decision.buttons))]
+        if self.recorder is not None:
+            chance += sum(button_log_prob(float(b), p) for b, p in zip(decision.buttons, pressed, strict=True))
+            sampled = Sampled(axes, (int(pressed[0]), int(pressed[1]), int(pressed[2]), 0), chance)
+            self.recorder.row(observation, self._batch, before, waited_s, decision, sampled, self.version)
+        fire, ability, interact = pressed
+        move, turn = (float(axes[0]), float(axes[1])), (float(axes[2]), float(axes[3]))
+        return Action(move, turn, fire, ability, interact)
 
     def _look(self, carry: GameCarry, frame: Frame | None) -> None:
         """Embed a picture that is new."""
-        if frame is carry.pictured:
+        if frame is carry.pictured or self.recorder is not None:
             return
         carry.pictured = frame
         if frame is None:

@@ -222,7 +222,7 @@ def demo_of(body: PushDemo) -> tuple[Arrays, Rollout]:
 
 _ARRAYS: Final = (
     "obs", "actions_cont", "actions_disc", "rewards", "terminated", "truncated", "is_first", "elapsed", "final_obs",
-    "log_probs", "values", "action_masks",
+    "log_probs", "values", "action_masks", "carry",
 )  # fmt: skip
 _CODES: Final = {np.dtype(t): code for code, t in _DTYPES.items()}
 
@@ -242,4 +242,4 @@ def pack_rollout(rollout: Rollout) -> bytes:
 def unpack_rollout(data: bytes) -> Rollout:
     """What `pack_rollout` wrote."""
     fields = msgspec.msgpack.decode(data, type=dict[str, Packed | str | int])
-    return Rollout(**{k: _unpacked(v, k) if isinstance(v, Packed) else v for k, v in fields.items()})  # type: ignore[arg-type]
+    return Rollout(**{k: _unpacked(v, k).copy() if isinstance(v, Packed) else v for k, v in fields.items()})  # type: ignore[arg-type]

@@ -62,8 +62,7 @@ class Child:
     async def call(self, head: Head, payload: bytes = b"") -> Answer:
         """Send one call and await its answer.
 
-        Raises RequestError where the caller is at fault or too many wait, ChildGone where the child ended, or answered
-        with a failure of its own.
+        Raises RequestError where the child answers with a failure or too many calls wait, ChildGone where it ended.
         """
         if self._closed:
             raise ChildGone(f"{self.name}: the session ends")
@@ -79,9 +78,7 @@ class Child:
         finally:
             self._waiting.pop(number, None)
         if "error" in answer:
-            if "status" in answer:
-                raise RequestError(answer["status"], answer["error"])
-            raise ChildGone(f"{self.name}: {answer['error']}")
+            raise RequestError(answer.get("status", 500), f"{self.name}: {answer['error']}")
         return answer, back
 
     def _send(self, loop: asyncio.AbstractEventLoop, head: Head, payload: bytes) -> None:
@@ -115,6 +112,8 @@ class Child:
                     break
                 _on(loop, self._answered, frame)
         code = process.wait()
+        with contextlib.suppress(OSError):
+            process.stdin.close()  # type: ignore[union-attr]
         _on(loop, self._ended, code)
 
     def _answered(self, frame: Answer) -> None:

@@ -12,6 +12,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -64,7 +65,7 @@ def serve_calls(handler: Handler) -> None:
     threading.Thread(target=_read_calls, args=(os.fdopen(os.dup(0), "rb"), calls), daemon=True).start()
     while True:
         head, payload = calls.get()
-        outcome = attempt(lambda head=head, payload=payload: handler(head, payload))  # type: ignore[misc]
+        outcome = attempt(partial(handler, head, payload))
         if isinstance(outcome, Failure):
             answer, back = _failed(outcome), b""
         else:
