@@ -191,6 +191,38 @@ def evaluate(
 
 
 @app.command
+def train(
+    *,
+    game: str = "arena",
+    steps: int,
+    out: Path,
+    seed: int = 0,
+    lesson_steps: int | None = None,
+    copies: int = 8,
+    resume: bool = False,
+) -> int:
+    """Train a policy; the folder gets its weights, curve, TensorBoard files and checkpoints.
+
+    Args:
+        game: arena, or gym:[MODULE:]ID.
+        steps: Decisions of all runs together.
+        out: The folder.
+        seed: Seed of the network and of the runs.
+        lesson_steps: In the arena, so many of the steps are lessons by a scripted teacher, before PPO. Default: a third.
+        copies: Copies of a gym: environment that are stepped together.
+        resume: Go on from the folder's checkpoint.
+    """
+    from agent.core.clock import SystemClock
+    from agent.runtime.train import TrainRequest
+    from agent.runtime.train import train as run_training
+
+    if lesson_steps is None:
+        lesson_steps = steps // 3 if game == "arena" else 0
+    request = TrainRequest(game, steps, seed, out, resume, lesson_steps, copies)
+    return run_training(request, SystemClock(), Console(stderr=True))
+
+
+@app.command
 def doctor(*, config: Path | None = None) -> int:
     """Look for what would keep the agent from playing well; one line a fault, with its remedy.
 

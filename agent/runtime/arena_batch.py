@@ -95,6 +95,25 @@ class ArenaBatch:
         rows: FloatArray = np.concatenate(parts, 1)
         return rows
 
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Everything that the runs' future depends on."""
+        return {
+            "records": self.records.view(np.uint8).reshape(self.count, -1), "elapsed": self.elapsed,
+            "is_first": self.is_first, "axes": self.axes, "buttons": self.buttons, "counters": self._counters,
+            "decisions": self._decisions, "next": np.array([self._seed, self._next]),
+        }  # fmt: skip
+
+    def load_tensors(self, tensors: dict[str, NDArray[Any]]) -> None:
+        """Take up what `tensors()` gave; raises KeyError or ValueError where it does not fit."""
+        own = self.tensors()
+        for name, array in own.items():
+            if tensors[name].shape != array.shape:
+                raise ValueError(f"{name} is {tensors[name].shape}, expected {array.shape}")
+        for name, array in own.items():
+            array[:] = tensors[name]
+        self._seed, self._next = tensors["next"].tolist()
+        self._observe(begun=False)
+
     @property
     def in_menu(self) -> NDArray[np.bool_]:
         """Runs that wait for a choice; where `choosing`, one of three cards."""
@@ -153,9 +172,9 @@ class ArenaBatch:
         score_s = CAP_S if won else min(float(world["time_s"]), CAP_S)
         return EndedRun(score_s, won, int(world["kills"]), int(world["level"]), int(self._decisions[row]))
 
-    def _observe(self) -> None:
+    def _observe(self, *, begun: bool = True) -> None:
         first = self.is_first
-        if first.any():
+        if begun and first.any():
             self._counters[first] = self._counted()[first]
         o = self.observed
         _encode(

@@ -31,13 +31,12 @@ class Lessons:
         self.optimiser = torch.optim.Adam(policy.parameters(), lr=lr, eps=1e-5)
         self._teacher = Teacher(player.batch.count)
         self._random = torch.Generator().manual_seed(seed)
-        self._lead = np.random.default_rng(seed)
         self._parts = parts
 
     def _script(self, batch: ArenaBatch, axes: Tensor, choices: Tensor) -> tuple[Tensor, Tensor]:
         a, b, c = self._teacher.act(batch)
         wanted_axes, wanted = torch.from_numpy(a), torch.from_numpy(np.concatenate([b, c[:, None]], 1).astype(np.int64))
-        leads = torch.from_numpy(self._lead.random(batch.count) < self.share)[:, None]
+        leads = (torch.rand(batch.count, generator=self._random) < self.share)[:, None]
         axes.copy_(torch.where(leads, wanted_axes, axes))
         choices.copy_(torch.where(leads, wanted, choices))
         return wanted_axes, wanted
@@ -71,3 +70,20 @@ class Lessons:
         nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
         self.optimiser.step()
         return torch.stack([away, unlikely, error]).detach()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a restart needs, but for the policy."""
+        found = {"lessons.random": self._random.get_state(), "lessons.headings": torch.from_numpy(self._teacher.headings)}
+        for name, parameter in self.policy.named_parameters():
+            for key, value in self.optimiser.state.get(parameter, {}).items():
+                found[f"lessons.{name}.{key}"] = value.detach().clone()
+        return found
+
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `tensors()` gave; raises KeyError or ValueError where it does not fit."""
+        self._random.set_state(tensors["lessons.random"])
+        self._teacher.headings[:] = tensors["lessons.headings"].numpy()
+        for name, parameter in self.policy.named_parameters():
+            if f"lessons.{name}.step" in tensors:
+                keys = ("step", "exp_avg", "exp_avg_sq")
+                self.optimiser.state[parameter] = {key: tensors[f"lessons.{name}.{key}"].clone() for key in keys}

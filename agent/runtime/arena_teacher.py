@@ -35,15 +35,15 @@ class Teacher:
     """The script for a whole batch; remembers headings."""
 
     def __init__(self, count: int, knobs: Any = None) -> None:
-        self._heading: FloatArray = np.zeros(count, np.float32)
+        self.headings: FloatArray = np.zeros(count, np.float32)
         self.knobs = np.array([BOSS_S, 1.0, 2.0, 1.0, 3.0, 25.0, 1.2, 2.0] if knobs is None else knobs, np.float64)
 
     def act(self, batch: ArenaBatch) -> tuple[FloatArray, NDArray[np.int32], NDArray[np.int32]]:
         """Axes [N, 4], buttons [N, 3] and cards [N]."""
         axes = np.zeros((batch.count, 4), np.float32)
         buttons = np.zeros((batch.count, 3), np.int32)
-        self._heading[batch.is_first] = 0.0
-        _act(batch.records, batch.worlds.catalog.rules, self._heading, batch.buttons, axes, buttons, self.knobs)
+        self.headings[batch.is_first] = 0.0
+        _act(batch.records, batch.worlds.catalog.rules, self.headings, batch.buttons, axes, buttons, self.knobs)
         cards = np.zeros(batch.count, np.int32)
         for row in np.flatnonzero(batch.choosing):
             cards[row] = int(np.argmax([card_value(c) for c in batch.captions[row]]))
