@@ -205,8 +205,11 @@ def weights_folder(settings: Settings) -> Path:
 
 def learner_budget(settings: Settings) -> dict[str, Any]:
     """What a rollout may cost its learners, from the settings."""
-    dreams = settings.dreams
+    dreams, chooser = settings.dreams, settings.active_inference
+    liking = (-2.0, -1.0, 0.0, 1.0, 2.0)
     return {
+        "use_active_inference": chooser.use_active_inference,
+        "preferences": {"liking": liking, "weight": chooser.pref_weight, "tau": chooser.pref_tau},
         "use_dreams": dreams.use_dream_training,
         "dream": {
             "horizon": dreams.horizon, "starts": dreams.starts, "gamma": dreams.gamma, "lr": dreams.actor_lr,

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from agent.control import encode
-from agent.control.reflex import Decision
+from agent.control.reflex import BUTTONS, Decision
 from agent.control.reward import RewardTable
-from agent.core.rollout import Rollout
+from agent.core.rollout import BoolArray, Rollout
 from agent.core.types import FloatArray, Observation
 
 FEATURES: Final = (
@@ -50,12 +50,27 @@ def button_log_prob(logit: float, pressed: bool) -> float:
 
 
 class Sampled:
-    """One decision's action: axes [4], choices fire, ability, interact, card, and their joint log-probability."""
+    """One decision's action: axes [4], choices fire, ability, interact, card, their joint log-probability.
 
-    __slots__ = ("axes", "choices", "log_prob")
+    allowed: up and down of each button, then each card.
+    """
 
-    def __init__(self, axes: FloatArray, choices: tuple[int, int, int, int], log_prob: float) -> None:
-        self.axes, self.choices, self.log_prob = axes, choices, log_prob
+    __slots__ = ("axes", "choices", "log_prob", "allowed")
+
+    def __init__(
+        self, axes: FloatArray, choices: tuple[int, int, int, int], log_prob: float, allowed: BoolArray
+    ) -> None:
+        self.axes, self.choices, self.log_prob, self.allowed = axes, choices, log_prob, allowed
+
+
+def allowed_choices(playing: bool, cards: BoolArray | None) -> BoolArray:
+    """What may be chosen, bool [6 + cards]: buttons in play, a card where `cards` says which there are."""
+    allowed = np.zeros(2 * BUTTONS + encode.CARDS, np.bool_)
+    allowed[0 : 2 * BUTTONS : 2] = True
+    if playing:
+        allowed[: 2 * BUTTONS] = True
+    allowed[2 * BUTTONS :] = cards if cards is not None and cards.any() else np.arange(encode.CARDS) == 0
+    return allowed
 
 
 class _Buffer:
@@ -65,6 +80,7 @@ class _Buffer:
         self.obs = np.zeros((steps, FEATURES), np.float32)
         self.axes = np.zeros((steps, 4), np.float32)
         self.choices = np.zeros((steps, 4), np.int64)
+        self.allowed = np.zeros((steps, 2 * BUTTONS + encode.CARDS), np.bool_)
         self.numbers = np.zeros((steps, 4), np.float32)
         """Columns: reward, elapsed, log-probability, value."""
         self.flags = np.zeros((steps, 2), np.bool_)
@@ -115,7 +131,7 @@ class Recorder:
             b.carry[:] = 0.0 if b.first else hidden
         at = b.rows
         b.obs[at] = _flat(batch)
-        b.axes[at], b.choices[at] = sampled.axes, sampled.choices
+        b.axes[at], b.choices[at], b.allowed[at] = sampled.axes, sampled.choices, sampled.allowed
         b.numbers[at] = 0.0, 0.0 if b.first else waited_s, sampled.log_prob, decision.value
         b.flags[at] = False, b.first
         b.rows, b.open, b.first = at + 1, True, False
@@ -134,7 +150,7 @@ class Recorder:
                 actions_cont=b.axes[:n].copy(), actions_disc=b.choices[:n].copy(), rewards=b.numbers[:n, 0].copy(),
                 terminated=terminated, truncated=np.zeros(n, np.bool_), is_first=is_first,
                 elapsed=b.numbers[:n, 1].copy(), final_obs=final, log_probs=b.numbers[:n, 2].copy(),
-                values=b.numbers[:n, 3].copy(), carry=b.carry.copy(),
+                values=b.numbers[:n, 3].copy(), action_masks=b.allowed[:n].copy(), carry=b.carry.copy(),
             )
         )  # fmt: skip
         b.rows = 0

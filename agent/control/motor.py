@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 
 from agent.control import encode, menus
 from agent.control.arrays import STILL
-from agent.control.experience import Recorder, Sampled, button_log_prob, choice_log_prob, sampled_axes
+from agent.control.experience import (
+    Recorder,
+    Sampled,
+    allowed_choices,
+    button_log_prob,
+    choice_log_prob,
+    sampled_axes,
+)
 from agent.control.reflex import Decision, Reflex, Tensors, build_reflex, decide, look, squashed
 from agent.core.errors import WeightsError
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
@@ -237,7 +244,8 @@ class Motor:
         carry.choice = int(np.argmax(cards)) if choosing else 0
         if self.recorder is not None and self._batch.self_[0, PLAY_FLAG] == 0.0:
             chance = choice_log_prob(decision.cards, carry.choice) if choosing else 0.0
-            sampled = Sampled(_NO_AXES, (0, 0, 0, carry.choice), chance)
+            there = (self._batch.cards[0] != 0).any(1) if choosing else None
+            sampled = Sampled(_NO_AXES, (0, 0, 0, carry.choice), chance, allowed_choices(False, there))
             self.recorder.row(observation, self._batch, before, waited_s, decision, sampled, self.version)
 
     def _play(self, carry: GameCarry, observation: Observation) -> Action:
@@ -252,7 +260,8 @@ class Motor:
         pressed = [bool(b > 0) for b in decision.buttons + self._random.logistic(size=len(decision.buttons))]
         if self.recorder is not None:
             chance += sum(button_log_prob(float(b), p) for b, p in zip(decision.buttons, pressed, strict=True))
-            sampled = Sampled(axes, (int(pressed[0]), int(pressed[1]), int(pressed[2]), 0), chance)
+            choices = int(pressed[0]), int(pressed[1]), int(pressed[2]), 0
+            sampled = Sampled(axes, choices, chance, allowed_choices(True, None))
             self.recorder.row(observation, self._batch, before, waited_s, decision, sampled, self.version)
         fire, ability, interact = pressed
         move, turn = (float(axes[0]), float(axes[1])), (float(axes[2]), float(axes[3]))

@@ -5,7 +5,7 @@ On each rollout, in this order:
 1. `ppo`: epochs × minibatches over the rollout itself;
 2. `world_model`: a measurement on the rollout, then steps from replay;
 3. `dream`: one step of actor and critic for each batch that the model has just learned from;
-4. `active_inference`, where it is built.
+4. `active_inference`, for policies whose actions have a choice in them: outcomes of choices, and a habit.
 
 Each part is a `contract.Learner`. Who calls them catches their failures; one that fails keeps no other from its turn.
 """
@@ -20,22 +20,28 @@ import torch
 
 from agent.core.errors import WeightsError
 from agent.core.rollout import ActionSpec
+from agent.learning.active_inference import ActiveInferenceConfig, ActiveInferenceLearner, ChoiceLayout
 from agent.learning.contract import Learner
 from agent.learning.dream import DreamConfig, DreamLearner
+from agent.learning.free_energy import Preferences
 from agent.learning.ppo import PPOConfig
 from agent.learning.rollout_ppo import PPOLearner
 from agent.learning.world_model import WorldModelConfig, WorldModelLearner
 from agent.models.actor_critic import PilotSizes
+from agent.models.outcome_model import OutcomeSizes
 from agent.models.policies import FlatPolicy, FlatSizes, PilotPolicy, Policy
 from agent.models.rssm import TINY, WorldSizes
 
 FLAT: Final = "flat"
 PILOT: Final = "pilot"
-WORLD_STEPS: Final = 8
+WORLD_STEPS: Final = 4
 REPLAY_ROWS: Final = 100_000
 REPLAY_BYTES: Final = 256 << 20
 
 
+CHOICE_EDGES: Final = (-1.0, 0.0, 1.0, 3.0)
+LIKING: Final = (-2.0, -1.0, 0.0, 1.0, 2.0)
+CONTEXT_FEATURES: Final = 64
 PILOT_PPO: Final = PPOConfig(
     lr=3e-5, gamma=0.998, epochs=2, length=32, clip=0.15, clip_value=False, value_weight=0.25, entropy_weight=5e-4,
     target_kl=0.02,
@@ -52,6 +58,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     world_length: int = 32
     use_world: bool = True
     use_dreams: bool = True
+    use_active_inference: bool = True
+    preferences: Preferences = Preferences(LIKING)
     dream: DreamConfig = DreamConfig(horizon=15, starts=256, lr=2e-4, warm_up=100, units=128, layers=2)
 
 
@@ -95,6 +103,8 @@ class PolicyLearner:
             self.parts.append(world)
             if budget.use_dreams:
                 self.parts.append(DreamLearner(world, budget.dream))
+        if budget.use_active_inference and max(self.spec.branches, default=0) > 1:
+            self.parts.append(self._chooser(budget.preferences))
 
     def _world(self, budget: Budget) -> WorldModelLearner:
         spec: ActionSpec = self.spec
@@ -105,6 +115,26 @@ class PolicyLearner:
             capacity=max(1024, min(REPLAY_ROWS, REPLAY_BYTES // (4 * self.features))),
         )  # fmt: skip
         return WorldModelLearner(sizes, spec, config)
+
+    def _chooser(self, preferences: Preferences) -> ActiveInferenceLearner:
+        """A pilot's choice is its card; another policy's is the widest branch of its actions."""
+        branches = self.spec.branches
+        sizes = self.outline.sizes
+        if sizes is not None:
+            start = self.features - sizes.cards * sizes.card_features
+            layout = ChoiceLayout(
+                len(branches) - 1, sizes.cards, start, sizes.card_features, (0, sizes.encoder.self_features),
+                edges=CHOICE_EDGES,
+            )  # fmt: skip
+        else:
+            branch = max(range(len(branches)), key=lambda b: branches[b])
+            layout = ChoiceLayout(
+                branch, branches[branch], context=(0, min(self.features, CONTEXT_FEATURES)), edges=CHOICE_EDGES
+            )
+        low, high = layout.context
+        outcomes = OutcomeSizes(layout.option_width, len(LIKING), high - low)
+        config = ActiveInferenceConfig(preferences, batch=64, episodes=1000, seed=self.outline.seed)
+        return ActiveInferenceLearner(outcomes, config, layout, branches)
 
     def weights(self) -> dict[str, np.ndarray[Any, Any]]:
         """What is served: the weights by the names of the network."""

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import psutil
 import structlog
@@ -22,6 +22,7 @@ from agent.runtime.frames import Head, read_frame, write_frame
 from agent.runtime.lane import Lane
 from agent.runtime.supervise import Failure, attempt
 
+CLOSE_S: Final = 0.2
 log = structlog.get_logger(__name__)
 Answer = tuple[Head, bytes]
 
@@ -139,7 +140,7 @@ class Child:
         with contextlib.suppress(OSError):
             process.stdin.close()
         try:
-            process.wait(2)
+            process.wait(CLOSE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -27,7 +27,7 @@ def lower_priority() -> None:
     if sys.platform == "win32":
         psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
     else:
-        os.nice(15)
+        os.nice(10)
 
 
 class LearnerProcess:
