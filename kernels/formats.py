@@ -2,10 +2,10 @@
 
 * `pack-quantized` (compressed-tensors): weight_packed i32 along K, weight_scale, weight_shape, and for zero points
   weight_zero_point i32 packed along N;
-* `nvfp4-pack-quantized` (compressed-tensors): weight_packed u8, weight_scale e4m3, weight_global_scale [1], which divides;
-* ModelOpt NVFP4: weight u8, weight_scale e4m3, weight_scale_2, which multiplies, and input_scale where it was calibrated.
+* `nvfp4-pack-quantized` (compressed-tensors): weight_packed u8, weight_scale e4m3, weight_global_scale [1], a divisor;
+* ModelOpt NVFP4: weight u8, weight_scale e4m3, weight_scale_2, a factor, and input_scale where it was calibrated.
 
-Scales are linear on disk; the kernels' orders are made at load. Tensors of one layer go by their names without a prefix.
+Scales are linear on disk; the kernels' orders are made at load. Tensors of a layer go by their names without a prefix.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def load_pack_quantized(layer: Layer, dtype: torch.dtype = torch.float32) -> Int
     if "weight_zero_point" in layer:
         words = layer["weight_zero_point"]
         if words.dtype != torch.int32 or words.shape != (-(-n // 8), scales.shape[1]):
-            raise ValueError(f"weight_zero_point is {words.dtype} {tuple(words.shape)} for scales {tuple(scales.shape)}")
+            raise ValueError(f"zero points are {words.dtype} {tuple(words.shape)} for scales {tuple(scales.shape)}")
         zeros = int4.unpack_words(words.t().contiguous(), n).t().to(dtype).contiguous()
     codes = int4.unpack_words(packed, k)
     return Int4Weight(int4.to_kernel_order(codes, group), scales.to(dtype), zeros, k, group)
@@ -80,10 +80,10 @@ def save_nvfp4_pack_quantized(weight: Float[Tensor, "n k"]) -> Layer:
     x = weight.float()
     most = x.abs().amax().clamp(min=torch.finfo(torch.float32).tiny)
     inverse = nvfp4.E4M3_MOST * nvfp4.E2M1_MOST / most
-    scales = inverse * (x.unflatten(1, (-1, nvfp4.BLOCK)).abs().amax(2) / nvfp4.E2M1_MOST)
+    scales = inverse * (x.reshape(len(x), -1, nvfp4.BLOCK).abs().amax(2) / nvfp4.E2M1_MOST)
     scales = scales.clamp(max=nvfp4.E4M3_MOST).to(torch.float8_e4m3fn).float()
     scales = torch.where(scales == 0, _EPS_E4M3, scales)
-    codes = nvfp4.encode_e2m1((x.unflatten(1, (-1, nvfp4.BLOCK)) / (scales / inverse).unsqueeze(2)).flatten(1))
+    codes = nvfp4.encode_e2m1((x.reshape(len(x), -1, nvfp4.BLOCK) / (scales / inverse).unsqueeze(2)).flatten(1))
     return {
         "weight_packed": nvfp4.pack_nibbles(codes),
         "weight_scale": scales.to(torch.float8_e4m3fn),

@@ -1,6 +1,6 @@
 """Four-bit integer weights: quantisation by groups along K, and the two orders in which their codes are packed.
 
-A weight is w = (code − zero)·scale, code 0…15, one scale and one zero a group; symmetric weights have zero 8. Two orders:
+A weight is (code − zero)·scale, code 0…15, one scale and one zero a group; symmetric weights have zero 8. Two orders:
 
 * interchange, as compressed-tensors writes it: nibble i of word w is the code of k = 8w + i;
 * kernel order: inside a group of G, nibble i of word w is the code of k = w + i·G/8, so that the words which one thread
@@ -69,7 +69,7 @@ def int4_parameters(
     weight: Float[Tensor, "n k"], group: int, *, symmetric: bool
 ) -> tuple[Float[Tensor, "n g"], Int[Tensor, "n g"]]:
     """Scale and zero point of every group by its extremes, as compressed-tensors computes them; k in whole groups."""
-    blocks = weight.unflatten(1, (-1, group))
+    blocks = weight.reshape(len(weight), -1, group)
     low, high = blocks.amin(2).clamp(max=0), blocks.amax(2).clamp(min=0)
     if symmetric:
         scales = torch.maximum(-low, high) / 7.5
@@ -85,7 +85,7 @@ def int4_codes(
     weight: Float[Tensor, "n k"], scales: Float[Tensor, "n g"], zeros: Int[Tensor, "n g"], group: int
 ) -> UInt8[Tensor, "n k"]:
     """The nearest code of every weight, ties to even."""
-    blocks = weight.unflatten(1, (-1, group)) / scales.unsqueeze(2)
+    blocks = weight.reshape(len(weight), -1, group) / scales.unsqueeze(2)
     signed = torch.round((blocks + (zeros.unsqueeze(2) - MIDDLE)).clamp(-MIDDLE, MIDDLE - 1))
     return (signed + MIDDLE).flatten(1).to(torch.uint8)
 
@@ -105,6 +105,7 @@ def quantise_int4(
 
 def dequantise_int4(weight: Int4Weight) -> Float[Tensor, "n k"]:
     """The matrix that the codes stand for, in double precision."""
-    codes = from_kernel_order(weight.words, weight.group).double().unflatten(1, (-1, weight.group))
+    codes = from_kernel_order(weight.words, weight.group).double().reshape(len(weight.words), -1, weight.group)
     zeros = torch.tensor(float(MIDDLE)) if weight.zeros is None else weight.zeros.double().unsqueeze(2)
-    return ((codes - zeros) * weight.scales.double().unsqueeze(2)).flatten(1)[:, : weight.k]
+    values: Tensor = (codes - zeros) * weight.scales.double().unsqueeze(2)
+    return values.flatten(1)[:, : weight.k]

@@ -7,12 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from typing import Any, TypeAlias
-
-Value: TypeAlias = Any
-"""An argument of a kernel: a pointer, a number, or a tile inside it."""
-constexpr: TypeAlias = Any
-"""An argument that is fixed when a kernel is compiled; Triton reads this name in the annotation."""
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 
@@ -28,7 +23,7 @@ class Unlaunchable:
         self.fn = fn
 
     def __getitem__(self, grid: object) -> Callable[..., Any]:
-        raise KernelUnavailable(f"{self.fn.__name__} needs Triton; install it with: pip install 'metabonk-apex[kernels]'")
+        raise KernelUnavailable(f"{self.fn.__name__} needs Triton: pip install 'metabonk-apex[kernels]'")
 
 
 if HAS_TRITON:
@@ -40,6 +35,14 @@ if HAS_TRITON:
 else:
     jit = Unlaunchable
     tl = None
+
+if TYPE_CHECKING or not HAS_TRITON:
+    Value: TypeAlias = Any
+    """An argument of a kernel: a pointer, a number, or a tile inside it."""
+    constexpr: TypeAlias = Any
+    """An argument that is fixed when a kernel is compiled; Triton finds this name in the annotation."""
+else:
+    Value, constexpr = tl.tensor, tl.constexpr
 
 
 def triton_version() -> str | None:

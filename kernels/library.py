@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 NAMESPACE = "metabonk"
-_library = torch.library.Library(NAMESPACE, "DEF")
+_library = torch.library.Library(NAMESPACE, "DEF")  # type: ignore[no-untyped-call]
 ran: Counter[str] = Counter()
 """How often each path ran in this process, by its name; `/status` shows it."""
 
@@ -22,9 +22,9 @@ def register(
     schema: str, *, cpu: Callable[..., Any], cuda: Callable[..., Any], meta: Callable[..., Any]
 ) -> Callable[..., Any]:
     """Define `metabonk::<schema>` and return the callable operation."""
-    name = _library.define(schema)
+    name = _library.define(schema)  # type: ignore[no-untyped-call]
     for key, implementation in (("CPU", cpu), ("CUDA", cuda), ("Meta", meta)):
-        _library.impl(name, implementation, key)
+        _library.impl(name, implementation, key)  # type: ignore[no-untyped-call]
     packet = getattr(torch.ops.metabonk, name)
     return packet.default  # type: ignore[no-any-return]
 

@@ -1,9 +1,9 @@
 """NVFP4: four-bit floats (e2m1) in blocks of 16 with an e4m3 scale each, and one fp32 scale for the tensor.
 
-A weight is e2m1(code)·e4m3(scale)·global. Two codes a byte, the even k in the low nibble. Scales lie row by row ("linear",
-on disk always) or in the order that the tensor cores read ("swizzled", 128 rows × 4 columns a tile of 512 bytes):
-byte (r % 32)·16 + (r // 32 % 4)·4 + c % 4 of tile (r // 128, c // 4). A value below zero keeps its sign when it rounds to
-zero; minus zero itself becomes plus zero, as in ModelOpt.
+A weight is e2m1(code)·e4m3(scale)·global. Two codes a byte, the even k in the low nibble. Scales lie row by row
+("linear", on disk always) or in the order that the tensor cores read ("swizzled", 128 rows × 4 columns a tile of 512
+bytes): byte (r % 32)·16 + (r // 32 % 4)·4 + c % 4 of tile (r // 128, c // 4). A value below zero keeps its sign when it
+rounds to zero; minus zero itself becomes plus zero, as in ModelOpt.
 
 `global` multiplies, as ModelOpt's `weight_scale_2` does; compressed-tensors stores its reciprocal.
 """
@@ -65,7 +65,7 @@ def global_scale_of(x: Float[Tensor, "n k"]) -> Float32[Tensor, ""]:
 
 def block_scales(x: Float[Tensor, "n k"], global_scale: Float32[Tensor, ""]) -> Float8e4m3fn[Tensor, "n s"]:
     """The scale of every block by its largest value; 1 for a block of zeros."""
-    scales = x.float().unflatten(1, (-1, BLOCK)).abs().amax(2) / (E2M1_MOST * global_scale)
+    scales = x.float().reshape(len(x), -1, BLOCK).abs().amax(2) / (E2M1_MOST * global_scale)
     scales = torch.where(scales == 0, 1.0, scales)
     return scales.clamp(E4M3_LEAST, E4M3_MOST).to(torch.float8_e4m3fn)
 
@@ -76,13 +76,13 @@ def quantise_nvfp4(x: Float[Tensor, "n k"], global_scale: Float32[Tensor, ""] | 
     padded = torch.nn.functional.pad(x.float(), (0, -k % BLOCK))
     scale = global_scale_of(padded) if global_scale is None else global_scale
     scales = block_scales(padded, scale)
-    divided = padded.unflatten(1, (-1, BLOCK)) / (scales.float() * scale).unsqueeze(2)
+    divided = padded.reshape(len(padded), -1, BLOCK) / (scales.float() * scale).unsqueeze(2)
     return Nvfp4Weight(pack_nibbles(encode_e2m1(divided.flatten(1))), scales, scale, k)
 
 
 def dequantise_nvfp4(weight: Nvfp4Weight) -> Float[Tensor, "n k"]:
     """The matrix that the codes stand for, in double precision."""
-    values = decode_e2m1(unpack_nibbles(weight.packed)).double().unflatten(1, (-1, BLOCK))
+    values = decode_e2m1(unpack_nibbles(weight.packed)).double().reshape(len(weight.packed), -1, BLOCK)
     scales = weight.scales.double() * weight.global_scale.double()
     return (values * scales.unsqueeze(2)).flatten(1)[:, : weight.k]
 
@@ -92,7 +92,7 @@ def swizzled_size(rows: int, columns: int) -> int:
     return -(-rows // TILE_ROWS) * -(-columns // TILE_COLUMNS) * TILE_ROWS * TILE_COLUMNS
 
 
-def swizzle(scales: Float8e4m3fn[Tensor, "r c"]) -> Float8e4m3fn[Tensor, "bytes"]:
+def swizzle(scales: Float8e4m3fn[Tensor, "r c"]) -> Float8e4m3fn[Tensor, "swizzled"]:
     """Linear scales in the order of the tensor cores, padded with zeros to whole tiles."""
     rows, columns = scales.shape
     padded = torch.nn.functional.pad(
@@ -102,7 +102,7 @@ def swizzle(scales: Float8e4m3fn[Tensor, "r c"]) -> Float8e4m3fn[Tensor, "bytes"
     return tiles.permute(0, 3, 2, 1, 4).reshape(-1).view(torch.float8_e4m3fn)
 
 
-def unswizzle(scales: Float8e4m3fn[Tensor, "bytes"], rows: int, columns: int) -> Float8e4m3fn[Tensor, "r c"]:
+def unswizzle(scales: Float8e4m3fn[Tensor, "swizzled"], rows: int, columns: int) -> Float8e4m3fn[Tensor, "r c"]:
     """The inverse of `swizzle`."""
     high, wide = -(-rows // TILE_ROWS), -(-columns // TILE_COLUMNS)
     tiles = scales.view(torch.uint8).view(high, wide, 32, 4, TILE_COLUMNS).permute(0, 3, 2, 1, 4)
