@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 from importlib.resources import files
-from typing import Any
 
 import msgspec
 
@@ -17,7 +16,6 @@ from kernels.jit import KernelUnavailable
 
 ARCHITECTURES = (80, 89, 90, 100, 120)
 MOST_ROWS = 64
-_ROW_LIMITS_ARE = "the kernels here are for a policy's batch of 1 to 64"
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -54,7 +52,7 @@ def nearest_architecture(capability: int) -> int:
 def plan(op: str, m: int, n: int, k: int, capability: int) -> Plan:
     """The plan of `op` on an [m, k] input and an [n, k] weight; raises KernelUnavailable with the reason."""
     if not 1 <= m <= MOST_ROWS:
-        raise KernelUnavailable(f"{op} with {m} rows: {_ROW_LIMITS_ARE}")
+        raise KernelUnavailable(f"{op} with {m} rows: these kernels take a policy's batch, 1 to {MOST_ROWS}")
     if n < 1 or k < 1:
         raise KernelUnavailable(f"{op} of {n} × {k}: a matrix has at least one row and one column")
     architecture = nearest_architecture(capability)
@@ -62,23 +60,18 @@ def plan(op: str, m: int, n: int, k: int, capability: int) -> Plan:
     if op not in table:
         raise KernelUnavailable(f"{op} does not run on sm_{architecture}; plans exist for {', '.join(archs_of(op))}")
     chosen = next(p for p in table[op] if m <= p.rows)
-    tile = {name: _fit(size, n if name in ("BN", "BH") else k, name) for name, size in chosen.tile.items()}
-    return msgspec.structs.replace(chosen, tile=tile)
+    return msgspec.structs.replace(chosen, tile=_fit(chosen.tile, n, k))
 
 
-def _fit(size: int, extent: int, name: str) -> int:
-    """A tile side no longer than the next power of two of what it covers; sides with a fixed meaning stay."""
-    if name not in ("BW", "BH"):
-        return size
-    words = -(-extent // 8) if name == "BW" else extent
-    return max(min(size, 1 << (words - 1).bit_length()), 16)
+def _fit(tile: dict[str, int], n: int, k: int) -> dict[str, int]:
+    """A tile of words no longer than a row, and as many more rows instead: each thread keeps its 16 bytes."""
+    if "BW" not in tile:
+        return tile
+    wide = max(min(tile["BW"], 1 << (-(-k // 8) - 1).bit_length()), 16)
+    return tile | {"BW": wide, "BN": tile["BN"] * tile["BW"] // wide}
 
 
 def archs_of(op: str) -> list[str]:
     """Architectures that have a plan for `op`."""
     return [arch for arch, table in rules().items() if op in table]
 
-
-def as_builtins(chosen: Plan) -> dict[str, Any]:
-    """A plan as plain values, for a report."""
-    return dict(msgspec.to_builtins(chosen))

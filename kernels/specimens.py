@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from kernels import nvfp4, nvfp4_linear, nvfp4_quantize, w4a16_linear
+from kernels import cfc_cell, gru_categorical_step, nvfp4, nvfp4_linear, nvfp4_quantize, w4a16_linear
 from kernels.jit import KernelUnavailable
 from kernels.launch import Launch
 from kernels.plan import Plan, plan
@@ -98,4 +98,48 @@ SPECIMENS |= {
     "nvfp4_linear_w4a4 m=32": lambda a: _nvfp4_w4a4(a, 32),
     "nvfp4_linear_w4a4 m=64": lambda a: _nvfp4_w4a4(a, 64),
     "nvfp4_linear_w4a4 m=64 swizzled": lambda a: _nvfp4_w4a4(a, 64, swizzled=True),
+}
+
+
+def _cfc_cell(arch: int, m: int, group: int, dtype: torch.dtype = torch.float16) -> Built:
+    inputs, units, width = 128, 128, 128
+
+    def matrix(n: int, k: int) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        if not group:
+            return empty(n, k, dtype=dtype), None, None
+        return empty(n, k // 8, dtype=torch.int32), empty(n, k // group), empty(n, k // group)
+
+    def build(chosen: Plan) -> Launch:
+        x, h, out = empty(m, inputs, dtype=dtype), empty(m, units, dtype=dtype), empty(m, units, dtype=dtype)
+        b, g = matrix(width, inputs + units), matrix(4 * units, width)
+        weights = (*b, empty(width, dtype=dtype), *g, empty(4 * units, dtype=dtype))
+        return cfc_cell.prepare(x, h, empty(m, dtype=torch.float32), weights, group, chosen, out)
+
+    return _planned(cfc_cell.OP, m, arch, build)
+
+
+def _gru(arch: int, *, uniform: bool) -> Built:
+    rows, width, groups, classes = 16, 512, 32, 32
+
+    def build(chosen: Plan) -> Launch:
+        u = empty(rows, groups, dtype=torch.float32) if uniform else None
+        index = empty(rows, groups, dtype=torch.int32)
+        outputs = (empty(rows, width), index, empty(rows, groups, dtype=torch.float32))
+        gates, weight = empty(rows, 3 * width), empty(groups * classes, width)
+        return gru_categorical_step.prepare(
+            gates, gates, empty(rows, width), weight, empty(groups * classes), u, empty(2, dtype=torch.int32), groups,
+            0.01, chosen, outputs,
+        )  # fmt: skip
+
+    return _planned(gru_categorical_step.OP, rows, arch, build)
+
+
+SPECIMENS |= {
+    "cfc_cell m=1": lambda a: _cfc_cell(a, 1, 0),
+    "cfc_cell m=16 bf16": lambda a: _cfc_cell(a, 16, 0, torch.bfloat16),
+    "cfc_cell m=64": lambda a: _cfc_cell(a, 64, 0),
+    "cfc_cell m=1 int4": lambda a: _cfc_cell(a, 1, 64),
+    "cfc_cell m=64 int4": lambda a: _cfc_cell(a, 64, 128),
+    "gru_categorical_step u": lambda a: _gru(a, uniform=True),
+    "gru_categorical_step philox": lambda a: _gru(a, uniform=False),
 }
