@@ -43,6 +43,7 @@ class PlayRequest(msgspec.Struct, frozen=True, kw_only=True):
     lock_step: bool = False
     capture_px: tuple[int, int] = (320, 180)
     config: Path | None = None
+    keep_weights: bool = True
 
 
 class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,8 +104,11 @@ def resolve_game(request: PlayRequest, settings: Settings, console: Console) -> 
 class _Games:
     """The games of a session: hosted ones are child processes that start at once and end with the stack."""
 
-    def __init__(self, stack: contextlib.ExitStack, request: PlayRequest, settings: Settings, spec: str) -> None:
+    def __init__(
+        self, stack: contextlib.ExitStack, request: PlayRequest, settings: Settings, spec: str, console: Console
+    ) -> None:
         self.hosts: list[HostedProcess] = []
+        self._console = console
         self._fixed: tuple[Endpoint, ...] = ()
         count = request.games
         if not is_hosted(spec):
@@ -126,7 +130,10 @@ class _Games:
         """Where the games listen; waits for hosted ones."""
         if self._fixed:
             return self._fixed
-        return tuple(Endpoint("127.0.0.1", host.port()) for host in self.hosts)
+        return tuple(Endpoint("127.0.0.1", host.port(on_slow=self._say_slow)) for host in self.hosts)
+
+    def _say_slow(self) -> None:
+        self._console.print("Waiting for the game; its first start compiles it, which takes about a minute.")
 
 
 def _open_page(port: int, *, wanted: bool) -> None:
@@ -148,7 +155,7 @@ def play_session(request: PlayRequest) -> int:
 
         token = load_token(settings.general.http_token.get_secret_value(), default_folder())
     with contextlib.ExitStack() as stack:
-        games = _Games(stack, request, settings, spec)
+        games = _Games(stack, request, settings, spec, console)
         from agent.app import Session, SessionOptions, new_event_loop
         from agent.control.policies import build_policy
         from agent.link.wire import Limits
@@ -168,6 +175,8 @@ def play_session(request: PlayRequest) -> int:
             real_time=not request.lock_step,
             game=spec,
             rules=_rules(spec),
+            weights_dir=weights_folder(settings) if request.keep_weights else None,
+            keep_given_weights=request.weights is not None,
             on_http=lambda bound: _announce(console, bound, wanted=request.open_page),
         )
 
@@ -181,6 +190,14 @@ def play_session(request: PlayRequest) -> int:
             raise first_error(group) from group
     _print_end(console, report)
     return 0
+
+
+def weights_folder(settings: Settings) -> Path:
+    """Where versions of weights lie."""
+    from agent.runtime.weights import default_folder
+
+    given = settings.general.weights_dir
+    return Path(given) if given else default_folder()
 
 
 def _rules(spec: str) -> str:
@@ -222,6 +239,7 @@ def evaluate_policy(request: EvaluateRequest) -> int:
                 config=request.config,
                 open_page=False,
                 http_port=0,
+                keep_weights=False,
             )
         )
     if not is_hosted(request.game):

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import shutil
 import sys
+import tempfile
 from typing import Any
 
 import pytest
@@ -42,6 +43,15 @@ def _is_local(host: str) -> bool:
 
 
 sys.addaudithook(_audit)
+os.environ.setdefault("METABONK_WEIGHTS_DIR", tempfile.mkdtemp(prefix="metabonk-weights-"))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile before the first test, whose time limit is not meant for compilers."""
+    if not session.config.option.collectonly:
+        from agent.runtime.prepare import compile_all
+
+        compile_all()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

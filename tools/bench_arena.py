@@ -5,6 +5,7 @@
 Every world plays five minutes with all systems on: four weapons from the start, characters that cannot die (or no
 world would reach minute five alike), cards taken as they come, movement in circles. Then the clock runs over five
 seconds of game, several times; the median counts. Enemies are kept near a hundred a world by the rules' own curves.
+Pictures are timed the same way: one world at minute five, 320 × 180, the view turning.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from resultfile import publish
 
 from agent.games.arena import state as layout
 from agent.games.arena import stats
+from agent.games.arena.game import ArenaGame
+from agent.games.arena.rules_hash import rules_hash
 from agent.games.arena.world import Worlds
 
 WEAPONS = ("FireStaff", "Bow", "Bananarang", "LightningBolt")
@@ -74,7 +77,30 @@ def measure(worlds: Worlds, repeats: int) -> dict[str, object]:
     }
 
 
+def measure_pictures(minutes: float, repeats: int) -> dict[str, object]:
+    """Pictures a second of one world, over `repeats` turns of 120 pictures."""
+    game = ArenaGame()
+    game.worlds.records[:] = prepare(1, minutes).records
+    game.screen = None
+    rates = []
+    for _ in range(repeats):
+        seconds = 0.0
+        for turn in range(120):
+            game.world["yaw"] = turn * 2 * np.pi / 120
+            start = time.perf_counter()
+            game.render()
+            seconds += time.perf_counter() - start
+        rates.append(120 / seconds)
+    return {
+        "pictures_per_s_median": round(statistics.median(rates)),
+        "pictures_per_s_all": [round(r) for r in rates],
+        "picture_px": list(game.capture_size_px),
+        "picture_enemies": int(game.world["foes"]),
+    }
+
+
 def main() -> None:
+    """Measure rules and pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", type=int, default=64)
     parser.add_argument("--minutes", type=float, default=5.0)
@@ -84,6 +110,8 @@ def main() -> None:
     result = {
         "worlds": args.worlds,
         **measure(prepare(args.worlds, args.minutes), args.repeats),
+        **measure_pictures(args.minutes, args.repeats),
+        "rules": rules_hash(),
     }
     publish("bench_arena", result, args.out)
 

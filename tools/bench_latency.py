@@ -150,7 +150,7 @@ def case(policy: str, games: int, seconds: float, flags: Sequence[str] = ()) -> 
         out, _ = foreign.communicate(timeout=20)
         if agent.returncode != 0:
             raise SystemExit(f"the agent failed with {agent.returncode}:\n{errors}")
-        seen = json.loads(out)
+        seen = json.loads(out.splitlines()[-1])
         return {
             "policy": policy,
             "games": games,
@@ -180,7 +180,7 @@ def summary(result: dict[str, Any]) -> dict[str, Any]:
         **{k: result[k] for k in ("policy", "games", "rss_mb")},
         **result["seen_by_game"],
         "first_action_s": agent["first_action_s"],
-        "misses": agent["latency"].get("misses", {}),
+        "deadline_missed": agent["deadline_missed"],
     }
 
 

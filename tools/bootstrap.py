@@ -72,6 +72,9 @@ def install(extra: str) -> None:
         print(f"bootstrap: an NVIDIA card is here; taking torch's CUDA build from {CUDA_INDEX}", flush=True)
         pip("install", TORCH, "--index-url", CUDA_INDEX)
     pip("install", "--quiet", "--editable", f".[{extra}]" if extra else ".")
+    print("bootstrap: compiling the built-in game (once, about a minute)", flush=True)
+    if subprocess.run([str(PYTHON), "-m", "agent", "prepare"], cwd=ROOT, check=False).returncode != 0:
+        fail("the installed program does not start (see above)")
     mark.write_text(wanted, encoding="utf-8")
 
 

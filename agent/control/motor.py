@@ -1,24 +1,26 @@
 """System 1: the pilot's network as a policy of several games at once.
 
 Owns sampling and the carry of each game; the network is `control.reflex`, which computes what
-`models.actor_critic.Pilot` is trained to. Menus are driven through focus and submit; which card to take is the
-network's choice.
+`models.actor_critic.Pilot` is trained to. It decides every few ticks of the game (`decision_ticks`, which its weights
+carry), and holds the action between; once more when a menu opens, and when it closes. Menus are driven through focus and submit; which card to take is the network's choice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.control import encode, menus
 from agent.control.arrays import STILL
 from agent.control.reflex import Decision, Reflex, Tensors, build_reflex, decide, look, squashed
 from agent.core.errors import WeightsError
-from agent.core.types import NEUTRAL, Action, FloatArray, Frame, Menu, Observation
+from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
 from agent.models.sealed import load_sealed, read_manifest, save_sealed
 
 KIND: Final = "pilot"
@@ -36,35 +38,59 @@ def save_pilot(
 
 def load_pilot(path: Path) -> Reflex:
     """The network of a sealed file; raises WeightsError where it is not a pilot that observes what we encode."""
+    return checked_reflex(pilot_tensors(path), str(path))
+
+
+def pilot_tensors(path: Path) -> Tensors:
+    """The tensors of a sealed file; raises WeightsError where it is not a pilot that observes what we encode."""
     manifest = read_manifest(path)
     if manifest.kind != KIND:
         raise WeightsError(f"{path}: holds a {manifest.kind}, a {KIND} is needed")
     if manifest.layout != encode.describe():
         raise WeightsError(f"{path}: observes {manifest.layout}, this program encodes {encode.describe()}")
     _, tensors = load_sealed(path)
-    return checked_reflex(tensors, str(path))
+    return tensors
 
 
 def checked_reflex(tensors: Tensors, where: str) -> Reflex:
-    """A network that has made one step on zeros; raises WeightsError where the tensors do not fit together."""
+    """A network that has been tried on canned observations; raises WeightsError where the tensors do not fit."""
     try:
         reflex = build_reflex(tensors)
         _check_widths(reflex)
     except (KeyError, ValueError) as error:
         raise WeightsError(f"{where}: not the tensors of a pilot: {error}") from error
-    batch = encode.Encoded.empty(1)
-    picture = look(reflex, np.zeros((encode.FRAME_PX, encode.FRAME_PX, 3), np.uint8))
     hidden = np.zeros(reflex.gates.b.shape[0] // 4, np.float32)
-    decision = _decide(reflex, batch, 0, picture, hidden, 1.0)
-    if not np.isfinite(decision.axes).all() or not np.isfinite(decision.hidden).all():
-        raise WeightsError(f"{where}: a step on zeros gives values that are not finite")
+    pictures, batch = _canned()
+    for row, pixels in enumerate(pictures):
+        picture = look(reflex, pixels)
+        decision = _decide(reflex, batch, row, picture, hidden, 1.0 + row)
+        hidden = decision.hidden
+        parts = (picture, decision.axes, decision.buttons, decision.cards, hidden, decision.value)
+        if not all(np.isfinite(part).all() for part in parts):
+            raise WeightsError(f"{where}: canned observation {row} gives values that are not finite")
     return reflex
+
+
+@lru_cache(maxsize=1)
+def _canned() -> tuple[NDArray[np.uint8], encode.Encoded]:
+    """Pictures u8 [4, 64, 64, 3] and encoded observations to try weights on; the first are all zeros."""
+    rng = np.random.default_rng(0)
+    batch, pictures = encode.Encoded.empty(4), np.zeros((4, encode.FRAME_PX, encode.FRAME_PX, 3), np.uint8)
+    for row in range(1, 4):
+        pictures[row] = rng.integers(0, 256, pictures[row].shape, np.uint8)
+        batch.mask[row, : 20 * row] = 1.0
+        batch.tokens[row, : 20 * row] = rng.normal(0.0, 1.0, (20 * row, encode.TOKEN_FEATURES))
+        for part in (batch.self_, batch.rings, batch.cards):
+            part[row] = rng.normal(0.0, 1.0, part[row].shape)
+    return pictures, batch
 
 
 def _check_widths(r: Reflex) -> None:
     """Compiled code does not check its indices: every width must fit the next; raises ValueError."""
     units, hidden, pooled = r.gates.b.shape[0] // 4, r.flat.b.shape[0], 2 * r.token_b.b.shape[0]
     flat = encode.SELF_FEATURES + encode.SECTORS * encode.RING_FEATURES
+    if not 1.0 <= r.ticks <= LONGEST_TICKS:
+        raise ValueError(f"decision_ticks is {r.ticks}, 1 to {LONGEST_TICKS:.0f} are possible")
     chain = (
         ("normaliser", r.factor.shape, (flat,)), ("flat", r.flat.w.shape, (flat, hidden)),
         ("token.0", r.token_a.w.shape, (encode.TOKEN_FEATURES, r.token_a.b.shape[0])),
@@ -100,24 +126,45 @@ def _decide(
 
 
 class GameCarry(msgspec.Struct):
-    """What is remembered of one game; `pictured` is the frame whose embedding is kept."""
+    """What is remembered of one game; `pictured` is the frame whose embedding is kept.
+
+    last: the action of play decided last, which is held; waited_s: since that decision; choice: of the open menu.
+    """
 
     hidden: FloatArray
     picture: FloatArray
     menu: menus.MenuCarry
     last: Action = NEUTRAL
     pictured: Frame | None = None
+    waited_s: float = 0.0
+    choice: int = 0
 
 
 class Motor:
-    """A pilot as a policy. `explore` samples actions; without it the most likely one is taken."""
+    """A pilot as a policy. `explore` samples choices; without it the most likely ones are taken."""
 
-    def __init__(self, reflex: Reflex, *, seed: int = 0, explore: bool = False, name: str = "pilot") -> None:
+    kind = KIND
+
+    def __init__(self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot") -> None:
         self.name = name
-        self.reflex = reflex
+        self.reflex, self.tensors, self.version = checked_reflex(tensors, name), tensors, 0
         self._explore = explore
         self._random = np.random.default_rng(seed)
         self._batch = encode.Encoded.empty(1)
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """What it observes."""
+        return encode.describe()
+
+    def prepare(self, tensors: Tensors, where: str) -> tuple[Reflex, Tensors]:
+        """The network of these tensors, tried; raises WeightsError."""
+        return checked_reflex(tensors, where), tensors
+
+    def load(self, prepared: tuple[Reflex, Tensors], version: int) -> None:
+        """Act with this network from the next step on."""
+        self.reflex, self.tensors = prepared
+        self.version = version
 
     def warm_up(self) -> None:
         """Compile the encoding and the network."""
@@ -139,16 +186,44 @@ class Motor:
         return carry, [None if o is None else self._act(c, o) for c, o in zip(carry, observations, strict=True)]
 
     def _act(self, carry: GameCarry, observation: Observation) -> Action:
-        if observation.is_first:
-            carry.last = NEUTRAL
+        state, first = observation.state, observation.is_first
+        if first:
+            carry.last, carry.waited_s = NEUTRAL, 0.0
             carry.hidden = np.zeros_like(carry.hidden)
+            carry.menu = menus.MenuCarry()
+        carry.waited_s += observation.elapsed_s
         self._look(carry, observation.frame)
-        encode.encode_state(observation.state, observation.elapsed_s, carry.last, self._batch, 0)
-        ticks = min(observation.elapsed_s * TICKS_PER_S, LONGEST_TICKS)
+        if menus.in_menu(state):
+            if first or carry.menu.menu != state.current_menu or carry.menu.options != state.level_up_options:
+                self._choose(carry, state, self._decision(carry, state))
+            carry.menu, action = menus.step(carry.menu, state, carry.choice)
+            return msgspec.structs.replace(action, answers=observation.sequence)
+        closed, carry.menu = carry.menu.menu != "", menus.MenuCarry()
+        if first or closed or carry.waited_s * TICKS_PER_S >= self.reflex.ticks - 0.5:
+            carry.last = self._play(self._decision(carry, state))
+        return msgspec.structs.replace(carry.last, answers=observation.sequence)
+
+    def _decision(self, carry: GameCarry, state: GameState) -> Decision:
+        """One step of the network, which is told the time since its last."""
+        waited_s, carry.waited_s = carry.waited_s, 0.0
+        encode.encode_state(state, waited_s, carry.last, self._batch, 0)
+        ticks = min(waited_s * TICKS_PER_S, LONGEST_TICKS)
         decision = _decide(self.reflex, self._batch, 0, carry.picture, carry.hidden, ticks)
         carry.hidden = decision.hidden
-        carry.last = self._action(carry, observation, decision)
-        return carry.last
+        return decision
+
+    def _choose(self, carry: GameCarry, state: GameState, decision: Decision) -> None:
+        choosing = state.current_menu in _CARD_MENUS and len(state.level_up_options) > 0
+        cards = decision.cards + self._random.gumbel(size=len(decision.cards)) if self._explore else decision.cards
+        carry.choice = int(np.argmax(cards)) if choosing else 0
+
+    def _play(self, decision: Decision) -> Action:
+        buttons = decision.buttons
+        if self._explore:
+            buttons = np.asarray(buttons + self._random.logistic(size=len(buttons)), np.float32)
+        mx, my, lx, ly = squashed(decision.axes)
+        fire, ability, interact = (bool(b > 0) for b in buttons)
+        return Action((mx, my), (lx, ly), fire, ability, interact)
 
     def _look(self, carry: GameCarry, frame: Frame | None) -> None:
         """Embed a picture that is new."""
@@ -159,18 +234,3 @@ class Motor:
             carry.picture = np.zeros_like(carry.picture)
         else:
             carry.picture = look(self.reflex, encode.encode_frame(frame))
-
-    def _action(self, carry: GameCarry, observation: Observation, decision: Decision) -> Action:
-        state = observation.state
-        if menus.in_menu(state):
-            choosing = state.current_menu in _CARD_MENUS and len(state.level_up_options) > 0
-            cards = decision.cards + self._random.gumbel(size=len(decision.cards)) if self._explore else decision.cards
-            carry.menu, action = menus.step(carry.menu, state, int(np.argmax(cards)) if choosing else 0)
-            return msgspec.structs.replace(action, answers=observation.sequence)
-        carry.menu = menus.MenuCarry()
-        axes, buttons = decision.axes, decision.buttons
-        if self._explore:
-            buttons = np.asarray(buttons + self._random.logistic(size=len(buttons)), np.float32)
-        mx, my, lx, ly = squashed(axes)
-        fire, ability, interact = (bool(b > 0) for b in buttons)
-        return Action((mx, my), (lx, ly), fire, ability, interact, None, observation.sequence)

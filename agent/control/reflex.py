@@ -36,7 +36,10 @@ class Norm(NamedTuple):
 
 
 class Reflex(NamedTuple):
-    """All parameters; the running normaliser as factor and offset; convolutions as [k, k, in, out]."""
+    """All parameters; the running normaliser as factor and offset; convolutions as [k, k, in, out].
+
+    ticks: of the game from one decision to the next.
+    """
 
     factor: FloatArray
     offset: FloatArray
@@ -58,6 +61,7 @@ class Reflex(NamedTuple):
     conv_c: Dense
     picture: Dense
     picture_norm: Norm
+    ticks: float
 
 
 class Decision(NamedTuple):
@@ -99,7 +103,7 @@ def build_reflex(tensors: Tensors) -> Reflex:
         dense("axes", "buttons", "value"), dense("card.0"), dense("card.2"), convolution("encoder.picture.net.0"),
         convolution("encoder.picture.net.2"), convolution("encoder.picture.net.4"),
         _by_place(dense("encoder.picture.net.7"), tensors["encoder.picture.net.4.weight"].shape[0]),
-        norm("encoder.picture.net.8"),
+        norm("encoder.picture.net.8"), float(tensors["decision_ticks"]),
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ _LATER: Final = (
     "SIMA2_PUSH_ROLLOUTS", "SIMA2_LOAD_CPQE", "SIMA2_USE_SKILLS", "SKILL_DB_PATH", "USE_CAUSAL", "CAUSAL_HORIZON_S",
     "USE_DREAM_TRAINING", "DREAM_HORIZON", "DREAM_STARTS", "DREAM_GAMMA", "DREAM_ACTOR_LR", "DREAM_ACTION_NOISE",
     "DREAM_DISTILL_COEF", "SERVED_POLICY", "USE_ACTIVE_INFERENCE", "EFE_PREF_WEIGHT", "EFE_PREF_TAU", "TRAIN_CPQE",
-    "LLM_AUTO_MERGE", "USE_LLM_SKILL_COMPOSER", "LLM_SKILL_SELECT_ALL", "USE_LLM_PBT_WEIGHTS", "WEIGHTS_DIR",
+    "LLM_AUTO_MERGE", "USE_LLM_SKILL_COMPOSER", "LLM_SKILL_SELECT_ALL", "USE_LLM_PBT_WEIGHTS",
 )  # fmt: skip
 NOT_BUILT: Final = frozenset(PREFIX + name for name in _LATER)
 
@@ -46,6 +46,9 @@ class GeneralSettings(_Group):
     http_port: int = _setting(8040, "HTTP_PORT", "Port of the page and the API; 0 picks one", ge=0, le=65535)
     http_token: SecretStr = _setting(
         SecretStr(""), "HTTP_TOKEN", "Bearer token for requests that write; made at the first start where empty"
+    )
+    weights_dir: str = _setting(
+        "", "WEIGHTS_DIR", "Folder of the weights' versions, watched for new files; the user's data folder where empty"
     )
 
 

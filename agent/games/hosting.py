@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from agent.games.arena.window import Window
 
 KINDS = ("arena", "gym:ID")
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 300.0
+SLOW_START_S = 5.0
 
 
 class HostOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,11 +208,14 @@ class HostedProcess:
         """Process id of the child."""
         return self._child.pid
 
-    def port(self, timeout_s: float = START_TIMEOUT_S) -> int:
-        """The port that the game listens on; raises GameError where the child fails or takes too long."""
+    def port(self, timeout_s: float = START_TIMEOUT_S, on_slow: Callable[[], None] = lambda: None) -> int:
+        """The port that the game listens on; raises GameError where the child fails or takes too long.
+
+        `on_slow` is called once where it takes longer than a prepared game does.
+        """
         if self._port is None:
             try:
-                text = self._lines.get(timeout=timeout_s)
+                text = self._first_line(timeout_s, on_slow)
             except queue.Empty as error:
                 raise GameError(f"{self.options.spec}: did not start within {timeout_s:.0f} s") from error
             message = json.loads(text) if text else {"error": f"the game's process ended with {self._child.wait()}"}
@@ -219,6 +223,13 @@ class HostedProcess:
                 raise GameError(f"{self.options.spec}: {message['error']}")
             self._port = int(message["port"])
         return self._port
+
+    def _first_line(self, timeout_s: float, on_slow: Callable[[], None]) -> str:
+        try:
+            return self._lines.get(timeout=SLOW_START_S)
+        except queue.Empty:
+            on_slow()
+        return self._lines.get(timeout=timeout_s - SLOW_START_S)
 
     def stop(self) -> dict[str, Any] | None:
         """End the child and return the server's summary, None where it gave none."""

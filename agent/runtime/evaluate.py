@@ -16,6 +16,7 @@ from agent.control.arbiter import Arbiter
 from agent.control.policy import Policy
 from agent.control.score import EpisodeResult, EpisodeTracker, summarise
 from agent.core.clock import Clock
+from agent.core.errors import GameError
 from agent.core.types import Frame, Observation
 from agent.games.contract import HostedGame
 from agent.link.wire import encode_action
@@ -69,7 +70,7 @@ class Rollout:
             action = self._arbiter.choose(actions[0], None, state).action
             self.action_hash.update(encode_action(action))
             game.tick(action)
-        raise RuntimeError(f"no episode of {game.name} with seed {seed} ended within {MAX_TICKS} ticks")
+        raise GameError(f"no episode of {game.name} with seed {seed} ended within {MAX_TICKS} ticks")
 
 
 def evaluate(

@@ -5,7 +5,7 @@ BLX1; one JPEG or raw picture in six packets) and measures from the game's side 
 
     python foreign_game.py --ports 0 --seconds 10 --hz 60 --enemies 40 --frame picture.jpg
 
-Prints `ports P [P …]` once it listens, and one JSON object per game, as a list, at the end. Faults:
+Prints `ports P [P …]` once it listens, `client` for each client, and at the end a list, one JSON object a game. Faults:
 `--flip-every K` flips one bit of the state's length in each K-th packet of a connection; `--close-every K` closes
 after K packets; `--nonce` puts a nonce of each packet into its position and expects `move` to carry it back;
 `--no-blx1` is an older plugin. SIGTERM ends it early with its report.
@@ -46,7 +46,7 @@ class Game:
     def __init__(self, port: int, args: argparse.Namespace, index: int) -> None:
         self.args = args
         self.rng = random.Random(args.seed + index)
-        self.listener = socket.create_server(("127.0.0.1", port))
+        self.listener = socket.create_server((args.host, port))
         self.listener.setblocking(False)
         self.port = self.listener.getsockname()[1]
         self.frame = Path(args.frame).read_bytes() if args.frame else b""
@@ -81,6 +81,7 @@ class Game:
         fresh.setblocking(False)
         self.client, self.inbox, self.since_connect = fresh, b"", 0
         self.report["clients"] += 1
+        print("client", flush=True)
 
     def drop(self) -> None:
         if self.client is not None:
@@ -199,6 +200,7 @@ def serve(games: list[Game], args: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ports", type=int, nargs="+", default=[0])
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--hz", type=float, default=60.0)
     parser.add_argument("--enemies", type=int, default=40)

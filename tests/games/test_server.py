@@ -1,0 +1,225 @@
+"""The game's side of the wire: pace, clients, hands, and what it counts."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agent.core.clock import SystemClock
+from agent.core.errors import GameError
+from agent.core.types import NEUTRAL, Action, GameState, RunInfo
+from agent.games.hands import HOLD_S, Hands
+from agent.games.server import GameServer, ServerOptions
+from agent.link.imaging import decode_frame
+from agent.link.wire import PacketDecoder, encode_action
+
+
+class Counter:
+    """A game that counts its ticks and remembers what it was told; every fifth tick ends a run with a reward of 1."""
+
+    name = "counter"
+    rules = "1"
+    tick_s = 1 / 60
+    capture_size_px = (96, 84)
+
+    def __init__(self) -> None:
+        self.actions: list[Action] = []
+
+    def reset(self, seed: int, *, start: str = "menu") -> None:
+        self.actions.clear()
+
+    def tick(self, action: Action) -> None:
+        self.actions.append(action)
+
+    def state(self) -> GameState:
+        n = len(self.actions)
+        ended = n > 0 and n % 5 == 0
+        run = RunInfo(0, 0, (0, 0), (0, 0), True, ended, False, 1, 0.0, n, 0, 0.0, 0.0, 7, float(ended))
+        nobody = np.zeros((0, 4), np.float32)
+        return GameState((float(n), 0, 0), (0, 0, 0), 1.0, 1.0, n / 60, True, False, nobody, "", (), run=run)
+
+    def render(self) -> np.ndarray:
+        picture = np.zeros((84, 96, 3), np.uint8)
+        picture[:42] = (250, 20, 20)
+        return picture
+
+    def close(self) -> None:
+        return
+
+
+class Client:
+    """A plain client of the server."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.decoder = PacketDecoder()
+        self.waiting: list[Any] = []
+
+    async def packet(self) -> Any:
+        while not self.waiting:
+            data = await self.reader.read(1 << 16)
+            assert data, "the server closed"
+            self.waiting += self.decoder.feed(data)
+        return self.waiting.pop(0)
+
+    def act(self, **values: Any) -> None:
+        self.writer.write(encode_action(Action(**values)))
+
+
+Check = Callable[[GameServer, Counter, Callable[[], Awaitable[Client]]], Awaitable[None]]
+
+
+def served(check: Check, **options: Any) -> None:
+    """Run `check` beside a server; both end with it."""
+
+    async def main() -> None:
+        game = Counter()
+        server = GameServer(game, ServerOptions(port=0, **options), SystemClock())
+        port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(server.run(port.set_result))
+        writers = []
+
+        async def connect() -> Client:
+            reader, writer = await asyncio.open_connection("127.0.0.1", await port)
+            writers.append(writer)
+            return Client(reader, writer)
+
+        try:
+            async with asyncio.timeout(10):
+                await check(server, game, connect)
+        finally:
+            for writer in writers:
+                writer.close()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_in_lock_step_the_game_waits_for_the_answer_to_each_packet() -> None:
+    async def check(server: GameServer, game: Counter, connect: Any) -> None:
+        client = await connect()
+        first = await client.packet()
+        await asyncio.sleep(0.05)
+        assert game.actions == [] and server.report.packets == 1
+        for step in range(20):
+            client.act(move=(step / 20, 0.0), answers=first.state.run.sequence)
+            first = await client.packet()
+        assert [a.move[0] for a in game.actions] == pytest.approx([s / 20 for s in range(20)])
+        assert first.state.run.capture_time_us == round(first.state.run.sequence / 60 * 1e6)
+        assert server.report.answered == 20
+
+    served(check, mode="lock-step", frame_hz=0)
+
+
+def test_an_answer_to_an_older_packet_does_not_advance_a_game_in_lock_step() -> None:
+    async def check(server: GameServer, game: Counter, connect: Any) -> None:
+        client = await connect()
+        sequence = (await client.packet()).state.run.sequence
+        client.act(answers=sequence)
+        await client.packet()
+        client.act(answers=sequence)
+        await asyncio.sleep(0.05)
+        assert len(game.actions) == 1
+
+    served(check, mode="lock-step", frame_hz=0)
+
+
+def test_every_sixth_packet_has_a_picture_that_arrives_upright_in_both_formats() -> None:
+    for frame_format in ("jpeg", "raw_rgb"):
+
+        async def check(server: GameServer, game: Counter, connect: Any) -> None:
+            client = await connect()
+            packets = []
+            for _ in range(13):
+                packets.append(await client.packet())
+                client.act(answers=packets[-1].state.run.sequence)
+            framed = [p for p in packets if p.frame]
+            assert len(framed) == 2
+            pixels = decode_frame(framed[0].frame, framed[0].state.run.rows_top_down)
+            assert pixels[10, 48, 0] > 200 and pixels[70, 48, 0] < 50
+
+        served(check, mode="lock-step", frame_hz=10.0, frame_format=frame_format)
+
+
+def test_a_new_client_replaces_the_old_one_and_nothing_of_the_old_one_lingers() -> None:
+    async def check(server: GameServer, game: Counter, connect: Any) -> None:
+        old = await connect()
+        await old.packet()
+        old.act(move=(1.0, 1.0), fire=True)
+        for _ in range(3):
+            await old.packet()
+        new = await connect()
+        with pytest.raises((AssertionError, ConnectionError)):
+            while True:
+                await old.packet()
+        await new.packet()
+        game.actions.clear()
+        await new.packet()
+        assert set(game.actions) == {NEUTRAL} and server.report.clients == 2
+
+    served(check, mode="real-time", frame_hz=0)
+
+
+def test_rewards_and_ends_of_packets_that_could_not_be_sent_are_carried_by_the_next() -> None:
+    async def check(server: GameServer, game: Counter, connect: Any) -> None:
+        client = await connect()
+        sequence = (await client.packet()).state.run.sequence
+        assert server._client is not None and server._client.transport is not None
+        server._client.transport.get_write_buffer_size = lambda: 1  # type: ignore[attr-defined, method-assign]
+        for _ in range(7):
+            server._tick()
+        del server._client.transport.get_write_buffer_size  # type: ignore[attr-defined]
+        client.act(answers=sequence)
+        server._tick()
+        state = (await client.packet()).state
+        assert state.run.run_ended and state.run.reward == 1.0 and server.report.packets_dropped == 7
+
+    served(check, mode="lock-step", frame_hz=0)
+
+
+def test_bytes_that_are_no_action_end_the_client_and_the_game_goes_on() -> None:
+    async def check(server: GameServer, game: Counter, connect: Any) -> None:
+        client = await connect()
+        await client.packet()
+        client.writer.write(struct.pack("<i", 2000) + b"\0" * 2000)
+        client.act(move=(0.5, 0.0))
+        for _ in range(4):
+            await client.packet()
+        assert server.report.oversized == 1 and any(a.move[0] == 0.5 for a in game.actions)
+        client.writer.write(struct.pack("<i", -1))
+        assert await client.reader.read() is not None
+        ticks = len(game.actions)
+        await (await connect()).packet()
+        assert len(game.actions) > ticks
+
+    served(check, mode="real-time", frame_hz=0)
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    async def check(server: GameServer, game: Counter, connect: Any) -> None:
+        await connect()
+        second = GameServer(Counter(), ServerOptions(port=server.port), SystemClock())
+        with pytest.raises(GameError, match=str(server.port)):
+            await second.run()
+
+    served(check, mode="real-time")
+
+
+def test_presses_and_clicks_are_latched_until_the_tick_and_silence_is_neutral() -> None:
+    hands = Hands()
+    hands.receive(Action(fire=True, click=(3, 4)), 0.0)
+    hands.receive(Action(move=(0.5, 0.0)), 0.01)
+    taken = hands.take(0.02)
+    assert taken.fire and taken.click == (3, 4) and taken.move == (0.5, 0.0)
+    again = hands.take(0.03)
+    assert not again.fire and again.click is None and again.move == (0.5, 0.0)
+    assert hands.take(0.01 + HOLD_S + 0.001) == NEUTRAL
+    hands.receive(Action(interact=True), 1.0)
+    hands.clear()
+    assert hands.take(1.0) == NEUTRAL

@@ -1,0 +1,126 @@
+"""`python -m agent` as people use it: the commands in processes of their own, their reports, their refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+REPORT_KEYS = {
+    "schema", "started_utc", "wall_seconds", "game", "rules", "seed", "first_action_s", "version", "uptime_s", "policy",
+    "games", "latency", "deadline_missed", "counters", "actions_refused", "episodes", "episode_results", "http_port",
+    "rss_mb",
+}  # fmt: skip
+
+
+def agent(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "agent", *arguments], cwd=folder, capture_output=True, text=True, timeout=100,
+        check=False, env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+
+
+def played(folder: Path, *arguments: str, **environment: str) -> dict[str, Any]:
+    """The report of one session of play that must end well."""
+    report = folder / "report.json"
+    done = agent("play", *arguments, "--no-http", "--report", str(report), folder=folder, **environment)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(report.read_text(encoding="utf-8")))
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+@pytest.mark.slow
+def test_without_a_game_the_arena_is_played_from_its_main_menu_into_a_run(tmp_path: Path) -> None:
+    report = played(tmp_path, "--seconds", "12", METABONK_BONKLINK_PORT=free_port())
+    assert report.keys() >= REPORT_KEYS and report["schema"] == "metabonk-report/1"
+    game = report["games"][0]
+    assert report["game"] == "arena" and len(report["rules"]) == 64
+    assert game["menu"] == "" and game["game_time_s"] > 4 and game["health"] > 0
+    link = game["link"]
+    assert link["received"] == link["acted"] + link["superseded"] + link["rejected"] + link["expired"]
+    assert link["acted"] > 0.9 * link["received"] > 400 and link["frames"] > 60
+    assert report["latency"]["frame_to_action"]["p50_ms"] < 10
+
+
+@pytest.mark.slow
+def test_several_games_are_played_at_once_by_one_process(tmp_path: Path) -> None:
+    report = played(tmp_path, "--game", "arena", "--games", "3", "--policy", "pilot", "--seconds", "10")
+    assert [g["name"] for g in report["games"]] == ["arena 0", "arena 1", "arena 2"]
+    assert all(g["menu"] == "" and g["link"]["acted"] > 200 for g in report["games"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spec", "policy", "seconds"),
+    [("gym:minatar.gym:MinAtar/Breakout-v1", "random", "8"),
+     ("gym:vizdoom.gymnasium_wrapper:VizdoomHealthGathering-v1", "pilot", "20")],
+)  # fmt: skip
+def test_third_party_games_are_played_through_the_same_link(
+    tmp_path: Path, spec: str, policy: str, seconds: str
+) -> None:
+    report = played(tmp_path, "--game", spec, "--policy", policy, "--seconds", seconds)
+    link = report["games"][0]["link"]
+    assert link["acted"] > 0.9 * link["received"] > 0 and link["frames"] > 20 and not link["frames_refused"]
+    assert report["episodes"]["count"] >= 1
+
+
+@pytest.mark.slow
+def test_whole_episodes_are_evaluated_over_the_socket_too(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = agent(
+        "evaluate", "--game", "gym:CartPole-v1", "--policy", "random", "--episodes", "3", "--real-time", "--report",
+        str(report), folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(report.read_text(encoding="utf-8"))["episodes"]["count"] >= 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("play", "--game", "arna"), "arena"),
+        (("play", "--game", "bonklink://127.0.0.1:99999"), "99999"),
+        (("play", "--policy", "kitr"), "kiter"),
+        (("play", "--games", "0"), "--games"),
+        (("play", "--seconds", "-1"), "--seconds"),
+        (("play", "--capture", "20x20"), "--capture"),
+        (("play", "--capture", "wide"), "WIDTHxHEIGHT"),
+        (("play", "--report", "no/such/folder/r.json"), "no/such/folder"),
+        (("play", "--weights", "none.safetensors", "--policy", "pilot"), "none.safetensors"),
+        (("play", "--lock-step", "--game", "bonklink://127.0.0.1:5"), "--lock-step"),
+        (("play", "--config", "none.toml"), "none.toml"),
+        (("evaluate", "--episodes", "0"), "--episodes"),
+        (("evaluate", "--game", "bonklink://127.0.0.1:5"), "--real-time"),
+        (("host", "arena", "--capture", "2000x2000"), "--capture"),
+        (("host", "gym:CartPole-v1", "--profile", "none.toml"), "none.toml"),
+    ],
+)
+def test_bad_input_is_refused_by_name_and_without_a_traceback(
+    tmp_path: Path, arguments: tuple[str, ...], named: str
+) -> None:
+    done = agent(*arguments, folder=tmp_path)
+    said = done.stderr + done.stdout
+    assert done.returncode == 2 and named in said and "Traceback" not in said, said
+
+
+def test_an_unknown_setting_stops_the_start_and_names_the_nearest(tmp_path: Path) -> None:
+    done = agent("doctor", folder=tmp_path, METABONK_HTTP_PROT="1")
+    assert done.returncode == 2 and "METABONK_HTTP_PORT" in done.stderr
+
+
+def test_the_version_and_the_help_are_there(tmp_path: Path) -> None:
+    assert agent("--version", folder=tmp_path).stdout.strip() == "0.1.0"
+    text = agent("--help", folder=tmp_path).stdout
+    assert all(command in text for command in ("play", "host", "evaluate", "doctor", "prepare"))

@@ -1,0 +1,54 @@
+"""Tests of learning with known answers: seeds, a control that must fail, and the figures as JSON.
+
+    python tools/bench_learning.py NAME [--seeds N] [--reduced] [--out results/NAME.json]
+
+NAME is a module of tools/bench with `DEFAULT_SEEDS` and `run(seeds, reduced) -> dict`. `--reduced` is the case that CI
+can afford. The result carries `passed`, and the command ends with 1 where it is False.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+from resultfile import ROOT, publish
+
+BENCH = Path(__file__).resolve().parent / "bench"
+NAMES = sorted(p.stem for p in BENCH.glob("*.py") if not p.stem.startswith("_"))
+
+
+def commit() -> str:
+    """Commit of the working tree, with a + where it has changes."""
+    head = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    dirty = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "agent", "tools"], cwd=ROOT, check=False)
+    return head.stdout.strip() + ("+" if dirty.returncode else "")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--seeds", type=int, help="how many, from 0; each test has its own default")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--reduced", action="store_true")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    sys.path.insert(0, str(BENCH.parent))
+    test = importlib.import_module(f"bench.{args.name}")
+    count = args.seeds if args.seeds is not None else (1 if args.reduced else test.DEFAULT_SEEDS)
+    seeds = list(range(args.first_seed, args.first_seed + count))
+    start = time.perf_counter()
+    values = test.run(seeds, args.reduced)
+    envelope = {"commit": commit(), "seeds": seeds, "reduced": args.reduced, "torch": torch.__version__}
+    took = round(time.perf_counter() - start, 1)
+    publish(f"bench_learning {args.name}", {**envelope, "wall_s": took, **values}, args.out)
+    sys.exit(0 if values["passed"] else 1)
+
+
+if __name__ == "__main__":
+    main()
