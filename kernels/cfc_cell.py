@@ -3,8 +3,9 @@
 With b = 1.7159·tanh(0.666·(B·[x, h] + bb)) and the four gates g = G·b + gb, stacked as [ff1, ff2, time_a, time_b]:
 s = σ(g₂·Δt + g₃) and h' = tanh(g₀)·(1 − s) + tanh(g₁)·s. B is [d, i + u], G is [4u, d].
 
-A program owns BH units of BM rows. Each computes the whole backbone, which is small, rather than wait for another launch; so d is
-at most 256. Four-bit weights are in kernel order (`kernels.int4`); G's are rounded to the dtype of x when they are decoded.
+A program owns BH units of BM rows. Each computes the whole backbone, which is small, rather than wait for another
+launch; so d is at most 256. Four-bit weights are in kernel order (`kernels.int4`); those of G are rounded to the dtype
+of x when they are decoded.
 """
 
 from __future__ import annotations
@@ -32,31 +33,33 @@ class CfcWeights(NamedTuple):
     """B and G as matrices, or both as INT4 with the same group; biases [d] and [4u]."""
 
     backbone: Float[Tensor, "d k"] | Int4Weight
-    backbone_bias: Float[Tensor, "d"]
+    backbone_bias: Float[Tensor, " d"]
     gates: Float[Tensor, "g d"] | Int4Weight
-    gates_bias: Float[Tensor, "g"]
+    gates_bias: Float[Tensor, " g"]
 
 
 @jit
 def backbone_tile(
-    x: Value, h: Value, words: Value, scales: Value, zeros: Value, bias: Value, m: Value, d: Value, M: Value, I: Value,
-    U: Value, D: Value, VECTORS: Value, GROUP: constexpr, ZEROS: constexpr, BM: constexpr, BD: constexpr, BK: constexpr,
+    x: Value, h: Value, words: Value, scales: Value, zeros: Value, bias: Value, m: Value, d: Value, M: Value,
+    INPUTS: Value, U: Value, D: Value, VECTORS: Value, GROUP: constexpr, ZEROS: constexpr, BM: constexpr,
+    BD: constexpr, BK: constexpr,
 ) -> Value:  # fmt: skip
     """b for the rows m, [BM, BD], in fp32; columns from D on are zero."""
     acc = tl.zeros((BM, BD), tl.float32)
-    for start in range(0, I + U, BK):
+    for start in range(0, INPUTS + U, BK):
         k = start + tl.arange(0, BK)
         row = (m < M)[:, None]
-        v = tl.load(x + m[:, None] * I + k[None, :], mask=row & (k < I)[None, :], other=0.0)
-        v += tl.load(h + m[:, None] * U + (k - I)[None, :], mask=row & ((k >= I) & (k < I + U))[None, :], other=0.0)
+        v = tl.load(x + m[:, None] * INPUTS + k[None, :], mask=row & (k < INPUTS)[None, :], other=0.0)
+        there = (k >= INPUTS) & (k < INPUTS + U)
+        v += tl.load(h + m[:, None] * U + (k - INPUTS)[None, :], mask=row & there[None, :], other=0.0)
         if GROUP > 0:
             g = start // BK
             c = int4_tile(words, zeros, d, D, g, VECTORS * 4, GROUP, ZEROS, BD).to(v.dtype)
             s = tl.load(scales + d * (VECTORS * 32 // GROUP) + g, mask=d < D, other=0.0).to(tl.float32)
             acc += tl.dot(v, c, input_precision="ieee") * s[None, :]
         else:
-            there = (d < D)[None, :] & (k < I + U)[:, None]
-            w = tl.load(words + d[None, :] * (I + U) + k[:, None], mask=there, other=0.0)
+            inside = (d < D)[None, :] & (k < INPUTS + U)[:, None]
+            w = tl.load(words + d[None, :] * (INPUTS + U) + k[:, None], mask=inside, other=0.0)
             acc = tl.dot(v, w, acc, input_precision="ieee")
     acc += tl.load(bias + d, mask=d < D, other=0.0).to(tl.float32)[None, :]
     return 1.7159 * tanh(0.666 * acc)
@@ -97,7 +100,7 @@ def gate_tile(
 @jit
 def cfc_cell_kernel(
     x: Value, h: Value, elapsed: Value, b_words: Value, b_scales: Value, b_zeros: Value, b_bias: Value, g_words: Value,
-    g_scales: Value, g_zeros: Value, g_bias: Value, out: Value, M: Value, I: Value, U: Value, D: Value,
+    g_scales: Value, g_zeros: Value, g_bias: Value, out: Value, M: Value, INPUTS: Value, U: Value, D: Value,
     B_VECTORS: Value, G_VECTORS: Value, GROUP: constexpr, ZEROS: constexpr, BM: constexpr, BD: constexpr, BH: constexpr,
     BK: constexpr,
 ) -> None:  # fmt: skip
@@ -105,7 +108,9 @@ def cfc_cell_kernel(
     m = tl.program_id(1) * BM + tl.arange(0, BM)
     d = tl.arange(0, BD)
     u = tl.program_id(0) * BH + tl.arange(0, BH)
-    b = backbone_tile(x, h, b_words, b_scales, b_zeros, b_bias, m, d, M, I, U, D, B_VECTORS, GROUP, ZEROS, BM, BD, BK)
+    b = backbone_tile(
+        x, h, b_words, b_scales, b_zeros, b_bias, m, d, M, INPUTS, U, D, B_VECTORS, GROUP, ZEROS, BM, BD, BK
+    )
     b = b.to(x.dtype.element_ty)
     g0 = gate_tile(b, g_words, g_scales, g_zeros, g_bias, u, 0, U, D, G_VECTORS, GROUP, ZEROS, BD, BH)
     g1 = gate_tile(b, g_words, g_scales, g_zeros, g_bias, u, 1, U, D, G_VECTORS, GROUP, ZEROS, BD, BH)
@@ -121,7 +126,7 @@ def cfc_cell_kernel(
 def prepare(
     x: Float[Tensor, "m i"],
     h: Float[Tensor, "m u"],
-    elapsed: Float[Tensor, "m"],
+    elapsed: Float[Tensor, " m"],
     weights: tuple[Tensor, Tensor | None, Tensor | None, Tensor, Tensor, Tensor | None, Tensor | None, Tensor],
     group: int,
     chosen: Plan,
@@ -139,7 +144,7 @@ def prepare(
     arguments = {
         "x": x, "h": h, "elapsed": elapsed, "b_words": b_words, "b_scales": present(b_scales),
         "b_zeros": present(b_zeros), "b_bias": b_bias, "g_words": g_words, "g_scales": present(g_scales),
-        "g_zeros": present(g_zeros), "g_bias": g_bias, "out": out, "M": m, "I": i, "U": u, "D": d,
+        "g_zeros": present(g_zeros), "g_bias": g_bias, "out": out, "M": m, "INPUTS": i, "U": u, "D": d,
         "B_VECTORS": b_words.shape[1] // 4, "G_VECTORS": g_words.shape[1] // 4,
     }  # fmt: skip
     side = max(1 << (d - 1).bit_length(), group, 16)
@@ -202,7 +207,7 @@ _operation = register(
 
 
 def flatten(weights: CfcWeights) -> tuple[tuple[Tensor | None, ...], int]:
-    """Words, scales, zeros and bias of B and of G, and the group, 0 for matrices; raises ValueError where they differ."""
+    """Words, scales, zeros and bias of B and of G, and the group, 0 for matrices; raises ValueError for a mixture."""
     b, g = weights.backbone, weights.gates
     if isinstance(b, Int4Weight) and isinstance(g, Int4Weight) and b.group == g.group:
         first = (b.words, b.scales, b.zeros, weights.backbone_bias)
@@ -213,7 +218,7 @@ def flatten(weights: CfcWeights) -> tuple[tuple[Tensor | None, ...], int]:
 
 
 def cfc_cell(
-    x: Float[Tensor, "m i"], h: Float[Tensor, "m u"], elapsed: Float[Tensor, "m"], weights: CfcWeights
+    x: Float[Tensor, "m i"], h: Float[Tensor, "m u"], elapsed: Float[Tensor, " m"], weights: CfcWeights
 ) -> Float[Tensor, "m u"]:
     """The next hidden state; `elapsed` is in the unit of time that the cell was trained with."""
     tensors, group = flatten(weights)

@@ -3,7 +3,7 @@
     python -m kernels.codegen [--arch 90,100] [--only NAME] [--out FACTS.json]
 
 Compiles what would be launched: types and alignments come from the launch itself. Uses the assembler and disassembler
-in Triton's own wheel. Must run where TRITON_INTERPRET is unset: it changes what a kernel is. Owns no verdict; the tests do.
+in Triton's own wheel. Must run where TRITON_INTERPRET is unset: it changes what a kernel is. Owns no verdict.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A step of a recurrent world model in one launch: GRU, logits, a sample of every categorical, and its log-prob.
 
-Given the gates' two halves gi = W·x + b and gh = U·h + c, each [3h] as [r, z, n] (as `torch.nn.GRUCell` orders them):
-r = σ(gi₀ + gh₀), z = σ(gi₁ + gh₁), n = tanh(gi₂ + r·gh₂), h' = (1 − z)·n + z·h. Then, for each of G groups of C classes:
-p = (1 − ε)·softmax(L·h' + l) + ε/C, and the class is the first whose cumulated p exceeds u.
+Given the gates' two halves gi = W·x + b and gh = U·h + c, each [3h] as [r, z, n], the order of `torch.nn.GRUCell`:
+r = σ(gi₀ + gh₀), z = σ(gi₁ + gh₁), n = tanh(gi₂ + r·gh₂), h' = (1 − z)·n + z·h. Then, for each of G groups of C
+classes: p = (1 − ε)·softmax(L·h' + l) + ε/C, and the class is the first whose cumulated p exceeds u.
 
 A program owns one row and one group, and computes h' for itself. u is given, or drawn by Philox from a seed that lies
 on the device, so that a captured graph draws anew at every replay.
@@ -74,9 +74,9 @@ def prepare(
     gh: Float[Tensor, "b g3"],
     h: Float[Tensor, "b h"],
     weight: Float[Tensor, "gc h"],
-    bias: Float[Tensor, "gc"],
+    bias: Float[Tensor, " gc"],
     uniform: Float32[Tensor, "b g"] | None,
-    seed: Int32[Tensor, "one"],
+    seed: Int32[Tensor, " one"],
     groups: int,
     unimix: float,
     chosen: Plan,
@@ -89,7 +89,8 @@ def prepare(
     arguments = {
         "gi": gi, "gh": gh, "h": h, "weight": weight, "bias": bias,
         "uniform": outputs[2] if uniform is None else uniform, "seed": seed, "after": outputs[0],
-        "index": outputs[1], "log_prob": outputs[2], "H": h.shape[1], "C": classes, "G": groups, "UNIMIX": float(unimix),
+        "index": outputs[1], "log_prob": outputs[2], "H": h.shape[1], "C": classes, "G": groups,
+        "UNIMIX": float(unimix),
     }  # fmt: skip
     tile = chosen.tile | {"BC": max(1 << (classes - 1).bit_length(), 2)}
     constants = {"USE_UNIFORM": uniform is not None} | tile
@@ -152,10 +153,10 @@ def gru_categorical_step(
     gh: Float[Tensor, "b g3"],
     h: Float[Tensor, "b h"],
     weight: Float[Tensor, "gc h"],
-    bias: Float[Tensor, "gc"],
+    bias: Float[Tensor, " gc"],
     *,
     groups: int,
-    seed: Int32[Tensor, "one"],
+    seed: Int32[Tensor, " one"],
     unimix: float = 0.01,
     uniform: Float32[Tensor, "b g"] | None = None,
 ) -> tuple[Float[Tensor, "b h"], Int32[Tensor, "b g"], Float32[Tensor, "b g"]]:

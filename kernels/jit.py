@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 HAS_TRITON = importlib.util.find_spec("triton") is not None
@@ -26,25 +27,25 @@ class Unlaunchable:
         raise KernelUnavailable(f"{self.fn.__name__} needs Triton: pip install 'metabonk-apex[kernels]'")
 
 
-if HAS_TRITON:
-    import triton
-    import triton.language
-
-    jit: Any = triton.jit
-    tl: Any = triton.language
-else:
-    jit = Unlaunchable
-    tl = None
-
-if TYPE_CHECKING or not HAS_TRITON:
+if TYPE_CHECKING:
     Value: TypeAlias = Any
     """An argument of a kernel: a pointer, a number, or a tile inside it."""
     constexpr: TypeAlias = Any
     """An argument that is fixed when a kernel is compiled; Triton finds this name in the annotation."""
+    tl: Any
+
+    def jit(fn: Callable[..., Any]) -> Any:
+        """A kernel, compiled at its first launch."""
+
+elif HAS_TRITON:
+    import triton
+    import triton.language as tl
+
+    jit, Value, constexpr = triton.jit, tl.tensor, tl.constexpr
 else:
-    Value, constexpr = tl.tensor, tl.constexpr
+    jit, tl, Value, constexpr = Unlaunchable, None, Any, Any
 
 
 def triton_version() -> str | None:
     """Version of the Triton that is installed, None without one."""
-    return str(triton.__version__) if HAS_TRITON else None
+    return version("triton") if HAS_TRITON else None

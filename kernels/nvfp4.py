@@ -92,7 +92,7 @@ def swizzled_size(rows: int, columns: int) -> int:
     return -(-rows // TILE_ROWS) * -(-columns // TILE_COLUMNS) * TILE_ROWS * TILE_COLUMNS
 
 
-def swizzle(scales: Float8e4m3fn[Tensor, "r c"]) -> Float8e4m3fn[Tensor, "swizzled"]:
+def swizzle(scales: Float8e4m3fn[Tensor, "r c"]) -> Float8e4m3fn[Tensor, " swizzled"]:
     """Linear scales in the order of the tensor cores, padded with zeros to whole tiles."""
     rows, columns = scales.shape
     padded = torch.nn.functional.pad(
@@ -102,7 +102,7 @@ def swizzle(scales: Float8e4m3fn[Tensor, "r c"]) -> Float8e4m3fn[Tensor, "swizzl
     return tiles.permute(0, 3, 2, 1, 4).reshape(-1).view(torch.float8_e4m3fn)
 
 
-def unswizzle(scales: Float8e4m3fn[Tensor, "swizzled"], rows: int, columns: int) -> Float8e4m3fn[Tensor, "r c"]:
+def unswizzle(scales: Float8e4m3fn[Tensor, " swizzled"], rows: int, columns: int) -> Float8e4m3fn[Tensor, "r c"]:
     """The inverse of `swizzle`."""
     high, wide = -(-rows // TILE_ROWS), -(-columns // TILE_COLUMNS)
     tiles = scales.view(torch.uint8).view(high, wide, 32, 4, TILE_COLUMNS).permute(0, 3, 2, 1, 4)

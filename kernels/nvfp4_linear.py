@@ -155,7 +155,7 @@ def prepare_w4a16(
     words: Int32[Tensor, "n w"],
     scales: Float8e4m3fn[Tensor, "n s"],
     whole: Float32[Tensor, ""],
-    bias: Float[Tensor, "n"] | None,
+    bias: Float[Tensor, " n"] | None,
     act: str,
     chosen: Plan,
     y: Float[Tensor, "m n"],
@@ -176,7 +176,7 @@ def prepare_w4a16(
 def prepare_w4a4(
     x: tuple[UInt8[Tensor, "m b"], Float8e4m3fn[Tensor, "*s"], Float32[Tensor, ""]],
     weight: tuple[UInt8[Tensor, "n b"], Float8e4m3fn[Tensor, "*t"], Float32[Tensor, ""]],
-    bias: Float[Tensor, "n"] | None,
+    bias: Float[Tensor, " n"] | None,
     act: str,
     swizzled: bool,
     chosen: Plan,
@@ -275,7 +275,7 @@ _operation_a4 = register(
 
 
 def nvfp4_linear_w4a16(
-    x: Float[Tensor, "m k"], weight: Nvfp4Words, bias: Float[Tensor, "n"] | None = None, act: str = "none"
+    x: Float[Tensor, "m k"], weight: Nvfp4Words, bias: Float[Tensor, " n"] | None = None, act: str = "none"
 ) -> Float[Tensor, "m n"]:
     """act(x·Wᵀ + bias) in the dtype of x."""
     y: Tensor = _operation_a16(x, weight.words, weight.scales, weight.whole, bias, act)
@@ -285,7 +285,7 @@ def nvfp4_linear_w4a16(
 def nvfp4_linear_w4a4(
     x: tuple[UInt8[Tensor, "m b"], Float8e4m3fn[Tensor, "*s"], Float32[Tensor, ""]],
     weight: tuple[UInt8[Tensor, "n b"], Float8e4m3fn[Tensor, "*t"], Float32[Tensor, ""]],
-    bias: Float[Tensor, "n"] | None = None,
+    bias: Float[Tensor, " n"] | None = None,
     act: str = "none",
     *,
     swizzled: bool = False,

@@ -1,6 +1,6 @@
 """Which kernel runs for a shape on a card, with which tile, and which tensor-core instruction it must compile to.
 
-Rules lie in `plans.json`, for each architecture and operation by the number of rows: nothing is tuned while a game runs.
+Rules lie in `plans.json`, by architecture, operation and number of rows: nothing is tuned while a game runs.
 The opcode is part of the plan; the code generation tests hold every plan to it, so that no fallback goes by the name of
 another format. Pure Python; owns no kernel.
 """

@@ -1,6 +1,6 @@
 """y = act(x·Wᵀ + b) with four-bit integer weights and 16- or 32-bit activations.
 
-W is [n, k] in kernel order (`kernels.int4`): words [n, k'/8], scales and, for weights with zero points, zeros [n, k'/G].
+W is [n, k] in kernel order (`kernels.int4`): words [n, k'/8], scales and, where there are zero points, zeros [n, k'/G].
 With c the codes of a group, s its scale and z its zero: y = Σ_groups s·(x·c − z·Σx). Sums are in fp32.
 
 * up to 4 rows of x: a program owns BN rows of W and one row of x, and loads 16 bytes a thread; no atomics, so the same
@@ -12,7 +12,6 @@ Runs on any card from sm_80; owns no weights.
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float, Int32
 from torch import Tensor
 
@@ -114,7 +113,7 @@ def prepare(
     words: Int32[Tensor, "n w"],
     scales: Float[Tensor, "n g"],
     zeros: Float[Tensor, "n g"] | None,
-    bias: Float[Tensor, "n"] | None,
+    bias: Float[Tensor, " n"] | None,
     group: int,
     act: str,
     chosen: Plan,
@@ -176,7 +175,7 @@ _operation = register(
 
 
 def w4a16_linear(
-    x: Float[Tensor, "m k"], weight: Int4Weight, bias: Float[Tensor, "n"] | None = None, act: str = "none"
+    x: Float[Tensor, "m k"], weight: Int4Weight, bias: Float[Tensor, " n"] | None = None, act: str = "none"
 ) -> Float[Tensor, "m n"]:
     """act(x·Wᵀ + bias) in the dtype of x; raises KernelUnavailable where no plan fits."""
     y: Tensor = _operation(x, weight.words, weight.scales, weight.zeros, bias, weight.group, act)

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from agent.control import encode, menus
 from agent.control.arrays import STILL
-from agent.control.reflex import Decision, Reflex, Tensors, build_reflex, decide, look, squashed
+from agent.control.paths import Chosen, choose, ways_of
+from agent.control.reflex import Decision, Reflex, Tensors, decide, look, shape_of, squashed
+from agent.core.clock import SystemClock
 from agent.core.errors import WeightsError
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
 from agent.models.sealed import load_sealed, read_manifest, save_sealed
@@ -53,12 +55,29 @@ def pilot_tensors(path: Path) -> Tensors:
 
 
 def checked_reflex(tensors: Tensors, where: str) -> Reflex:
-    """A network that has been tried on canned observations; raises WeightsError where the tensors do not fit."""
+    """The network of these tensors; raises WeightsError where they do not fit."""
+    return checked_path(tensors, where).reflex
+
+
+def checked_path(tensors: Tensors, where: str, way: str | None = None) -> Chosen:
+    """The fastest way to compute these tensors, or the one that is named, tried on canned observations.
+
+    Raises WeightsError where the tensors do not fit.
+    """
     try:
-        reflex = build_reflex(tensors)
-        _check_widths(reflex)
+        ways = ways_of(tensors)
+        for reflex in ways.values():
+            _check_widths(reflex)
     except (KeyError, ValueError) as error:
         raise WeightsError(f"{where}: not the tensors of a pilot: {error}") from error
+    for reflex in ways.values():
+        _try(reflex, where)
+    hidden, picture = np.zeros(reflex.gates.b.shape[0] // 4, np.float32), np.zeros_like(reflex.picture.b)
+    batch = _canned()[1]
+    return choose(tensors, ways, lambda r: _decide(r, batch, 1, picture, hidden, 4.0), SystemClock().now_s, way)
+
+
+def _try(reflex: Reflex, where: str) -> None:
     hidden = np.zeros(reflex.gates.b.shape[0] // 4, np.float32)
     pictures, batch = _canned()
     for row, pixels in enumerate(pictures):
@@ -68,7 +87,6 @@ def checked_reflex(tensors: Tensors, where: str) -> Reflex:
         parts = (picture, decision.axes, decision.buttons, decision.cards, hidden, decision.value)
         if not all(np.isfinite(part).all() for part in parts):
             raise WeightsError(f"{where}: canned observation {row} gives values that are not finite")
-    return reflex
 
 
 @lru_cache(maxsize=1)
@@ -92,15 +110,15 @@ def _check_widths(r: Reflex) -> None:
     if not 1.0 <= r.ticks <= LONGEST_TICKS:
         raise ValueError(f"decision_ticks is {r.ticks}, 1 to {LONGEST_TICKS:.0f} are possible")
     chain = (
-        ("normaliser", r.factor.shape, (flat,)), ("flat", r.flat.w.shape, (flat, hidden)),
-        ("token.0", r.token_a.w.shape, (encode.TOKEN_FEATURES, r.token_a.b.shape[0])),
-        ("token.2", r.token_b.w.shape, (r.token_a.b.shape[0], pooled // 2)),
-        ("join", r.join.w.shape, (hidden + pooled + r.picture.b.shape[0], r.join.b.shape[0])),
-        ("backbone", r.backbone.w.shape, (r.join.b.shape[0] + units, r.backbone.b.shape[0])),
-        ("gates", r.gates.w.shape, (r.backbone.b.shape[0], 4 * units)),
-        ("trunk", r.trunk.w.shape, (r.join.b.shape[0] + units, r.trunk.b.shape[0])),
+        ("normaliser", r.factor.shape, (flat,)), ("flat", shape_of(r.flat), (flat, hidden)),
+        ("token.0", shape_of(r.token_a), (encode.TOKEN_FEATURES, r.token_a.b.shape[0])),
+        ("token.2", shape_of(r.token_b), (r.token_a.b.shape[0], pooled // 2)),
+        ("join", shape_of(r.join), (hidden + pooled + r.picture.b.shape[0], r.join.b.shape[0])),
+        ("backbone", shape_of(r.backbone), (r.join.b.shape[0] + units, r.backbone.b.shape[0])),
+        ("gates", shape_of(r.gates), (r.backbone.b.shape[0], 4 * units)),
+        ("trunk", shape_of(r.trunk), (r.join.b.shape[0] + units, r.trunk.b.shape[0])),
         ("heads", r.heads.w.shape, (r.trunk.b.shape[0], 8)),
-        ("card.0", r.card_a.w.shape, (r.trunk.b.shape[0] + encode.CARD_FEATURES, r.card_a.b.shape[0])),
+        ("card.0", shape_of(r.card_a), (r.trunk.b.shape[0] + encode.CARD_FEATURES, r.card_a.b.shape[0])),
         ("card.2", r.card_b.w.shape, (r.card_a.b.shape[0], 1)),
         ("picture.0", r.conv_a.w.shape, (8 * 8 * 3, r.conv_a.b.shape[0])),
         ("picture.2", r.conv_b.w.shape, (4 * 4 * r.conv_a.b.shape[0], r.conv_b.b.shape[0])),
@@ -145,9 +163,11 @@ class Motor:
 
     kind = KIND
 
-    def __init__(self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot") -> None:
+    def __init__(
+        self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot", way: str | None = None
+    ) -> None:
         self.name = name
-        self.reflex, self.tensors, self.version = checked_reflex(tensors, name), tensors, 0
+        self.chosen, self.tensors, self.version = checked_path(tensors, name, way), tensors, 0
         self._explore = explore
         self._random = np.random.default_rng(seed)
         self._batch = encode.Encoded.empty(1)
@@ -157,13 +177,18 @@ class Motor:
         """What it observes."""
         return encode.describe()
 
-    def prepare(self, tensors: Tensors, where: str) -> tuple[Reflex, Tensors]:
-        """The network of these tensors, tried; raises WeightsError."""
-        return checked_reflex(tensors, where), tensors
+    @property
+    def reflex(self) -> Reflex:
+        """The network that acts."""
+        return self.chosen.reflex
 
-    def load(self, prepared: tuple[Reflex, Tensors], version: int) -> None:
+    def prepare(self, tensors: Tensors, where: str) -> tuple[Chosen, Tensors]:
+        """The network of these tensors, tried; raises WeightsError."""
+        return checked_path(tensors, where), tensors
+
+    def load(self, prepared: tuple[Chosen, Tensors], version: int) -> None:
         """Act with this network from the next step on."""
-        self.reflex, self.tensors = prepared
+        self.chosen, self.tensors = prepared
         self.version = version
 
     def warm_up(self) -> None:
