@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import psutil
 
-from agent.control.policy import version_of
+from agent.control.policy import path_of, version_of
 from agent.core.clock import Clock
 from agent.core.latency import Latency
 from agent.core.types import ByteArray
@@ -76,6 +76,7 @@ class Status:
             "uptime_s": round(self._clock.now_s() - self._started_s, 3),
             "policy": self._actor.policy.name,
             "policy_version": version_of(self._actor.policy),
+            "policy_path": path_of(self._actor.policy),
             "games": [self._game(link, feed) for link, feed in zip(self._links, self._feeds, strict=True)],
             "latency": {k: msgspec.to_builtins(v) for k, v in self._latency.summary().items()},
             "deadline_missed": {cause.value: n for cause, n in self._latency.missed.items()},
