@@ -23,7 +23,7 @@ from agent.models.rssm import TINY, Latent, WorldSizes
 
 DEFAULT_SEEDS: Final = 3
 SPEC = ActionSpec(0, (2,))
-REVEALED, LENGTH, SAMPLES, NEAR = 3, 6, 4000, 0.3
+REVEALED, LENGTH, EPISODES, SAMPLES, NEAR = 3, 6, 8000, 4000, 0.3
 CONFIG = WorldModelConfig(batch=32, length=14, lr=1e-3, warm_up=50, steps_per_update=1, free_nats=0.1)
 
 
@@ -51,10 +51,10 @@ def prior_shares(world: WorldModelLearner) -> dict[str, float]:
     first = torch.zeros(SAMPLES, REVEALED, dtype=torch.bool)
     first[:, 0] = True
     actions = torch.zeros(SAMPLES, REVEALED, 2)
-    actions[:, 1:, 0] = 1.0
+    actions[:, 1:] = torch.eye(2)[torch.randint(2, (SAMPLES, REVEALED - 1))]
     seen = model.observe(model.rssm.initial(SAMPLES), model.normalised(obs), actions, first)
     state = Latent(seen.latent.deter[:, -1], seen.latent.stoch[:, -1])
-    told = model.decoder(model.rssm.imagine_step(state, actions[:, 1]).features())
+    told = model.decoder(model.rssm.imagine_step(state, torch.eye(2)[torch.randint(2, (SAMPLES,))]).features())
     coin = told[:, 1] * torch.sqrt(model.norm.var[1]) + model.norm.mean[1]
     low, high = (float(((coin - at).abs() < NEAR).float().mean()) for at in (-1.0, 1.0))
     return {"minus": low, "plus": high, "neither": 1.0 - low - high}
@@ -77,11 +77,11 @@ def mean_regressor(rollout: Rollout, steps: int) -> dict[str, float]:
 
 
 def trained(seed: int, steps: int, groups: int) -> WorldModelLearner:
-    """A model after `steps` gradient steps on 1,000 episodes, with a rate that falls to nothing."""
+    """A model after `steps` gradient steps on 8,000 episodes, with a rate that falls to nothing."""
     torch.manual_seed(seed)
     sizes = WorldSizes(obs=2, action=2, **{**TINY, "stoch": groups})
     world = WorldModelLearner(sizes, SPEC, msgspec.structs.replace(CONFIG, seed=seed))
-    world.push(episodes(1000, seed))
+    world.push(episodes(EPISODES, seed))
     for step in range(steps):
         world.optimiser.lr = CONFIG.lr * max(0.03, 1.0 - step / steps)
         world.train_step()
