@@ -92,7 +92,7 @@ class PPOLearner:
             config.lam,
         )[:, 0]  # fmt: skip
         columns = (is_first, elapsed, axes, choices, chances, value, advantage, advantage + value, torch.ones(steps))
-        return Sequences(_rows(obs, length), torch.cat(carries), *(_rows(x, length) for x in columns))
+        return Sequences(rows_of(obs, length), torch.cat(carries), *(rows_of(x, length) for x in columns))
 
     def _observations(self, rollout: Rollout) -> Tensor:
         obs = torch.from_numpy(rollout.obs)
@@ -125,9 +125,9 @@ def _pieces(is_cut: np.ndarray, length: int) -> list[tuple[int, int]]:
     return list(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True))
 
 
-def _rows(x: Tensor, length: int) -> Tensor:
-    """[T, …] as [S, L, …], padded with its last row."""
+def rows_of(x: Tensor, length: int) -> Tensor:
+    """[T, …] as [S, L, …], padded with zeros."""
     short = -len(x) % length
     if short:
         x = torch.cat([x, torch.zeros(short, *x.shape[1:], dtype=x.dtype)])
-    return x.reshape(-1, length, *x.shape[1:])
+    return x.reshape(len(x) // length, length, *x.shape[1:])
