@@ -208,7 +208,7 @@ def train(
         steps: Decisions of all runs together.
         out: The folder.
         seed: Seed of the network and of the runs.
-        lesson_steps: In the arena, so many of the steps are lessons by a scripted teacher, before PPO. Default: a third.
+        lesson_steps: In the arena, so many of the steps are lessons by a script, before PPO. Default: a third.
         copies: Copies of a gym: environment that are stepped together.
         resume: Go on from the folder's checkpoint.
     """

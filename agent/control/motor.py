@@ -2,7 +2,8 @@
 
 Owns sampling and the carry of each game; the network is `control.reflex`, which computes what
 `models.actor_critic.Pilot` is trained to. It decides every few ticks of the game (`decision_ticks`, which its weights
-carry), and holds the action between; once more when a menu opens, and when it closes. Menus are driven through focus and submit; which card to take is the network's choice.
+carry), and holds the action between; once more when a menu opens, and when it closes. Menus are driven through focus
+and submit; which card to take is the network's choice.
 """
 
 from __future__ import annotations
