@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from agent.core.rollout import Rollout
 from agent.learning.dream import DreamLearner, Targets
 from agent.learning.ppo import Sequences
-from agent.learning.rollout_ppo import PPOLearner, rows_of
+from agent.learning.rollout_ppo import ServedPPO, rows_of
 from agent.models.heads import NEVER, Heads
 
 
@@ -22,7 +22,7 @@ class DreamDistiller:
 
     name = "distill"
 
-    def __init__(self, ppo: PPOLearner, dream: DreamLearner, *, coefficient: float, wait: int = 200) -> None:
+    def __init__(self, ppo: ServedPPO, dream: DreamLearner, *, coefficient: float, wait: int = 200) -> None:
         self._ppo, self._dream = ppo, dream
         self._coefficient, self._wait = coefficient, wait
         self._dreamt = 0
@@ -33,21 +33,18 @@ class DreamDistiller:
         if self._dreamt < self._wait:
             return {"dream_distill_loss": 0.0, "dream_distill_waits": float(self._wait - self._dreamt)}
         data, targets = self._ppo.sequences(rollout), self._dream.targets(rollout)
-        length = self._ppo.ppo.config.length
+        length = self._ppo.learner.config.length
         shaped = Targets(*(rows_of(t, length) for t in targets))
-        ppo, sums, parts = self._ppo.ppo, [], min(4, data.obs.shape[0])
+        sums, parts = [], min(4, data.obs.shape[0])
         for index in torch.randperm(data.obs.shape[0]).chunk(parts):
             part, wanted = data.rows(index), Targets(*(t[index] for t in shaped))
             loss = self._loss(part, wanted)
             sums.append(float(loss.detach()))
-            ppo.optimiser.zero_grad(set_to_none=True)
-            torch.autograd.backward(self._coefficient * loss)
-            torch.nn.utils.clip_grad_norm_(ppo.policy.parameters(), ppo.config.most_grad)
-            ppo.optimiser.step()
+            self._ppo.step(self._coefficient * loss)
         return {"dream_distill_loss": sum(sums) / len(sums), "dream_distill_waits": 0.0}
 
     def _loss(self, part: Sequences, wanted: Targets) -> Tensor:
-        heads, _ = self._ppo.ppo.policy(part.obs, part.carry, part.is_first, part.elapsed)
+        heads, _ = self._ppo.policy(part.obs, part.carry, part.is_first, part.elapsed)
         each = divergence(wanted, heads)
         return (each * part.weight).sum() / part.weight.sum().clamp_min(1.0)
 

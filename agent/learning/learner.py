@@ -27,7 +27,7 @@ from agent.learning.dream import DreamConfig, DreamLearner
 from agent.learning.dream_distill import DreamDistiller
 from agent.learning.free_energy import Preferences
 from agent.learning.ppo import PPOConfig
-from agent.learning.rollout_ppo import PPOLearner
+from agent.learning.rollout_ppo import ServedPPO
 from agent.learning.world_model import WorldModelConfig, WorldModelLearner
 from agent.models.actor_critic import PilotSizes
 from agent.models.outcome_model import OutcomeSizes
@@ -100,7 +100,7 @@ class PolicyLearner:
         policy = build_policy(outline)
         self.features, self.spec = policy.features, policy.spec
         config = PILOT_PPO if outline.kind == PILOT else budget.ppo
-        self.ppo = PPOLearner(policy, config, seed=outline.seed)
+        self.ppo = ServedPPO(policy, config, seed=outline.seed, scale_rewards=outline.kind != PILOT)
         self.parts: list[Learner] = [self.ppo]
         if budget.use_world:
             world = self._world(budget)
