@@ -230,11 +230,13 @@ def weights_folder(settings: Settings) -> Path:
 def learner_budget(settings: Settings) -> dict[str, Any]:
     """What a rollout may cost its learners, from the settings."""
     dreams, chooser = settings.dreams, settings.active_inference
+    if dreams.served_policy == "ppo+dream" and not dreams.use_dream_training:
+        raise SettingsError("METABONK_SERVED_POLICY=ppo+dream needs dreams; set METABONK_USE_DREAM_TRAINING=1")
     liking = (-2.0, -1.0, 0.0, 1.0, 2.0)
     return {
         "use_active_inference": chooser.use_active_inference,
         "preferences": {"liking": liking, "weight": chooser.pref_weight, "tau": chooser.pref_tau},
-        "use_dreams": dreams.use_dream_training,
+        "use_dreams": dreams.use_dream_training, "served": dreams.served_policy, "distill_coef": dreams.distill_coef,
         "dream": {
             "horizon": dreams.horizon, "starts": dreams.starts, "gamma": dreams.gamma, "lr": dreams.actor_lr,
             "action_noise": dreams.action_noise, "warm_up": 100, "units": 128, "layers": 2,

@@ -66,6 +66,8 @@ def case(folder: Path, seconds: float, *, on: bool) -> dict[str, Any]:
                 [sys.executable, str(FOREIGN), "--ports", str(port), "--seconds", "3600", "--frame", pic],
                 stdout=subprocess.PIPE, text=True,
             )  # fmt: skip
+            assert game.stdout is not None
+            game.stdout.readline()
             time.sleep(seconds)
             game.terminate()
             out, _ = game.communicate(timeout=20)

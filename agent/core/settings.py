@@ -25,7 +25,7 @@ _LATER: Final = (
     "USE_VLM_MENU", "MENU_GOAL", "VLM_MENU_MODEL", "LLM_BACKEND", "LLM_MODEL", "LLM_BASE_URL",
     "LLM_API_KEY", "LLM_TEMPERATURE", "LLM_MAX_TOKENS", "LLM_TIMEOUT_S", "USE_SIMA2", "SIMA2_GOAL", "SIMA2_LOG",
     "SIMA2_PUSH_ROLLOUTS", "SIMA2_LOAD_CPQE", "SIMA2_USE_SKILLS", "SKILL_DB_PATH", "USE_CAUSAL", "CAUSAL_HORIZON_S",
-    "DREAM_DISTILL_COEF", "SERVED_POLICY", "TRAIN_CPQE",
+    "TRAIN_CPQE",
     "LLM_AUTO_MERGE", "USE_LLM_SKILL_COMPOSER", "LLM_SKILL_SELECT_ALL", "USE_LLM_PBT_WEIGHTS",
 )  # fmt: skip
 NOT_BUILT: Final = frozenset(PREFIX + name for name in _LATER)
@@ -73,11 +73,17 @@ class LinkSettings(_Group):
 class DreamSettings(_Group):
     """Learning inside the world model; see `learning.dream`."""
 
+    served_policy: str = _setting(
+        "ppo", "SERVED_POLICY", "ppo, or ppo+dream: drawn towards the dreaming actor", pattern=r"^(ppo|ppo\+dream)$"
+    )
     use_dream_training: bool = _setting(True, "USE_DREAM_TRAINING", "Train an actor inside the world model")
     horizon: int = _setting(15, "DREAM_HORIZON", "Steps of a dream", ge=1, le=64)
     starts: int = _setting(256, "DREAM_STARTS", "Dreams of one training step; 0: one from every state", ge=0, le=65536)
     gamma: float = _setting(0.997, "DREAM_GAMMA", "Discount of a dream's rewards", gt=0.0, lt=1.0)
     actor_lr: float = _setting(2e-4, "DREAM_ACTOR_LR", "Learning rate of the dreaming actor", gt=0.0, le=0.1)
+    distill_coef: float = _setting(
+        0.1, "DREAM_DISTILL_COEF", "How strongly ppo+dream follows the dreaming actor", gt=0.0, le=10.0
+    )
     action_noise: float = _setting(0.0, "DREAM_ACTION_NOISE", "Noise on the axes of dreamt actions", ge=0.0, le=1.0)
 
 

@@ -5,7 +5,8 @@ On each rollout, in this order:
 1. `ppo`: epochs × minibatches over the rollout itself;
 2. `world_model`: a measurement on the rollout, then steps from replay;
 3. `dream`: one step of actor and critic for each batch that the model has just learned from;
-4. `active_inference`, for policies whose actions have a choice in them: outcomes of choices, and a habit.
+4. `distill`, where what is served is `ppo+dream`: the served policy is drawn towards the dreaming actor;
+5. `active_inference`, for policies whose actions have a choice in them: outcomes of choices, and a habit.
 
 Each part is a `contract.Learner`. Who calls them catches their failures; one that fails keeps no other from its turn.
 """
@@ -23,9 +24,10 @@ from agent.core.rollout import ActionSpec
 from agent.learning.active_inference import ActiveInferenceConfig, ActiveInferenceLearner, ChoiceLayout
 from agent.learning.contract import Learner
 from agent.learning.dream import DreamConfig, DreamLearner
+from agent.learning.dream_distill import DreamDistiller
 from agent.learning.free_energy import Preferences
 from agent.learning.ppo import PPOConfig
-from agent.learning.rollout_ppo import PPOLearner
+from agent.learning.rollout_ppo import ServedPPO
 from agent.learning.world_model import WorldModelConfig, WorldModelLearner
 from agent.models.actor_critic import PilotSizes
 from agent.models.outcome_model import OutcomeSizes
@@ -58,6 +60,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     world_length: int = 32
     use_world: bool = True
     use_dreams: bool = True
+    served: str = "ppo"
+    distill_coef: float = 0.1
     use_active_inference: bool = True
     preferences: Preferences = Preferences(LIKING)
     dream: DreamConfig = DreamConfig(horizon=15, starts=256, lr=2e-4, warm_up=100, units=128, layers=2)
@@ -96,13 +100,16 @@ class PolicyLearner:
         policy = build_policy(outline)
         self.features, self.spec = policy.features, policy.spec
         config = PILOT_PPO if outline.kind == PILOT else budget.ppo
-        self.ppo = PPOLearner(policy, config, seed=outline.seed)
+        self.ppo = ServedPPO(policy, config, seed=outline.seed, scale_rewards=outline.kind != PILOT)
         self.parts: list[Learner] = [self.ppo]
         if budget.use_world:
             world = self._world(budget)
             self.parts.append(world)
             if budget.use_dreams:
-                self.parts.append(DreamLearner(world, budget.dream))
+                dream = DreamLearner(world, budget.dream)
+                self.parts.append(dream)
+                if budget.served == "ppo+dream":
+                    self.parts.append(DreamDistiller(self.ppo, dream, coefficient=budget.distill_coef))
         if budget.use_active_inference and max(self.spec.branches, default=0) > 1:
             self.parts.append(self._chooser(budget.preferences))
 

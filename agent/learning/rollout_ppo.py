@@ -1,133 +1,103 @@
-"""PPO from rollouts: cuts them into sequences with the memory they began with, and bootstraps where play went on.
-
-Memory is recomputed with the weights of now from the carry that a rollout brings, or from none. Log-probabilities and
-values are the behaviour's; where a rollout has none they are recomputed.
-"""
+"""A policy that is served and learns: PPO on rollouts with masks and carries, and imitation of demonstrations."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.core.rollout import Rollout
-from agent.learning.ppo import PPO, PPOConfig, Sequences
-from agent.learning.returns import advantages
+from agent.core.rollout import BoolArray, Rollout
+from agent.core.types import FloatArray
+from agent.learning.ppo import PPOConfig, Sequences
+from agent.learning.ppo_learner import PPOLearner
 from agent.models.heads import log_prob
 from agent.models.masked import MaskedPolicy
 from agent.models.policies import Policy
 
+Weights = dict[str, NDArray[Any]]
 
-class PPOLearner:
-    """A policy that learns from one rollout at a time."""
+
+class ServedPPO:
+    """`inner` behind a `PPOLearner`; where its actions have branches, forbidden choices stay forbidden."""
 
     name = "ppo"
 
-    def __init__(self, policy: Policy, config: PPOConfig, *, seed: int = 0) -> None:
-        self.inner = policy
-        masked = MaskedPolicy(policy) if policy.spec.branches else policy
-        self.ppo = PPO(masked, config, seed=seed)
+    def __init__(self, inner: Policy, config: PPOConfig, *, seed: int = 0, scale_rewards: bool = True) -> None:
+        self.inner = inner
+        self.policy = MaskedPolicy(inner) if inner.spec.branches else inner
+        self.learner = PPOLearner(self.policy, config, seed=seed, scale_rewards=scale_rewards)
 
     def update(self, rollout: Rollout) -> dict[str, float]:
-        """Some epochs over a rollout; losses by name."""
-        return self.ppo.update(self.sequences(rollout))
+        """Some epochs over a rollout; losses by name. How old it may be was decided by whoever sent it."""
+        return self.learner.update(self._prepared(rollout))
+
+    def sequences(self, rollout: Rollout) -> Sequences:
+        """A rollout as sequences, for other losses on the same policy."""
+        return self.learner.sequences(self._prepared(rollout))
+
+    def _prepared(self, rollout: Rollout) -> Rollout:
+        """The rollout as the learner reads it: masks written behind the observations, the carry where it looks."""
+        if rollout.carry is not None:
+            self.learner.begin(rollout.instance, torch.from_numpy(rollout.carry)[None])
+        changes: dict[str, Any] = {"policy_version": self.learner.version}
+        if isinstance(self.policy, MaskedPolicy):
+            changes["obs"] = _beside(rollout.obs, rollout.action_masks, self.policy.choices)
+            changes["final_obs"] = _beside(rollout.final_obs, None, self.policy.choices)
+        return msgspec.structs.replace(rollout, **changes)
 
     def imitate(self, rollout: Rollout, *, epochs: int = 4) -> dict[str, float]:
         """Raise the likelihood of a demonstration's actions; its mean negative logarithm before and after."""
-        data, policy = self.sequences(rollout), self.ppo.policy
+        data = self.sequences(rollout)
         weight = data.weight / data.weight.sum()
-        policy.observe(data.obs[data.weight > 0])
+        self.policy.observe(data.obs[data.weight > 0])
         figures = []
         for _ in range(epochs + 1):
-            heads, _ = policy(data.obs, data.carry, data.is_first, data.elapsed)
+            heads, _ = self.policy(data.obs, data.carry, data.is_first, data.elapsed)
             loss = -(log_prob(heads, data.axes, data.choices) * weight).sum()
             figures.append(float(loss.detach()))
             if len(figures) <= epochs:
-                self.ppo.optimiser.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(policy.parameters(), self.ppo.config.most_grad)
-                self.ppo.optimiser.step()
+                self.step(loss)
         return {"demo_loss_before": figures[0], "demo_loss": figures[-1], "demo_steps": float(len(rollout))}
 
-    def weights(self) -> dict[str, np.ndarray]:
+    def step(self, loss: Tensor) -> None:
+        """One step of the optimiser down `loss`."""
+        ppo = self.learner.ppo
+        ppo.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), ppo.config.most_grad)
+        ppo.optimiser.step()
+
+    def weights(self) -> Weights:
         """The policy's own weights."""
         return {name: t.detach().cpu().numpy().copy() for name, t in self.inner.state_dict().items()}
 
-    def take_weights(self, tensors: dict[str, np.ndarray]) -> None:
+    def take_weights(self, tensors: Weights) -> None:
         """Go on from other weights; the optimiser's moments belong to the old ones and are dropped."""
         self.inner.load_state_dict({name: torch.from_numpy(np.array(t)) for name, t in tensors.items()})
-        self.ppo.optimiser.state.clear()
-
-    @torch.no_grad()
-    def sequences(self, rollout: Rollout) -> Sequences:
-        """A rollout as sequences of `config.length` steps, the last one padded."""
-        policy, config = self.ppo.policy, self.ppo.config
-        obs = self._observations(rollout)
-        is_first, elapsed = torch.from_numpy(rollout.is_first), torch.from_numpy(rollout.elapsed)
-        axes, choices = torch.from_numpy(rollout.actions_cont), torch.from_numpy(rollout.actions_disc)
-        given = rollout.carry
-        carry = policy.initial(1) if given is None else torch.from_numpy(given)[None]
-        cut = torch.from_numpy(rollout.is_cut)
-        final = self._final(rollout)
-        steps, length = len(rollout), config.length
-        log_probs, values, after, carries = [], [], torch.zeros(steps), []
-        seen = 0
-        for start, end in _pieces(rollout.is_cut, length):
-            if start % length == 0:
-                carries.append(carry)
-            piece = slice(start, end)
-            heads, carry = policy(obs[None, piece], carry, is_first[None, piece], elapsed[None, piece])
-            log_probs.append(log_prob(heads, axes[None, piece], choices[None, piece])[0])
-            values.append(heads.value[0])
-            if cut[end - 1]:
-                no, wait = torch.zeros(1, 1, dtype=torch.bool), elapsed[None, end - 1 : end]
-                after[end - 1] = policy(final[None, seen : seen + 1], carry, no, wait)[0].value[0, 0]
-                seen += 1
-        value = torch.cat(values) if rollout.values is None else torch.from_numpy(rollout.values)
-        chances = torch.cat(log_probs) if rollout.log_probs is None else torch.from_numpy(rollout.log_probs)
-        after = torch.where(cut, after, torch.cat([value[1:], value[-1:]]))
-        rewards, terminated = torch.from_numpy(rollout.rewards), torch.from_numpy(rollout.terminated)
-        advantage = advantages(
-            rewards[:, None], value[:, None], after[:, None], terminated[:, None], cut[:, None], config.gamma,
-            config.lam,
-        )[:, 0]  # fmt: skip
-        columns = (is_first, elapsed, axes, choices, chances, value, advantage, advantage + value, torch.ones(steps))
-        return Sequences(_rows(obs, length), torch.cat(carries), *(_rows(x, length) for x in columns))
-
-    def _observations(self, rollout: Rollout) -> Tensor:
-        obs = torch.from_numpy(rollout.obs)
-        if not isinstance(self.ppo.policy, MaskedPolicy):
-            return obs
-        masks = rollout.action_masks
-        width = self.ppo.policy.choices
-        allowed = torch.ones(len(obs), width) if masks is None else torch.from_numpy(masks).float()
-        return torch.cat([obs, allowed], 1)
-
-    def _final(self, rollout: Rollout) -> Tensor:
-        final = torch.from_numpy(rollout.final_obs)
-        if not isinstance(self.ppo.policy, MaskedPolicy):
-            return final
-        return torch.cat([final, torch.ones(len(final), self.ppo.policy.choices)], 1)
+        self.learner.ppo.optimiser.state.clear()
 
     def tensors(self) -> dict[str, Tensor]:
         """What a restart needs."""
-        return self.ppo.tensors()
+        return self.learner.tensors()
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Take up what `tensors` gave."""
-        self.ppo.load_tensors(tensors)
+        self.learner.load_tensors(tensors)
 
 
-def _pieces(is_cut: np.ndarray, length: int) -> list[tuple[int, int]]:
-    """Stretches that end at each cut and at each multiple of `length`."""
-    steps = len(is_cut)
-    ends = np.union1d(np.flatnonzero(is_cut) + 1, np.append(np.arange(length, steps, length), steps))
-    return list(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True))
+def _beside(obs: FloatArray, masks: BoolArray | None, width: int) -> FloatArray:
+    allowed = np.ones((len(obs), width), np.float32) if masks is None else masks.astype(np.float32)
+    joined: FloatArray = np.concatenate([obs, allowed], 1)
+    return joined
 
 
-def _rows(x: Tensor, length: int) -> Tensor:
-    """[T, …] as [S, L, …], padded with its last row."""
+def rows_of(x: Tensor, length: int) -> Tensor:
+    """[T, …] as [S, L, …], padded with zeros."""
     short = -len(x) % length
     if short:
         x = torch.cat([x, torch.zeros(short, *x.shape[1:], dtype=x.dtype)])
-    return x.reshape(-1, length, *x.shape[1:])
+    return x.reshape(len(x) // length, length, *x.shape[1:])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -45,7 +47,8 @@ class Api:
         self.http: aiohttp.ClientSession
 
     async def post(self, path: str, body: Any, status: int = 200) -> Any:
-        async with self.http.post(path, json=body, headers=WRITES) as reply:
+        data = io.BytesIO(json.dumps(body).encode())
+        async with self.http.post(path, data=data, headers=WRITES) as reply:
             assert reply.status == status, (reply.status, await reply.text())
             return await reply.json()
 
