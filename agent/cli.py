@@ -53,14 +53,16 @@ def play(
     http: bool = True,
     open_page: bool = True,
     lock_step: bool = False,
+    calibration: Path | None = None,
+    learn: bool = True,
     capture: str = "320x180",
     config: Path | None = None,
 ) -> int:
     """Play a game over its socket, in real time.
 
     Args:
-        game: auto, arena, gym:[MODULE:]ID, bonklink://[HOST][:PORT] or pipe://NAME. auto is a game that answers at the
-            configured port or at 5555, else the arena.
+        game: auto, arena, gym:[MODULE:]ID, bonklink://[HOST][:PORT], pipe://NAME or research://INSTANCE. auto is a game
+            that answers at the configured port or at 5555, else the arena.
         games: How many games at once; with a port they are at PORT, PORT+1, …
         policy: random, kiter, or a name that contains pilot: the shipped weights, unless it contains untrained.
         weights: A sealed .safetensors file for the policy.
@@ -72,6 +74,8 @@ def play(
         http: Serve the page at all.
         open_page: Open the page in a browser where there is a display.
         lock_step: Host the game in lock-step instead of real time: it waits for each action.
+        calibration: bonklink-game-data.json that the plugin wrote: the arena with the installed game's own values.
+        learn: Learn from what is played, where the policy can, and from what workers push; actions are then sampled.
         capture: Picture size of a hosted arena, WIDTHxHEIGHT.
         config: A TOML file of settings. Default: ./metabonk.toml where it exists.
     """
@@ -91,6 +95,8 @@ def play(
             http=http,
             open_page=open_page,
             lock_step=lock_step,
+            calibration=calibration,
+            learn=learn,
             capture_px=_size(capture),
             config=config,
         )
@@ -109,6 +115,7 @@ def host(
     frame_hz: float = 10.0,
     seed: int = 0,
     profile: Path | None = None,
+    calibration: Path | None = None,
     report: Path | None = None,
     window: bool = False,
 ) -> int:
@@ -123,6 +130,7 @@ def host(
         frame_hz: Pictures per second; other packets carry the state alone.
         seed: Seed of the game.
         profile: TOML file with the action table of a Gymnasium environment.
+        calibration: bonklink-game-data.json that the plugin wrote: the arena with the installed game's own values.
         report: Write the server's own counts and latencies here at the end.
         window: Play the arena yourself, in a window; clients see what you do.
     """
@@ -139,6 +147,7 @@ def host(
             seed=seed,
             window=window,
             profile=None if profile is None else str(profile),
+            calibration=None if calibration is None else str(calibration),
             report=None if report is None else str(report),
         )
     )
@@ -154,6 +163,7 @@ def evaluate(
     weights: Path | None = None,
     report: Path | None = None,
     real_time: bool = False,
+    calibration: Path | None = None,
     capture: str = "320x180",
     config: Path | None = None,
 ) -> int:
@@ -167,6 +177,7 @@ def evaluate(
         weights: A sealed .safetensors file for the policy.
         report: Write the JSON report here.
         real_time: Play over the socket in real time instead.
+        calibration: bonklink-game-data.json that the plugin wrote: the arena with the installed game's own values.
         capture: Picture size of a hosted arena, WIDTHxHEIGHT.
         config: A TOML file of settings.
     """
@@ -181,6 +192,7 @@ def evaluate(
             weights=weights,
             report=report,
             real_time=real_time,
+            calibration=calibration,
             capture_px=_size(capture),
             config=config,
         )
@@ -220,15 +232,16 @@ def train(
 
 
 @app.command
-def doctor(*, config: Path | None = None) -> int:
+def doctor(*, game_dir: Path | None = None, config: Path | None = None) -> int:
     """Look for what would keep the agent from playing well; one line a fault, with its remedy.
 
     Args:
+        game_dir: Look into this folder of Megabonk too. Default: the one that Steam knows, where there is one.
         config: A TOML file of settings.
     """
     from agent.play import run_doctor
 
-    return run_doctor(config)
+    return run_doctor(config, game_dir)
 
 
 @app.command

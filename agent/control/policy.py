@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.control.experience import Recorder
 from agent.core.types import Action, Observation
 
 Tensors = dict[str, NDArray[np.generic]]
@@ -75,6 +76,31 @@ class Reloadable(Policy, Protocol):
         ...
 
 
+@runtime_checkable
+class Learnable(Reloadable, Protocol):
+    """A policy that can write down what it does, to be learned from."""
+
+    def learn(self, names: tuple[str, ...], *, steps: int = 256) -> Recorder:
+        """Sample every action from now on, and record the games of these names."""
+        ...
+
+
 def version_of(policy: Policy) -> int:
     """The version of the weights that act, 0 for a policy without."""
     return policy.version if isinstance(policy, Reloadable) else 0
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A policy that chose how it is computed."""
+
+    @property
+    def chosen(self) -> Any:
+        """The way, as something with `as_builtins`."""
+        ...
+
+
+def path_of(policy: Policy) -> dict[str, Any]:
+    """How the policy is computed: the path's name, the format of its weights, and what was measured; empty without."""
+    found: dict[str, Any] = policy.chosen.as_builtins() if isinstance(policy, Measured) else {}
+    return found

@@ -65,6 +65,10 @@ class PPOLearner:
         self._scale = ReturnScale(config.gamma) if scale_rewards else None
         self._carries: dict[str, Tensor] = {}
 
+    def begin(self, instance: str, carry: Tensor) -> None:
+        """The memory [1, U] that the next rollout of an instance began with."""
+        self._carries[instance] = carry
+
     def update(self, rollout: Rollout) -> dict[str, float]:
         """Learn from one rollout; raises ValueError where it does not fit the policy."""
         return self.update_many([rollout])
