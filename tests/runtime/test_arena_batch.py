@@ -34,7 +34,7 @@ def eager(seed: int) -> dict[str, Any]:
 
 def served(tensors: dict[str, Any], seed: int, ticks: int) -> list[tuple[Any, ...]]:
     """A run by the motor in lock-step: world, menu and encoding after each tick of play."""
-    game, motor = ArenaGame(), Motor(tensors)
+    game, motor = ArenaGame(), Motor(tensors, hold=True)
     game.reset(seed, start="run")
     carry, found = motor.initial(1), []
     for tick in range(ticks):
