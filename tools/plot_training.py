@@ -23,6 +23,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 POINTS = 60
+LEAST_RUNS = 20
 SERIES = (
     "score_s",
     "wins",
@@ -44,7 +45,7 @@ def read_curve(folder: Path) -> list[dict[str, Any]]:
 def draw(curve: list[dict[str, Any]], kiter: dict[str, float] | None, picture: Path) -> None:
     """Score over decisions."""
     figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
-    scored = [row for row in curve if "score_s" in row]
+    scored = [row for row in curve if "score_s" in row and row.get("episodes", LEAST_RUNS) >= LEAST_RUNS]
     axes.plot(
         [r["steps"] / 1e6 for r in scored], [r["score_s"] for r in scored], label="pilot, last 100 runs of training"
     )
