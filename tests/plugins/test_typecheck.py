@@ -8,9 +8,10 @@ from pathlib import Path
 
 import csharp
 import pytest
-from csharp import BONKLINK, HOST, PURE, RESEARCH, ROOT, SHARED, Toolchain, ToolchainError
+from csharp import BONKLINK, FAKE, HOST, PURE, RESEARCH, ROOT, SHARED, Toolchain, ToolchainError
 
-SOURCES = sorted([*BONKLINK.glob("*.cs"), *RESEARCH.glob("*.cs"), *HOST.glob("*.cs"), *(ROOT / "tools").rglob("*.cs")])
+FOLDERS = (BONKLINK, RESEARCH, HOST, FAKE, ROOT / "plugins" / "stubs", ROOT / "tools" / "csc")
+SOURCES = sorted(path for folder in FOLDERS for path in folder.glob("*.cs"))
 KEYS = {
     "Network": {"Port": "5555", "UseNamedPipe": "false", "PipeName": '"BonkLink"'},
     "Performance": {"UpdateHz": "60"},
