@@ -217,6 +217,12 @@ def test_a_human_plays_until_an_agent_acts_and_again_after_it(game: PluginHost) 
         game.set(mouse=[320, 540])
         clicks = [h for h in (watcher.packet().state.human for _ in range(20)) if h is not None and h.ui_click]
         assert len(clicks) == 1 and clicks[0].click == (0.25, 0.25)
+        game.set(rotation=[0, 0, 0])
+        watcher.newest(3)
+        game.set(rotation=[-1, 2, 0])
+        looks = [h.look for h in (watcher.packet().state.human for _ in range(20)) if h is not None]
+        # 2 degrees to the right and 1 up in a sixtieth of a second, of 3 that are a look of 1.
+        assert [look for look in looks if look != (0, 0)] == [pytest.approx((2 / 3, 1 / 3), abs=1e-3)]
         watcher.send(NEUTRAL)
         watcher.newest(3)
         assert game.ask()["move"] == [0, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -15,7 +16,8 @@ from csharp import Toolchain
 
 from agent.core.clock import SystemClock
 from agent.core.types import NEUTRAL, Action
-from agent.link.research import ResearchAddress, ResearchClient
+from agent.link.research import ResearchAddress, ResearchClient, ResearchLink
+from tests.link.game_side import Recorder
 from tests.plugins.host import PluginHost
 from tests.plugins.test_research_csharp import _VICTIM
 
@@ -103,6 +105,30 @@ def test_the_picture_is_the_screen_upright(game: PluginHost, address: ResearchAd
     assert [tuple(map(int, pixels[y, x])) for y, x in ((9, 9), (9, 70), (70, 9), (70, 70))] == [
         (200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 200),
     ]  # fmt: skip
+
+
+def test_the_link_answers_an_end_with_a_new_run(game: PluginHost, address: ResearchAddress) -> None:
+    async def play() -> None:
+        listener = Recorder()
+        link = ResearchLink(address, listener, SystemClock())
+        task = asyncio.ensure_future(link.run())
+        try:
+            for count in range(1, 31):
+                await listener.until(lambda: len(listener.packets) == count)  # noqa: B023
+                if count == 10:
+                    await asyncio.to_thread(lambda: game.set(isGameOver=True))
+                ended = listener.packets[-1].state.run.run_ended  # type: ignore[union-attr]
+                if ended:
+                    await asyncio.to_thread(lambda: game.set(isGameOver=False))
+                assert link.send(NEUTRAL)
+        finally:
+            task.cancel()
+        ends = [n for n, p in enumerate(listener.packets) if p.state.run is not None and p.state.run.run_ended]
+        assert len(ends) == 1 and 9 < ends[0] < 20
+        assert listener.packets[ends[0]].state.run.reward < -4  # type: ignore[union-attr]
+
+    asyncio.run(play())
+    assert game.ask()["restarts"] + game.ask()["starts"] == 2
 
 
 @pytest.mark.slow
