@@ -15,7 +15,8 @@ import msgspec
 import structlog
 from rich.console import Console
 
-from agent.control.policy import Policy
+from agent.control.experience import FEATURES
+from agent.control.policy import Learnable, Policy, Reloadable
 from agent.core.clock import Clock
 from agent.core.errors import AgentError
 from agent.core.latency import Latency
@@ -25,13 +26,21 @@ from agent.link.research import ResearchAddress
 from agent.link.wire import Limits
 from agent.runtime.act import Actor, Seat, Watcher
 from agent.runtime.console import show
+from agent.runtime.decoding import Decoder
 from agent.runtime.episodes import EpisodeLog
+from agent.runtime.events import EventLog
 from agent.runtime.guard import CollectionTimer, Watchdog, guard
 from agent.runtime.lane import Lane
+from agent.runtime.learn import LiveLearning
+from agent.runtime.learner_api import learner_routes
+from agent.runtime.learning import Learning
+from agent.runtime.reload import Reloader
 from agent.runtime.report import session_report, write_report
 from agent.runtime.sense import Feed
 from agent.runtime.serve import serve
 from agent.runtime.status import Status
+from agent.runtime.supervise import Supervisor
+from agent.runtime.weights import WeightsStore
 
 SWITCH_INTERVAL_S = 0.0005
 BUDGET_S = 1 / 60
@@ -56,6 +65,10 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     game: str = ""
     rules: str = ""
     on_http: Callable[[int], None] | None = None
+    weights_dir: Path | None = None
+    keep_given_weights: bool = False
+    learn: bool = False
+    budget: dict[str, Any] = {}
 
 
 class _Stop(Exception):
@@ -91,6 +104,16 @@ class Session:
         self.seats = [Seat(feed, link) for feed, link in zip(self.feeds, self.links, strict=True)]
         self.inference = Lane("inference")
         self.imaging = Lane("imaging")
+        self.events = EventLog(clock)
+        self.supervisor = Supervisor(clock, lambda part, reason: self._say("part_parked", reason, {"part": part}))
+        self.reloader: Reloader | None = None
+        if options.weights_dir is not None and isinstance(policy, Reloadable):
+            self.reloader = Reloader(policy, WeightsStore(options.weights_dir), self.inference, clock, say=self._say)
+        self._decoder = Decoder()
+        self.learning: Learning | None = None
+        self.live: LiveLearning | None = None
+        if options.learn and options.weights_dir is not None:
+            self._learn(options.weights_dir)
         self.actor = Actor(
             self.seats,
             policy,
@@ -99,13 +122,34 @@ class Session:
             self.latency,
             budget_s=options.budget_s,
             watchers=(self.episodes, *watchers),
+            judge=self.reloader,
         )
         self.status = Status(clock, self.links, self.feeds, self.actor, self.latency, self.episodes)
+        self.status.add("parts", self.supervisor.status)
+        if self.reloader is not None:
+            self.status.add("weights", self.reloader.status)
+        if self.learning is not None:
+            self.status.add("learner", self.learning.status)
+        if self.live is not None:
+            self.status.add("learning", self.live.status)
         self.http_port: int | None = None
 
     def stop(self) -> None:
         """End the session soon; safe to call twice."""
         self._stop.set()
+
+    def _learn(self, folder: Path) -> None:
+        """Serve learners over HTTP, and learn from play where the policy can."""
+        options, clock = self.options, self._clock
+        store = self.reloader.store if self.reloader is not None else WeightsStore(folder)
+        self.learning = Learning(store, clock, self.supervisor, options.budget, say=self._say)
+        if self.reloader is not None and isinstance(self._policy, Learnable):
+            recorder = self._policy.learn(options.names)
+            outline = {"name": self._policy.name, "kind": self._policy.kind}
+            self.live = LiveLearning(recorder, self.learning, self.reloader, outline, clock)
+
+    def _say(self, kind: str, message: str, payload: dict[str, Any]) -> None:
+        self.events.add(kind, message, payload)
 
     def _episode_ended(self) -> None:
         wanted = self.options.episodes
@@ -114,6 +158,8 @@ class Session:
 
     async def run(self) -> dict[str, Any]:
         """Warm up, play until stopped, and return the report's values; raises what ended the session."""
+        if self.reloader is not None:
+            await self.reloader.begin(keep_given=self.options.keep_given_weights)
         await self.inference.run(self._policy.warm_up)
         gc.collect()
         gc.freeze()
@@ -126,6 +172,9 @@ class Session:
                 stack.enter_context(watchdog)
             stack.callback(self.inference.close)
             stack.callback(self.imaging.close)
+            for part in (self._decoder, self.reloader, self.learning, self.live):
+                if part is not None:
+                    stack.callback(part.close)
             try:
                 await self._play(watchdog.alive if watchdog is not None else lambda: None)
             finally:
@@ -147,6 +196,13 @@ class Session:
                     group.create_task(feed.sense(decode_frame, self.imaging), name=f"sense {feed.name}")
                     group.create_task(link.run(), name=f"link {feed.name}")
                 group.create_task(self.actor.act(), name="act")
+                if self.reloader is not None:
+                    watch, mend = self.reloader.watch, self.reloader.mend
+                    group.create_task(self.supervisor.run("weights watch", watch), name="weights watch")
+                    group.create_task(mend(), name="weights mend")
+                if self.live is not None:
+                    self.live.begin(FEATURES)
+                    group.create_task(self.supervisor.run("learning from play", self.live.run), name="learn")
                 group.create_task(guard(self.seats, self._clock, self.latency, alive), name="guard")
                 if self.options.http_port is not None:
                     group.create_task(self._serve(self.options.http_port), name="serve")
@@ -157,7 +213,16 @@ class Session:
             pass
 
     async def _serve(self, port: int) -> None:
-        await serve(self.status, port=port, token=self.options.http_token, clock=self._clock, ready=self._on_http)
+        learning = self.learning
+        await serve(
+            self.status,
+            port=port,
+            token=self.options.http_token,
+            clock=self._clock,
+            extra_routes=learner_routes(learning, self._decoder, self.events),
+            losses=learning.losses if learning is not None else dict,
+            ready=self._on_http,
+        )
 
     def _on_http(self, port: int) -> None:
         self.http_port = port

@@ -54,6 +54,7 @@ def play(
     open_page: bool = True,
     lock_step: bool = False,
     calibration: Path | None = None,
+    learn: bool = True,
     capture: str = "320x180",
     config: Path | None = None,
 ) -> int:
@@ -74,6 +75,7 @@ def play(
         open_page: Open the page in a browser where there is a display.
         lock_step: Host the game in lock-step instead of real time: it waits for each action.
         calibration: bonklink-game-data.json that the plugin wrote: the arena with the installed game's own values.
+        learn: Learn from what is played, where the policy can, and from what workers push; actions are then sampled.
         capture: Picture size of a hosted arena, WIDTHxHEIGHT.
         config: A TOML file of settings. Default: ./metabonk.toml where it exists.
     """
@@ -94,6 +96,7 @@ def play(
             open_page=open_page,
             lock_step=lock_step,
             calibration=calibration,
+            learn=learn,
             capture_px=_size(capture),
             config=config,
         )
@@ -197,6 +200,38 @@ def evaluate(
 
 
 @app.command
+def train(
+    *,
+    game: str = "arena",
+    steps: int,
+    out: Path,
+    seed: int = 0,
+    lesson_steps: int | None = None,
+    copies: int = 8,
+    resume: bool = False,
+) -> int:
+    """Train a policy; the folder gets its weights, curve, TensorBoard files and checkpoints.
+
+    Args:
+        game: arena, or gym:[MODULE:]ID.
+        steps: Decisions of all runs together.
+        out: The folder.
+        seed: Seed of the network and of the runs.
+        lesson_steps: In the arena, so many of the steps are lessons by a script, before PPO. Default: a third.
+        copies: Copies of a gym: environment that are stepped together.
+        resume: Go on from the folder's checkpoint.
+    """
+    from agent.core.clock import SystemClock
+    from agent.runtime.train import TrainRequest
+    from agent.runtime.train import train as run_training
+
+    if lesson_steps is None:
+        lesson_steps = steps // 3 if game == "arena" else 0
+    request = TrainRequest(game, steps, seed, out, resume, lesson_steps, copies)
+    return run_training(request, SystemClock(), Console(stderr=True))
+
+
+@app.command
 def doctor(*, game_dir: Path | None = None, config: Path | None = None) -> int:
     """Look for what would keep the agent from playing well; one line a fault, with its remedy.
 
@@ -219,6 +254,35 @@ def prepare() -> int:
     return 0
 
 
+weights_app = App(name="weights", help="Weight files: give one its manifest, list the versions of the store.")
+app.command(weights_app)
+
+
+@weights_app.command
+def seal(file: Path, /, *, kind: str = "pilot") -> int:
+    """Write the manifest of a .safetensors file, so that it may be loaded.
+
+    Args:
+        file: The file.
+        kind: What it holds: pilot.
+    """
+    from agent.weights_cli import seal_file
+
+    return seal_file(file, kind)
+
+
+@weights_app.command(name="list")
+def list_weights(*, config: Path | None = None) -> int:
+    """List the policies of the weights folder with their versions.
+
+    Args:
+        config: A TOML file of settings.
+    """
+    from agent.weights_cli import list_versions
+
+    return list_versions(config)
+
+
 def run(argv: Sequence[str]) -> int:
     """Run one command; returns the exit code: 0 done, 2 refused input, 1 failed, 130 interrupted."""
     console = Console(stderr=True)
@@ -226,7 +290,7 @@ def run(argv: Sequence[str]) -> int:
         result = app(list(argv), result_action="return_value", exit_on_error=True, print_error=True)
     except AgentError as error:
         console.print(f"[bold red]{type(error).__name__}[/]: ", end="")
-        console.print(str(error), markup=False, highlight=False)
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 2
     except KeyboardInterrupt:
         return 130

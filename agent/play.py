@@ -46,6 +46,8 @@ class PlayRequest(msgspec.Struct, frozen=True, kw_only=True):
     calibration: Path | None = None
     capture_px: tuple[int, int] = (320, 180)
     config: Path | None = None
+    keep_weights: bool = True
+    learn: bool = True
 
 
 class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,6 +200,10 @@ def play_session(request: PlayRequest) -> int:
             real_time=not (request.lock_step or spec.startswith("research://")),
             game=spec,
             rules=_rules(spec, request.calibration),
+            weights_dir=weights_folder(settings) if request.keep_weights else None,
+            keep_given_weights=request.weights is not None,
+            learn=request.learn,
+            budget=learner_budget(settings),
             on_http=lambda bound: _announce(console, bound, wanted=request.open_page),
         )
 
@@ -211,6 +217,31 @@ def play_session(request: PlayRequest) -> int:
             raise first_error(group) from group
     _print_end(console, report)
     return 0
+
+
+def weights_folder(settings: Settings) -> Path:
+    """Where versions of weights lie."""
+    from agent.runtime.weights import default_folder
+
+    given = settings.general.weights_dir
+    return Path(given) if given else default_folder()
+
+
+def learner_budget(settings: Settings) -> dict[str, Any]:
+    """What a rollout may cost its learners, from the settings."""
+    dreams, chooser = settings.dreams, settings.active_inference
+    if dreams.served_policy == "ppo+dream" and not dreams.use_dream_training:
+        raise SettingsError("METABONK_SERVED_POLICY=ppo+dream needs dreams; set METABONK_USE_DREAM_TRAINING=1")
+    liking = (-2.0, -1.0, 0.0, 1.0, 2.0)
+    return {
+        "use_active_inference": chooser.use_active_inference,
+        "preferences": {"liking": liking, "weight": chooser.pref_weight, "tau": chooser.pref_tau},
+        "use_dreams": dreams.use_dream_training, "served": dreams.served_policy, "distill_coef": dreams.distill_coef,
+        "dream": {
+            "horizon": dreams.horizon, "starts": dreams.starts, "gamma": dreams.gamma, "lr": dreams.actor_lr,
+            "action_noise": dreams.action_noise, "warm_up": 100, "units": 128, "layers": 2,
+        },
+    }  # fmt: skip
 
 
 def _rules(spec: str, calibration: Path | None) -> str:
@@ -254,6 +285,8 @@ def evaluate_policy(request: EvaluateRequest) -> int:
                 config=request.config,
                 open_page=False,
                 http_port=0,
+                keep_weights=False,
+                learn=False,
             )
         )
     if not is_hosted(request.game):

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import shutil
 import sys
+import tempfile
 from typing import Any
 
 import pytest
@@ -42,6 +43,7 @@ def _is_local(host: str) -> bool:
 
 
 sys.addaudithook(_audit)
+os.environ.setdefault("METABONK_WEIGHTS_DIR", tempfile.mkdtemp(prefix="metabonk-weights-"))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

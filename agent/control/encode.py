@@ -18,7 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from agent.control.arrays import surroundings
-from agent.core.types import Action, ByteArray, FloatArray, Frame, GameState, Menu
+from agent.core.types import Action, ByteArray, FloatArray, Frame, GameState, Menu, ObjectKind
 
 LAYOUT: Final = "entities-1"
 ENEMIES: Final = 48
@@ -33,6 +33,7 @@ FRAME_PX: Final = 64
 SELF_FEATURES: Final = 36
 SIGHT_M: Final = 45.0
 MAP_HALF_M: Final = 96.0
+PORTAL: Final = int(ObjectKind.PORTAL)
 _MENUS: Final = (
     Menu.MAIN, Menu.CHARACTER, Menu.MAP, Menu.LOADING, Menu.LEVEL_UP, Menu.CHEST, Menu.ENCOUNTER, Menu.PAUSE,
     Menu.DEATH, Menu.RESULTS,
@@ -235,10 +236,10 @@ def _ring(rings: FloatArray, right: float, ahead: float, what: int) -> None:
     """Add one thing to the sectors beside its direction: enemies by three ranges, others by nearness.
 
     what: 0 enemy, 9 strong enemy, else `ObjectKind`. Columns: enemies near, middle, far; strong; XP, gold, health,
-    chest, shrine, portal.
+    chest, shrine, portal. Portals are seen from everywhere, the rest to `SIGHT_M`.
     """
     d = math.sqrt(right * right + ahead * ahead) + 1e-3
-    if d > SIGHT_M:
+    if d > SIGHT_M and what != PORTAL:
         return
     turn = math.atan2(right, ahead) / (2 * math.pi) * SECTORS
     low = math.floor(turn)
@@ -252,7 +253,7 @@ def _ring(rings: FloatArray, right: float, ahead: float, what: int) -> None:
             if what == 9:
                 rings[sector, 3] += weight * math.exp(-d / 8.0)
         else:
-            rings[sector, 3 + what] += weight / (1.0 + 0.3 * d)
+            rings[sector, 3 + what] += weight / (1.0 + (0.05 if what == PORTAL else 0.3) * d)
 
 
 def describe() -> dict[str, Any]:

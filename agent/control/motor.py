@@ -1,29 +1,45 @@
 """System 1: the pilot's network as a policy of several games at once.
 
 Owns sampling and the carry of each game; the network is `control.reflex`, which computes what
-`models.actor_critic.Pilot` is trained to. Menus are driven through focus and submit; which card to take is the
-network's choice.
+`models.actor_critic.Pilot` is trained to. It decides every few ticks of the game (`decision_ticks`, which its weights
+carry), once more when a menu opens and when it closes: then its memory goes on, and buttons and noise are drawn. Between
+decisions the axes follow what is seen, so that every action is computed from the observation that it claims. Menus are
+driven through focus and submit; which card to take is the network's choice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.control import encode, menus
 from agent.control.arrays import STILL
-from agent.control.reflex import Decision, Reflex, Tensors, build_reflex, decide, look, squashed
+from agent.control.experience import (
+    Recorder,
+    Sampled,
+    allowed_choices,
+    button_log_prob,
+    choice_log_prob,
+    sampled_axes,
+)
+from agent.control.paths import Chosen, choose, ways_of
+from agent.control.reflex import Decision, Reflex, Tensors, decide, look, shape_of, squashed
+from agent.core.clock import SystemClock
 from agent.core.errors import WeightsError
-from agent.core.types import NEUTRAL, Action, FloatArray, Frame, Menu, Observation
+from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
 from agent.models.sealed import load_sealed, read_manifest, save_sealed
 
 KIND: Final = "pilot"
 TICKS_PER_S: Final = 60.0
 LONGEST_TICKS: Final = 30.0
+PLAY_FLAG: Final = 16
+_NO_AXES: Final = np.zeros(4, np.float32)
 _CARD_MENUS: Final = (Menu.LEVEL_UP, Menu.ENCOUNTER)
 
 
@@ -36,45 +52,85 @@ def save_pilot(
 
 def load_pilot(path: Path) -> Reflex:
     """The network of a sealed file; raises WeightsError where it is not a pilot that observes what we encode."""
+    return checked_reflex(pilot_tensors(path), str(path))
+
+
+def pilot_tensors(path: Path) -> Tensors:
+    """The tensors of a sealed file; raises WeightsError where it is not a pilot that observes what we encode."""
     manifest = read_manifest(path)
     if manifest.kind != KIND:
         raise WeightsError(f"{path}: holds a {manifest.kind}, a {KIND} is needed")
     if manifest.layout != encode.describe():
         raise WeightsError(f"{path}: observes {manifest.layout}, this program encodes {encode.describe()}")
     _, tensors = load_sealed(path)
-    return checked_reflex(tensors, str(path))
+    return tensors
 
 
 def checked_reflex(tensors: Tensors, where: str) -> Reflex:
-    """A network that has made one step on zeros; raises WeightsError where the tensors do not fit together."""
+    """The network of these tensors; raises WeightsError where they do not fit."""
+    return checked_path(tensors, where).reflex
+
+
+def checked_path(tensors: Tensors, where: str, way: str | None = None) -> Chosen:
+    """The fastest way to compute these tensors, or the one that is named, tried on canned observations.
+
+    Raises WeightsError where the tensors do not fit.
+    """
     try:
-        reflex = build_reflex(tensors)
-        _check_widths(reflex)
+        ways = ways_of(tensors)
+        for reflex in ways.values():
+            _check_widths(reflex)
     except (KeyError, ValueError) as error:
         raise WeightsError(f"{where}: not the tensors of a pilot: {error}") from error
-    batch = encode.Encoded.empty(1)
-    picture = look(reflex, np.zeros((encode.FRAME_PX, encode.FRAME_PX, 3), np.uint8))
+    for reflex in ways.values():
+        _try(reflex, where)
+    hidden, picture = np.zeros(reflex.gates.b.shape[0] // 4, np.float32), np.zeros_like(reflex.picture.b)
+    batch = _canned()[1]
+    return choose(tensors, ways, lambda r: _decide(r, batch, 1, picture, hidden, 4.0), SystemClock().now_s, way)
+
+
+def _try(reflex: Reflex, where: str) -> None:
     hidden = np.zeros(reflex.gates.b.shape[0] // 4, np.float32)
-    decision = _decide(reflex, batch, 0, picture, hidden, 1.0)
-    if not np.isfinite(decision.axes).all() or not np.isfinite(decision.hidden).all():
-        raise WeightsError(f"{where}: a step on zeros gives values that are not finite")
-    return reflex
+    pictures, batch = _canned()
+    for row, pixels in enumerate(pictures):
+        picture = look(reflex, pixels)
+        decision = _decide(reflex, batch, row, picture, hidden, 1.0 + row)
+        hidden = decision.hidden
+        parts = (picture, decision.axes, decision.buttons, decision.cards, hidden, decision.value)
+        if not all(np.isfinite(part).all() for part in parts):
+            raise WeightsError(f"{where}: canned observation {row} gives values that are not finite")
+
+
+@lru_cache(maxsize=1)
+def _canned() -> tuple[NDArray[np.uint8], encode.Encoded]:
+    """Pictures u8 [4, 64, 64, 3] and encoded observations to try weights on; the first are all zeros."""
+    rng = np.random.default_rng(0)
+    batch, pictures = encode.Encoded.empty(4), np.zeros((4, encode.FRAME_PX, encode.FRAME_PX, 3), np.uint8)
+    for row in range(1, 4):
+        pictures[row] = rng.integers(0, 256, pictures[row].shape, np.uint8)
+        batch.mask[row, : 20 * row] = 1.0
+        batch.tokens[row, : 20 * row] = rng.normal(0.0, 1.0, (20 * row, encode.TOKEN_FEATURES))
+        for part in (batch.self_, batch.rings, batch.cards):
+            part[row] = rng.normal(0.0, 1.0, part[row].shape)
+    return pictures, batch
 
 
 def _check_widths(r: Reflex) -> None:
     """Compiled code does not check its indices: every width must fit the next; raises ValueError."""
     units, hidden, pooled = r.gates.b.shape[0] // 4, r.flat.b.shape[0], 2 * r.token_b.b.shape[0]
     flat = encode.SELF_FEATURES + encode.SECTORS * encode.RING_FEATURES
+    if not 1.0 <= r.ticks <= LONGEST_TICKS:
+        raise ValueError(f"decision_ticks is {r.ticks}, 1 to {LONGEST_TICKS:.0f} are possible")
     chain = (
-        ("normaliser", r.factor.shape, (flat,)), ("flat", r.flat.w.shape, (flat, hidden)),
-        ("token.0", r.token_a.w.shape, (encode.TOKEN_FEATURES, r.token_a.b.shape[0])),
-        ("token.2", r.token_b.w.shape, (r.token_a.b.shape[0], pooled // 2)),
-        ("join", r.join.w.shape, (hidden + pooled + r.picture.b.shape[0], r.join.b.shape[0])),
-        ("backbone", r.backbone.w.shape, (r.join.b.shape[0] + units, r.backbone.b.shape[0])),
-        ("gates", r.gates.w.shape, (r.backbone.b.shape[0], 4 * units)),
-        ("trunk", r.trunk.w.shape, (r.join.b.shape[0] + units, r.trunk.b.shape[0])),
+        ("normaliser", r.factor.shape, (flat,)), ("flat", shape_of(r.flat), (flat, hidden)),
+        ("token.0", shape_of(r.token_a), (encode.TOKEN_FEATURES, r.token_a.b.shape[0])),
+        ("token.2", shape_of(r.token_b), (r.token_a.b.shape[0], pooled // 2)),
+        ("join", shape_of(r.join), (hidden + pooled + r.picture.b.shape[0], r.join.b.shape[0])),
+        ("backbone", shape_of(r.backbone), (r.join.b.shape[0] + units, r.backbone.b.shape[0])),
+        ("gates", shape_of(r.gates), (r.backbone.b.shape[0], 4 * units)),
+        ("trunk", shape_of(r.trunk), (r.join.b.shape[0] + units, r.trunk.b.shape[0])),
         ("heads", r.heads.w.shape, (r.trunk.b.shape[0], 8)),
-        ("card.0", r.card_a.w.shape, (r.trunk.b.shape[0] + encode.CARD_FEATURES, r.card_a.b.shape[0])),
+        ("card.0", shape_of(r.card_a), (r.trunk.b.shape[0] + encode.CARD_FEATURES, r.card_a.b.shape[0])),
         ("card.2", r.card_b.w.shape, (r.card_a.b.shape[0], 1)),
         ("picture.0", r.conv_a.w.shape, (8 * 8 * 3, r.conv_a.b.shape[0])),
         ("picture.2", r.conv_b.w.shape, (4 * 4 * r.conv_a.b.shape[0], r.conv_b.b.shape[0])),
@@ -100,24 +156,64 @@ def _decide(
 
 
 class GameCarry(msgspec.Struct):
-    """What is remembered of one game; `pictured` is the frame whose embedding is kept."""
+    """What is remembered of one game; `pictured` is the frame whose embedding is kept.
+
+    last: the action of play decided last; noise [4]: what its axes were sampled with; waited_s: since that decision;
+    choice: of the open menu.
+    """
 
     hidden: FloatArray
     picture: FloatArray
     menu: menus.MenuCarry
     last: Action = NEUTRAL
     pictured: Frame | None = None
+    waited_s: float = 0.0
+    choice: int = 0
+    noise: FloatArray = _NO_AXES
 
 
 class Motor:
-    """A pilot as a policy. `explore` samples actions; without it the most likely one is taken."""
+    """A pilot as a policy. `explore` samples choices; without it the most likely ones are taken."""
 
-    def __init__(self, reflex: Reflex, *, seed: int = 0, explore: bool = False, name: str = "pilot") -> None:
+    kind = KIND
+
+    def __init__(
+        self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot", way: str | None = None
+    ) -> None:
         self.name = name
-        self.reflex = reflex
+        self.recorder: Recorder | None = None
+        self.chosen, self.tensors, self.version = checked_path(tensors, name, way), tensors, 0
         self._explore = explore
         self._random = np.random.default_rng(seed)
         self._batch = encode.Encoded.empty(1)
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """What it observes."""
+        return encode.describe()
+
+    def learn(self, names: tuple[str, ...], *, steps: int = 256) -> Recorder:
+        """From now on sample every action and write down what is done in the games of these names.
+
+        What is learned from has no pictures in it, so pictures are not looked at either.
+        """
+        self._explore = True
+        self.recorder = Recorder(self.name, names, self.reflex.gates.b.shape[0] // 4, steps=steps)
+        return self.recorder
+
+    @property
+    def reflex(self) -> Reflex:
+        """The network that acts."""
+        return self.chosen.reflex
+
+    def prepare(self, tensors: Tensors, where: str) -> tuple[Chosen, Tensors]:
+        """The network of these tensors, tried; raises WeightsError."""
+        return checked_path(tensors, where), tensors
+
+    def load(self, prepared: tuple[Chosen, Tensors], version: int) -> None:
+        """Act with this network from the next step on."""
+        self.chosen, self.tensors = prepared
+        self.version = version
 
     def warm_up(self) -> None:
         """Compile the encoding and the network."""
@@ -139,38 +235,92 @@ class Motor:
         return carry, [None if o is None else self._act(c, o) for c, o in zip(carry, observations, strict=True)]
 
     def _act(self, carry: GameCarry, observation: Observation) -> Action:
-        if observation.is_first:
-            carry.last = NEUTRAL
+        state, first = observation.state, observation.is_first
+        if self.recorder is not None:
+            self.recorder.observe(observation)
+        if first:
+            carry.last, carry.waited_s = NEUTRAL, 0.0
             carry.hidden = np.zeros_like(carry.hidden)
+            carry.menu = menus.MenuCarry()
+        carry.waited_s += observation.elapsed_s
         self._look(carry, observation.frame)
-        encode.encode_state(observation.state, observation.elapsed_s, carry.last, self._batch, 0)
-        ticks = min(observation.elapsed_s * TICKS_PER_S, LONGEST_TICKS)
-        decision = _decide(self.reflex, self._batch, 0, carry.picture, carry.hidden, ticks)
-        carry.hidden = decision.hidden
-        carry.last = self._action(carry, observation, decision)
-        return carry.last
+        if menus.in_menu(state):
+            if first or carry.menu.menu != state.current_menu or carry.menu.options != state.level_up_options:
+                self._choose(carry, observation)
+            carry.menu, action = menus.step(carry.menu, state, carry.choice)
+            return msgspec.structs.replace(action, answers=observation.sequence)
+        closed, carry.menu = carry.menu.menu != "", menus.MenuCarry()
+        due = first or closed or carry.waited_s * TICKS_PER_S >= self.reflex.ticks - 0.5
+        if due:
+            carry.last = action = self._play(carry, observation)
+        else:
+            action = self._between(carry, state)
+        return msgspec.structs.replace(action, answers=observation.sequence)
+
+    def _decision(self, carry: GameCarry, state: GameState) -> tuple[Decision, FloatArray, float]:
+        """One step of the network, which is told the time since its last; with the memory before, and that time."""
+        before, waited_s = carry.hidden, carry.waited_s
+        decision = self._thought(carry, state, waited_s)
+        carry.hidden, carry.waited_s = decision.hidden, 0.0
+        return decision, before, waited_s
+
+    def _thought(self, carry: GameCarry, state: GameState, waited_s: float) -> Decision:
+        """What the network says of this state, `waited_s` after its last decision; its memory stays as it was."""
+        encode.encode_state(state, waited_s, carry.last, self._batch, 0)
+        ticks = min(waited_s * TICKS_PER_S, LONGEST_TICKS)
+        return _decide(self.reflex, self._batch, 0, carry.picture, carry.hidden, ticks)
+
+    def _between(self, carry: GameCarry, state: GameState) -> Action:
+        """Between two decisions: the axes anew from what is seen now, as if the next one were due.
+
+        The noise and the buttons are the last decision's.
+        """
+        decision, last = self._thought(carry, state, self.reflex.ticks / TICKS_PER_S), carry.last
+        if self._explore:
+            axes, _ = sampled_axes(decision.axes, self.tensors["axes_log_std"], carry.noise)
+            mx, my, lx, ly = (float(a) for a in axes)
+        else:
+            mx, my, lx, ly = squashed(decision.axes)
+        return Action((mx, my), (lx, ly), last.fire, last.ability, last.interact)
+
+    def _choose(self, carry: GameCarry, observation: Observation) -> None:
+        """The card of a menu that has just opened, 0 where there is nothing to choose."""
+        state = observation.state
+        decision, before, waited_s = self._decision(carry, state)
+        choosing = state.current_menu in _CARD_MENUS and len(state.level_up_options) > 0
+        cards = decision.cards + self._random.gumbel(size=len(decision.cards)) if self._explore else decision.cards
+        carry.choice = int(np.argmax(cards)) if choosing else 0
+        if self.recorder is not None and self._batch.self_[0, PLAY_FLAG] == 0.0:
+            chance = choice_log_prob(decision.cards, carry.choice) if choosing else 0.0
+            there = (self._batch.cards[0] != 0).any(1) if choosing else None
+            sampled = Sampled(_NO_AXES, (0, 0, 0, carry.choice), chance, allowed_choices(False, there))
+            self.recorder.row(observation, self._batch, before, waited_s, decision, sampled, self.version)
+
+    def _play(self, carry: GameCarry, observation: Observation) -> Action:
+        """The action of a decision in play."""
+        decision, before, waited_s = self._decision(carry, observation.state)
+        if not self._explore:
+            mx, my, lx, ly = squashed(decision.axes)
+            fire, ability, interact = (bool(b > 0) for b in decision.buttons)
+            return Action((mx, my), (lx, ly), fire, ability, interact)
+        carry.noise = self._random.standard_normal(4).astype(np.float32)
+        axes, chance = sampled_axes(decision.axes, self.tensors["axes_log_std"], carry.noise)
+        pressed = [bool(b > 0) for b in decision.buttons + self._random.logistic(size=len(decision.buttons))]
+        if self.recorder is not None:
+            chance += sum(button_log_prob(float(b), p) for b, p in zip(decision.buttons, pressed, strict=True))
+            choices = int(pressed[0]), int(pressed[1]), int(pressed[2]), 0
+            sampled = Sampled(axes, choices, chance, allowed_choices(True, None))
+            self.recorder.row(observation, self._batch, before, waited_s, decision, sampled, self.version)
+        fire, ability, interact = pressed
+        move, turn = (float(axes[0]), float(axes[1])), (float(axes[2]), float(axes[3]))
+        return Action(move, turn, fire, ability, interact)
 
     def _look(self, carry: GameCarry, frame: Frame | None) -> None:
         """Embed a picture that is new."""
-        if frame is carry.pictured:
+        if frame is carry.pictured or self.recorder is not None:
             return
         carry.pictured = frame
         if frame is None:
             carry.picture = np.zeros_like(carry.picture)
         else:
             carry.picture = look(self.reflex, encode.encode_frame(frame))
-
-    def _action(self, carry: GameCarry, observation: Observation, decision: Decision) -> Action:
-        state = observation.state
-        if menus.in_menu(state):
-            choosing = state.current_menu in _CARD_MENUS and len(state.level_up_options) > 0
-            cards = decision.cards + self._random.gumbel(size=len(decision.cards)) if self._explore else decision.cards
-            carry.menu, action = menus.step(carry.menu, state, int(np.argmax(cards)) if choosing else 0)
-            return msgspec.structs.replace(action, answers=observation.sequence)
-        carry.menu = menus.MenuCarry()
-        axes, buttons = decision.axes, decision.buttons
-        if self._explore:
-            buttons = np.asarray(buttons + self._random.logistic(size=len(buttons)), np.float32)
-        mx, my, lx, ly = squashed(axes)
-        fire, ability, interact = (bool(b > 0) for b in buttons)
-        return Action((mx, my), (lx, ly), fire, ability, interact, None, observation.sequence)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from rapidfuzz import process
 
 from agent.control.policy import Policy
 from agent.core.errors import SettingsError
 
-NAMES = ("random", "kiter", "pilot")
+NAMES = ("random", "kiter", "pilot", "untrained-pilot")
+SHIPPED: Final = Path(__file__).resolve().parents[1] / "weights" / "pilot.safetensors"
 
 
 def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Policy:
     """The policy of this name; raises SettingsError with the nearest one where there is none.
 
-    Names that contain `pilot` are the liquid network; without `weights` it is untrained.
+    Names that contain `pilot` are the liquid network, with the shipped weights where none are given; those that
+    contain `untrained` are one that has learned nothing.
     """
     if "pilot" in name:
         return _build_pilot(name, seed, weights)
@@ -35,10 +38,12 @@ def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Po
 
 
 def _build_pilot(name: str, seed: int, weights: Path | None) -> Policy:
-    from agent.control.motor import Motor, checked_reflex, load_pilot
+    from agent.control.motor import Motor, pilot_tensors
 
+    if "untrained" not in name:
+        return Motor(pilot_tensors(SHIPPED if weights is None else weights), seed=seed, name=name)
     if weights is not None:
-        return Motor(load_pilot(weights), seed=seed, name=name)
+        raise SettingsError(f"--weights {weights}: the policy {name} has none; name it pilot")
     from agent.control.untrained import untrained_tensors
 
-    return Motor(checked_reflex(untrained_tensors(seed), name), seed=seed, name=name)
+    return Motor(untrained_tensors(seed), seed=seed, name=name)

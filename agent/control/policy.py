@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.control.experience import Recorder
 from agent.core.types import Action, Observation
+
+Tensors = dict[str, NDArray[np.generic]]
 
 
 class Policy(Protocol):
@@ -31,3 +37,70 @@ class Policy(Protocol):
     def step(self, carry: Any, observations: Sequence[Observation | None]) -> tuple[Any, list[Action | None]]:
         """One action for each game that has an observation, None for the others."""
         ...
+
+
+@runtime_checkable
+class Reloadable(Policy, Protocol):
+    """A policy whose weights can be exchanged while it plays.
+
+    `prepare` may take long and runs beside `step`; `load` is called on the thread of `step`, between two steps, and
+    takes no longer than the exchange of a reference. A carry outlives an exchange.
+    """
+
+    @property
+    def version(self) -> int:
+        """The version of the weights that act."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """The kind that a manifest of its weights must name."""
+        ...
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """What it observes, as a manifest says it."""
+        ...
+
+    @property
+    def tensors(self) -> Tensors:
+        """The weights that act, by name."""
+        ...
+
+    def prepare(self, tensors: Tensors, where: str) -> Any:
+        """What `load` takes, after a trial on canned observations; raises WeightsError naming `where`."""
+        ...
+
+    def load(self, prepared: Any, version: int) -> None:
+        """Act with these weights from the next step on."""
+        ...
+
+
+@runtime_checkable
+class Learnable(Reloadable, Protocol):
+    """A policy that can write down what it does, to be learned from."""
+
+    def learn(self, names: tuple[str, ...], *, steps: int = 256) -> Recorder:
+        """Sample every action from now on, and record the games of these names."""
+        ...
+
+
+def version_of(policy: Policy) -> int:
+    """The version of the weights that act, 0 for a policy without."""
+    return policy.version if isinstance(policy, Reloadable) else 0
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A policy that chose how it is computed."""
+
+    @property
+    def chosen(self) -> Any:
+        """The way, as something with `as_builtins`."""
+        ...
+
+
+def path_of(policy: Policy) -> dict[str, Any]:
+    """How the policy is computed: the path's name, the format of its weights, and what was measured; empty without."""
+    found: dict[str, Any] = policy.chosen.as_builtins() if isinstance(policy, Measured) else {}
+    return found

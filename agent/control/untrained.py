@@ -13,8 +13,8 @@ from agent.models.encoder import EncoderSizes
 def default_sizes() -> PilotSizes:
     """The widths of the pilots that are made here."""
     rings = encode.SECTORS * encode.RING_FEATURES
-    encoder = EncoderSizes(encode.SELF_FEATURES, encode.TOKENS, encode.TOKEN_FEATURES, rings)
-    return PilotSizes(encoder, encode.CARDS, encode.CARD_FEATURES)
+    encoder = EncoderSizes(encode.SELF_FEATURES, encode.TOKENS, encode.TOKEN_FEATURES, rings, token_hidden=32)
+    return PilotSizes(encoder, encode.CARDS, encode.CARD_FEATURES, units=64, backbone=64)
 
 
 def untrained_tensors(seed: int) -> Tensors:

@@ -25,9 +25,8 @@ _LATER: Final = (
     "USE_VLM_MENU", "MENU_GOAL", "VLM_MENU_MODEL", "LLM_BACKEND", "LLM_MODEL", "LLM_BASE_URL",
     "LLM_API_KEY", "LLM_TEMPERATURE", "LLM_MAX_TOKENS", "LLM_TIMEOUT_S", "USE_SIMA2", "SIMA2_GOAL", "SIMA2_LOG",
     "SIMA2_PUSH_ROLLOUTS", "SIMA2_LOAD_CPQE", "SIMA2_USE_SKILLS", "SKILL_DB_PATH", "USE_CAUSAL", "CAUSAL_HORIZON_S",
-    "USE_DREAM_TRAINING", "DREAM_HORIZON", "DREAM_STARTS", "DREAM_GAMMA", "DREAM_ACTOR_LR", "DREAM_ACTION_NOISE",
-    "DREAM_DISTILL_COEF", "SERVED_POLICY", "USE_ACTIVE_INFERENCE", "EFE_PREF_WEIGHT", "EFE_PREF_TAU", "TRAIN_CPQE",
-    "LLM_AUTO_MERGE", "USE_LLM_SKILL_COMPOSER", "LLM_SKILL_SELECT_ALL", "USE_LLM_PBT_WEIGHTS", "WEIGHTS_DIR",
+    "TRAIN_CPQE",
+    "LLM_AUTO_MERGE", "USE_LLM_SKILL_COMPOSER", "LLM_SKILL_SELECT_ALL", "USE_LLM_PBT_WEIGHTS",
 )  # fmt: skip
 NOT_BUILT: Final = frozenset(PREFIX + name for name in _LATER)
 
@@ -46,6 +45,9 @@ class GeneralSettings(_Group):
     http_port: int = _setting(8040, "HTTP_PORT", "Port of the page and the API; 0 picks one", ge=0, le=65535)
     http_token: SecretStr = _setting(
         SecretStr(""), "HTTP_TOKEN", "Bearer token for requests that write; made at the first start where empty"
+    )
+    weights_dir: str = _setting(
+        "", "WEIGHTS_DIR", "Folder of the weights' versions, watched for new files; the user's data folder where empty"
     )
 
 
@@ -68,11 +70,38 @@ class LinkSettings(_Group):
     max_enemies: int = _setting(16_000, "BONKLINK_MAX_ENEMIES", "Most enemies accepted in a state", ge=1, le=1 << 20)
 
 
+class DreamSettings(_Group):
+    """Learning inside the world model; see `learning.dream`."""
+
+    served_policy: str = _setting(
+        "ppo", "SERVED_POLICY", "ppo, or ppo+dream: drawn towards the dreaming actor", pattern=r"^(ppo|ppo\+dream)$"
+    )
+    use_dream_training: bool = _setting(True, "USE_DREAM_TRAINING", "Train an actor inside the world model")
+    horizon: int = _setting(15, "DREAM_HORIZON", "Steps of a dream", ge=1, le=64)
+    starts: int = _setting(256, "DREAM_STARTS", "Dreams of one training step; 0: one from every state", ge=0, le=65536)
+    gamma: float = _setting(0.997, "DREAM_GAMMA", "Discount of a dream's rewards", gt=0.0, lt=1.0)
+    actor_lr: float = _setting(2e-4, "DREAM_ACTOR_LR", "Learning rate of the dreaming actor", gt=0.0, le=0.1)
+    distill_coef: float = _setting(
+        0.1, "DREAM_DISTILL_COEF", "How strongly ppo+dream follows the dreaming actor", gt=0.0, le=10.0
+    )
+    action_noise: float = _setting(0.0, "DREAM_ACTION_NOISE", "Noise on the axes of dreamt actions", ge=0.0, le=1.0)
+
+
+class ActiveInferenceSettings(_Group):
+    """Choosing by expected free energy; see `learning.active_inference`."""
+
+    use_active_inference: bool = _setting(True, "USE_ACTIVE_INFERENCE", "Learn what choices lead to, and plan them")
+    pref_weight: float = _setting(1.0, "EFE_PREF_WEIGHT", "Weight of what is liked", ge=0.0, le=100.0)
+    pref_tau: float = _setting(1.0, "EFE_PREF_TAU", "Temperature of what is liked", gt=0.0, le=100.0)
+
+
 class Settings(_Group):
     """All settings, in groups; a TOML file has one table a group."""
 
     general: GeneralSettings = GeneralSettings()
     link: LinkSettings = LinkSettings()
+    dreams: DreamSettings = DreamSettings()
+    active_inference: ActiveInferenceSettings = ActiveInferenceSettings()
 
 
 def fields() -> Iterator[tuple[str, str, FieldInfo]]:
@@ -166,6 +195,11 @@ def _parse(variable: str, text: str, field: FieldInfo) -> object:
             return int(text)
         except ValueError as error:
             raise SettingsError(f"{variable}={text!r}: a whole number is needed") from error
+    if field.annotation is float:
+        try:
+            return float(text)
+        except ValueError as error:
+            raise SettingsError(f"{variable}={text!r}: a number is needed") from error
     return SecretStr(text) if field.annotation is SecretStr else text
 
 

@@ -21,13 +21,17 @@ LOG_STD_RANGE = (-3.0, 0.5)
 
 
 class PilotSizes(msgspec.Struct, frozen=True):
-    """All widths of a pilot; part of its file's manifest."""
+    """All widths of a pilot; part of its file's manifest.
+
+    decision_ticks: ticks of the game, of a sixtieth of a second, from one decision to the next.
+    """
 
     encoder: EncoderSizes
     cards: int
     card_features: int
     units: int = 128
     backbone: int = 128
+    decision_ticks: int = 4
 
 
 class PilotOutput(msgspec.Struct, frozen=True, eq=False):
@@ -51,6 +55,8 @@ def _head(inputs: int, outputs: int, gain: float) -> nn.Linear:
 class Pilot(nn.Module):
     """A recurrent actor-critic that is told how much time has passed."""
 
+    decision_ticks: Tensor
+
     def __init__(self, sizes: PilotSizes) -> None:
         super().__init__()
         self.sizes = sizes
@@ -65,6 +71,7 @@ class Pilot(nn.Module):
         nn.init.constant_(self.buttons.bias, -2.0)
         self.card = nn.Sequential(nn.Linear(hidden + sizes.card_features, 64), nn.SiLU(), _head(64, 1, 0.01))
         self.value = _head(hidden, 1, 1.0)
+        self.register_buffer("decision_ticks", torch.tensor(float(sizes.decision_ticks)))
 
     def forward(
         self,
@@ -80,6 +87,12 @@ class Pilot(nn.Module):
         """One step; `elapsed` is seconds · 60. A card of zeros gets a logit of −1e9."""
         seen = self.encoder(self_, tokens, mask, rings, picture)
         hidden = self.memory(seen, hidden, elapsed)
+        return self.decide(seen, hidden, cards)
+
+    def decide(
+        self, seen: Float[Tensor, "B H"], hidden: Float[Tensor, "B U"], cards: Float[Tensor, "B C K"]
+    ) -> PilotOutput:
+        """The heads, from what is seen and what is remembered."""
         trunk = self.trunk(torch.cat([seen, hidden], 1))
         context = trunk.unsqueeze(1).expand(-1, cards.shape[1], -1)
         logits = self.card(torch.cat([context, cards], 2)).squeeze(-1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from agent.core.errors import WeightsError
 
 SCHEMA: Final = "metabonk-weights/1"
 MOST_BYTES: Final = 1 << 30
+MOST_MANIFEST_BYTES: Final = 4 << 20
 Tensors = dict[str, NDArray[Any]]
 
 
@@ -34,7 +36,10 @@ class TensorSpec(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a weight file is. `kind` names the network, `sizes` builds it, `layout` is what it observes."""
+    """What a weight file is. `kind` names the network, `sizes` builds it, `layout` is what it observes.
+
+    `version` is the store's number of these weights, 0 for a file that is in no store.
+    """
 
     schema: str = SCHEMA
     kind: str
@@ -45,6 +50,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     tensors: dict[str, TensorSpec]
     created_by: str = ""
     parent: str = ""
+    version: int = 0
     notes: dict[str, Any] = {}
 
 
@@ -61,9 +67,22 @@ def write_atomically(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+    sync_folder(path.parent)
 
 
-def _specs(tensors: Tensors) -> dict[str, TensorSpec]:
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder last; where folders cannot be synced (Windows), the file system sees to it."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def specs_of(tensors: Tensors) -> dict[str, TensorSpec]:
+    """Shape and dtype of every tensor by name."""
     return {name: TensorSpec(list(t.shape), str(t.dtype).removeprefix("torch.")) for name, t in sorted(tensors.items())}
 
 
@@ -76,6 +95,7 @@ def save_sealed(
     sizes: dict[str, Any],
     created_by: str = "",
     parent: str = "",
+    version: int = 0,
     notes: dict[str, Any] | None = None,
 ) -> Manifest:
     """Write tensors and their manifest."""
@@ -83,7 +103,7 @@ def save_sealed(
     data = save_tensors(tensors)
     manifest = Manifest(
         kind=kind, layout=layout, sizes=sizes, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(),
-        tensors=_specs(tensors), created_by=created_by, parent=parent, notes=notes or {},
+        tensors=specs_of(tensors), created_by=created_by, parent=parent, version=version, notes=notes or {},
     )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, data)
@@ -98,6 +118,8 @@ def read_manifest(path: Path) -> Manifest:
         raise WeightsError(f"{path}: there is no such file")
     if not beside.is_file():
         raise WeightsError(f"{path}: no manifest {beside.name}; write one with `python -m agent weights seal {path}`")
+    if beside.stat().st_size > MOST_MANIFEST_BYTES:
+        raise WeightsError(f"{beside}: larger than the {MOST_MANIFEST_BYTES} bytes of the longest manifest")
     try:
         manifest = msgspec.json.decode(beside.read_bytes(), type=Manifest)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
@@ -107,16 +129,50 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def load_sealed(path: Path) -> tuple[Manifest, Tensors]:
+def load_sealed(path: Path, *, follow_links: bool = True) -> tuple[Manifest, Tensors]:
     """Manifest and tensors of a file that is what its manifest says, every value finite; raises WeightsError."""
     manifest = read_manifest(path)
-    size = path.stat().st_size
-    if size != manifest.bytes or size > MOST_BYTES:
-        raise WeightsError(f"{path}: {size} bytes, its manifest says {manifest.bytes}, the limit is {MOST_BYTES}")
-    data = path.read_bytes()
+    data = read_limited(path, manifest.bytes, follow_links=follow_links)
     if hashlib.sha256(data).hexdigest() != manifest.sha256:
         raise WeightsError(f"{path}: its content is not what the manifest's sha256 says")
     return manifest, check_tensors(path, data, manifest.tensors)
+
+
+def read_limited(path: Path, expected: int | None, *, follow_links: bool) -> bytes:
+    """The bytes of a regular file of the expected size; raises WeightsError before anything is allocated."""
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    if not follow_links:
+        if path.is_symlink():
+            raise WeightsError(f"{path}: is a symbolic link; put the file itself there")
+        flags |= getattr(os, "O_NOFOLLOW", 0)
+    try:
+        handle = os.open(path, flags)
+    except OSError as error:
+        raise WeightsError(f"{path}: {error.strerror or error}") from error
+    with os.fdopen(handle, "rb") as file:
+        info = os.fstat(file.fileno())
+        if not stat.S_ISREG(info.st_mode):
+            raise WeightsError(f"{path}: is not a regular file")
+        if info.st_size > MOST_BYTES or info.st_size != (expected if expected is not None else info.st_size):
+            raise WeightsError(f"{path}: {info.st_size} bytes, its manifest says {expected}, the limit is {MOST_BYTES}")
+        return file.read()
+
+
+def seal(path: Path, *, kind: str, layout: dict[str, Any], created_by: str = "", parent: str = "") -> Manifest:
+    """Write the manifest of a .safetensors file that has none; raises WeightsError where it is not such a file."""
+    data = read_limited(path, None, follow_links=True)
+    try:
+        tensors: Tensors = load_tensors(data)
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: not a safetensors file: {error}") from error
+    expected = specs_of(tensors)
+    check_tensors(path, data, expected)
+    manifest = Manifest(
+        kind=kind, layout=layout, sizes={}, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(),
+        tensors=expected, created_by=created_by, parent=parent,
+    )  # fmt: skip
+    write_atomically(manifest_path(path), msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    return manifest
 
 
 def check_tensors(path: Path, data: bytes, expected: dict[str, TensorSpec]) -> Tensors:
@@ -125,7 +181,7 @@ def check_tensors(path: Path, data: bytes, expected: dict[str, TensorSpec]) -> T
         tensors: Tensors = load_tensors(data)
     except SafetensorError as error:
         raise WeightsError(f"{path}: not a safetensors file: {error}") from error
-    found = _specs(tensors)
+    found = specs_of(tensors)
     for name in sorted(found.keys() | expected.keys()):
         if found.get(name) != expected.get(name):
             raise WeightsError(f"{path}: tensor {name} is {found.get(name)}, expected {expected.get(name)}")

@@ -12,13 +12,14 @@ from typing import Any, Protocol
 
 import msgspec
 
-from agent.control.arbiter import Arbiter
-from agent.control.policy import Policy
+from agent.control.arbiter import Arbiter, Verdict
+from agent.control.policy import Policy, Reloadable
 from agent.core.clock import Clock
 from agent.core.latency import Latency, Walk
 from agent.core.types import NEUTRAL, Action, Observation
 from agent.runtime.lane import Lane
 from agent.runtime.sense import Feed
+from agent.runtime.supervise import Failure, attempted
 
 
 class ActionSink(Protocol):
@@ -32,8 +33,20 @@ class ActionSink(Protocol):
 class Watcher(Protocol):
     """Whoever wants to see each observation with the action that answered it."""
 
-    def on_step(self, observation: Observation, action: Action) -> None:
-        """Called on the loop after the action was sent; must not block."""
+    def on_step(self, observation: Observation, action: Action, version: int) -> None:
+        """Called on the loop after the action was sent, with the version of the weights; must not block."""
+        ...
+
+
+class Judge(Protocol):
+    """Whoever decides from its steps whether a version of weights may stay."""
+
+    def stepped(self, version: int, observation: Observation, verdict: Verdict, missed: bool) -> None:
+        """Hear of an answered observation; `missed`: its deadline was missed, or it expired."""
+        ...
+
+    def failed(self, failure: Failure) -> bool:
+        """A step raised: True where other weights are about to take over."""
         ...
 
 
@@ -53,6 +66,7 @@ class _Step(msgspec.Struct):
     actions: list[Action | None]
     started_s: float
     stepped_s: float
+    version: int
 
 
 class Actor:
@@ -68,6 +82,7 @@ class Actor:
         *,
         budget_s: float,
         watchers: Sequence[Watcher] = (),
+        judge: Judge | None = None,
     ) -> None:
         self.seats = list(seats)
         self.policy = policy
@@ -78,6 +93,8 @@ class Actor:
         self._latency = latency
         self._budget_s = budget_s
         self._watchers = list(watchers)
+        self._judge = judge
+        self._reloadable = policy if isinstance(policy, Reloadable) else None
         self._arbiter = Arbiter()
         self._ready = asyncio.Event()
         self._carry = policy.initial(len(self.seats))
@@ -90,7 +107,7 @@ class Actor:
         return dict(self._arbiter.refused)
 
     async def act(self) -> None:
-        """Answer observations until cancelled; raises what the policy raises."""
+        """Answer observations until cancelled; raises what the policy raises, unless other weights take over."""
         while True:
             await self._ready.wait()
             self._ready.clear()
@@ -101,10 +118,16 @@ class Actor:
     async def _answer(self, taken: list[tuple[Observation, float] | None]) -> None:
         observations = [t[0] if t is not None else None for t in taken]
         try:
-            step = await self._in_time(observations)
+            step = await attempted(self._in_time(observations))
         except BaseException:
             self._abandon(observations)
             raise
+        if isinstance(step, Failure):
+            self._abandon(observations)
+            if self._judge is None or not self._judge.failed(step):
+                raise step.error
+            self._carry = self.policy.initial(len(self.seats))
+            return
         returned_s = self._clock.now_s()
         self._carry = step.carry
         for seat, item, action in zip(self.seats, taken, step.actions, strict=True):
@@ -124,8 +147,9 @@ class Actor:
 
     def _step(self, observations: Sequence[Observation | None]) -> _Step:
         started_s = self._clock.now_s()
+        version = self._reloadable.version if self._reloadable is not None else 0
         carry, actions = self.policy.step(self._carry, observations)
-        return _Step(carry, actions, started_s, self._clock.now_s())
+        return _Step(carry, actions, started_s, self._clock.now_s(), version)
 
     def _abandon(self, observations: Sequence[Observation | None]) -> None:
         """The step failed or was cancelled: leave every game of the batch with a neutral action."""
@@ -154,6 +178,8 @@ class Actor:
         age_s = returned_s - observation.received_at_s
         if feed.real_time and (age_s > feed.lifespan_s or not feed.is_armed):
             ledger.expired += 1
+            if self._judge is not None:
+                self._judge.stepped(step.version, observation, Verdict(NEUTRAL, "nobody"), True)
             return
         verdict = self._arbiter.choose(proposed, None, observation.state)
         if verdict.refused is not None:
@@ -171,6 +197,8 @@ class Actor:
         if self.first_action_s is None and sent:
             self.first_action_s = now_s
         walk = Walk(observation.received_at_s, published_s, step.started_s, step.stepped_s, returned_s, now_s)
-        self._latency.record_walk(walk, self._budget_s)
+        missed = self._latency.record_walk(walk, self._budget_s) is not None
+        if self._judge is not None:
+            self._judge.stepped(step.version, observation, verdict, missed)
         for watcher in self._watchers:
-            watcher.on_step(observation, verdict.action)
+            watcher.on_step(observation, verdict.action, step.version)

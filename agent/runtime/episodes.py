@@ -24,7 +24,7 @@ class EpisodeLog:
         self.results: list[EpisodeResult] = []
         self.actions: Any = None
 
-    def on_step(self, observation: Observation, action: Action) -> None:
+    def on_step(self, observation: Observation, action: Action, version: int) -> None:
         """Add one step; a finished episode is logged."""
         result = self._trackers[observation.game].add(observation)
         if result is not None and len(self.results) < self._keep:

@@ -5,13 +5,14 @@ Reads the parts; owns none of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
 import psutil
 
+from agent.control.policy import path_of, version_of
 from agent.core.clock import Clock
 from agent.core.latency import Latency
 from agent.core.types import ByteArray
@@ -62,6 +63,11 @@ class Status:
         self._rates = Rates(clock)
         self._started_s = clock.now_s()
         self._process = psutil.Process()
+        self._more: dict[str, Callable[[], dict[str, Any]]] = {}
+
+    def add(self, key: str, values: Callable[[], dict[str, Any]]) -> None:
+        """Show the values of one more part under a key of its own."""
+        self._more[key] = values
 
     def status(self) -> dict[str, Any]:
         """Everything that the page shows, as plain JSON values."""
@@ -69,6 +75,8 @@ class Status:
             "version": version("metabonk-apex"),
             "uptime_s": round(self._clock.now_s() - self._started_s, 3),
             "policy": self._actor.policy.name,
+            "policy_version": version_of(self._actor.policy),
+            "policy_path": path_of(self._actor.policy),
             "games": [self._game(link, feed) for link, feed in zip(self._links, self._feeds, strict=True)],
             "latency": {k: msgspec.to_builtins(v) for k, v in self._latency.summary().items()},
             "deadline_missed": {cause.value: n for cause, n in self._latency.missed.items()},
@@ -76,6 +84,7 @@ class Status:
             "actions_refused": self._actor.refused,
             "episodes": self._episodes.summary(),
             "rss_mb": round(self._process.memory_info().rss / 2**20, 1),
+            **{key: values() for key, values in self._more.items()},
         }
 
     def newest_frame(self) -> ByteArray | None:

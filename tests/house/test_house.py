@@ -53,9 +53,11 @@ def test_no_function_is_longer_than_60_lines() -> None:
     assert not long
 
 
-def test_nothing_catches_every_exception() -> None:
+def test_nothing_but_the_supervisor_catches_every_exception() -> None:
     broad = []
     for path, tree in trees(("agent", "kernels", "tools")):
+        if path == ROOT / "agent" / "runtime" / "supervise.py":
+            continue
         for node in ast.walk(tree):
             if not isinstance(node, ast.ExceptHandler):
                 continue

@@ -1,0 +1,153 @@
+"""Proximal policy optimisation (Schulman et al. 2017) with the details of CleanRL, over sequences.
+
+Minibatches are whole sequences: memory begins as it was in play, is forgotten where is_first, and gradients end with
+the sequence (truncated backpropagation through time). Owns the optimiser; no games, no files.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from agent.core.errors import WeightsError
+from agent.models.heads import entropy, log_prob
+from agent.models.policies import Policy
+
+
+class PPOConfig(msgspec.Struct, frozen=True):
+    """Hyper-parameters; lr falls to 0 linearly over `anneal_updates`, 0 for never. length: steps of a sequence."""
+
+    lr: float = 2.5e-4
+    anneal_updates: int = 0
+    gamma: float = 0.99
+    lam: float = 0.95
+    epochs: int = 4
+    minibatches: int = 4
+    length: int = 16
+    clip: float = 0.2
+    clip_value: bool = True
+    value_weight: float = 0.5
+    entropy_weight: float = 0.01
+    most_grad: float = 0.5
+    target_kl: float = 0.0
+    most_versions_old: int = 8
+
+
+class Sequences(msgspec.Struct, frozen=True, eq=False):
+    """S sequences of L steps; `weight` is 0 for padding. Advantages and returns are of the behaviour's values."""
+
+    obs: Float[Tensor, "S L D"]
+    carry: Float[Tensor, "S U"]
+    is_first: Bool[Tensor, "S L"]
+    elapsed: Float[Tensor, "S L"]
+    axes: Float[Tensor, "S L C"]
+    choices: Int64[Tensor, "S L N"]
+    log_probs: Float[Tensor, "S L"]
+    values: Float[Tensor, "S L"]
+    advantages: Float[Tensor, "S L"]
+    returns: Float[Tensor, "S L"]
+    weight: Float[Tensor, "S L"]
+
+    def rows(self, index: Tensor) -> Sequences:
+        """Some of the sequences."""
+        return Sequences(*(getattr(self, name)[index] for name in self.__struct_fields__))
+
+
+class PPO:
+    """A policy and its optimiser."""
+
+    def __init__(self, policy: Policy, config: PPOConfig, *, seed: int = 0) -> None:
+        self.policy, self.config = policy, config
+        self.optimiser = torch.optim.Adam(policy.parameters(), lr=config.lr, eps=1e-5)
+        self.updates = 0
+        self._random = torch.Generator().manual_seed(seed)
+
+    def update(self, data: Sequences) -> dict[str, float]:
+        """Some epochs over the sequences; then the normaliser takes them in. Means of the losses by name."""
+        config = self.config
+        if config.anneal_updates:
+            share = max(0.0, 1.0 - self.updates / config.anneal_updates)
+            for group in self.optimiser.param_groups:
+                group["lr"] = config.lr * share
+        count = data.obs.shape[0]
+        parts = min(config.minibatches, count)
+        sums = torch.zeros(6)
+        taken = 0
+        for _ in range(config.epochs):
+            order = torch.randperm(count, generator=self._random)
+            kl = 0.0
+            for index in order.chunk(parts):
+                figures = self._step(data.rows(index))
+                sums += figures
+                taken += 1
+                kl += float(figures[3])
+            if config.target_kl and kl / parts > config.target_kl:
+                break
+        self.policy.observe(data.obs[data.weight > 0])
+        self.updates += 1
+        means = (sums / max(taken, 1)).tolist()
+        names = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction", "grad_norm")
+        spread = torch.var(data.returns)
+        explained = 1.0 - torch.var(data.returns - data.values) / spread if float(spread) > 0 else torch.zeros(())
+        return {**dict(zip(names, means, strict=True)), "explained_variance": float(explained)}
+
+    def _step(self, part: Sequences) -> Tensor:
+        """One minibatch; policy loss, value loss, entropy, KL, share of clipped ratios, gradient norm."""
+        config, weight = self.config, part.weight / part.weight.sum().clamp_min(1.0)
+        heads, _ = self.policy(part.obs, part.carry, part.is_first, part.elapsed)
+        log_ratio = (log_prob(heads, part.axes, part.choices) - part.log_probs).clamp(-20.0, 20.0)
+        ratio = log_ratio.exp()
+        mean = (part.advantages * weight).sum()
+        std = ((part.advantages - mean).square() * weight).sum().sqrt()
+        advantage = (part.advantages - mean) / (std + 1e-8)
+        clipped = ratio.clamp(1.0 - config.clip, 1.0 + config.clip)
+        policy_loss = (torch.maximum(-advantage * ratio, -advantage * clipped) * weight).sum()
+        error = (heads.value - part.returns).square()
+        if config.clip_value:
+            near = part.values + (heads.value - part.values).clamp(-config.clip, config.clip)
+            error = torch.maximum(error, (near - part.returns).square())
+        value_loss = 0.5 * (error * weight).sum()
+        spread = (entropy(heads) * weight).sum()
+        loss = policy_loss + config.value_weight * value_loss - config.entropy_weight * spread
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), config.most_grad)
+        self.optimiser.step()
+        with torch.no_grad():
+            kl = ((ratio - 1.0 - log_ratio) * weight).sum()
+            cut = (((ratio - 1.0).abs() > config.clip) * weight).sum()
+            return torch.stack([policy_loss, value_loss, spread, kl, cut, norm]).detach()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights, the optimiser's moments, counters and random state, by name."""
+        found = {f"policy.{name}": t.detach().clone() for name, t in self.policy.state_dict().items()}
+        for name, parameter in self.policy.named_parameters():
+            for key, value in self.optimiser.state.get(parameter, {}).items():
+                found[f"adam.{name}.{key}"] = value.detach().clone()
+        found["ppo.updates"] = torch.tensor(self.updates)
+        found["ppo.random"] = self._random.get_state()
+        return found
+
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `tensors()` gave; raises WeightsError where names, shapes or types differ."""
+        own = self.policy.state_dict()
+        for name, tensor in own.items():
+            given = tensors.get(f"policy.{name}")
+            if given is None or given.shape != tensor.shape or given.dtype != tensor.dtype:
+                found = None if given is None else (tuple(given.shape), given.dtype)
+                raise WeightsError(f"policy.{name} is {found}, expected {(tuple(tensor.shape), tensor.dtype)}")
+        for name in ("ppo.updates", "ppo.random"):
+            if name not in tensors:
+                raise WeightsError(f"{name} is missing")
+        self.policy.load_state_dict({name: tensors[f"policy.{name}"] for name in own})
+        for name, parameter in self.policy.named_parameters():
+            keys = ("step", "exp_avg", "exp_avg_sq")
+            state = {key: tensors[f"adam.{name}.{key}"].clone() for key in keys if f"adam.{name}.{key}" in tensors}
+            if state and (len(state) != len(keys) or state["exp_avg"].shape != parameter.shape):
+                raise WeightsError(f"adam.{name}: its moments do not fit a parameter of shape {tuple(parameter.shape)}")
+            if state:
+                self.optimiser.state[parameter] = state
+        self.updates = int(tensors["ppo.updates"])
+        self._random.set_state(tensors["ppo.random"].to(torch.uint8))

@@ -1,0 +1,91 @@
+"""Actions as distributions: squashed Gaussian axes and masked choices, with exact log-probabilities.
+
+An axis is a = tanh(u), u ~ N(mean, std): log p(a) = log N(u) − log(1 − a²). Owns no parameters.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn import functional as F
+
+NEVER = -1e9
+_MOST = 1.0 - 1e-6
+_LOG_2PI = math.log(2.0 * math.pi)
+
+
+class Heads(msgspec.Struct, frozen=True, eq=False):
+    """What a policy says: mean, log_std [..., C] before tanh, logits of each branch [..., n], value [...].
+
+    `playing` [...] is 1 where the axes count and 0 where they do nothing; absent where they always count. A choice
+    that is not allowed has a logit of `NEVER`.
+    """
+
+    mean: Tensor
+    log_std: Tensor
+    logits: tuple[Tensor, ...]
+    value: Tensor
+    playing: Tensor | None = None
+
+
+def softplus_log_slope(u: Tensor) -> Tensor:
+    """log(1 − tanh²u), exact for large |u|."""
+    return 2.0 * (math.log(2.0) - u - F.softplus(-2.0 * u))
+
+
+def log_prob(heads: Heads, axes: Float[Tensor, "*B C"], choices: Int64[Tensor, "*B N"]) -> Float[Tensor, "*B"]:
+    """Log-probability of actions as executed: axes in −1 … 1 (cut at ±(1 − 1e-6)) and one index a branch."""
+    total = torch.zeros(heads.value.shape, dtype=heads.value.dtype, device=heads.value.device)
+    if heads.mean.shape[-1]:
+        u = torch.atanh(axes.clamp(-_MOST, _MOST))
+        z = (u - heads.mean) * torch.exp(-heads.log_std)
+        each = -0.5 * (z.square() + _LOG_2PI) - heads.log_std - softplus_log_slope(u)
+        total = total + _counted(heads, each.sum(-1))
+    for branch, logits in enumerate(heads.logits):
+        chosen = F.log_softmax(logits, -1).gather(-1, choices[..., branch : branch + 1])
+        total = total + chosen.squeeze(-1)
+    return total
+
+
+def entropy(heads: Heads, noise: Tensor | None = None) -> Float[Tensor, "*B"]:
+    """Entropy of the action; that of the axes is estimated from one sample, whose gradient is unbiased."""
+    total = torch.zeros(heads.value.shape, dtype=heads.value.dtype, device=heads.value.device)
+    if heads.mean.shape[-1]:
+        noise = torch.randn_like(heads.mean) if noise is None else noise
+        u = heads.mean + noise * torch.exp(heads.log_std)
+        each = 0.5 * (1.0 + _LOG_2PI) + heads.log_std + softplus_log_slope(u)
+        total = total + _counted(heads, each.sum(-1))
+    for logits in heads.logits:
+        logs = F.log_softmax(logits, -1)
+        total = total - (logs.exp() * logs).sum(-1)
+    return total
+
+
+def sample(heads: Heads) -> tuple[Float[Tensor, "*B C"], Int64[Tensor, "*B N"]]:
+    """Axes and choices, drawn from torch's generator."""
+    axes = torch.tanh(heads.mean + torch.randn_like(heads.mean) * torch.exp(heads.log_std))
+    picks = [torch.argmax(logits + _gumbel(logits), -1) for logits in heads.logits]
+    return axes, _stacked(heads, picks)
+
+
+def likeliest(heads: Heads) -> tuple[Float[Tensor, "*B C"], Int64[Tensor, "*B N"]]:
+    """tanh of the axes' means, and the likeliest choices."""
+    return torch.tanh(heads.mean), _stacked(heads, [torch.argmax(logits, -1) for logits in heads.logits])
+
+
+def _stacked(heads: Heads, picks: list[Tensor]) -> Tensor:
+    if not picks:
+        return torch.zeros((*heads.value.shape, 0), dtype=torch.int64, device=heads.value.device)
+    return torch.stack(picks, -1)
+
+
+def _gumbel(like: Tensor) -> Tensor:
+    return -torch.log(torch.empty_like(like).exponential_().clamp_min(1e-20))
+
+
+def _counted(heads: Heads, x: Tensor) -> Tensor:
+    return x if heads.playing is None else x * heads.playing

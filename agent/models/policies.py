@@ -1,0 +1,247 @@
+"""Policies that PPO trains, behind one signature: sequences of flat observations in, distributions and memory out.
+
+`PilotPolicy` is the pilot on its encoding written out flat; `FlatPolicy` takes any features; `FramePolicy` pictures.
+Each is called as (obs [S, L, D], carry [S, U], is_first [S, L], elapsed [S, L] in seconds) → (heads [S, L], carry).
+Memory is forgotten where is_first.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from agent.core.rollout import ActionSpec
+from agent.models.actor_critic import LOG_STD_RANGE, Pilot, PilotSizes
+from agent.models.encoder import RunningNorm
+from agent.models.heads import NEVER, Heads
+from agent.models.liquid import CfCCell
+
+TICKS_PER_S = 60.0
+LONGEST_TICKS = 30.0
+SMALL_PX = 36
+MENU_AT, PLAY_COLUMN = 16, 16
+_CHOOSING_COLUMNS = (MENU_AT + 5, MENU_AT + 7)
+
+
+class Policy(nn.Module):
+    """What the three have in common: `features` in, actions of `spec` out, `units` of memory (0: none)."""
+
+    features: int
+    spec: ActionSpec
+    units: int
+
+    def forward(
+        self,
+        obs: Float[Tensor, "S L D"],
+        carry: Float[Tensor, "S U"],
+        is_first: Bool[Tensor, "S L"],
+        elapsed: Float[Tensor, "S L"],
+    ) -> tuple[Heads, Float[Tensor, "S U"]]:
+        """Distributions of every step, and the memory after the last."""
+        raise NotImplementedError
+
+    def observe(self, obs: Float[Tensor, "B D"]) -> None:
+        """Take observations into the running normaliser, where there is one."""
+        raise NotImplementedError
+
+    def initial(self, rows: int) -> Float[Tensor, "S U"]:
+        """No memory."""
+        return torch.zeros(rows, self.units)
+
+
+def _unroll(
+    cell: CfCCell, seen: Tensor, carry: Tensor, is_first: Tensor, elapsed: Tensor
+) -> tuple[Float[Tensor, "S L U"], Float[Tensor, "S U"]]:
+    """Memory after each step."""
+    ticks = (elapsed * TICKS_PER_S).clamp(max=LONGEST_TICKS).unsqueeze(-1)
+    kept = (~is_first).to(seen.dtype).unsqueeze(-1)
+    steps = []
+    for t in range(seen.shape[1]):
+        carry = cell(seen[:, t], carry * kept[:, t], ticks[:, t])
+        steps.append(carry)
+    return torch.stack(steps, 1), carry
+
+
+class PilotPolicy(Policy):
+    """A `Pilot` on flat rows: self, tokens, mask, rings, cards; without pictures.
+
+    Branches: fire, ability, interact, card. In a menu axes and buttons do not count; a card counts where it is asked
+    for.
+    """
+
+    def __init__(self, sizes: PilotSizes) -> None:
+        super().__init__()
+        self.pilot = Pilot(sizes)
+        e = sizes.encoder
+        self._widths = [
+            e.self_features, e.tokens * e.token_features, e.tokens, e.rings, sizes.cards * sizes.card_features,
+        ]  # fmt: skip
+        self.features = sum(self._widths)
+        self.spec = ActionSpec(4, (2, 2, 2, sizes.cards))
+        self.units = sizes.units
+
+    def forward(
+        self,
+        obs: Float[Tensor, "S L D"],
+        carry: Float[Tensor, "S U"],
+        is_first: Bool[Tensor, "S L"],
+        elapsed: Float[Tensor, "S L"],
+    ) -> tuple[Heads, Float[Tensor, "S U"]]:
+        """Distributions of every step, and the memory after the last."""
+        rows, length = obs.shape[:2]
+        sizes = self.pilot.sizes
+        self_, tokens, mask, rings, cards = torch.split(obs.reshape(rows * length, -1), self._widths, 1)
+        tokens = tokens.reshape(-1, sizes.encoder.tokens, sizes.encoder.token_features)
+        cards = cards.reshape(-1, sizes.cards, sizes.card_features)
+        seen = self.pilot.encoder(self_, tokens, mask, rings, obs.new_zeros(rows * length, sizes.encoder.picture))
+        memory, carry = _unroll(self.pilot.memory, seen.reshape(rows, length, -1), carry, is_first, elapsed)
+        out = self.pilot.decide(seen, memory.reshape(rows * length, -1), cards)
+        playing = self_[:, PLAY_COLUMN]
+        choosing = self_[:, list(_CHOOSING_COLUMNS)].sum(1, keepdim=True) > 0
+        logits = [_button(out.buttons[:, b], playing) for b in range(3)]
+        first = torch.zeros_like(out.cards)
+        first[:, 1:] = NEVER
+        logits.append(torch.where(choosing, out.cards, first))
+
+        def shaped(x: Tensor) -> Tensor:
+            return x.reshape(rows, length, *x.shape[1:])
+
+        heads = Heads(
+            shaped(out.axes_mean), shaped(out.axes_log_std), tuple(shaped(x) for x in logits), shaped(out.value),
+            shaped(playing),
+        )  # fmt: skip
+        return heads, carry
+
+    def observe(self, obs: Float[Tensor, "B D"]) -> None:
+        """Self and rings are normalised."""
+        self_, _, _, rings, _ = torch.split(obs, self._widths, 1)
+        self.pilot.encoder.norm.update(torch.cat([self_, rings], 1))
+
+
+def _button(logit: Tensor, playing: Tensor) -> Tensor:
+    """Logits of up and down; in a menu only up."""
+    return torch.stack([torch.zeros_like(logit), torch.where(playing > 0, logit, NEVER)], -1)
+
+
+class FlatSizes(msgspec.Struct, frozen=True):
+    """Widths of a flat policy; `units` of memory, 0 for none."""
+
+    features: int
+    continuous: int
+    branches: tuple[int, ...]
+    hidden: int = 64
+    units: int = 0
+
+
+def _linear(inputs: int, outputs: int, gain: float = math.sqrt(2.0)) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
+    nn.init.orthogonal_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _tower(inputs: int, hidden: int, outputs: int, gain: float) -> nn.Sequential:
+    return nn.Sequential(
+        _linear(inputs, hidden), nn.Tanh(), _linear(hidden, hidden), nn.Tanh(), _linear(hidden, outputs, gain)
+    )
+
+
+class FlatPolicy(Policy):
+    """Two towers of two layers over normalised features, with an optional liquid memory before them."""
+
+    def __init__(self, sizes: FlatSizes) -> None:
+        super().__init__()
+        self.sizes, self.units, self.features = sizes, sizes.units, sizes.features
+        self.spec = ActionSpec(sizes.continuous, sizes.branches)
+        self.norm = RunningNorm(sizes.features)
+        self.memory = CfCCell(sizes.features, sizes.units) if sizes.units else None
+        joined = sizes.features + sizes.units
+        self.actor = _tower(joined, sizes.hidden, self.spec.width, 0.01)
+        self.critic = _tower(joined, sizes.hidden, 1, 1.0)
+        self.log_std = nn.Parameter(torch.full((sizes.continuous,), -0.5))
+
+    def forward(
+        self,
+        obs: Float[Tensor, "S L D"],
+        carry: Float[Tensor, "S U"],
+        is_first: Bool[Tensor, "S L"],
+        elapsed: Float[Tensor, "S L"],
+    ) -> tuple[Heads, Float[Tensor, "S U"]]:
+        """Distributions of every step, and the memory after the last."""
+        seen = self.norm(obs)
+        if self.memory is not None:
+            memory, carry = _unroll(self.memory, seen, carry, is_first, elapsed)
+            seen = torch.cat([seen, memory], -1)
+        return split_heads(self.spec, self.actor(seen), self.log_std, self.critic(seen).squeeze(-1)), carry
+
+    def observe(self, obs: Float[Tensor, "B D"]) -> None:
+        """All features are normalised."""
+        self.norm.update(obs)
+
+
+def split_heads(spec: ActionSpec, out: Tensor, log_std: Tensor, value: Tensor) -> Heads:
+    """A row of outputs as the axes' means and the logits of each branch."""
+    mean, *logits = torch.split(out, [spec.continuous, *spec.branches], -1)
+    return Heads(mean, log_std.clamp(*LOG_STD_RANGE).expand_as(mean), tuple(logits), value)
+
+
+class FrameSizes(msgspec.Struct, frozen=True):
+    """A picture of `height` × `width` with `channels`, and the widths behind it."""
+
+    height: int
+    width: int
+    branches: tuple[int, ...]
+    channels: int = 3
+    filters: int = 16
+    hidden: int = 128
+
+
+class FramePolicy(Policy):
+    """A convolutional actor-critic over one picture, 0 … 255, rows of [height, width, channel] written flat.
+
+    One layer for pictures of less than `SMALL_PX`, those of Mnih et al. 2015 for others.
+    """
+
+    def __init__(self, sizes: FrameSizes) -> None:
+        super().__init__()
+        self.sizes, self.units = sizes, 0
+        self.features = sizes.height * sizes.width * sizes.channels
+        self.spec = ActionSpec(0, sizes.branches)
+        if min(sizes.height, sizes.width) < SMALL_PX:
+            layers = [(sizes.channels, sizes.filters, 3, 1)]
+        else:
+            layers = [(sizes.channels, 32, 8, 4), (32, 64, 4, 2), (64, 64, 3, 1)]
+        body: list[nn.Module] = []
+        height, width = sizes.height, sizes.width
+        for inputs, outputs, size, stride in layers:
+            convolution = nn.Conv2d(inputs, outputs, size, stride)
+            nn.init.orthogonal_(convolution.weight, math.sqrt(2.0))
+            if convolution.bias is not None:
+                nn.init.zeros_(convolution.bias)
+            body += [convolution, nn.ReLU()]
+            height, width = (height - size) // stride + 1, (width - size) // stride + 1
+        places = layers[-1][1] * height * width
+        self.body = nn.Sequential(*body, nn.Flatten(), _linear(places, sizes.hidden), nn.ReLU())
+        self.actor = _linear(sizes.hidden, self.spec.width, 0.01)
+        self.critic = _linear(sizes.hidden, 1, 1.0)
+
+    def forward(
+        self,
+        obs: Float[Tensor, "S L D"],
+        carry: Float[Tensor, "S U"],
+        is_first: Bool[Tensor, "S L"],
+        elapsed: Float[Tensor, "S L"],
+    ) -> tuple[Heads, Float[Tensor, "S U"]]:
+        """Distributions of every step; there is no memory."""
+        s = self.sizes
+        picture = obs.reshape(-1, s.height, s.width, s.channels).permute(0, 3, 1, 2) * (1.0 / 255.0)
+        body = self.body(picture).reshape(*obs.shape[:2], -1)
+        log_std = obs.new_zeros(0)
+        return split_heads(self.spec, self.actor(body), log_std, self.critic(body).squeeze(-1)), carry
+
+    def observe(self, obs: Float[Tensor, "B D"]) -> None:
+        """Pictures are scaled by a constant."""

@@ -1,0 +1,244 @@
+"""Many runs of the arena as one batch: what a pilot observes of each, and its actions carried out.
+
+The same encoding, decisions and menu times as a served pilot in lock-step, without screens and without a socket: a
+decision every `ticks` ticks of play and one when a menu opens; a card costs the ticks that its presses take. Owns
+the runs' seeds and the shaped reward; no picture.
+
+Shaped reward of a decision: the table of `control.reward`, and `SECOND` for each second of play.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from agent.control import encode
+from agent.control.menus import PRESS_EVERY
+from agent.control.reward import DAMAGE_SHARE, DEATH, KILL, LEVEL, WIN
+from agent.control.score import CAP_S
+from agent.core.types import FloatArray
+from agent.games.arena import state as layout
+from agent.games.arena import view
+from agent.games.arena.stats import MAX_HP
+from agent.games.arena.step import tick
+from agent.games.arena.world import Worlds
+
+SECOND: Final = 0.02
+TICK_S: Final = 1.0 / 60.0
+_TAKES: Final = (layout.LEVEL_UP, layout.ENCOUNTER)
+
+
+class EndedRun(msgspec.Struct, frozen=True):
+    """One finished run of a batch."""
+
+    score_s: float
+    won: bool
+    kills: int
+    level: int
+    decisions: int
+
+
+class Outcome(msgspec.Struct, frozen=True, eq=False):
+    """What one decision of each run led to, [N]; `ended` are the runs that finished with it.
+
+    is_last: the run is over, by death or win where is_terminal, else cut at the score's cap. A run that is over has
+    begun anew.
+    """
+
+    reward: FloatArray
+    is_last: NDArray[np.bool_]
+    is_terminal: NDArray[np.bool_]
+    ended: list[EndedRun]
+
+
+def run_seed(seed: int, run: int) -> int:
+    """The world's seed of run `run` of a game with this seed, as `ArenaGame` begins it."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {run}".encode()).digest()[:8], "little")
+
+
+class ArenaBatch:
+    """`count` runs side by side; `observed` is the batch that the next actions answer."""
+
+    def __init__(self, count: int, seed: int, *, ticks: int = 4) -> None:
+        self.count, self.ticks = count, ticks
+        self.worlds = Worlds(count)
+        self.observed = encode.Encoded.empty(count)
+        self.elapsed: FloatArray = np.zeros(count, np.float32)
+        self.is_first = np.ones(count, np.bool_)
+        self.choosing = np.zeros(count, np.bool_)
+        self._offered = np.zeros(count, np.bool_)
+        self.captions: list[list[str]] = [[] for _ in range(count)]
+        self.axes: FloatArray = np.zeros((count, 4), np.float32)
+        self.buttons = np.zeros((count, 3), np.int32)
+        self._counters = np.zeros((count, 4), np.float64)
+        self._decisions = np.zeros(count, np.int64)
+        self._seed, self._next = seed, 0
+        for row in range(count):
+            self._begin(row)
+        self._observe()
+
+    @property
+    def records(self) -> NDArray[Any]:
+        """The worlds; see `games.arena.state.WORLD`."""
+        return self.worlds.records
+
+    def flat(self) -> FloatArray:
+        """What is observed as rows [N, D] of a `PilotPolicy`."""
+        o, n = self.observed, self.count
+        parts = (o.self_, o.tokens.reshape(n, -1), o.mask, o.rings, o.cards.reshape(n, -1))
+        rows: FloatArray = np.concatenate(parts, 1)
+        return rows
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Everything that the runs' future depends on."""
+        return {
+            "records": self.records.view(np.uint8).reshape(self.count, -1), "elapsed": self.elapsed,
+            "is_first": self.is_first, "axes": self.axes, "buttons": self.buttons, "counters": self._counters,
+            "decisions": self._decisions, "next": np.array([self._seed, self._next]),
+        }  # fmt: skip
+
+    def load_tensors(self, tensors: dict[str, NDArray[Any]]) -> None:
+        """Take up what `tensors()` gave; raises KeyError or ValueError where it does not fit."""
+        own = self.tensors()
+        for name, array in own.items():
+            if tensors[name].shape != array.shape:
+                raise ValueError(f"{name} is {tensors[name].shape}, expected {array.shape}")
+        for name, array in own.items():
+            array[:] = tensors[name]
+        self._seed, self._next = tensors["next"].tolist()
+        self._observe(begun=False)
+
+    @property
+    def in_menu(self) -> NDArray[np.bool_]:
+        """Runs that wait for a choice; where `choosing`, one of three cards."""
+        waits: NDArray[np.bool_] = self.records["phase"] != layout.PLAY
+        return waits
+
+    def _begin(self, row: int) -> None:
+        self.worlds.reset(row, run_seed(self._seed + self._next, 0))
+        self._next += 1
+        self.is_first[row] = True
+        self.elapsed[row] = 0.0
+        self.axes[row] = 0.0
+        self.buttons[row] = 0
+        self._decisions[row] = 0
+
+    def step(self, axes: FloatArray, buttons: NDArray[np.int32], cards: NDArray[np.int32]) -> Outcome:
+        """Carry out one decision of each run: axes [N, 4] in −1 … 1, buttons [N, 3], and card [N] where it chooses."""
+        choice = np.where(self.choosing, cards, 0).astype(np.int32)
+        playing = ~self.in_menu
+        self.axes[playing], self.buttons[playing] = axes[playing], buttons[playing]
+        self.is_first[:] = False
+        _advance(
+            self.records, self.worlds.catalog.rules, self.worlds.controls, self.axes, self.buttons, choice, self.ticks,
+            self.elapsed, PRESS_EVERY,
+        )  # fmt: skip
+        self._decisions += 1
+        outcome = self._outcome(playing)
+        for row in np.flatnonzero(outcome.is_last):
+            self._begin(int(row))
+        self._observe()
+        return outcome
+
+    def _outcome(self, playing: NDArray[np.bool_]) -> Outcome:
+        before = self._counters
+        phase = self.records["phase"]
+        terminal = (phase == layout.DEAD) | (phase == layout.WON)
+        last = terminal | (self.records["time_s"] >= CAP_S)
+        now = self._counted()
+        change = now - before
+        most = np.maximum(self.records["stats"][:, MAX_HP], 1.0)
+        reward = KILL * change[:, 0] + LEVEL * np.maximum(change[:, 1], 0.0) + DAMAGE_SHARE * change[:, 2] / most
+        reward += SECOND * change[:, 3]
+        reward += np.where(phase == layout.DEAD, DEATH, np.where(phase == layout.WON, WIN, 0.0))
+        ended = [self._ended(int(row)) for row in np.flatnonzero(last)]
+        self._counters = now
+        return Outcome(reward.astype(np.float32), last, terminal, ended)
+
+    def _counted(self) -> NDArray[np.float64]:
+        r = self.records
+        level = r["level"] + r["level_xp"].astype(np.float64) / r["next_xp"]
+        return np.stack([r["kills"].astype(np.float64), level, r["taken"], r["time_s"]], axis=1)
+
+    def _ended(self, row: int) -> EndedRun:
+        world = self.records[row]
+        won = int(world["phase"]) == layout.WON
+        score_s = CAP_S if won else min(float(world["time_s"]), CAP_S)
+        return EndedRun(score_s, won, int(world["kills"]), int(world["level"]), int(self._decisions[row]))
+
+    def _observe(self, *, begun: bool = True) -> None:
+        first = self.is_first
+        if begun and first.any():
+            self._counters[first] = self._counted()[first]
+        o = self.observed
+        _encode(
+            self.records, self.worlds.catalog.rules, self.elapsed, self.axes, self.buttons,
+            o.self_, o.tokens, o.mask, o.rings,
+        )  # fmt: skip
+        phase = self.records["phase"]
+        o.cards[self._offered] = 0.0
+        self.choosing = np.isin(phase, _TAKES)
+        self._offered = self.choosing | (phase == layout.CHEST)
+        for row in np.flatnonzero(self._offered):
+            self.captions[row] = self.worlds.offers(int(row))
+            for card, caption in enumerate(self.captions[row]):
+                o.cards[row, card] = encode.caption_features(caption)
+
+
+@njit(cache=True)
+def _advance(
+    worlds: Any, rules: Any, controls: Any, axes: Any, buttons: Any, choice: Any, ticks: int, elapsed: Any, press: int
+) -> None:
+    """Play each world up to `ticks` ticks, or make its choice; `elapsed` [N] becomes the ticks that this takes."""
+    for w in range(worlds.shape[0]):
+        s, c = worlds[w], controls[w]
+        if s.phase != layout.PLAY:
+            c.choice = choice[w]
+            tick(s, rules, c)
+            c.choice = layout.NONE
+            elapsed[w] = press * (choice[w] + 1)
+            continue
+        c.choice = layout.NONE
+        c.move_x, c.move_y, c.look_x, c.look_y = axes[w, 0], axes[w, 1], axes[w, 2], axes[w, 3]
+        c.jump, c.slide, c.interact = buttons[w, 0], buttons[w, 1], buttons[w, 2]
+        done = 0
+        while done < ticks and s.phase == layout.PLAY:
+            tick(s, rules, c)
+            done += 1
+        elapsed[w] = done
+
+
+@njit(cache=True)
+def _encode(
+    worlds: Any, rules: Any, elapsed: Any, axes: Any, buttons: Any, self_: Any, tokens: Any, mask: Any, rings: Any
+) -> None:
+    """`encode.encode_state` without cards, for every world; arguments have the types that they have there."""
+    for w in range(worlds.shape[0]):
+        s = worlds[w]
+        enemies, kinds, object_kinds, places = view.seen(s, rules)
+        x, y, z, yaw = float(s.x), float(s.y), float(s.z), float(s.yaw)
+        encode.fill_tokens(
+            x, y, z, yaw, enemies, kinds, object_kinds, places, tokens[w], mask[w],
+            rings[w].reshape(encode.SECTORS, encode.RING_FEATURES),
+        )  # fmt: skip
+        menu = 0
+        if s.phase == layout.LEVEL_UP:
+            menu = 5
+        elif s.phase == layout.CHEST:
+            menu = 6
+        elif s.phase == layout.ENCOUNTER:
+            menu = 7
+        held = buttons[w, 0] + 2 * buttons[w, 1] + 4 * buttons[w, 2]
+        last = (float(axes[w, 0]), float(axes[w, 1]), float(axes[w, 2]), float(axes[w, 3]))
+        encode.fill_self(
+            self_[w], x, z, yaw, float(s.pitch), (float(s.vx), float(s.vy), float(s.vz)), float(s.hp),
+            float(s.stats[MAX_HP]), float(s.time_s),
+            (float(s.level), float(s.level_xp / s.next_xp), float(s.kills), float(math.floor(s.gold))),
+            len(enemies), menu, elapsed[w] * TICK_S, last, held,
+        )  # fmt: skip

@@ -1,0 +1,120 @@
+"""A playing agent, a sealed file dropped into its weights folder, and one that is not sealed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from agent.control.untrained import untrained_tensors
+from agent.runtime.weights import WeightsStore
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Playing:
+    """A running `play` with its page's address."""
+
+    def __init__(self, child: subprocess.Popen[str], port: int) -> None:
+        self.child, self.port = child, port
+
+    def status(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/status", timeout=5) as answer:
+            return dict(json.load(answer))
+
+
+@contextlib.contextmanager
+def playing(*arguments: str, folder: Path, token: str = "t" * 43) -> Iterator[Playing]:
+    environ = os.environ | {"METABONK_WEIGHTS_DIR": str(folder), "METABONK_HTTP_TOKEN": token}
+    command = [sys.executable, "-m", "agent", "play", "--http-port", "0", "--no-open-page", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        try:
+            said = []
+            for line in child.stderr:
+                said.append(line)
+                if match := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
+                    break
+            else:
+                raise AssertionError("".join(said))
+            yield Playing(child, int(match[1]))
+        finally:
+            child.terminate()
+            child.stderr.read()
+            child.wait(20)
+
+
+def until(holds: Any, seconds: float) -> float:
+    """Seconds until `holds()`; fails after `seconds`."""
+    start = time.monotonic()
+    while not holds():
+        assert time.monotonic() - start < seconds
+        time.sleep(0.02)
+    return time.monotonic() - start
+
+
+@pytest.mark.slow
+def test_a_sealed_file_is_live_within_a_second_and_one_without_manifest_is_refused(tmp_path: Path) -> None:
+    folder, made = tmp_path / "weights", tmp_path / "made.safetensors"
+    save_file(untrained_tensors(7), made)
+    with playing("--game", "arena", "--policy", "pilot", folder=folder) as agent:
+        until(lambda: agent.status()["games"][0]["link"]["acted"] > 10, 60)
+        assert agent.status()["policy_version"] == 1
+        shutil.copy(made, folder / "mine.safetensors")
+        until(lambda: "mine.safetensors" in agent.status()["weights"]["refused"], 2)
+        assert "python -m agent weights seal" in agent.status()["weights"]["refused"]["mine.safetensors"]
+        seal = [sys.executable, "-m", "agent", "weights", "seal", str(made)]
+        assert subprocess.run(seal, cwd=ROOT, check=False).returncode == 0
+        shutil.copy(f"{made}.json", folder / "mine.safetensors.json")
+        assert until(lambda: agent.status()["policy_version"] == 2, 5) <= 1.2
+        status = agent.status()
+        assert status["weights"]["refused"] == {} and status["parts"]["parked"] == {}
+    _, stored = WeightsStore(folder).load("pilot")
+    assert all((stored[name] == tensor).all() for name, tensor in load_file(made).items())
+
+
+def test_what_is_no_pilot_cannot_be_sealed(tmp_path: Path) -> None:
+    tensors = untrained_tensors(0)
+    save_file({k: v for k, v in tensors.items() if k != "trunk.0.bias"}, tmp_path / "a.safetensors")
+    (tmp_path / "b.safetensors").write_bytes(b"x" * 100)
+    for name, reason in (("a", "trunk.0"), ("b", "not a safetensors file"), ("c", "no such file")):
+        command = [sys.executable, "-m", "agent", "weights", "seal", str(tmp_path / f"{name}.safetensors")]
+        done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+        assert done.returncode == 2 and reason in " ".join(done.stderr.split())
+    assert not list(tmp_path.glob("*.json"))
+
+
+@pytest.mark.slow
+def test_the_pilot_learns_from_the_game_that_it_plays_and_every_step_names_its_version(tmp_path: Path) -> None:
+    with playing("--game", "arena", "--policy", "untrained-pilot", "--games", "4", folder=tmp_path) as agent:
+        until(lambda: agent.status()["policy_version"] >= 2, 90)
+        status = agent.status()
+        assert status["learning"]["rollouts"] >= 1 and status["learning"]["overflowed"] >= 0
+        losses = status["learner"]["losses"]["untrained-pilot"]
+        assert losses.keys() >= {"policy_loss", "value_loss", "entropy", "wm_recon", "wm_reward", "wm_kl"}
+        assert abs(losses["approx_kl"]) < 0.05 and losses["wm_kl"] >= 0
+        assert status["parts"] == {"faults": {}, "parked": {}} and status["weights"]["rollbacks"] == []
+
+
+@pytest.mark.slow
+def test_play_without_learning_says_so_to_workers_and_starts_no_learner(tmp_path: Path) -> None:
+    with playing("--game", "arena", "--policy", "kiter", "--no-learn", folder=tmp_path) as agent:
+        headers = {"Authorization": f"Bearer {'t' * 43}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"http://127.0.0.1:{agent.port}/push_rollout", b"{}", headers)
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request, timeout=5)
+        assert caught.value.code == 503 and b"--no-learn" in caught.value.read()
+        assert "learner" not in agent.status()
