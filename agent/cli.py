@@ -61,8 +61,7 @@ def play(
     """Play a game over its socket, in real time.
 
     Args:
-        game: auto, arena, gym:[MODULE:]ID, bonklink://[HOST][:PORT], pipe://NAME or research://INSTANCE. auto is a game
-            that answers at the configured port or at 5555, else the arena.
+        game: auto (a game that answers, else the arena), arena, gym:ID, bonklink://HOST:PORT, pipe://NAME, research://N.
         games: How many games at once; with a port they are at PORT, PORT+1, …
         policy: random, kiter, or a name that contains pilot.
         weights: A sealed .safetensors file for the policy.
@@ -81,26 +80,25 @@ def play(
     """
     from agent.play import PlayRequest, play_session
 
-    return play_session(
-        PlayRequest(
-            game=game,
-            games=games,
-            policy=policy,
-            weights=weights,
-            seconds=seconds,
-            episodes=episodes,
-            seed=seed,
-            report=report,
-            http_port=http_port,
-            http=http,
-            open_page=open_page,
-            lock_step=lock_step,
-            calibration=calibration,
-            learn=learn,
-            capture_px=_size(capture),
-            config=config,
-        )
+    request = PlayRequest(
+        game=game,
+        games=games,
+        policy=policy,
+        weights=weights,
+        seconds=seconds,
+        episodes=episodes,
+        seed=seed,
+        report=report,
+        http_port=http_port,
+        http=http,
+        open_page=open_page,
+        lock_step=lock_step,
+        calibration=calibration,
+        learn=learn,
+        capture_px=_size(capture),
+        config=config,
     )
+    return play_session(request)
 
 
 @app.command
