@@ -61,7 +61,7 @@ def play(
     """Play a game over its socket, in real time.
 
     Args:
-        game: auto (a game that answers, else the arena), arena, gym:ID, bonklink://HOST:PORT, pipe://NAME, research://N.
+        game: auto (a game that answers, or the arena), arena, gym:ID, bonklink://HOST:PORT, pipe://NAME, research://N
         games: How many games at once; with a port they are at PORT, PORT+1, …
         policy: random, kiter, or a name that contains pilot.
         weights: A sealed .safetensors file for the policy.
