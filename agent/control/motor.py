@@ -2,9 +2,9 @@
 
 Owns sampling and the carry of each game; the network is `control.reflex`, which computes what
 `models.actor_critic.Pilot` is trained to. It decides every few ticks of the game (`decision_ticks`, which its weights
-carry), once more when a menu opens and when it closes: then its memory goes on, and buttons and noise are drawn. Between
-decisions the axes follow what is seen, so that every action is computed from the observation that it claims. Menus are
-driven through focus and submit; which card to take is the network's choice.
+carry), once more when a menu opens and when it closes: then its memory goes on, and buttons and noise are drawn.
+Between decisions the axes follow what is seen, so that every action is computed from the observation that it claims.
+Menus are driven through focus and submit; which card to take is the network's choice.
 """
 
 from __future__ import annotations
@@ -173,17 +173,21 @@ class GameCarry(msgspec.Struct):
 
 
 class Motor:
-    """A pilot as a policy. `explore` samples choices; without it the most likely ones are taken."""
+    """A pilot as a policy. `explore` samples choices; without it the most likely ones are taken.
+
+    `hold` keeps the axes between decisions, as training in a batch does.
+    """
 
     kind = KIND
 
     def __init__(
-        self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot", way: str | None = None
-    ) -> None:
+        self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot", way: str | None = None,
+        hold: bool = False,
+    ) -> None:  # fmt: skip
         self.name = name
         self.recorder: Recorder | None = None
         self.chosen, self.tensors, self.version = checked_path(tensors, name, way), tensors, 0
-        self._explore = explore
+        self._explore, self._hold = explore, hold
         self._random = np.random.default_rng(seed)
         self._batch = encode.Encoded.empty(1)
 
@@ -254,7 +258,7 @@ class Motor:
         if due:
             carry.last = action = self._play(carry, observation)
         else:
-            action = self._between(carry, state)
+            action = carry.last if self._hold else self._between(carry, state)
         return msgspec.structs.replace(action, answers=observation.sequence)
 
     def _decision(self, carry: GameCarry, state: GameState) -> tuple[Decision, FloatArray, float]:

@@ -19,7 +19,6 @@ from agent.models.policies import PilotPolicy
 from agent.runtime.arena_batch import ArenaBatch
 from agent.runtime.arena_teacher import Teacher
 
-
 torch.set_num_threads(1)
 
 
@@ -35,7 +34,7 @@ def eager(seed: int) -> dict[str, Any]:
 
 def served(tensors: dict[str, Any], seed: int, ticks: int) -> list[tuple[Any, ...]]:
     """A run by the motor in lock-step: world, menu and encoding after each tick of play."""
-    game, motor = ArenaGame(), Motor(tensors)
+    game, motor = ArenaGame(), Motor(tensors, hold=True)
     game.reset(seed, start="run")
     carry, found = motor.initial(1), []
     for tick in range(ticks):
