@@ -43,7 +43,7 @@ def play(
     *,
     game: str = "auto",
     games: int = 1,
-    policy: str = "kiter",
+    policy: str = "pilot",
     weights: Path | None = None,
     seconds: float | None = None,
     episodes: int | None = None,
@@ -62,7 +62,7 @@ def play(
         game: auto, arena, gym:[MODULE:]ID, bonklink://[HOST][:PORT] or pipe://NAME. auto is a game that answers at the
             configured port or at 5555, else the arena.
         games: How many games at once; with a port they are at PORT, PORT+1, …
-        policy: random, kiter, or a name that contains pilot.
+        policy: random, kiter, or a name that contains pilot: the shipped weights, unless it contains untrained.
         weights: A sealed .safetensors file for the policy.
         seconds: Stop after this long; without it, play until interrupted.
         episodes: Stop after this many finished episodes.
@@ -160,7 +160,7 @@ def evaluate(
     """Measure a policy: returns, survival times, kills and levels of whole episodes.
 
     Args:
-        policy: random, kiter, or a name that contains pilot.
+        policy: random, kiter, or a name that contains pilot: the shipped weights, unless it contains untrained.
         game: arena or gym:[MODULE:]ID in lock-step, as fast as possible; with --real-time any game.
         episodes: How many; each begins at the start of a run.
         seed: Episode k plays seed + k. Same seed, same report, but for keys named wall or latency.

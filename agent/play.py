@@ -31,7 +31,7 @@ class PlayRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     game: str = "auto"
     games: int = 1
-    policy: str = "kiter"
+    policy: str = "pilot"
     weights: Path | None = None
     seconds: float | None = None
     episodes: int | None = None
