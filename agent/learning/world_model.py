@@ -3,7 +3,9 @@
 Loss, as in DreamerV3 (Hafner et al., Nature 2025): squared error of the reconstructed observation, two-hot reward,
 Bernoulli continuation, allowed choices where choices can be forbidden, and KL in two parts: the prior learns from the
 posterior (weight 1) and the posterior from the prior (weight 0.1), each free below `free_nats`. A truncated episode is
-no death: only `terminated` lowers the continuation. Owns no actor.
+no death: only `terminated` lowers the continuation. Nothing arrived with an episode's first observation, so its reward
+is not learned: a reward of 0 there would tell the model where episodes begin anew, which is what continuation is for.
+Owns no actor.
 """
 
 from __future__ import annotations
@@ -102,7 +104,9 @@ def world_loss(
     seen = model.observe(data.before, data.obs, data.actions, data.is_first)
     features = seen.latent.features()
     recon = (model.decoder(features) - data.obs).square().sum(-1).mean()
-    reward = two_hot_loss(model.reward(features), data.rewards, model.bins).mean()
+    counts = (~data.is_first).float()
+    reward = two_hot_loss(model.reward(features), data.rewards, model.bins)
+    reward = (reward * counts).sum() / counts.sum().clamp_min(1.0)
     proceed = F.binary_cross_entropy_with_logits(model.proceed(features).squeeze(-1), (~data.is_terminal).float())
     for_prior, for_posterior, divergence = balanced_kl(seen, config.free_nats)
     kl = config.dyn_weight * for_prior.mean() + config.rep_weight * for_posterior.mean()
