@@ -230,6 +230,39 @@ def train(
 
 
 @app.command
+def quantize(
+    weights: Path,
+    /,
+    *,
+    format_: Annotated[Literal["int8", "int4", "nvfp4"], Parameter(name="--format")] = "int8",
+    out: Path | None = None,
+    episodes: int = 30,
+    seed: int = 0,
+) -> int:
+    """Round a pilot's weights; refused where the rounded pilot plays worse on the same seeded episodes of the arena.
+
+    Args:
+        weights: A sealed .safetensors file of full precision.
+        format_: int8 for a processor; int4 (compressed-tensors) or nvfp4 (ModelOpt) for a card.
+        out: The new file. Default: beside the old one, with the format in its name.
+        episodes: How many each of the two plays, at least 20.
+        seed: Episode k plays seed + k.
+    """
+    from agent.core.clock import SystemClock
+    from agent.games.arena.game import ArenaGame
+    from agent.runtime.quantize import quantize as run_quantize
+
+    console = Console(stderr=True)
+    path = weights.with_name(f"{weights.stem}-{format_}.safetensors") if out is None else out
+    run_quantize(
+        weights, format_, path, ArenaGame(), SystemClock(), episodes=episodes, seed=seed,
+        say=lambda text: console.print(text, highlight=False),
+    )  # fmt: skip
+    print(path)
+    return 0
+
+
+@app.command
 def doctor(*, game_dir: Path | None = None, config: Path | None = None) -> int:
     """Look for what would keep the agent from playing well; one line a fault, with its remedy.
 
