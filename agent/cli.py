@@ -61,8 +61,7 @@ def play(
     """Play a game over its socket, in real time.
 
     Args:
-        game: auto, arena, gym:[MODULE:]ID, bonklink://[HOST][:PORT], pipe://NAME or research://INSTANCE. auto is a game
-            that answers at the configured port or at 5555, else the arena.
+        game: auto (a game that answers, or the arena), arena, gym:ID, bonklink://HOST:PORT, pipe://NAME, research://N
         games: How many games at once; with a port they are at PORT, PORT+1, …
         policy: random, kiter, or a name that contains pilot: the shipped weights, unless it contains untrained.
         weights: A sealed .safetensors file for the policy.
@@ -81,26 +80,25 @@ def play(
     """
     from agent.play import PlayRequest, play_session
 
-    return play_session(
-        PlayRequest(
-            game=game,
-            games=games,
-            policy=policy,
-            weights=weights,
-            seconds=seconds,
-            episodes=episodes,
-            seed=seed,
-            report=report,
-            http_port=http_port,
-            http=http,
-            open_page=open_page,
-            lock_step=lock_step,
-            calibration=calibration,
-            learn=learn,
-            capture_px=_size(capture),
-            config=config,
-        )
+    request = PlayRequest(
+        game=game,
+        games=games,
+        policy=policy,
+        weights=weights,
+        seconds=seconds,
+        episodes=episodes,
+        seed=seed,
+        report=report,
+        http_port=http_port,
+        http=http,
+        open_page=open_page,
+        lock_step=lock_step,
+        calibration=calibration,
+        learn=learn,
+        capture_px=_size(capture),
+        config=config,
     )
+    return play_session(request)
 
 
 @app.command
@@ -229,6 +227,39 @@ def train(
         lesson_steps = steps // 3 if game == "arena" else 0
     request = TrainRequest(game, steps, seed, out, resume, lesson_steps, copies)
     return run_training(request, SystemClock(), Console(stderr=True))
+
+
+@app.command
+def quantize(
+    weights: Path,
+    /,
+    *,
+    format_: Annotated[Literal["int8", "int4", "nvfp4"], Parameter(name="--format")] = "int8",
+    out: Path | None = None,
+    episodes: int = 30,
+    seed: int = 0,
+) -> int:
+    """Round a pilot's weights; refused where the rounded pilot plays worse on the same seeded episodes of the arena.
+
+    Args:
+        weights: A sealed .safetensors file of full precision.
+        format_: int8 for a processor; int4 (compressed-tensors) or nvfp4 (ModelOpt) for a card.
+        out: The new file. Default: beside the old one, with the format in its name.
+        episodes: How many each of the two plays, at least 20.
+        seed: Episode k plays seed + k.
+    """
+    from agent.core.clock import SystemClock
+    from agent.games.arena.game import ArenaGame
+    from agent.runtime.quantize import quantize as run_quantize
+
+    console = Console(stderr=True)
+    path = weights.with_name(f"{weights.stem}-{format_}.safetensors") if out is None else out
+    run_quantize(
+        weights, format_, path, ArenaGame(), SystemClock(), episodes=episodes, seed=seed,
+        say=lambda text: console.print(text, highlight=False),
+    )  # fmt: skip
+    print(path)
+    return 0
 
 
 @app.command

@@ -45,6 +45,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     instructions: int = 0
     opcodes: dict[str, int] = {}
     mma: list[str] = []
+    waits: bool = False
     error: str = ""
 
 
@@ -63,8 +64,7 @@ def compile_launch(launch: Launch, arch: int) -> Any:
         constexprs={(names.index(n),): v for n, v in told.constants.items()},
         attrs={(names.index(n),): [["tt.divisibility", 16]] for n in told.aligned},
     )
-    options = {"num_warps": launch.warps, "num_stages": launch.stages}
-    return triton.compile(source, target=GPUTarget("cuda", arch, 32), options=options)
+    return triton.compile(source, target=GPUTarget("cuda", arch, 32), options=launch.options())
 
 
 def _tool(name: str, *arguments: str) -> str:
@@ -108,6 +108,7 @@ def facts(specimen: str, launch: Launch, chosen: Plan, arch: int) -> Facts:
         shared=int(made.metadata.shared),
         tmem=int(getattr(made.metadata, "tmem_size", 0) or 0),
         mma=sorted(set(_PTX_MMA.findall(made.asm["ptx"]))),
+        waits="griddepcontrol.wait" in made.asm["ptx"],
         **describe_cubin(made.asm["cubin"]),
     )
 

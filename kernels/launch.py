@@ -34,10 +34,15 @@ class Launch(msgspec.Struct, frozen=True, eq=False):
     constants: dict[str, Any]
     warps: int
     stages: int
+    pdl: bool = False
 
     def run(self) -> None:
         """Launch on the current device, or step through it in Triton's interpreter."""
-        self.kernel[self.grid](**self.arguments, **self.constants, num_warps=self.warps, num_stages=self.stages)
+        self.kernel[self.grid](**self.arguments, **self.constants, **self.options())
+
+    def options(self) -> dict[str, Any]:
+        """What the compiler and the launcher are told beside the arguments."""
+        return {"num_warps": self.warps, "num_stages": self.stages} | ({"launch_pdl": True} if self.pdl else {})
 
     def signature(self) -> Signature:
         """Types and alignments as Triton's own launcher would derive them."""

@@ -19,7 +19,11 @@ MOST_ROWS = 64
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """A kernel with its tile. `opcode` must occur in its machine code and none of `forbidden` may; "" needs none."""
+    """A kernel with its tile. `opcode` must occur in its machine code and none of `forbidden` may; "" needs none.
+
+    pdl: the kernel is launched before the one in front of it has ended, and waits on the card (programmatic dependent
+    launch, sm_90 and newer).
+    """
 
     kernel: str
     rows: int
@@ -27,6 +31,7 @@ class Plan(msgspec.Struct, frozen=True):
     warps: int
     stages: int
     opcode: str = ""
+    pdl: bool = False
     forbidden: tuple[str, ...] = ()
 
     def path(self) -> str:

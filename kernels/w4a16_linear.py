@@ -29,7 +29,8 @@ OP = "w4a16_linear"
 @jit
 def w4a16_gemv(
     x: Value, words: Value, scales: Value, zeros: Value, bias: Value, y: Value, N: Value, K: Value, VECTORS: Value,
-    GROUP: constexpr, ZEROS: constexpr, BIAS: constexpr, ACT: constexpr, BN: constexpr, BW: constexpr,
+    GROUP: constexpr, ZEROS: constexpr, BIAS: constexpr, ACT: constexpr, PDL: constexpr, BN: constexpr,
+    BW: constexpr,
 ) -> None:  # fmt: skip
     """BN rows of W against one row of x; a row of W has 4·VECTORS words.
 
@@ -41,6 +42,8 @@ def w4a16_gemv(
     m = tl.program_id(1)
     n = tl.program_id(0) * BN + tl.arange(0, BN)
     total = tl.zeros((BN, BW), tl.float32)
+    if PDL:
+        tl.extra.cuda.gdc_wait()
     for start in range(0, row_words, BW):
         w = start + tl.arange(0, BW)
         here = (n < N)[:, None] & (w < row_words)[None, :]
@@ -64,6 +67,8 @@ def w4a16_gemv(
     if BIAS:
         out += tl.load(bias + n, mask=n < N, other=0.0).to(tl.float32)
     out = activate(out, ACT)
+    if PDL:
+        tl.extra.cuda.gdc_launch_dependents()
     tl.store(y + m * N + n, out.to(y.dtype.element_ty), mask=n < N)
 
 
@@ -128,7 +133,8 @@ def prepare(
     constants = {"GROUP": group, "ZEROS": zeros is not None, "BIAS": bias is not None, "ACT": activation_code(act)}
     constants, blocks = constants | chosen.tile, -(-n // chosen.tile["BN"])
     if chosen.kernel == "w4a16_gemv":
-        return Launch(w4a16_gemv, (blocks, m), arguments, constants, chosen.warps, chosen.stages)
+        constants["PDL"] = chosen.pdl
+        return Launch(w4a16_gemv, (blocks, m), arguments, constants, chosen.warps, chosen.stages, chosen.pdl)
     return Launch(w4a16_gemm, (blocks,), {"M": m} | arguments, constants, chosen.warps, chosen.stages)
 
 

@@ -77,7 +77,7 @@ def case(folder: Path, seconds: float, *, on: bool) -> dict[str, Any]:
         finally:
             agent.terminate()
             agent.wait(20)
-    seen = json.loads(out)[0]
+    seen = json.loads(out.splitlines()[-1])[0]
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     keys = ("packets", "answered", "p50_ms", "p99_ms", "max_ms")
     return {

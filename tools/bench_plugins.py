@@ -152,10 +152,14 @@ def malformed(toolchain: Toolchain, built: Path, count: int) -> dict[str, Any]:
             client.sendall(data[cut:])
             _add(total, sums)
         seconds = time.perf_counter() - start
-        client.sendall(encode_action(Action(move=(0.125, -0.5))))
-        time.sleep(0.08)
+        arrived = False
+        for _ in range(40):
+            client.sendall(encode_action(Action(move=(0.125, -0.5))))
+            total["valid"] += 1
+            time.sleep(0.03)
+            if arrived := host.ask()["action"]["move"] == [0.125, -0.5]:
+                break
         after = host.ask(memory=True)
-        arrived = after["action"]["move"] == [0.125, -0.5]
         client.shutdown(socket.SHUT_RDWR)
     time.sleep(0.3)
     closed = host.ask()
@@ -164,7 +168,7 @@ def malformed(toolchain: Toolchain, built: Path, count: int) -> dict[str, Any]:
     return {
         "sent": count,
         "actions_per_s": round(count / seconds),
-        "valid_sent": total["valid"] + 1,
+        "valid_sent": total["valid"],
         "malformed_sent": total["malformed"],
         "oversized_sent": total["oversized"],
         "actions": closed["actions"],

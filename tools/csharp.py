@@ -35,6 +35,7 @@ STUBS = (
     "Unity.TextMeshPro", "BepInEx.Core", "BepInEx.Unity.IL2CPP", "0Harmony", "Assembly-CSharp",
 )  # fmt: skip
 BONKLINK, RESEARCH, HOST = ROOT / "plugins" / "BonkLink", ROOT / "mods" / "ResearchPlugin", ROOT / "plugins" / "host"
+FAKE = ROOT / "plugins" / "fakegame"
 # Sources of the plugins that name no Unity type: the host is made of them.
 PURE = (
     *(BONKLINK / f"{name}.cs" for name in (
@@ -187,29 +188,34 @@ def _unpack(work: Path, made: Path) -> None:
 
 
 def jobs(out: Path) -> list[list[str]]:
-    """Everything there is to compile, in order: stubs, both plugins against them, and the host without them."""
+    """Everything there is to compile, in order: stubs, both plugins against them, the fake game, and the host."""
     made: list[list[str]] = []
     stubs: list[str] = []
     for name in STUBS:
         target = out / "stubs" / f"{name}.dll"
         quiet = [f"-nowarn:{code}" for code in ("CS0649", "CS0067", "CS0169", "CS8618", "CS0626", "CS0660", "CS0661")]
-        source = str(ROOT / "plugins" / "stubs" / f"{name}.cs")
-        made.append([f"-name:{name}", f"-out:{target}", "-unsafe", *quiet, *stubs, source])
+        folder = ROOT / "plugins" / "stubs"
+        sources = [str(path) for path in (folder / f"{name}.cs", *sorted(folder.glob(f"{name}.*.cs")))]
+        made.append([f"-name:{name}", f"-out:{target}", "-unsafe", *quiet, *stubs, *sources])
         stubs.append(f"-r:{target}")
     for name, folder, shared in (("BonkLink", BONKLINK, ()), ("ResearchPlugin", RESEARCH, SHARED)):
         sources = sorted(map(str, (*folder.glob("*.cs"), *shared)))
         made.append([f"-name:{name}", f"-out:{out / f'{name}.dll'}", "-unsafe", *stubs, *sources])
+    fake = [*stubs, *sorted(map(str, FAKE.glob("*.cs")))]
+    made.append(["-name:fakegame", f"-out:{out / 'stubs' / 'fakegame.dll'}", "-exe", "-nowarn:CS8618", *fake])
     sources = [*map(str, PURE), *sorted(map(str, HOST.glob("*.cs")))]
     made.append(["-name:host", f"-out:{out / 'host.dll'}", "-exe", "-unsafe", *sources])
     return made
 
 
 def build(toolchain: Toolchain, out: Path) -> None:
-    """Compile everything into `out`; raises ToolchainError with the compiler's findings."""
+    """Compile everything into `out`, the fake game beside the stubs; raises ToolchainError with the findings."""
     (out / "stubs").mkdir(parents=True, exist_ok=True)
     findings = toolchain.compile(jobs(out))
     if findings:
         raise ToolchainError(findings)
+    for name in ("BonkLink.dll", "ResearchPlugin.dll"):
+        shutil.copy(out / name, out / "stubs")
 
 
 def main(argv: list[str]) -> int:

@@ -134,6 +134,11 @@ class KernelPilot:
             return self._apply(name, x, act)
         return torch.cat([self._apply(name, part, act) for part in torch.split(x, 64)])
 
+    def weights(self) -> dict[str, Any]:
+        """Every live tensor, by the part of the step that reads it."""
+        norms = {"norms": self._norms, "factor": self._factor, "mean": self._mean}
+        return {"linear": self._linear, "bias": self._bias, "memory": self._memory, "heads": self._heads} | norms
+
     def step(self, inputs: StepInputs) -> StepOutputs:
         """One step of B games."""
         games, tokens = inputs.tokens.shape[:2]

@@ -62,36 +62,41 @@ def _number(request: web.Request, name: str, default: int) -> int:
         raise RequestError(400, f"{name}={text[:40]!r}: a whole number is needed") from error
 
 
-def learner_routes(learner: Learning | None, decoder: Decoder, events: EventLog) -> list[Route]:
-    """The routes of workers; without a learner those that need one say so."""
+class _Api:
+    """The handlers, and what they work with."""
 
-    async def decoded(request: web.Request, kind: str, most_bytes: int) -> tuple[dict[str, Any], bytes]:
-        body = await read_body(request, most_bytes)
-        return await decoder.decode(kind, body, request.content_type)
+    def __init__(self, learner: Learning | None, decoder: Decoder, events: EventLog) -> None:
+        self._learner = learner
+        self._decoder = decoder
+        self._events = events
 
-    def needed() -> Learning:
-        if learner is None:
+    def _needed(self) -> Learning:
+        if self._learner is None:
             raise RequestError(503, "nothing learns here: it was started with --no-learn")
-        return learner
+        return self._learner
 
-    async def register_worker(request: web.Request) -> web.StreamResponse:
-        learning = needed()
-        head, _ = await decoded(request, "register", BODY_BYTES)
+    async def _decoded(self, request: web.Request, kind: str, most_bytes: int) -> tuple[dict[str, Any], bytes]:
+        body = await read_body(request, most_bytes)
+        return await self._decoder.decode(kind, body, request.content_type)
+
+    async def register_worker(self, request: web.Request) -> web.StreamResponse:
+        learning = self._needed()
+        head, _ = await self._decoded(request, "register", BODY_BYTES)
         return answer(request, await learning.register(msgspec.convert(head, Register)))
 
-    async def push_rollout(request: web.Request) -> web.StreamResponse:
-        learning = needed()
-        head, payload = await decoded(request, "rollout", ROLLOUT_BYTES)
+    async def push_rollout(self, request: web.Request) -> web.StreamResponse:
+        learning = self._needed()
+        head, payload = await self._decoded(request, "rollout", ROLLOUT_BYTES)
         return answer(request, await learning.push(msgspec.convert(head, Arrays), payload))
 
-    async def push_demo(request: web.Request) -> web.StreamResponse:
-        learning = needed()
-        head, payload = await decoded(request, "demo", ROLLOUT_BYTES)
+    async def push_demo(self, request: web.Request) -> web.StreamResponse:
+        learning = self._needed()
+        head, payload = await self._decoded(request, "demo", ROLLOUT_BYTES)
         return answer(request, await learning.demo(msgspec.convert(head, Arrays), payload))
 
-    async def get_weights(request: web.Request) -> web.StreamResponse:
+    async def get_weights(self, request: web.Request) -> web.StreamResponse:
         name = request.query.get("policy_name", "")
-        found = await needed().weights(name, _number(request, "since_version", -1))
+        found = await self._needed().weights(name, _number(request, "since_version", -1))
         if found is None:
             return web.Response(status=204)
         version, data = found
@@ -101,28 +106,32 @@ def learner_routes(learner: Learning | None, decoder: Decoder, events: EventLog)
         text = await loop.run_in_executor(None, lambda: base64.b64encode(data).decode("ascii"))
         return answer(request, {"policy_name": name, "weights_b64": text, "version": version})
 
-    async def post_event(request: web.Request) -> web.StreamResponse:
-        head, payload = await decoded(request, "event", BODY_BYTES)
+    async def post_event(self, request: web.Request) -> web.StreamResponse:
+        head, payload = await self._decoded(request, "event", BODY_BYTES)
         if not 0 < len(head["event_type"]) <= 64 or len(head["message"]) > 4096 or len(head["instance_id"]) > 128:
             raise RequestError(400, "event_type has 1 to 64 characters, message up to 4096, instance_id up to 128")
-        event = events.add_raw(head["event_type"], head["message"], payload, head["instance_id"])
+        event = self._events.add_raw(head["event_type"], head["message"], payload, head["instance_id"])
         return answer(request, {"ok": True, "event_id": event.event_id})
 
-    async def get_events(request: web.Request) -> web.StreamResponse:
-        newest = events.newest(max(0, min(_number(request, "limit", 100), 1000)))
+    async def get_events(self, request: web.Request) -> web.StreamResponse:
+        newest = self._events.newest(max(0, min(_number(request, "limit", 100), 1000)))
         return web.Response(body=msgspec.json.encode({"events": newest}), content_type="application/json")
 
-    async def stream(request: web.Request) -> web.StreamResponse:
-        return await _stream(request, events)
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        return await _stream(request, self._events)
 
-    async def not_built(request: web.Request) -> web.StreamResponse:
+    async def not_built(self, request: web.Request) -> web.StreamResponse:
         raise RequestError(501, f"{request.path}: not built yet")
 
+
+def learner_routes(learner: Learning | None, decoder: Decoder, events: EventLog) -> list[Route]:
+    """The routes of workers; without a learner those that need one say so."""
+    api = _Api(learner, decoder, events)
     table = [
-        ("POST", "/register_worker", register_worker), ("POST", "/push_rollout", push_rollout),
-        ("POST", "/push_demo", push_demo), ("GET", "/get_weights", get_weights), ("GET", "/events", get_events),
-        ("POST", "/events", post_event), ("GET", "/events/stream", stream),
-        ("GET", "/get_cpqe_weights", not_built), ("POST", "/merge_policies", not_built),
+        ("POST", "/register_worker", api.register_worker), ("POST", "/push_rollout", api.push_rollout),
+        ("POST", "/push_demo", api.push_demo), ("GET", "/get_weights", api.get_weights),
+        ("GET", "/events", api.get_events), ("POST", "/events", api.post_event), ("GET", "/events/stream", api.stream),
+        ("GET", "/get_cpqe_weights", api.not_built), ("POST", "/merge_policies", api.not_built),
     ]  # fmt: skip
     return [Route(method, path, _refusing(handler)) for method, path, handler in table]
 

@@ -76,10 +76,11 @@ public sealed class LinkServer : IDisposable
 
     private void Adopt(IConnection connection)
     {
-        Client client, before;
+        Client client;
+        Client? before;
         lock (_lock)
         {
-            before = _client!;
+            before = _client;
             client = new Client(this, connection, ++_clients);
             _hands.Adopt(client.Number);
             Volatile.Write(ref _client, client);

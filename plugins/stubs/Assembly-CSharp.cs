@@ -1,4 +1,5 @@
-// Stub: the game's types and members that the plugins use, as public sources name them. For the compiler only.
+// Stand-in for the game's assembly: the types and members that the plugins use, as public sources name them. They hold
+// what the fake game puts into them; what the real ones do is not imitated.
 using Il2CppInterop.Runtime.InteropTypes.Arrays;
 using Il2CppSystem.Collections.Generic;
 using TMPro;
@@ -7,19 +8,27 @@ using UnityEngine.UI;
 
 public class GameManager : MonoBehaviour
 {
-    public static GameManager Instance => throw null!;
+    public static GameManager Instance { get; set; } = default!;
 
-    public bool isPlaying => throw null!;
+    public bool isPlaying { get; set; } = default!;
 
-    public bool isGameOver => throw null!;
+    public bool isGameOver { get; set; } = default!;
 
-    public bool IsPlaying() => throw null!;
+    public bool IsPlayingIs = default!;
 
-    public bool IsFinalBossDead() => throw null!;
+    public bool IsPlaying() => IsPlayingIs;
 
-    public float GetAliveTime() => throw null!;
+    public bool IsFinalBossDeadIs = default!;
 
-    public PlayerInventory? GetPlayerInventory() => throw null!;
+    public bool IsFinalBossDead() => IsFinalBossDeadIs;
+
+    public float GetAliveTimeIs = default!;
+
+    public float GetAliveTime() => GetAliveTimeIs;
+
+    public PlayerInventory? GetPlayerInventoryIs = default!;
+
+    public PlayerInventory? GetPlayerInventory() => GetPlayerInventoryIs;
 }
 
 public class MapData : ScriptableObject
@@ -44,7 +53,9 @@ public class MapGenerator : MonoBehaviour
 {
     public static int seed;
 
-    public void GenerateMap(int seed) => throw null!;
+    public void GenerateMap(int seed)
+    {
+    }
 }
 
 public class LoadingScreen : MonoBehaviour
@@ -54,7 +65,7 @@ public class LoadingScreen : MonoBehaviour
 
 public class DataManager : MonoBehaviour
 {
-    public static DataManager Instance => throw null!;
+    public static DataManager Instance { get; set; } = default!;
 
     public List<Actors.Enemies.EnemyData> unsortedEnemies;
     public List<WeaponData> unsortedWeapons;
@@ -91,6 +102,40 @@ public class TomeData : ScriptableObject
     public Assets.Scripts.Inventory__Items__Pickups.Stats.StatModifier statModifier;
 }
 
+public class SteamLeaderboardsManagerNew
+{
+    public static int Uploads;
+
+    public static void QueueLeaderboardUpload() => Uploads++;
+
+    public static void UploadLeaderboardScore() => Uploads++;
+}
+
+public class Pickup : MonoBehaviour
+{
+    public Pickup(System.IntPtr pointer)
+    {
+    }
+
+    public Pickup()
+    {
+    }
+
+    public EPickup ePickup { get; set; }
+}
+
+public enum EPickup
+{
+    Xp = 0,
+    Gold = 1,
+    Health = 2,
+    Nuke = 3,
+}
+
+public class InteractableChest : MonoBehaviour
+{
+}
+
 public class ItemData : ScriptableObject
 {
     public EItem eItem;
@@ -124,19 +169,22 @@ public enum EItemRarity
 
 public class MyInputManager : MonoBehaviour
 {
-    public static string MoveHorizontal => throw null!;
+    public static string MoveHorizontal { get; set; } = "Move Horizontal";
 
-    public static string MoveVertical => throw null!;
+    public static string MoveVertical { get; set; } = "Move Vertical";
 
-    public static string Jump => throw null!;
+    public static string Jump { get; set; } = "Jump";
 
-    public static string Slide => throw null!;
+    public static string Slide { get; set; } = "Slide";
 
-    public static string Interact => throw null!;
+    public static string Interact { get; set; } = "Interact";
 
-    public static bool GetButton(string action) => throw null!;
+    public static readonly System.Collections.Generic.HashSet<string> Held = new();
+    public static readonly System.Collections.Generic.Dictionary<string, float> Axes = new();
 
-    public static float GetAxis(string action) => throw null!;
+    public static bool GetButton(string action) => Held.Contains(action);
+
+    public static float GetAxis(string action) => Axes.TryGetValue(action, out var value) ? value : 0;
 }
 
 public class PlayerInput : MonoBehaviour
@@ -146,23 +194,31 @@ public class PlayerInput : MonoBehaviour
     public int currentJumpBufferTick;
     public Vector3 cameraRotation, desiredCameraRotation;
 
-    public void MovementInput() => throw null!;
+    public void MovementInput()
+    {
+    }
 }
 
 public class PlayerMovement : MonoBehaviour
 {
-    public Vector3 GetVelocity() => throw null!;
+    public Vector3 GetVelocityIs = default!;
 
-    public Rigidbody GetRb() => throw null!;
+    public Vector3 GetVelocity() => GetVelocityIs;
+
+    public Rigidbody GetRbIs = default!;
+
+    public Rigidbody GetRb() => GetRbIs;
 }
 
 public class PlayerCamera : MonoBehaviour
 {
-    public static PlayerCamera Instance => throw null!;
+    public static PlayerCamera Instance { get; set; } = default!;
 
     public Camera camera;
 
-    public void CameraInput(Vector3 playerRotation) => throw null!;
+    public void CameraInput(Vector3 playerRotation)
+    {
+    }
 }
 
 public class PlayerInventory : Il2CppSystem.Object
@@ -170,16 +226,18 @@ public class PlayerInventory : Il2CppSystem.Object
     public Assets.Scripts.Inventory__Items__Pickups.PlayerHealth playerHealth;
     public Inventory__Items__Pickups.Xp_and_Levels.PlayerXp playerXp;
 
-    public float gold => throw null!;
+    public float gold { get; set; } = default!;
 
-    public int goldInt => throw null!;
+    public int goldInt { get; set; } = default!;
 
-    public int GetCharacterLevel() => throw null!;
+    public int GetCharacterLevelIs = default!;
+
+    public int GetCharacterLevel() => GetCharacterLevelIs;
 }
 
 public class UiManager : MonoBehaviour
 {
-    public static UiManager Instance => throw null!;
+    public static UiManager Instance { get; set; } = default!;
 
     public DeathScreen deathScreen;
     public PauseUi pause;
@@ -199,7 +257,9 @@ public class Window : MonoBehaviour
 
 public abstract class MyButton : MonoBehaviour
 {
-    public Button GetButton() => throw null!;
+    public Button Inner = new();
+
+    public Button GetButton() => Inner;
 }
 
 public class MyButtonNormal : MyButton
@@ -227,7 +287,9 @@ public class UpgradePicker : MonoBehaviour
 
 public class PauseUi : MonoBehaviour
 {
-    public bool IsPaused() => throw null!;
+    public bool IsPausedIs = default!;
+
+    public bool IsPaused() => IsPausedIs;
 }
 
 public class DeathScreen : MonoBehaviour
@@ -263,238 +325,7 @@ public class ChestWindowUi : BaseEncounterWindow
 
 public class SaveManager : MonoBehaviour
 {
-    public static SaveManager? Instance => throw null!;
+    public static SaveManager? Instance { get; set; } = default!;
 
     public Assets.Scripts.Saves___Serialization.SaveFiles.ConfigSaveFile? config;
-}
-
-namespace Actors.Enemies
-{
-    public enum EMap
-    {
-        Forest = 1,
-    }
-
-    public enum EEnemy
-    {
-        Skeleton = 0,
-    }
-
-    public class EnemyData : ScriptableObject
-    {
-        public EEnemy enemyName;
-        public int hp, damage, xp;
-        public float speed, creditCost, canSpawnAfterTime, colliderRadius, knockbackResistance;
-        public bool isFlying, canBeElite;
-        public EMap maps;
-    }
-}
-
-namespace Assets.Scripts.Utility
-{
-    public static class MyTime
-    {
-        public static bool paused;
-        public static float runTimer;
-    }
-}
-
-namespace Utility
-{
-    public static class MyRandom
-    {
-        public static Il2CppSystem.Random random;
-    }
-}
-
-namespace Assets.Scripts.Managers
-{
-    public class MapController : Il2CppSystem.Object
-    {
-        public static Game.Other.RunConfig? runConfig;
-
-        public static bool IsMainMenu() => throw null!;
-
-        public static void RestartRun() => throw null!;
-
-        public static void StartNewMap(Game.Other.RunConfig newRunConfig) => throw null!;
-    }
-
-    public class EnemyManager : MonoBehaviour
-    {
-        public static EnemyManager Instance => throw null!;
-
-        public Dictionary<uint, Actors.Enemies.Enemy>? enemies;
-    }
-}
-
-namespace Assets.Scripts.Game.Other
-{
-    public class RunConfig : Il2CppSystem.Object
-    {
-        public MapData mapData;
-        public StageData stageData;
-        public int mapTierIndex, musicTrackIndex;
-
-        public RunConfig() => throw null!;
-    }
-}
-
-namespace Assets.Scripts.Game.Spawning.New.Timelines
-{
-    public enum ETimelineEvent
-    {
-        EMiniBoss = 1,
-    }
-
-    public class TimelineEvent : Il2CppSystem.Object
-    {
-        public ETimelineEvent eTimelineEvent;
-        public float timeMinutes;
-    }
-
-    public class StageTimeline : Il2CppSystem.Object
-    {
-        public float stageTime, checkNewEnemyInterval;
-        public List<TimelineEvent> events;
-    }
-}
-
-namespace Assets.Scripts.Actors.Player
-{
-    public class MyPlayer : MonoBehaviour
-    {
-        public static MyPlayer Instance => throw null!;
-
-        public PlayerMovement playerMovement;
-        public PlayerInput playerInput;
-        public PlayerInventory inventory;
-        public Transform feet;
-
-        public bool IsDead() => throw null!;
-
-        public Vector3 GetFeetPosition() => throw null!;
-    }
-}
-
-namespace Assets.Scripts.Actors.Enemies
-{
-    public class Enemy : MonoBehaviour
-    {
-        public global::Actors.Enemies.EnemyData enemyData => throw null!;
-
-        public float hp => throw null!;
-
-        public uint id => throw null!;
-
-        public bool IsDead() => throw null!;
-
-        public bool IsBoss() => throw null!;
-
-        public bool IsStageBoss() => throw null!;
-
-        public bool IsElite() => throw null!;
-
-        public Vector3 GetCenterPosition() => throw null!;
-    }
-}
-
-namespace Assets.Scripts.Inventory__Items__Pickups
-{
-    public class PlayerHealth : Il2CppSystem.Object
-    {
-        public int hp, maxHp;
-        public float shield;
-    }
-}
-
-namespace Assets.Scripts.Inventory__Items__Pickups.Stats
-{
-    public enum EStatModifyType
-    {
-        Addition = 0,
-    }
-
-    public class StatModifier : Il2CppSystem.Object
-    {
-        public Menu.Shop.EStat stat;
-        public EStatModifyType modifyType;
-        public float modification;
-    }
-
-    public class PlayerStatsNew : Il2CppSystem.Object
-    {
-        public static float GetBaseValue(Menu.Shop.EStat stat) => throw null!;
-    }
-}
-
-namespace Assets.Scripts.Menu.Shop
-{
-    public enum EStat
-    {
-        MaxHealth = 0,
-    }
-}
-
-namespace Inventory__Items__Pickups.Xp_and_Levels
-{
-    public class PlayerXp : Il2CppSystem.Object
-    {
-        public int xp, level;
-    }
-
-    public class XpUtility : Il2CppSystem.Object
-    {
-        public static Il2CppStructArray<int> xpForLevelsTable;
-
-        public static float CurrentLevelProgress(int currentXp) => throw null!;
-    }
-}
-
-namespace Assets.Scripts.Saves___Serialization.Progression.Stats
-{
-    public enum EMyStat
-    {
-        kills = 0,
-    }
-
-    public class DamageSource : Il2CppSystem.Object
-    {
-        public float damage;
-    }
-
-    public static class RunStats
-    {
-        public static Dictionary<string, DamageSource>? damageSources;
-
-        public static int GetStat(EMyStat stat) => throw null!;
-
-        public static int GetStat(string stat) => throw null!;
-    }
-}
-
-namespace Assets.Scripts.Saves___Serialization.SaveFiles
-{
-    public class ConfigSaveFile : Il2CppSystem.Object
-    {
-        public Settings___Saves.SaveFiles.ConfigSaves.CFGameSettings? cfGameSettings;
-    }
-}
-
-namespace Assets.Scripts.Settings___Saves.SaveFiles.ConfigSaves
-{
-    public class CFGameSettings : Il2CppSystem.Object
-    {
-        public int upload_score_to_leaderboard;
-    }
-}
-
-namespace Assets.Scripts.UI.InGame.Levelup
-{
-    public class EncounterWindows : MonoBehaviour
-    {
-        public BaseEncounterWindow? levelupScreen, genericEncounterWindow, chestWindow, itemPickWindow;
-
-        public bool encounterInProgress => throw null!;
-    }
 }

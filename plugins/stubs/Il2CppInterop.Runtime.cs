@@ -1,4 +1,5 @@
-// Stub: the members of Il2CppInterop.Runtime that the plugins use. No bodies; for the compiler only.
+// Stand-in for Il2CppInterop.Runtime: the members that the plugins use, with the least behaviour that lets them run
+// against a fake game. The real assembly is made from the installed game.
 using System;
 using System.Collections;
 using System.Collections.Generic;
@@ -7,15 +8,17 @@ namespace Il2CppInterop.Runtime.InteropTypes
 {
     public class Il2CppObjectBase
     {
-        public Il2CppObjectBase(IntPtr pointer) => throw null!;
+        public Il2CppObjectBase(IntPtr pointer) => Pointer = pointer;
 
-        protected Il2CppObjectBase() => throw null!;
+        protected Il2CppObjectBase()
+        {
+        }
 
-        public IntPtr Pointer => throw null!;
+        public IntPtr Pointer { get; }
 
-        public T? TryCast<T>() where T : Il2CppObjectBase => throw null!;
+        public T? TryCast<T>() where T : Il2CppObjectBase => this as T;
 
-        public T Cast<T>() where T : Il2CppObjectBase => throw null!;
+        public T Cast<T>() where T : Il2CppObjectBase => (T)this;
     }
 }
 
@@ -23,26 +26,35 @@ namespace Il2CppInterop.Runtime.InteropTypes.Arrays
 {
     public abstract class Il2CppArrayBase<T> : Il2CppObjectBase, IEnumerable<T>
     {
-        public int Length => throw null!;
+        private readonly T[] _items;
+
+        protected Il2CppArrayBase(T[] items) => _items = items;
+
+        public int Length => _items.Length;
 
         public T this[int index]
         {
-            get => throw null!;
-            set => throw null!;
+            get => _items[index];
+            set => _items[index] = value;
         }
 
-        public IEnumerator<T> GetEnumerator() => throw null!;
+        public IEnumerator<T> GetEnumerator() => ((IEnumerable<T>)_items).GetEnumerator();
 
-        IEnumerator IEnumerable.GetEnumerator() => throw null!;
+        IEnumerator IEnumerable.GetEnumerator() => _items.GetEnumerator();
     }
 
     public class Il2CppStructArray<T> : Il2CppArrayBase<T> where T : unmanaged
     {
-        public Il2CppStructArray(long size) => throw null!;
+        public Il2CppStructArray(long size) : base(new T[size])
+        {
+        }
     }
 
     public class Il2CppReferenceArray<T> : Il2CppArrayBase<T> where T : Il2CppObjectBase
     {
+        public Il2CppReferenceArray(T[] items) : base(items)
+        {
+        }
     }
 }
 
@@ -50,7 +62,9 @@ namespace Il2CppInterop.Runtime.Injection
 {
     public static class ClassInjector
     {
-        public static void RegisterTypeInIl2Cpp<T>() where T : class => throw null!;
+        public static void RegisterTypeInIl2Cpp<T>() where T : class
+        {
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-// Stub: the members of Il2Cppmscorlib, and of Il2CppInterop.Runtime that need it, that the plugins use.
+// Stand-in for Il2Cppmscorlib, and for what of Il2CppInterop.Runtime needs it.
 using System;
 using Il2CppInterop.Runtime.InteropTypes;
 
@@ -6,18 +6,27 @@ namespace Il2CppSystem
 {
     public class Object : Il2CppObjectBase
     {
-        public Object(IntPtr pointer) : base(pointer) => throw null!;
+        public Object(IntPtr pointer) : base(pointer)
+        {
+        }
 
-        protected Object() => throw null!;
+        protected Object()
+        {
+        }
     }
 
     public class Type : Object
     {
+        public Type(System.Type managed) => Managed = managed;
+
+        public System.Type Managed { get; }
     }
 
     public class Random : Object
     {
-        public Random(int seed) => throw null!;
+        public Random(int seed) => Seed = seed;
+
+        public int Seed { get; }
     }
 
     public class Action<T> : Object
@@ -29,38 +38,48 @@ namespace Il2CppSystem.Collections.Generic
 {
     public class List<T> : Object
     {
-        public int Count => throw null!;
+        private readonly System.Collections.Generic.List<T> _items = new();
 
-        public T this[int index] => throw null!;
+        public int Count => _items.Count;
 
-        public Enumerator GetEnumerator() => throw null!;
+        public T this[int index] => _items[index];
 
-        public class Enumerator : Object
-        {
-            public T Current => throw null!;
+        public void Add(T item) => _items.Add(item);
 
-            public bool MoveNext() => throw null!;
-        }
+        public void Clear() => _items.Clear();
+
+        public System.Collections.Generic.List<T>.Enumerator GetEnumerator() => _items.GetEnumerator();
     }
 
     public class KeyValuePair<TKey, TValue> : Object
     {
-        public TKey Key => throw null!;
+        public KeyValuePair(TKey key, TValue value) => (Key, Value) = (key, value);
 
-        public TValue Value => throw null!;
+        public TKey Key { get; }
+
+        public TValue Value { get; }
     }
 
     public class Dictionary<TKey, TValue> : Object where TKey : notnull
     {
-        public int Count => throw null!;
+        private readonly System.Collections.Generic.Dictionary<TKey, TValue> _items = new();
 
-        public Enumerator GetEnumerator() => throw null!;
+        public int Count => _items.Count;
 
-        public class Enumerator : Object
+        public TValue this[TKey key]
         {
-            public KeyValuePair<TKey, TValue> Current => throw null!;
+            get => _items[key];
+            set => _items[key] = value;
+        }
 
-            public bool MoveNext() => throw null!;
+        public void Clear() => _items.Clear();
+
+        public System.Collections.Generic.IEnumerator<KeyValuePair<TKey, TValue>> GetEnumerator()
+        {
+            foreach (var pair in _items)
+            {
+                yield return new KeyValuePair<TKey, TValue>(pair.Key, pair.Value);
+            }
         }
     }
 }
@@ -69,6 +88,6 @@ namespace Il2CppInterop.Runtime
 {
     public static class Il2CppType
     {
-        public static Il2CppSystem.Type From(System.Type type) => throw null!;
+        public static Il2CppSystem.Type From(System.Type type) => new(type);
     }
 }

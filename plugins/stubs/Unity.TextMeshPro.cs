@@ -1,8 +1,8 @@
-// Stub: the members of Unity.TextMeshPro that the plugins use.
+// Stand-in for Unity.TextMeshPro: the members that the plugins use.
 namespace TMPro
 {
     public class TextMeshProUGUI : UnityEngine.MonoBehaviour
     {
-        public string text => throw null!;
+        public string text { get; set; } = "";
     }
 }

@@ -1,5 +1,8 @@
-// Stub: the members of UnityEngine.CoreModule that the plugins use, as Il2CppInterop gives them.
+// Stand-in for UnityEngine.CoreModule: the members that the plugins use, with the least behaviour for a fake game.
 using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Runtime.CompilerServices;
 using Il2CppInterop.Runtime.InteropTypes.Arrays;
 
 namespace UnityEngine
@@ -8,75 +11,111 @@ namespace UnityEngine
     {
         public float x, y;
 
-        public Vector2(float x, float y) => throw null!;
+        public Vector2(float x, float y) => (this.x, this.y) = (x, y);
     }
 
     public struct Vector3
     {
         public float x, y, z;
 
-        public Vector3(float x, float y, float z) => throw null!;
+        public Vector3(float x, float y, float z) => (this.x, this.y, this.z) = (x, y, z);
 
-        public static Vector3 zero => throw null!;
-
-        public static implicit operator Vector2(Vector3 v) => throw null!;
+        public static Vector3 zero => default;
     }
 
     public class Object : Il2CppSystem.Object
     {
-        public Object(IntPtr pointer) : base(pointer) => throw null!;
+        /// <summary>What FindObjectsOfType finds; the fake game's.</summary>
+        public static readonly List<Object> Alive = new();
 
-        protected Object() => throw null!;
+        public Object(IntPtr pointer) : base(pointer)
+        {
+        }
 
-        public string name => throw null!;
+        protected Object()
+        {
+        }
 
-        public int GetInstanceID() => throw null!;
+        public string name { get; set; } = "";
 
-        public static void DontDestroyOnLoad(Object target) => throw null!;
+        public int GetInstanceID() => RuntimeHelpers.GetHashCode(this);
 
-        public static Il2CppReferenceArray<Object> FindObjectsOfType(Il2CppSystem.Type type) => throw null!;
+        public static void DontDestroyOnLoad(Object target)
+        {
+        }
 
-        public static bool operator ==(Object? a, Object? b) => throw null!;
+        public static Il2CppReferenceArray<Object> FindObjectsOfType(Il2CppSystem.Type type) =>
+            new(Alive.Where(type.Managed.IsInstanceOfType).ToArray());
 
-        public static bool operator !=(Object? a, Object? b) => throw null!;
+        public static bool operator ==(Object? a, Object? b) => ReferenceEquals(a, b);
 
-        public override bool Equals(object? other) => throw null!;
+        public static bool operator !=(Object? a, Object? b) => !ReferenceEquals(a, b);
 
-        public override int GetHashCode() => throw null!;
+        public override bool Equals(object? other) => ReferenceEquals(this, other);
+
+        public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);
     }
 
     public class Component : Object
     {
-        public Component(IntPtr pointer) : base(pointer) => throw null!;
+        private GameObject? _gameObject;
+        private Transform? _transform;
 
-        protected Component() => throw null!;
+        public Component(IntPtr pointer) : base(pointer)
+        {
+        }
 
-        public Transform transform => throw null!;
+        protected Component()
+        {
+        }
 
-        public GameObject gameObject => throw null!;
+        public Transform transform
+        {
+            get => _transform ??= this as Transform ?? new RectTransform();
+            set => _transform = value;
+        }
 
-        public T GetComponent<T>() => throw null!;
+        public GameObject gameObject
+        {
+            get => _gameObject ??= new GameObject();
+            set => _gameObject = value;
+        }
+
+        public T GetComponent<T>() => gameObject.Components.OfType<T>().FirstOrDefault()!;
     }
 
     public class Transform : Component
     {
-        public Vector3 position => throw null!;
+        public Vector3 position { get; set; }
 
-        public Vector3 eulerAngles => throw null!;
+        public Vector3 eulerAngles { get; set; }
 
-        public Transform parent => throw null!;
+        public Transform parent { get; set; } = null!;
     }
 
     public class RectTransform : Transform
     {
-        public void GetWorldCorners(Il2CppStructArray<Vector3> corners) => throw null!;
+        /// <summary>Left, bottom, width and height in the units of its canvas.</summary>
+        public float Left, Bottom, Width, Height;
+
+        public void GetWorldCorners(Il2CppStructArray<Vector3> corners)
+        {
+            corners[0] = new Vector3(Left, Bottom, 0);
+            corners[1] = new Vector3(Left, Bottom + Height, 0);
+            corners[2] = new Vector3(Left + Width, Bottom + Height, 0);
+            corners[3] = new Vector3(Left + Width, Bottom, 0);
+        }
     }
 
     public class Behaviour : Component
     {
-        public Behaviour(IntPtr pointer) : base(pointer) => throw null!;
+        public Behaviour(IntPtr pointer) : base(pointer)
+        {
+        }
 
-        protected Behaviour() => throw null!;
+        protected Behaviour()
+        {
+        }
     }
 
     public class Coroutine : Il2CppSystem.Object
@@ -85,14 +124,17 @@ namespace UnityEngine
 
     public class WaitForEndOfFrame : Il2CppSystem.Object
     {
-        public WaitForEndOfFrame() => throw null!;
     }
 
     public class MonoBehaviour : Behaviour
     {
-        public MonoBehaviour(IntPtr pointer) : base(pointer) => throw null!;
+        public MonoBehaviour(IntPtr pointer) : base(pointer)
+        {
+        }
 
-        protected MonoBehaviour() => throw null!;
+        protected MonoBehaviour()
+        {
+        }
     }
 
     public class ScriptableObject : Object
@@ -101,66 +143,45 @@ namespace UnityEngine
 
     public class GameObject : Object
     {
-        public bool activeInHierarchy => throw null!;
+        public readonly List<Component> Components = new();
+
+        public bool activeInHierarchy { get; set; } = true;
     }
 
     public class Camera : Behaviour
     {
-        public RenderTexture? targetTexture
-        {
-            get => throw null!;
-            set => throw null!;
-        }
-
-        public void Render() => throw null!;
     }
 
     public class Rigidbody : Component
     {
-        public Vector3 velocity => throw null!;
+        public Vector3 velocity { get; set; }
     }
 
     public static class Time
     {
-        public static float unscaledTime => throw null!;
+        public static float unscaledTime { get; set; }
 
-        public static float unscaledDeltaTime => throw null!;
+        public static float unscaledDeltaTime { get; set; }
 
-        public static float fixedDeltaTime
-        {
-            get => throw null!;
-            set => throw null!;
-        }
+        public static float fixedDeltaTime { get; set; } = 0.02f;
 
-        public static float captureDeltaTime
-        {
-            get => throw null!;
-            set => throw null!;
-        }
+        public static float captureDeltaTime { get; set; }
 
-        public static float timeScale
-        {
-            get => throw null!;
-            set => throw null!;
-        }
+        public static float timeScale { get; set; } = 1;
     }
 
     public static class Screen
     {
-        public static int width => throw null!;
+        public static int width { get; set; } = 1280;
 
-        public static int height => throw null!;
+        public static int height { get; set; } = 720;
     }
 
     public static class Application
     {
-        public static bool runInBackground
-        {
-            get => throw null!;
-            set => throw null!;
-        }
+        public static bool runInBackground { get; set; }
 
-        public static string version => throw null!;
+        public static string version { get; set; } = "0";
     }
 
     public enum CursorLockMode
@@ -172,12 +193,14 @@ namespace UnityEngine
 
     public static class Cursor
     {
-        public static CursorLockMode lockState => throw null!;
+        public static CursorLockMode lockState { get; set; }
     }
 
     public static class Random
     {
-        public static void InitState(int seed) => throw null!;
+        public static int Seeded { get; private set; }
+
+        public static void InitState(int seed) => Seeded = seed;
     }
 
     public enum TextureFormat
@@ -193,28 +216,53 @@ namespace UnityEngine
 
     public class Texture : Object
     {
-        public int width => throw null!;
+        public int width { get; protected set; }
 
-        public int height => throw null!;
+        public int height { get; protected set; }
     }
 
     public class RenderTexture : Texture
     {
-        public RenderTexture(int width, int height, int depth, RenderTextureFormat format) => throw null!;
+        /// <summary>RGBA, in the order in which a readback gives the rows.</summary>
+        public byte[] Pixels;
 
-        public void Release() => throw null!;
+        public RenderTexture(int width, int height, int depth, RenderTextureFormat format)
+        {
+            (this.width, this.height) = (width, height);
+            Pixels = new byte[width * height * 4];
+        }
+
+        public void Release()
+        {
+        }
     }
 
     public static class Graphics
     {
-        public static void Blit(Texture source, RenderTexture dest) => throw null!;
+        public static void Blit(Texture source, RenderTexture dest) =>
+            Blit(source, dest, new Vector2(1, 1), new Vector2(0, 0));
 
-        public static void Blit(Texture source, RenderTexture dest, Vector2 scale, Vector2 offset) => throw null!;
+        /// <summary>Nearest pixels; texture coordinates are scaled and offset, and (0, 0) is the first row.</summary>
+        public static void Blit(Texture source, RenderTexture dest, Vector2 scale, Vector2 offset)
+        {
+            var from = (RenderTexture)source;
+            for (var y = 0; y < dest.height; y++)
+            {
+                var v = (y + 0.5f) / dest.height * scale.y + offset.y;
+                var row = Math.Clamp((int)(v * from.height), 0, from.height - 1);
+                for (var x = 0; x < dest.width; x++)
+                {
+                    var column = Math.Clamp((int)((x + 0.5f) / dest.width * from.width), 0, from.width - 1);
+                    from.Pixels.AsSpan((row * from.width + column) * 4, 4).CopyTo(
+                        dest.Pixels.AsSpan((y * dest.width + x) * 4));
+                }
+            }
+        }
     }
 
     public static class SystemInfo
     {
-        public static bool graphicsUVStartsAtTop => throw null!;
+        public static bool graphicsUVStartsAtTop { get; set; } = true;
     }
 }
 
@@ -222,12 +270,14 @@ namespace UnityEngine.SceneManagement
 {
     public struct Scene
     {
-        public string name => throw null!;
+        public string name => SceneManager.Name;
     }
 
     public static class SceneManager
     {
-        public static Scene GetActiveScene() => throw null!;
+        public static string Name { get; set; } = "";
+
+        public static Scene GetActiveScene() => default;
     }
 }
 
@@ -235,21 +285,34 @@ namespace UnityEngine.Rendering
 {
     public struct AsyncGPUReadbackRequest
     {
-        public bool hasError => throw null!;
+        private readonly byte[] _pixels;
+        private int _asked;
 
-        public bool done => throw null!;
+        public AsyncGPUReadbackRequest(byte[] pixels)
+        {
+            _pixels = GC.AllocateArray<byte>(pixels.Length, pinned: true);
+            pixels.CopyTo(_pixels, 0);
+            _asked = 0;
+        }
 
-        public int layerDataSize => throw null!;
+        public bool hasError => false;
 
-        public void WaitForCompletion() => throw null!;
+        /// <summary>True from the second question on, as on a GPU that is a frame behind.</summary>
+        public bool done => ++_asked > 1;
 
-        public IntPtr GetDataRaw(int layer) => throw null!;
+        public int layerDataSize => _pixels.Length;
+
+        public void WaitForCompletion()
+        {
+        }
+
+        public unsafe IntPtr GetDataRaw(int layer) => (IntPtr)Unsafe.AsPointer(ref _pixels[0]);
     }
 
     public static class AsyncGPUReadback
     {
         public static AsyncGPUReadbackRequest Request(
             Texture src, int mipIndex, TextureFormat dstFormat,
-            Il2CppSystem.Action<AsyncGPUReadbackRequest>? callback = null) => throw null!;
+            Il2CppSystem.Action<AsyncGPUReadbackRequest>? callback = null) => new(((RenderTexture)src).Pixels);
     }
 }

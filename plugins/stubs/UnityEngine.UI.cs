@@ -1,11 +1,13 @@
-// Stub: the members of UnityEngine.UI that the plugins use.
+// Stand-in for UnityEngine.UI: the members that the plugins use.
 namespace UnityEngine.UI
 {
     public class Selectable : MonoBehaviour
     {
-        public bool interactable => throw null!;
+        public bool interactable { get; set; } = true;
 
-        public void Select() => throw null!;
+        public bool Selected { get; set; }
+
+        public void Select() => Selected = true;
     }
 
     public class Button : Selectable
@@ -14,6 +16,6 @@ namespace UnityEngine.UI
         {
         }
 
-        public ButtonClickedEvent onClick => throw null!;
+        public ButtonClickedEvent onClick { get; } = new();
     }
 }

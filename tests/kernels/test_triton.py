@@ -141,6 +141,13 @@ def test_weights_of_a_gemv_are_loaded_sixteen_bytes_a_thread(facts: list[Facts])
 
 
 @each_version
+def test_a_kernel_waits_for_the_one_in_front_exactly_where_its_plan_says_so(facts: list[Facts]) -> None:
+    assert {f.arch for f in facts if f.plan.pdl} == {90, 100, 120}
+    for f in facts:
+        assert f.waits == f.plan.pdl, f
+
+
+@each_version
 def test_four_bit_tensor_cores_are_used_by_w4a4_and_by_nothing_else(facts: list[Facts]) -> None:
     native = [f for f in facts if f.plan.kernel == "nvfp4_gemm_w4a4"]
     assert {f.arch for f in native} == {100, 120}

@@ -18,8 +18,8 @@ from agent.link.wire import PacketDecoder, encode_action
 class PluginHost:
     """One `host` process; `ask` sends a command and returns its answer."""
 
-    def __init__(self, toolchain: Toolchain, built: Path, *arguments: str) -> None:
-        command = [str(toolchain.dotnet), "exec", str(built / "host.dll"), *arguments]
+    def __init__(self, toolchain: Toolchain, built: Path, *arguments: str, program: str = "host.dll") -> None:
+        command = [str(toolchain.dotnet), "exec", str(built / program), *arguments]
         self.process = subprocess.Popen(
             command, env=toolchain.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True,

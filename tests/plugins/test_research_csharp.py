@@ -143,7 +143,7 @@ def test_a_thousand_steps_are_exactly_a_thousand(host: PluginHost, address: Rese
 
 @pytest.mark.slow
 def test_lock_step_goes_at_2000_steps_a_second(host: PluginHost, address: ResearchAddress) -> None:
-    """A figure for CI's shared cores: half of what a quiet machine must reach; see tools/bench_plugins.py."""
+    """The best of five stretches; tools/bench_plugins.py measures it on a quiet machine."""
     clock, best = SystemClock(), 0.0
     with ResearchClient(address, clock) as client:
         client.reset()
@@ -153,7 +153,7 @@ def test_lock_step_goes_at_2000_steps_a_second(host: PluginHost, address: Resear
                 if client.step(action).done:
                     client.reset()
             best = max(best, 1000 / (clock.now_s() - start_s))
-    assert best >= 1000
+    assert best >= 2000
 
 
 def test_a_client_that_thinks_for_long_is_waited_for(host: PluginHost, address: ResearchAddress) -> None:

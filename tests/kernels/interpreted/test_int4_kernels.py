@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 import torch
 
@@ -25,7 +26,7 @@ def run_linear(
     y = output(m, n, dtype=dtype)
     zeros = None if q.zeros is None else guarded(q.zeros)
     bias = None if bias is None else guarded(bias)
-    chosen = plan(w4.OP, m, n, x.shape[1], 90)
+    chosen = plan(w4.OP, m, n, x.shape[1], 80)
     w4.prepare(guarded(x), guarded(q.words), guarded(q.scales), zeros, bias, q.group, act, chosen, y).run()
     check_bands()
     return y
@@ -82,7 +83,7 @@ def run_cell(x: torch.Tensor, h: torch.Tensor, elapsed: torch.Tensor, weights: C
     tensors, group = cfc.flatten(weights)
     kept = tuple(None if t is None else guarded(t) for t in tensors)
     out = output(*h.shape, dtype=torch.float32)
-    chosen = plan(cfc.OP, x.shape[0], h.shape[1], weights.backbone_bias.shape[0], 90)
+    chosen = plan(cfc.OP, x.shape[0], h.shape[1], weights.backbone_bias.shape[0], 80)
     cfc.prepare(guarded(x), guarded(h), guarded(elapsed), kept, group, chosen, out).run()  # type: ignore[arg-type]
     check_bands()
     return out
@@ -120,5 +121,6 @@ def test_every_plan_of_the_linear_computes_the_same() -> None:
         wanted = w4.w4a16_linear_reference(x.double(), q.words, q.scales, q.zeros, None, 32, "none")
         for arch in ARCHITECTURES:
             y = output(m, 40)
-            w4.prepare(x, q.words, q.scales, q.zeros, None, 32, "none", plan(w4.OP, m, 40, 160, arch), y).run()
+            chosen = msgspec.structs.replace(plan(w4.OP, m, 40, 160, arch), pdl=False)
+            w4.prepare(x, q.words, q.scales, q.zeros, None, 32, "none", chosen, y).run()
             assert relative_error(y, wanted) <= 1e-6
