@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import random
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -21,9 +20,9 @@ from agent.control.policy import Learnable, Policy, Reloadable
 from agent.core.clock import Clock
 from agent.core.errors import AgentError
 from agent.core.latency import Latency
-from agent.link.bonklink import BonkLink
-from agent.link.endpoint import Endpoint
 from agent.link.imaging import decode_frame
+from agent.link.links import Address, link_to
+from agent.link.research import ResearchAddress
 from agent.link.wire import Limits
 from agent.runtime.act import Actor, Seat, Watcher
 from agent.runtime.console import show
@@ -51,7 +50,7 @@ log = structlog.get_logger(__name__)
 class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What one session of play is told; every field has passed the command line's checks."""
 
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[Address, ...]
     names: tuple[str, ...]
     seconds: float | None = None
     episodes: int | None = None
@@ -98,7 +97,7 @@ class Session:
         count = len(options.endpoints)
         self.feeds = [Feed(i, options.names[i], clock, self.latency, real_time=options.real_time) for i in range(count)]
         self.links = [
-            BonkLink(endpoint, feed, clock, limits=options.limits, rng=random.Random(options.seed + i))
+            link_to(endpoint, feed, clock, limits=options.limits, seed=options.seed + i)
             for i, (endpoint, feed) in enumerate(zip(options.endpoints, self.feeds, strict=True))
         ]
         self.episodes = EpisodeLog(count, on_end=self._episode_ended)
@@ -259,12 +258,12 @@ def _stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def new_event_loop(endpoints: tuple[Endpoint, ...]) -> asyncio.AbstractEventLoop:
+def new_event_loop(endpoints: tuple[Address, ...]) -> asyncio.AbstractEventLoop:
     """The loop to run on: Proactor where a named pipe is opened, else uvloop or winloop.
 
     Raises AgentError where a pipe is asked for off Windows.
     """
-    if any(endpoint.pipe is not None for endpoint in endpoints):
+    if any(not isinstance(e, ResearchAddress) and e.pipe is not None for e in endpoints):
         if sys.platform != "win32":
             raise AgentError("pipe:// games exist on Windows only; use bonklink://HOST:PORT")
         return asyncio.ProactorEventLoop()

@@ -1,6 +1,6 @@
 """Scores of policies in the arena: whole runs in lock-step, means and 95 % bootstrap intervals, and their ratio.
 
-    python tools/bench_players.py [--policies kiter,random] [--episodes 30] [--seed 1000] [--out results/players.json]
+    python tools/bench_players.py [--policies kiter,random] [--episodes 30] [--seed 1000] [--keep FILE] [--out FILE]
 
 The first policy is compared with each of the others: the intervals of the mean score must not touch.
 """
@@ -8,7 +8,9 @@ The first policy is compared with each of the others: the intervals of the mean 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 from resultfile import publish
 
@@ -20,12 +22,24 @@ from agent.games.arena.rules_hash import rules_hash
 from agent.runtime.evaluate import evaluate
 
 
+def kept(path: Path, seed: int, episodes: int) -> dict[str, Any]:
+    """Policies of an earlier result, which must be of the same rules and seeds: lock-step play repeats to the bit."""
+    earlier = json.loads(path.read_text(encoding="utf-8"))
+    if earlier["rules"] != rules_hash() or earlier["seed"] != seed:
+        raise SystemExit(f"{path}: is of rules {earlier['rules']} and seed {earlier['seed']}")
+    policies: dict[str, Any] = earlier["policies"]
+    return {name: values for name, values in policies.items() if len(values["scores_s"]) == episodes}
+
+
 def main() -> None:
     """Play and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--policies", default="kiter,random")
     parser.add_argument("--episodes", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument(
+        "--keep", type=Path, help="an earlier result of these rules and seeds: its other policies count"
+    )
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     names = args.policies.split(",")
@@ -35,6 +49,11 @@ def main() -> None:
         report = evaluate(ArenaGame(), policy, SystemClock(), episodes=args.episodes, seed=args.seed)
         scores = [round(r["score_s"], 1) for r in report["results"]]
         found[name] = {**report["statistics"], "scores_s": scores, "action_hash": report["action_hash"]}
+    if args.keep is not None:
+        found |= {
+            name: values for name, values in kept(args.keep, args.seed, args.episodes).items() if name not in found
+        }
+        names = list(found)
     best = found[names[0]]["score_s"]
     compared = {}
     for name in names[1:]:

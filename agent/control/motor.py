@@ -2,8 +2,9 @@
 
 Owns sampling and the carry of each game; the network is `control.reflex`, which computes what
 `models.actor_critic.Pilot` is trained to. It decides every few ticks of the game (`decision_ticks`, which its weights
-carry), and holds the action between; once more when a menu opens, and when it closes. Menus are driven through focus
-and submit; which card to take is the network's choice.
+carry), once more when a menu opens and when it closes: then its memory goes on, and buttons and noise are drawn.
+Between decisions the axes follow what is seen, so that every action is computed from the observation that it claims.
+Menus are driven through focus and submit; which card to take is the network's choice.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from agent.control.experience import (
     choice_log_prob,
     sampled_axes,
 )
-from agent.control.reflex import Decision, Reflex, Tensors, build_reflex, decide, look, squashed
+from agent.control.paths import Chosen, choose, ways_of
+from agent.control.reflex import Decision, Reflex, Tensors, decide, look, shape_of, squashed
+from agent.core.clock import SystemClock
 from agent.core.errors import WeightsError
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
 from agent.models.sealed import load_sealed, read_manifest, save_sealed
@@ -64,12 +67,29 @@ def pilot_tensors(path: Path) -> Tensors:
 
 
 def checked_reflex(tensors: Tensors, where: str) -> Reflex:
-    """A network that has been tried on canned observations; raises WeightsError where the tensors do not fit."""
+    """The network of these tensors; raises WeightsError where they do not fit."""
+    return checked_path(tensors, where).reflex
+
+
+def checked_path(tensors: Tensors, where: str, way: str | None = None) -> Chosen:
+    """The fastest way to compute these tensors, or the one that is named, tried on canned observations.
+
+    Raises WeightsError where the tensors do not fit.
+    """
     try:
-        reflex = build_reflex(tensors)
-        _check_widths(reflex)
+        ways = ways_of(tensors)
+        for reflex in ways.values():
+            _check_widths(reflex)
     except (KeyError, ValueError) as error:
         raise WeightsError(f"{where}: not the tensors of a pilot: {error}") from error
+    for reflex in ways.values():
+        _try(reflex, where)
+    hidden, picture = np.zeros(reflex.gates.b.shape[0] // 4, np.float32), np.zeros_like(reflex.picture.b)
+    batch = _canned()[1]
+    return choose(tensors, ways, lambda r: _decide(r, batch, 1, picture, hidden, 4.0), SystemClock().now_s, way)
+
+
+def _try(reflex: Reflex, where: str) -> None:
     hidden = np.zeros(reflex.gates.b.shape[0] // 4, np.float32)
     pictures, batch = _canned()
     for row, pixels in enumerate(pictures):
@@ -79,7 +99,6 @@ def checked_reflex(tensors: Tensors, where: str) -> Reflex:
         parts = (picture, decision.axes, decision.buttons, decision.cards, hidden, decision.value)
         if not all(np.isfinite(part).all() for part in parts):
             raise WeightsError(f"{where}: canned observation {row} gives values that are not finite")
-    return reflex
 
 
 @lru_cache(maxsize=1)
@@ -103,15 +122,15 @@ def _check_widths(r: Reflex) -> None:
     if not 1.0 <= r.ticks <= LONGEST_TICKS:
         raise ValueError(f"decision_ticks is {r.ticks}, 1 to {LONGEST_TICKS:.0f} are possible")
     chain = (
-        ("normaliser", r.factor.shape, (flat,)), ("flat", r.flat.w.shape, (flat, hidden)),
-        ("token.0", r.token_a.w.shape, (encode.TOKEN_FEATURES, r.token_a.b.shape[0])),
-        ("token.2", r.token_b.w.shape, (r.token_a.b.shape[0], pooled // 2)),
-        ("join", r.join.w.shape, (hidden + pooled + r.picture.b.shape[0], r.join.b.shape[0])),
-        ("backbone", r.backbone.w.shape, (r.join.b.shape[0] + units, r.backbone.b.shape[0])),
-        ("gates", r.gates.w.shape, (r.backbone.b.shape[0], 4 * units)),
-        ("trunk", r.trunk.w.shape, (r.join.b.shape[0] + units, r.trunk.b.shape[0])),
+        ("normaliser", r.factor.shape, (flat,)), ("flat", shape_of(r.flat), (flat, hidden)),
+        ("token.0", shape_of(r.token_a), (encode.TOKEN_FEATURES, r.token_a.b.shape[0])),
+        ("token.2", shape_of(r.token_b), (r.token_a.b.shape[0], pooled // 2)),
+        ("join", shape_of(r.join), (hidden + pooled + r.picture.b.shape[0], r.join.b.shape[0])),
+        ("backbone", shape_of(r.backbone), (r.join.b.shape[0] + units, r.backbone.b.shape[0])),
+        ("gates", shape_of(r.gates), (r.backbone.b.shape[0], 4 * units)),
+        ("trunk", shape_of(r.trunk), (r.join.b.shape[0] + units, r.trunk.b.shape[0])),
         ("heads", r.heads.w.shape, (r.trunk.b.shape[0], 8)),
-        ("card.0", r.card_a.w.shape, (r.trunk.b.shape[0] + encode.CARD_FEATURES, r.card_a.b.shape[0])),
+        ("card.0", shape_of(r.card_a), (r.trunk.b.shape[0] + encode.CARD_FEATURES, r.card_a.b.shape[0])),
         ("card.2", r.card_b.w.shape, (r.card_a.b.shape[0], 1)),
         ("picture.0", r.conv_a.w.shape, (8 * 8 * 3, r.conv_a.b.shape[0])),
         ("picture.2", r.conv_b.w.shape, (4 * 4 * r.conv_a.b.shape[0], r.conv_b.b.shape[0])),
@@ -139,7 +158,8 @@ def _decide(
 class GameCarry(msgspec.Struct):
     """What is remembered of one game; `pictured` is the frame whose embedding is kept.
 
-    last: the action of play decided last, which is held; waited_s: since that decision; choice: of the open menu.
+    last: the action of play decided last; noise [4]: what its axes were sampled with; waited_s: since that decision;
+    choice: of the open menu.
     """
 
     hidden: FloatArray
@@ -149,18 +169,25 @@ class GameCarry(msgspec.Struct):
     pictured: Frame | None = None
     waited_s: float = 0.0
     choice: int = 0
+    noise: FloatArray = _NO_AXES
 
 
 class Motor:
-    """A pilot as a policy. `explore` samples choices; without it the most likely ones are taken."""
+    """A pilot as a policy. `explore` samples choices; without it the most likely ones are taken.
+
+    `hold` keeps the axes between decisions, as training in a batch does.
+    """
 
     kind = KIND
 
-    def __init__(self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot") -> None:
+    def __init__(
+        self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot", way: str | None = None,
+        hold: bool = False,
+    ) -> None:  # fmt: skip
         self.name = name
-        self.reflex, self.tensors, self.version = checked_reflex(tensors, name), tensors, 0
         self.recorder: Recorder | None = None
-        self._explore = explore
+        self.chosen, self.tensors, self.version = checked_path(tensors, name, way), tensors, 0
+        self._explore, self._hold = explore, hold
         self._random = np.random.default_rng(seed)
         self._batch = encode.Encoded.empty(1)
 
@@ -178,13 +205,18 @@ class Motor:
         self.recorder = Recorder(self.name, names, self.reflex.gates.b.shape[0] // 4, steps=steps)
         return self.recorder
 
-    def prepare(self, tensors: Tensors, where: str) -> tuple[Reflex, Tensors]:
-        """The network of these tensors, tried; raises WeightsError."""
-        return checked_reflex(tensors, where), tensors
+    @property
+    def reflex(self) -> Reflex:
+        """The network that acts."""
+        return self.chosen.reflex
 
-    def load(self, prepared: tuple[Reflex, Tensors], version: int) -> None:
+    def prepare(self, tensors: Tensors, where: str) -> tuple[Chosen, Tensors]:
+        """The network of these tensors, tried; raises WeightsError."""
+        return checked_path(tensors, where), tensors
+
+    def load(self, prepared: tuple[Chosen, Tensors], version: int) -> None:
         """Act with this network from the next step on."""
-        self.reflex, self.tensors = prepared
+        self.chosen, self.tensors = prepared
         self.version = version
 
     def warm_up(self) -> None:
@@ -222,19 +254,38 @@ class Motor:
             carry.menu, action = menus.step(carry.menu, state, carry.choice)
             return msgspec.structs.replace(action, answers=observation.sequence)
         closed, carry.menu = carry.menu.menu != "", menus.MenuCarry()
-        if first or closed or carry.waited_s * TICKS_PER_S >= self.reflex.ticks - 0.5:
-            carry.last = self._play(carry, observation)
-        return msgspec.structs.replace(carry.last, answers=observation.sequence)
+        due = first or closed or carry.waited_s * TICKS_PER_S >= self.reflex.ticks - 0.5
+        if due:
+            carry.last = action = self._play(carry, observation)
+        else:
+            action = carry.last if self._hold else self._between(carry, state)
+        return msgspec.structs.replace(action, answers=observation.sequence)
 
     def _decision(self, carry: GameCarry, state: GameState) -> tuple[Decision, FloatArray, float]:
         """One step of the network, which is told the time since its last; with the memory before, and that time."""
-        waited_s, carry.waited_s = carry.waited_s, 0.0
+        before, waited_s = carry.hidden, carry.waited_s
+        decision = self._thought(carry, state, waited_s)
+        carry.hidden, carry.waited_s = decision.hidden, 0.0
+        return decision, before, waited_s
+
+    def _thought(self, carry: GameCarry, state: GameState, waited_s: float) -> Decision:
+        """What the network says of this state, `waited_s` after its last decision; its memory stays as it was."""
         encode.encode_state(state, waited_s, carry.last, self._batch, 0)
         ticks = min(waited_s * TICKS_PER_S, LONGEST_TICKS)
-        before = carry.hidden
-        decision = _decide(self.reflex, self._batch, 0, carry.picture, before, ticks)
-        carry.hidden = decision.hidden
-        return decision, before, waited_s
+        return _decide(self.reflex, self._batch, 0, carry.picture, carry.hidden, ticks)
+
+    def _between(self, carry: GameCarry, state: GameState) -> Action:
+        """Between two decisions: the axes anew from what is seen now, as if the next one were due.
+
+        The noise and the buttons are the last decision's.
+        """
+        decision, last = self._thought(carry, state, self.reflex.ticks / TICKS_PER_S), carry.last
+        if self._explore:
+            axes, _ = sampled_axes(decision.axes, self.tensors["axes_log_std"], carry.noise)
+            mx, my, lx, ly = (float(a) for a in axes)
+        else:
+            mx, my, lx, ly = squashed(decision.axes)
+        return Action((mx, my), (lx, ly), last.fire, last.ability, last.interact)
 
     def _choose(self, carry: GameCarry, observation: Observation) -> None:
         """The card of a menu that has just opened, 0 where there is nothing to choose."""
@@ -250,14 +301,14 @@ class Motor:
             self.recorder.row(observation, self._batch, before, waited_s, decision, sampled, self.version)
 
     def _play(self, carry: GameCarry, observation: Observation) -> Action:
-        """The action of play that is held until the next decision."""
+        """The action of a decision in play."""
         decision, before, waited_s = self._decision(carry, observation.state)
         if not self._explore:
             mx, my, lx, ly = squashed(decision.axes)
             fire, ability, interact = (bool(b > 0) for b in decision.buttons)
             return Action((mx, my), (lx, ly), fire, ability, interact)
-        noise = self._random.standard_normal(4).astype(np.float32)
-        axes, chance = sampled_axes(decision.axes, self.tensors["axes_log_std"], noise)
+        carry.noise = self._random.standard_normal(4).astype(np.float32)
+        axes, chance = sampled_axes(decision.axes, self.tensors["axes_log_std"], carry.noise)
         pressed = [bool(b > 0) for b in decision.buttons + self._random.logistic(size=len(decision.buttons))]
         if self.recorder is not None:
             chance += sum(button_log_prob(float(b), p) for b, p in zip(decision.buttons, pressed, strict=True))

@@ -88,3 +88,19 @@ class Learnable(Reloadable, Protocol):
 def version_of(policy: Policy) -> int:
     """The version of the weights that act, 0 for a policy without."""
     return policy.version if isinstance(policy, Reloadable) else 0
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A policy that chose how it is computed."""
+
+    @property
+    def chosen(self) -> Any:
+        """The way, as something with `as_builtins`."""
+        ...
+
+
+def path_of(policy: Policy) -> dict[str, Any]:
+    """How the policy is computed: the path's name, the format of its weights, and what was measured; empty without."""
+    found: dict[str, Any] = policy.chosen.as_builtins() if isinstance(policy, Measured) else {}
+    return found

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from agent.core.types import ByteArray, FloatArray
@@ -19,12 +20,22 @@ Tensors = dict[str, NDArray[Any]]
 AXES, BUTTONS = 4, 3
 _F = np.float32
 _NEVER = _F(-1e9)
+_ROUND = _F(12582912.0)
+"""1.5·2²³: adding and taking it away again rounds to whole numbers, and the compiler does many at once."""
 
 
 class Dense(NamedTuple):
     """y = x·w + b; w [in, out]."""
 
     w: FloatArray
+    b: FloatArray
+
+
+class Dense8(NamedTuple):
+    """y = scale·(w·q) + b: rows of whole numbers w i8 [out, in] with a scale each; q is x in 16 bits."""
+
+    w: NDArray[np.int8]
+    scale: FloatArray
     b: FloatArray
 
 
@@ -43,18 +54,18 @@ class Reflex(NamedTuple):
 
     factor: FloatArray
     offset: FloatArray
-    flat: Dense
+    flat: Dense | Dense8
     flat_norm: Norm
-    token_a: Dense
-    token_b: Dense
-    join: Dense
+    token_a: Dense | Dense8
+    token_b: Dense | Dense8
+    join: Dense | Dense8
     join_norm: Norm
-    backbone: Dense
-    gates: Dense
-    trunk: Dense
+    backbone: Dense | Dense8
+    gates: Dense | Dense8
+    trunk: Dense | Dense8
     trunk_norm: Norm
     heads: Dense
-    card_a: Dense
+    card_a: Dense | Dense8
     card_b: Dense
     conv_a: Dense
     conv_b: Dense
@@ -82,6 +93,15 @@ def build_reflex(tensors: Tensors) -> Reflex:
         bias = np.concatenate([tensors[f"{n}.bias"] for n in names])
         return Dense(np.ascontiguousarray(weight.T, _F), np.ascontiguousarray(bias, _F))
 
+    def inner(*names: str) -> Dense | Dense8:
+        if any(tensors[f"{n}.weight"].dtype != np.int8 for n in names):
+            return dense(*names)
+        parts = [np.concatenate([tensors[f"{n}.{key}"] for n in names]) for key in ("weight", "weight_scale", "bias")]
+        weight, scale, bias = (np.ascontiguousarray(part) for part in parts)
+        if scale.shape != bias.shape or weight.shape[0] != len(bias):
+            raise ValueError(f"{names[0]}: {weight.shape} whole numbers with {scale.shape} scales")
+        return Dense8(weight, np.asarray(scale, _F), np.asarray(bias, _F))
+
     def convolution(name: str) -> Dense:
         weight = tensors[f"{name}.weight"].transpose(2, 3, 1, 0)
         return Dense(
@@ -97,14 +117,20 @@ def build_reflex(tensors: Tensors) -> Reflex:
     factor = (1.0 / np.sqrt(tensors["encoder.norm.var"] + 1e-4)).astype(_F)
     return Reflex(
         factor, (-tensors["encoder.norm.mean"] * factor).astype(_F),
-        dense("encoder.flat.0"), norm("encoder.flat.1"), dense("encoder.token.0"), dense("encoder.token.2"),
-        dense("encoder.join.0"), norm("encoder.join.1"), dense("memory.backbone.0"),
-        dense("memory.ff1", "memory.ff2", "memory.time_a", "memory.time_b"), dense("trunk.0"), norm("trunk.1"),
-        dense("axes", "buttons", "value"), dense("card.0"), dense("card.2"), convolution("encoder.picture.net.0"),
+        inner("encoder.flat.0"), norm("encoder.flat.1"), inner("encoder.token.0"), inner("encoder.token.2"),
+        inner("encoder.join.0"), norm("encoder.join.1"), inner("memory.backbone.0"),
+        inner("memory.ff1", "memory.ff2", "memory.time_a", "memory.time_b"), inner("trunk.0"), norm("trunk.1"),
+        dense("axes", "buttons", "value"), inner("card.0"), dense("card.2"), convolution("encoder.picture.net.0"),
         convolution("encoder.picture.net.2"), convolution("encoder.picture.net.4"),
         _by_place(dense("encoder.picture.net.7"), tensors["encoder.picture.net.4.weight"].shape[0]),
         norm("encoder.picture.net.8"), float(tensors["decision_ticks"]),
     )  # fmt: skip
+
+
+def shape_of(layer: Dense | Dense8) -> tuple[int, int]:
+    """Inputs and outputs."""
+    rows, columns = layer.w.shape
+    return (columns, rows) if isinstance(layer, Dense8) else (rows, columns)
 
 
 def _by_place(layer: Dense, channels: int) -> Dense:
@@ -114,8 +140,17 @@ def _by_place(layer: Dense, channels: int) -> Dense:
     return Dense(np.ascontiguousarray(w).reshape(layer.w.shape), layer.b)
 
 
-@njit(cache=True, error_model="numpy")
-def _apply(layer: Dense, x: FloatArray) -> FloatArray:
+def _apply(layer: Dense | Dense8, x: FloatArray) -> FloatArray:
+    """The layer of x; exists in compiled code alone, where `_apply_by_kind` picks what is meant."""
+    raise TypeError("called outside compiled code")
+
+
+@overload(_apply)
+def _apply_by_kind(layer: Any, x: Any) -> Any:
+    return _product_8 if layer.instance_class is Dense8 else _product
+
+
+def _product(layer: Any, x: Any) -> Any:
     w = layer.w
     y = layer.b.copy()
     for i in range(w.shape[0]):
@@ -123,6 +158,31 @@ def _apply(layer: Dense, x: FloatArray) -> FloatArray:
         if xi != 0:
             for j in range(w.shape[1]):
                 y[j] += xi * w[i, j]
+    return y
+
+
+def _product_8(layer: Any, x: Any) -> Any:
+    """x is rounded to as many steps as its sums leave room for in 32 bits, at most those of 16 bits."""
+    w = layer.w
+    n = w.shape[1]
+    bits = x.view(np.int32)
+    largest = np.int32(0)
+    for i in range(n):
+        largest = max(largest, np.int32(bits[i] & np.int32(0x7FFFFFFF)))
+    most = np.array([largest]).view(np.float32)[0]
+    if most == 0:
+        return layer.b.copy()
+    steps = _F(min(32767, (2**31 - 1) // (127 * n)))
+    q = np.empty(n, np.int16)
+    for i in range(n):
+        q[i] = np.int16((x[i] * (steps / most) + _ROUND) - _ROUND)
+    y = np.empty(w.shape[0], np.float32)
+    for j in range(w.shape[0]):
+        row = w[j]
+        total = np.int32(0)
+        for i in range(n):
+            total = np.int32(total + np.int32(np.int32(row[i]) * np.int32(q[i])))
+        y[j] = _F(total) * (layer.scale[j] * (most / steps)) + layer.b[j]
     return y
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from agent.control import encode
 from agent.control.reflex import Tensors
+from agent.core.errors import WeightsError
 from agent.models.actor_critic import Pilot, PilotSizes
 from agent.models.encoder import EncoderSizes
 
@@ -24,3 +26,13 @@ def untrained_tensors(seed: int) -> Tensors:
     network = Pilot(default_sizes())
     torch.random.set_rng_state(before)
     return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+
+
+def pilot_of(tensors: Tensors) -> Pilot:
+    """The network in torch, of the sizes made here, with these weights; raises WeightsError where they do not fit."""
+    network = Pilot(default_sizes())
+    try:
+        network.load_state_dict({name: torch.from_numpy(np.array(t)) for name, t in tensors.items()})
+    except RuntimeError as error:
+        raise WeightsError(f"not the tensors of a pilot of the usual sizes: {error}") from error
+    return network

@@ -22,7 +22,7 @@ DEFAULT_FILE: Final = Path("metabonk.toml")
 _TRUE, _FALSE = {"1", "true"}, {"0", "false"}
 
 _LATER: Final = (
-    "USE_RESEARCH_SHM", "USE_VLM_MENU", "MENU_GOAL", "VLM_MENU_MODEL", "LLM_BACKEND", "LLM_MODEL", "LLM_BASE_URL",
+    "USE_VLM_MENU", "MENU_GOAL", "VLM_MENU_MODEL", "LLM_BACKEND", "LLM_MODEL", "LLM_BASE_URL",
     "LLM_API_KEY", "LLM_TEMPERATURE", "LLM_MAX_TOKENS", "LLM_TIMEOUT_S", "USE_SIMA2", "SIMA2_GOAL", "SIMA2_LOG",
     "SIMA2_PUSH_ROLLOUTS", "SIMA2_LOAD_CPQE", "SIMA2_USE_SKILLS", "SKILL_DB_PATH", "USE_CAUSAL", "CAUSAL_HORIZON_S",
     "TRAIN_CPQE",
@@ -61,6 +61,9 @@ class LinkSettings(_Group):
     port: int = _setting(5560, "BONKLINK_PORT", "Port of the game; game i of several is at port + i", ge=1, le=65535)
     use_pipe: bool = _setting(False, "BONKLINK_USE_PIPE", "Play over a Windows named pipe instead")
     pipe_name: str = _setting("BonkLink", "BONKLINK_PIPE_NAME", "Name of the pipe", pattern=r"^[A-Za-z0-9_.-]{1,128}$")
+    use_research_shm: bool = _setting(
+        False, "USE_RESEARCH_SHM", "Play ResearchPlugin's game in lock-step over shared memory, and nothing else"
+    )
     max_frame_bytes: int = _setting(
         4 << 20, "BONKLINK_MAX_FRAME_BYTES", "Largest frame accepted; raw 1080p needs 6220816", ge=1024, le=1 << 28
     )

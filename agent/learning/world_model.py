@@ -3,7 +3,9 @@
 Loss, as in DreamerV3 (Hafner et al., Nature 2025): squared error of the reconstructed observation, two-hot reward,
 Bernoulli continuation, allowed choices where choices can be forbidden, and KL in two parts: the prior learns from the
 posterior (weight 1) and the posterior from the prior (weight 0.1), each free below `free_nats`. A truncated episode is
-no death: only `terminated` lowers the continuation. Owns no actor.
+no death: only `terminated` lowers the continuation. Nothing arrived with an episode's first observation, so its reward
+is not learned: a reward of 0 there would tell the model where episodes begin anew, which is what continuation is for.
+Owns no actor.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from agent.core.rollout import ActionSpec, Rollout
+from agent.core.rollout import ActionSpec, IntArray, Rollout
 from agent.learning.laprop import LaProp
 from agent.learning.replay import Batch, Replay, Rows, to_rows
 from agent.learning.tensors import module_tensors, take_up
@@ -25,6 +27,7 @@ from agent.models.distributions import categorical_kl, two_hot_loss
 from agent.models.rssm import Latent, Observed, WorldModel, WorldSizes
 
 OPEN_LOOP = (1, 5, 15)
+MEASURED = 512
 
 
 class WorldModelConfig(msgspec.Struct, frozen=True):
@@ -81,10 +84,7 @@ def rollout_sequences(
 ) -> tuple[Sequences, Tensor]:
     """A rollout as one sequence from a blank state, and the row of it that each step's observation is in."""
     rows = to_rows(rollout, spec, None)
-    sizes = model.sizes
-    before = np.zeros((1, sizes.deter), np.float32), np.zeros((1, sizes.stoch, sizes.classes), np.float32)
-    batch = Batch(rows.at((None,)), np.zeros((1, len(rows.obs)), np.int64), *before)
-    return to_sequences(model, batch, device), torch.from_numpy(np.flatnonzero(~rows.is_last)).to(device)
+    return rows_as_sequence(model, rows, device), torch.from_numpy(np.flatnonzero(~rows.is_last)).to(device)
 
 
 def balanced_kl(seen: Observed, free_nats: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -102,7 +102,9 @@ def world_loss(
     seen = model.observe(data.before, data.obs, data.actions, data.is_first)
     features = seen.latent.features()
     recon = (model.decoder(features) - data.obs).square().sum(-1).mean()
-    reward = two_hot_loss(model.reward(features), data.rewards, model.bins).mean()
+    counts = (~data.is_first).float()
+    reward = two_hot_loss(model.reward(features), data.rewards, model.bins)
+    reward = (reward * counts).sum() / counts.sum().clamp_min(1.0)
     proceed = F.binary_cross_entropy_with_logits(model.proceed(features).squeeze(-1), (~data.is_terminal).float())
     for_prior, for_posterior, divergence = balanced_kl(seen, config.free_nats)
     kl = config.dyn_weight * for_prior.mean() + config.rep_weight * for_posterior.mean()
@@ -115,34 +117,42 @@ def world_loss(
 
 
 @torch.no_grad()
-def open_loop(model: WorldModel, data: Sequences, context: int, samples: int, steps: int) -> tuple[Tensor, Tensor]:
-    """Squared errors [B, steps, O] after `context` rows: of the model's mean over `samples` futures, of persistence.
+def open_loop(model: WorldModel, data: Sequences, starts: Tensor, samples: int, steps: int) -> tuple[Tensor, Tensor]:
+    """Squared errors [N, steps, O] of the model's mean over `samples` futures, and of persistence.
 
-    Sequences begin an episode or go on with it and end none.
+    data is one sequence [1, T, …] that begins with an episode; each future starts from the posterior at a row of
+    `starts` and follows the actions that were taken.
     """
-    seen = model.observe(data.before, data.obs[:, :context], data.actions[:, :context], data.is_first[:, :context])
-    state = Latent(*(x[:, -1].repeat_interleave(samples, 0) for x in seen.latent))
-    told = []
-    for t in range(context, context + steps):
-        state = model.rssm.imagine_step(state, data.actions[:, t].repeat_interleave(samples, 0))
+    seen = model.observe(data.before, data.obs, data.actions, data.is_first)
+    state = Latent(*(x[0, starts].repeat_interleave(samples, 0) for x in seen.latent))
+    told, truth = [], []
+    for t in range(1, steps + 1):
+        state = model.rssm.imagine_step(state, data.actions[0, starts + t].repeat_interleave(samples, 0))
         told.append(model.decoder(state.features()).view(-1, samples, data.obs.shape[-1]).mean(1))
-    truth = data.obs[:, context : context + steps]
-    last = data.obs[:, context - 1 : context]
-    return (torch.stack(told, 1) - truth).square(), (last - truth).square()
+        truth.append(data.obs[0, starts + t])
+    real = torch.stack(truth, 1)
+    last = data.obs[0, starts].unsqueeze(1)
+    return (torch.stack(told, 1) - real).square(), (last - real).square()
 
 
-def windows(rows: Rows, length: int, most: int) -> Batch | None:
-    """Up to `most` stretches of `length` rows, spread over `rows`, each within one episode; None where none is."""
-    breaks = np.concatenate([[0], np.cumsum(rows.is_first[1:])])
-    starts = np.arange(max(0, len(rows.obs) - length + 1))
-    starts = starts[breaks[starts] == breaks[starts + length - 1]]
-    if not len(starts):
-        return None
-    starts = starts[np.linspace(0, len(starts) - 1, min(most, len(starts))).astype(int)]
-    index = starts[:, None] + np.arange(length)
-    cut = rows.at(index)
-    cut.is_first[:, 0] = True
-    return Batch(cut, index, np.zeros((len(starts), 0), np.float32), np.zeros((len(starts), 0, 0), np.float32))
+def whole_starts(rows: Rows, context: int, steps: int, most: int) -> IntArray:
+    """Up to `most` rows, spread over `rows`, with `context` rows of their episode up to them and `steps` after."""
+    count = len(rows.obs)
+    episode = np.cumsum(rows.is_first)
+    index = np.arange(max(0, count - steps))
+    begun = np.maximum.accumulate(np.where(rows.is_first, np.arange(count), 0))
+    fits = (episode[index] == episode[index + steps]) & (index - begun[index] >= context - 1) & (episode[index] > 0)
+    index = index[fits]
+    chosen = np.linspace(0, len(index) - 1, min(most, len(index))).astype(np.int64)
+    spread: IntArray = index[chosen] if len(index) else index
+    return spread
+
+
+def rows_as_sequence(model: WorldModel, rows: Rows, device: torch.device) -> Sequences:
+    """Rows as one sequence from a blank state."""
+    sizes = model.sizes
+    before = np.zeros((1, sizes.deter), np.float32), np.zeros((1, sizes.stoch, sizes.classes), np.float32)
+    return to_sequences(model, Batch(rows.at((None,)), np.zeros((1, len(rows.obs)), np.int64), *before), device)
 
 
 class WorldModelLearner:
@@ -201,15 +211,20 @@ class WorldModelLearner:
         return {name: part.detach() for name, part in parts.items()}
 
     def measure(self, rows: Rows) -> dict[str, float]:
-        """Open-loop error of the model on rows that it was not trained on, and persistence's, over their variance."""
-        context, steps = self.config.context, max(OPEN_LOOP)
-        batch = windows(rows, context + steps, 32)
-        if batch is None:
+        """Open-loop error of the model on rows that it was not trained on, and persistence's, over their variance.
+
+        From the posterior of episodes that begin in the rows; where none does, from a blank state and a longer look.
+        """
+        steps, rows = max(OPEN_LOOP), rows.at(np.arange(min(len(rows.obs), MEASURED)))
+        index = whole_starts(rows, self.config.context, steps, 32)
+        if not len(index):
+            rows.is_first[0] = True
+            index = whole_starts(rows, 4 * self.config.context, steps, 32)
+        if not len(index):
             return {}
-        batch = batch._replace(deter=np.zeros((len(batch.serials), self.sizes.deter), np.float32))
-        stoch = np.zeros((len(batch.serials), self.sizes.stoch, self.sizes.classes), np.float32)
-        data = to_sequences(self.model, batch._replace(stoch=stoch), self.device)
-        errors = open_loop(self.model, data, context, self.config.samples, steps)
+        starts = torch.from_numpy(index).to(self.device)
+        data = rows_as_sequence(self.model, rows, self.device)
+        errors = open_loop(self.model, data, starts, self.config.samples, steps)
         variance = data.obs.flatten(0, 1).var(0, unbiased=False).sum().clamp_min(1e-6)
         report = {}
         for t in OPEN_LOOP:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from bench import _tmaze as maze
+from bench import f1_tmaze
 
 from agent.core.rollout import Rollout
 from agent.learning.active_inference import (
@@ -22,10 +22,6 @@ from agent.learning.active_inference import (
 )
 from agent.learning.free_energy import FreeEnergy, Preferences, free_energy
 from agent.models.outcome_model import OutcomeSizes
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-from bench import _tmaze as maze
-from bench import f1_tmaze
 
 CUE_SAYS = torch.tensor([[maze.VALIDITY, 1 - maze.VALIDITY], [1 - maze.VALIDITY, maze.VALIDITY]])
 

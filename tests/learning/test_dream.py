@@ -14,7 +14,7 @@ import torch
 from agent.core.errors import WeightsError
 from agent.core.rollout import ActionSpec, Rollout
 from agent.learning.dream import DreamConfig, DreamLearner, imagine, lambda_returns
-from agent.learning.world_model import WorldModelConfig, WorldModelLearner, balanced_kl
+from agent.learning.world_model import WorldModelConfig, WorldModelLearner, balanced_kl, to_sequences, world_loss
 from agent.models.dreamer import Actor, act, initial_carry
 from agent.models.rssm import Latent, Observed, WorldSizes
 
@@ -192,3 +192,22 @@ def test_targets_for_distillation_have_a_row_for_each_step_and_obey_the_masks() 
     targets = dream.targets(rollout)
     assert targets.mean.shape == targets.log_std.shape == (40, 2) and targets.logits.shape == (40, 5)
     assert (targets.logits < -1e8).nonzero().tolist() == [[7, 3]]
+
+
+def test_the_first_observation_of_an_episode_carries_no_reward_and_any_other_does() -> None:
+    world, _ = learners(ActionSpec(0, (2,)), 2)
+    with torch.no_grad():
+        for parameter in world.model.reward.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    world.push(walk(60, 0, deadly=True))
+    batch = world.replay.sample(8, 12)
+    assert batch is not None and batch.rows.is_first[:, 1:].any()
+
+    def reward_loss(rewards: np.ndarray[Any, Any]) -> float:
+        torch.manual_seed(1)
+        data = to_sequences(world.model, batch._replace(rows=batch.rows._replace(rewards=rewards)), world.device)
+        return float(world_loss(world.model, data, CONFIG)[1]["wm_reward"].detach())
+
+    first, rewards = batch.rows.is_first, batch.rows.rewards
+    assert reward_loss(np.where(first, 50.0, rewards).astype(np.float32)) == reward_loss(rewards)
+    assert reward_loss(np.where(first, rewards, 50.0).astype(np.float32)) != reward_loss(rewards)

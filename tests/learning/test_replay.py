@@ -8,6 +8,7 @@ import pytest
 
 from agent.core.rollout import ActionSpec, Rollout
 from agent.learning.replay import Replay, Rows, to_rows
+from agent.learning.world_model import whole_starts
 
 SPEC = ActionSpec(0, (4,))
 
@@ -149,3 +150,11 @@ def test_forbidden_choices_travel_with_the_observation_at_which_they_were_forbid
     masks[3, 2] = False
     rows = to_rows(msgspec.structs.replace(rollout, action_masks=masks), SPEC, None)
     assert np.argwhere(~rows.masks).tolist() == [[4, 2]]
+
+
+def test_open_loop_starts_have_their_context_and_their_future_in_one_episode() -> None:
+    rows = to_rows(Counter("a", 30, 0).play(100), SPEC, None)
+    starts = whole_starts(rows, 8, 15, 1000)
+    assert starts.tolist() == [e * 31 + k for e in range(3) for k in range(7, 16)]
+    assert (rows.obs[starts + 15, 1] == rows.obs[starts, 1]).all() and (rows.obs[starts, 2] >= 7).all()
+    assert not len(whole_starts(rows, 8, 31, 1000)) and len(whole_starts(rows, 8, 15, 4)) == 4

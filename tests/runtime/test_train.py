@@ -23,6 +23,9 @@ from agent.runtime.train import TrainRequest, build_training, train
 from agent.runtime.train_arena import ArenaTraining
 from agent.runtime.train_gym import Eyes, GymTraining, Hands
 
+torch.set_num_threads(1)
+
+
 QUIET = Console(file=io.StringIO())
 
 

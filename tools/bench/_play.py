@@ -84,4 +84,7 @@ def play(
             raw, _ = env.reset()
         if step % every == 0:
             learn(recorder.take())
+        if step % 1000 == 0:
+            recent = [r for _, r in done[-10:]]
+            print(f"{step} steps: {np.mean(recent) if recent else 0.0:.1f} over the last {len(recent)}", flush=True)
     return done

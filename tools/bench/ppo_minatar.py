@@ -4,8 +4,8 @@ Breakout and Asterix, the same network (one convolution, one layer), hyper-param
 score is the mean return of the last 100 episodes of training; a random player is the floor. stable-baselines3 is needed
 for theirs and is asked for by name: `pip install "stable-baselines3>=2.9,<3"` in an environment of its own. Passes
 where theirs is at least three times random (else the task is too short) and our interquartile mean at least 0.9 of
-theirs. BENCH_STEPS sets another number of steps than a million, and the result says so. Reduced: ours alone at 25,000 steps of Breakout, which must be 1.5 times random, with a control that learns from
-shuffled rewards and must not be.
+theirs. BENCH_STEPS sets another number of steps than a million, and the result says so. Reduced: ours alone at 25,000
+steps of Breakout, which must be 1.5 times random, with a control that learns from shuffled rewards and must not be.
 """
 
 from __future__ import annotations
@@ -155,5 +155,6 @@ def summarise(rows: list[dict[str, Any]], reduced: bool) -> dict[str, Any]:
         }  # fmt: skip
     return {
         "steps": int(os.environ.get("BENCH_STEPS", STEPS)), "copies": COPIES,
-        "config": msgspec.to_builtins(PICTURE_CONFIG), "games": games, "passed": all(g["passed"] for g in games.values()),
+        "config": msgspec.to_builtins(PICTURE_CONFIG), "games": games,
+        "passed": all(g["passed"] for g in games.values()),
     }  # fmt: skip

@@ -1,0 +1,128 @@
+"""A whole step on a card as one CUDA graph: pinned inputs in, the step's kernels, pinned outputs out.
+
+Inputs, outputs and weights keep their addresses; new weights are copied into the live ones between two steps. Replays
+run on a stream of high priority, so that a learner on the same card waits for play and not the reverse. `Dry` is the
+same without a card: everything but the capture and the launch happens, with the kernels' references in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from agent.core.errors import WeightsError
+from agent.models.kernel_pilot import KernelPilot, StepInputs, StepOutputs
+from kernels.library import ran
+
+WARM_UPS = 3
+HIGH = -1
+
+
+class Cuda:
+    """A card. `work` must be free of allocation, of synchronisation and of anything that reads a value back."""
+
+    pinned = True
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._stream = torch.cuda.Stream(device, priority=HIGH)  # type: ignore[no-untyped-call]
+        self._graph = torch.cuda.CUDAGraph()
+
+    def capture(self, work: Callable[[], None]) -> None:
+        """Warm up on the stream, then record."""
+        self._stream.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(self._stream):
+            for _ in range(WARM_UPS):
+                work()
+        self._stream.synchronize()
+        with torch.cuda.graph(self._graph, stream=self._stream):
+            work()
+
+    def replay(self) -> None:
+        """Launch the graph and wait for its outputs."""
+        with torch.cuda.stream(self._stream):
+            self._graph.replay()
+        self._stream.synchronize()
+
+
+class Dry:
+    """No card: the work itself takes the place of its recording."""
+
+    pinned = False
+
+    def __init__(self) -> None:
+        self.device = torch.device("cpu")
+        self.replays = 0
+        self._work: Callable[[], None] | None = None
+
+    def capture(self, work: Callable[[], None]) -> None:
+        """Warm up, and keep the work."""
+        for _ in range(WARM_UPS):
+            work()
+        self._work = work
+
+    def replay(self) -> None:
+        """Do the work again."""
+        assert self._work is not None, "replayed before it was captured"
+        self._work()
+        self.replays += 1
+
+
+def live_tensors(owner: Any) -> list[Tensor]:
+    """Every tensor that an object holds, in a fixed order: those that a graph knows by address."""
+    if isinstance(owner, Tensor):
+        return [owner]
+    if isinstance(owner, dict):
+        return [t for key in sorted(owner) for t in live_tensors(owner[key])]
+    if isinstance(owner, tuple | list):
+        return [t for part in owner for t in live_tensors(part)]
+    return []
+
+
+class CapturedStep:
+    """A pilot's step of a fixed number of games, recorded once."""
+
+    def __init__(self, pilot: KernelPilot, inputs: StepInputs, device: Cuda | Dry) -> None:
+        """`inputs` are examples on the host: their shapes are the step's."""
+        self._pilot, self._device = pilot, device
+        self._host_in = StepInputs(*(self._host(t) for t in inputs))
+        self._static = StepInputs(*(torch.empty_like(t, device=device.device) for t in inputs))
+        before = ran.copy()
+        example = pilot.step(StepInputs(*(t.to(device.device) for t in inputs)))
+        self.paths = {name: count for name, count in (ran - before).items()}
+        self._host_out = StepOutputs(*(self._host(t.float().cpu()) for t in example))
+        device.capture(self._work)
+
+    def _host(self, tensor: Tensor) -> Tensor:
+        return tensor.clone().pin_memory() if self._device.pinned else tensor.clone()
+
+    @torch.inference_mode()
+    def _work(self) -> None:
+        for static, host in zip(self._static, self._host_in, strict=True):
+            static.copy_(host, non_blocking=True)
+        for host, out in zip(self._host_out, self._pilot.step(self._static), strict=True):
+            host.copy_(out, non_blocking=True)
+
+    def step(self, inputs: StepInputs) -> StepOutputs:
+        """One step; what is returned is overwritten by the next. Raises ValueError where a shape differs."""
+        for host, given in zip(self._host_in, inputs, strict=True):
+            if host.shape != given.shape:
+                raise ValueError(f"a captured step takes {tuple(host.shape)}, not {tuple(given.shape)}")
+            host.copy_(given)
+        self._device.replay()
+        return self._host_out
+
+    def reload(self, other: KernelPilot) -> None:
+        """Copy another pilot's weights into the live ones; raises WeightsError, and changes nothing, if they differ."""
+        live, new = live_tensors(self._pilot.weights()), live_tensors(other.weights())
+        if [(t.shape, t.dtype) for t in live] != [(t.shape, t.dtype) for t in new]:
+            raise WeightsError("the new weights have other shapes or another format than those of the captured step")
+        for old, fresh in zip(live, new, strict=True):
+            old.copy_(fresh)
+
+    def as_builtins(self) -> dict[str, Any]:
+        """For `/status`: the kernels of one step under the names they ran by."""
+        return {"path": "dry run" if isinstance(self._device, Dry) else "CUDA graph", "kernels": dict(self.paths)}

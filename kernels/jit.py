@@ -1,0 +1,51 @@
+"""Triton where it is installed, and the same names where it is not, so that every operation can be imported.
+
+Without Triton a decorated kernel can be named but not launched.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+HAS_TRITON = importlib.util.find_spec("triton") is not None
+
+
+class KernelUnavailable(RuntimeError):
+    """A kernel cannot run here: the card, the driver or Triton lacks what it needs."""
+
+
+class Unlaunchable:
+    """A kernel where Triton is not installed; its Python source is in `fn`."""
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        self.fn = fn
+
+    def __getitem__(self, grid: object) -> Callable[..., Any]:
+        raise KernelUnavailable(f"{self.fn.__name__} needs Triton: pip install 'metabonk-apex[kernels]'")
+
+
+if TYPE_CHECKING:
+    Value: TypeAlias = Any
+    """An argument of a kernel: a pointer, a number, or a tile inside it."""
+    constexpr: TypeAlias = Any
+    """An argument that is fixed when a kernel is compiled; Triton finds this name in the annotation."""
+    tl: Any
+
+    def jit(fn: Callable[..., Any]) -> Any:
+        """A kernel, compiled at its first launch."""
+
+elif HAS_TRITON:
+    import triton
+    import triton.language as tl
+
+    jit, Value, constexpr = triton.jit, tl.tensor, tl.constexpr
+else:
+    jit, tl, Value, constexpr = Unlaunchable, None, Any, Any
+
+
+def triton_version() -> str | None:
+    """Version of the Triton that is installed, None without one."""
+    return version("triton") if HAS_TRITON else None
