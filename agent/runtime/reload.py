@@ -82,7 +82,7 @@ class Reloader:
         keep_given: the user named a file, so what the policy came with goes before the store.
         """
         await self._lane.run(lambda: self._begin(keep_given))
-        self._accepted = await self._lane.run(self._read_accepted)
+        self._accepted = await self._lane.run(self._known_files)
         self._seen = dict(self._accepted)
 
     def _begin(self, keep_given: bool) -> None:
@@ -236,8 +236,8 @@ class Reloader:
 
     async def _offer_file(self, path: Path, identity: Identity) -> None:
         try:
-            tensors = await self._lane.run(lambda: self._read(path))
-            await self.offer(tensors, path.name, {"file": path.name})
+            sha256, tensors = await self._lane.run(lambda: self._read(path))
+            await self.offer(tensors, path.name, {"file": path.name, "sha256": sha256})
         except WeightsError as error:
             self._refuse(path.name, str(error))
             return
@@ -245,7 +245,7 @@ class Reloader:
         self._accepted[path.name] = identity
         await self._lane.run(self._write_accepted)
 
-    def _read(self, path: Path) -> Tensors:
+    def _read(self, path: Path) -> tuple[str, Tensors]:
         if path.is_symlink():
             raise WeightsError(f"{path}: is a symbolic link; put the file itself there")
         manifest = read_manifest(path)
@@ -256,11 +256,23 @@ class Reloader:
                 raise WeightsError(
                     f"{path}: tensor {name} is {manifest.tensors.get(name)}, the policy has {expected.get(name)}"
                 )
-        return load_sealed(path, follow_links=False)[1]
+        return manifest.sha256, load_sealed(path, follow_links=False)[1]
 
     @property
     def _accepted_path(self) -> Path:
         return self.store.folder / folder_name(self.policy.name) / "accepted.json"
+
+    def _known_files(self) -> dict[str, Identity]:
+        """Files that were taken up before, also where the session ended before that was written down."""
+        known, current = self._read_accepted(), self.store.current(self.policy.name)
+        taken = current.manifest.notes.get("sha256") if current is not None else None
+        for path in self.store.folder.glob("*.safetensors") if taken else ():
+            try:
+                if read_manifest(path).sha256 == taken:
+                    known[path.name] = _identity(path)
+            except (WeightsError, OSError):
+                continue
+        return known
 
     def _read_accepted(self) -> dict[str, Identity]:
         try:
