@@ -7,7 +7,7 @@ carry), and holds the action between; once more when a menu opens, and when it c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,8 @@ from agent.models.sealed import load_sealed, read_manifest, save_sealed
 KIND: Final = "pilot"
 TICKS_PER_S: Final = 60.0
 LONGEST_TICKS: Final = 30.0
+Network = Callable[[encode.Encoded, FloatArray, FloatArray, float], Decision]
+"""One decision for the first row of encoded observations, the picture's embedding, the hidden state, and ticks."""
 _CARD_MENUS: Final = (Menu.LEVEL_UP, Menu.ENCOUNTER)
 
 
@@ -143,6 +145,13 @@ def _decide(
     return decision
 
 
+def decide_on(
+    reflex: Reflex, batch: encode.Encoded, picture: FloatArray, hidden: FloatArray, ticks: float
+) -> Decision:
+    """One decision of a network for the first row of encoded observations."""
+    return _decide(reflex, batch, 0, picture, hidden, ticks)
+
+
 class GameCarry(msgspec.Struct):
     """What is remembered of one game; `pictured` is the frame whose embedding is kept.
 
@@ -168,6 +177,7 @@ class Motor:
     ) -> None:
         self.name = name
         self.chosen, self.tensors, self.version = checked_path(tensors, name, way), tensors, 0
+        self._network: Network | None = None
         self._explore = explore
         self._random = np.random.default_rng(seed)
         self._batch = encode.Encoded.empty(1)
@@ -189,7 +199,11 @@ class Motor:
     def load(self, prepared: tuple[Chosen, Tensors], version: int) -> None:
         """Act with this network from the next step on."""
         self.chosen, self.tensors = prepared
-        self.version = version
+        self.version, self._network = version, None
+
+    def decide_by(self, network: Network, chosen: Chosen) -> None:
+        """Let another network of the same weights decide, until other weights are loaded; `chosen` names it."""
+        self._network, self.chosen = network, chosen
 
     def warm_up(self) -> None:
         """Compile the encoding and the network."""
@@ -233,7 +247,10 @@ class Motor:
         waited_s, carry.waited_s = carry.waited_s, 0.0
         encode.encode_state(state, waited_s, carry.last, self._batch, 0)
         ticks = min(waited_s * TICKS_PER_S, LONGEST_TICKS)
-        decision = _decide(self.reflex, self._batch, 0, carry.picture, carry.hidden, ticks)
+        if self._network is not None:
+            decision = self._network(self._batch, carry.picture, carry.hidden, ticks)
+        else:
+            decision = decide_on(self.reflex, self._batch, carry.picture, carry.hidden, ticks)
         carry.hidden = decision.hidden
         return decision
 
