@@ -186,6 +186,7 @@ def play_session(request: PlayRequest) -> int:
         from agent.link.wire import Limits
 
         policy = build_policy(request.policy, seed=request.seed, weights=request.weights)
+        _use_card(policy)
         port = settings.general.http_port if request.http_port is None else request.http_port
         options = SessionOptions(
             endpoints=games.endpoints(),
@@ -242,6 +243,20 @@ def learner_budget(settings: Settings) -> dict[str, Any]:
             "action_noise": dreams.action_noise, "warm_up": 100, "units": 128, "layers": 2,
         },
     }  # fmt: skip
+
+
+def _use_card(policy: Any) -> None:
+    """Let four-bit weights decide on a CUDA card where there is one and it is faster."""
+    from agent.control.policy import path_of
+
+    if path_of(policy).get("weights") not in ("int4", "nvfp4"):
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        from agent.runtime.captured import Cuda, move_to_card
+
+        move_to_card(policy, Cuda(torch.device("cuda")), SystemClock().now_s)
 
 
 def _rules(spec: str, calibration: Path | None) -> str:

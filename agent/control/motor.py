@@ -9,7 +9,7 @@ Menus are driven through focus and submit; which card to take is the network's c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -40,6 +40,8 @@ TICKS_PER_S: Final = 60.0
 LONGEST_TICKS: Final = 30.0
 PLAY_FLAG: Final = 16
 _NO_AXES: Final = np.zeros(4, np.float32)
+Network = Callable[[encode.Encoded, FloatArray, FloatArray, float], Decision]
+"""One decision for the first row of encoded observations, the picture's embedding, the hidden state, and ticks."""
 _CARD_MENUS: Final = (Menu.LEVEL_UP, Menu.ENCOUNTER)
 
 
@@ -155,6 +157,13 @@ def _decide(
     return decision
 
 
+def decide_on(
+    reflex: Reflex, batch: encode.Encoded, picture: FloatArray, hidden: FloatArray, ticks: float
+) -> Decision:
+    """One decision of a network for the first row of encoded observations."""
+    return _decide(reflex, batch, 0, picture, hidden, ticks)
+
+
 class GameCarry(msgspec.Struct):
     """What is remembered of one game; `pictured` is the frame whose embedding is kept.
 
@@ -187,6 +196,7 @@ class Motor:
         self.name = name
         self.recorder: Recorder | None = None
         self.chosen, self.tensors, self.version = checked_path(tensors, name, way), tensors, 0
+        self._network: Network | None = None
         self._explore, self._hold = explore, hold
         self._random = np.random.default_rng(seed)
         self._batch = encode.Encoded.empty(1)
@@ -217,7 +227,11 @@ class Motor:
     def load(self, prepared: tuple[Chosen, Tensors], version: int) -> None:
         """Act with this network from the next step on."""
         self.chosen, self.tensors = prepared
-        self.version = version
+        self.version, self._network = version, None
+
+    def decide_by(self, network: Network, chosen: Chosen) -> None:
+        """Let another network of the same weights decide, until other weights are loaded; `chosen` names it."""
+        self._network, self.chosen = network, chosen
 
     def warm_up(self) -> None:
         """Compile the encoding and the network."""
@@ -272,7 +286,9 @@ class Motor:
         """What the network says of this state, `waited_s` after its last decision; its memory stays as it was."""
         encode.encode_state(state, waited_s, carry.last, self._batch, 0)
         ticks = min(waited_s * TICKS_PER_S, LONGEST_TICKS)
-        return _decide(self.reflex, self._batch, 0, carry.picture, carry.hidden, ticks)
+        if self._network is not None:
+            return self._network(self._batch, carry.picture, carry.hidden, ticks)
+        return decide_on(self.reflex, self._batch, carry.picture, carry.hidden, ticks)
 
     def _between(self, carry: GameCarry, state: GameState) -> Action:
         """Between two decisions: the axes anew from what is seen now, as if the next one were due.

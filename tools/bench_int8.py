@@ -1,0 +1,112 @@
+"""Eight bits on this processor, one thread: a four-layer network of 512, and the shipped pilot's own step.
+
+    python tools/bench_int8.py [--weights agent/weights/pilot.safetensors] [--rounds 40] [--out results/int8.json]
+
+The network is four linears of 512 × 512 with SiLU at batch one: torch eager under inference_mode, the compiled step in
+fp32, and in whole numbers, in turns within each round. Beside it the pilot's whole decision in both ways, by the number
+of enemies in sight, and what would be chosen at load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+from resultfile import publish
+
+from agent.control import encode, paths
+from agent.control.motor import _decide, checked_path, pilot_tensors
+from agent.control.policies import SHIPPED
+from agent.control.reflex import Dense, Dense8, _apply, _silu
+
+WIDTH, LAYERS, STEPS = 512, 4, 20
+
+
+@njit(error_model="numpy")
+def stack(layers: Any, x: Any) -> Any:
+    """Linears with SiLU between."""
+    for layer in layers:
+        x = _apply(layer, x)
+        _silu(x)
+    return x
+
+
+def in_turns(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, dict[str, float]]:
+    """µs a call of every way: median and least of the rounds' means."""
+    means: dict[str, list[float]] = {name: [] for name in ways}
+    for work in ways.values():
+        work()
+    for _ in range(rounds):
+        for name, work in ways.items():
+            start = time.perf_counter()
+            for _ in range(STEPS):
+                work()
+            means[name].append((time.perf_counter() - start) / STEPS * 1e6)
+    return {name: {"median_us": round(median(v), 2), "least_us": round(min(v), 2)} for name, v in means.items()}
+
+
+def network(rounds: int) -> dict[str, Any]:
+    """The four-layer network in three ways, with the error of whole numbers."""
+    torch.manual_seed(0)
+    linears = [torch.nn.Linear(WIDTH, WIDTH) for _ in range(LAYERS)]
+    module = torch.nn.Sequential(*(part for linear in linears for part in (linear, torch.nn.SiLU())))
+    x = torch.randn(1, WIDTH)
+    plain, whole = [], []
+    for linear in linears:
+        weight, bias = linear.weight.detach().numpy(), linear.bias.detach().numpy()
+        scale = (np.abs(weight).max(1) / 127).astype(np.float32)
+        plain.append(Dense(np.ascontiguousarray(weight.T), bias))
+        whole.append(Dense8(np.rint(weight / scale[:, None]).astype(np.int8), scale, bias))
+    row, full, eight = x[0].numpy(), tuple(plain), tuple(whole)
+    with torch.inference_mode():
+        found = in_turns(
+            {"torch eager": lambda: module(x), "numba fp32": lambda: stack(full, row),
+             "numba int8": lambda: stack(eight, row)},
+            rounds,
+        )  # fmt: skip
+        wanted = module(x)[0].numpy()
+    error = float(np.linalg.norm(stack(eight, row) - wanted) / np.linalg.norm(wanted))
+    share = {key: round(found["numba int8"][key] / found["torch eager"][key], 3) for key in ("median_us", "least_us")}
+    return {"ways": found, "int8_share_of_eager": share, "int8_error": round(error, 5)}
+
+
+def pilot(path: Path, rounds: int) -> dict[str, Any]:
+    """The pilot's decision in both ways, and the choice."""
+    tensors = paths.round_int8(pilot_tensors(path))
+    ways, batch = paths.ways_of(tensors), encode.Encoded.empty(1)
+    rng = np.random.default_rng(0)
+    batch.tokens[:] = rng.normal(size=batch.tokens.shape)
+    hidden = np.zeros(ways[paths.FULL].gates.b.shape[0] // 4, np.float32)
+    picture = np.zeros_like(ways[paths.FULL].picture.b)
+    found = {}
+    for enemies in (0, 20, encode.TOKENS):
+        batch.mask[:] = 0
+        batch.mask[:, :enemies] = 1
+        works = {
+            name: lambda r=reflex: _decide(r, batch, 0, picture, hidden, 4.0)  # type: ignore[misc]
+            for name, reflex in ways.items()
+        }
+        found[f"{enemies} tokens"] = in_turns(works, rounds)
+    return {"ways": found, "chosen": checked_path(tensors, str(path)).as_builtins()}
+
+
+def main() -> None:
+    """Measure and publish."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, default=SHIPPED)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    publish("int8", {"network": network(args.rounds), "pilot": pilot(args.weights, args.rounds)}, args.out)
+
+
+if __name__ == "__main__":
+    main()
