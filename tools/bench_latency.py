@@ -94,6 +94,7 @@ def _agent_command(policy: str, ports: Sequence[int], seconds: float, report: Pa
     return [
         sys.executable, "-m", "agent", "play", "--game", f"bonklink://127.0.0.1:{ports[0]}", "--games", str(len(ports)),
         "--policy", policy, "--seconds", str(seconds), "--report", str(report), "--no-http",
+        "--no-learn",
     ]  # fmt: skip
 
 

@@ -76,7 +76,9 @@ class DreamSettings(_Group):
     served_policy: str = _setting(
         "ppo", "SERVED_POLICY", "ppo, or ppo+dream: drawn towards the dreaming actor", pattern=r"^(ppo|ppo\+dream)$"
     )
-    use_dream_training: bool = _setting(True, "USE_DREAM_TRAINING", "Train an actor inside the world model")
+    use_dream_training: bool = _setting(
+        True, "USE_DREAM_TRAINING", "Train an actor inside the world model; it is served with ppo+dream alone"
+    )
     horizon: int = _setting(15, "DREAM_HORIZON", "Steps of a dream", ge=1, le=64)
     starts: int = _setting(256, "DREAM_STARTS", "Dreams of one training step; 0: one from every state", ge=0, le=65536)
     gamma: float = _setting(0.997, "DREAM_GAMMA", "Discount of a dream's rewards", gt=0.0, lt=1.0)
@@ -90,7 +92,9 @@ class DreamSettings(_Group):
 class ActiveInferenceSettings(_Group):
     """Choosing by expected free energy; see `learning.active_inference`."""
 
-    use_active_inference: bool = _setting(True, "USE_ACTIVE_INFERENCE", "Learn what choices lead to, and plan them")
+    use_active_inference: bool = _setting(
+        True, "USE_ACTIVE_INFERENCE", "Learn what choices lead to, and report; play does not choose by it yet"
+    )
     pref_weight: float = _setting(1.0, "EFE_PREF_WEIGHT", "Weight of what is liked", ge=0.0, le=100.0)
     pref_tau: float = _setting(1.0, "EFE_PREF_TAU", "Temperature of what is liked", gt=0.0, le=100.0)
 
