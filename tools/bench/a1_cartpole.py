@@ -1,7 +1,9 @@
 """A1: masked CartPole by dreams alone: position and angle are seen, velocities are not, every step's reward is 1.
 
 Only the continuation tells the model that falling is bad. Controls: the same learner without continuation in its
-returns, and a random policy. One gradient step of model and policy for every five steps played.
+returns, and a random policy. The control's critic starts at its fixed point 1 / (1 − gamma): from 0 it would rise for
+as long as it is trained, sooner where states are often seen, and so tell what is familiar, which upright poles are. One
+gradient step of model and policy for every five steps played.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import torch
 from agent.core.rollout import ActionSpec, Rollout
 from agent.learning.dream import DreamConfig, DreamLearner
 from agent.learning.world_model import WorldModelConfig, WorldModelLearner
+from agent.models.distributions import two_hot
 from agent.models.rssm import TINY, WorldSizes
 from bench._play import play
 
@@ -26,12 +29,23 @@ DREAM = DreamConfig(starts=128, lr=2e-4, warm_up=100, entropy=1e-3, units=128, l
 ENOUGH, TOO_LITTLE = 160.0, 30.0
 
 
+@torch.no_grad()
+def settle(dream: DreamLearner) -> None:
+    """Start the critic at the value of an endless reward of 1."""
+    bins = dream.world.model.bins
+    logits = torch.log(two_hot(torch.tensor([1.0 / (1.0 - DREAM.gamma)]), bins)[0] + 1e-9)
+    for critic in (dream.policy.critic, dream.policy.slow):
+        critic[-1].bias.copy_(logits)
+
+
 def one(seed: int, steps: int, use_proceed: bool) -> dict[str, Any]:
     """Episodes of one run; returns are undiscounted."""
     torch.manual_seed(seed)
     sizes = WorldSizes(obs=2, action=2, **TINY)
     world = WorldModelLearner(sizes, SPEC, WorldModelConfig(**{**_fields(WORLD), "seed": seed}))
     dream = DreamLearner(world, DreamConfig(**{**_fields(DREAM), "use_proceed": use_proceed}))
+    if not use_proceed:
+        settle(dream)
     losses: dict[str, float] = {}
 
     def learn(rollout: Rollout) -> None:
