@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import random
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -16,20 +15,25 @@ import msgspec
 import structlog
 from rich.console import Console
 
-from agent.control.policy import Policy, Reloadable
+from agent.control.experience import FEATURES
+from agent.control.policy import Learnable, Policy, Reloadable
 from agent.core.clock import Clock
 from agent.core.errors import AgentError
 from agent.core.latency import Latency
-from agent.link.bonklink import BonkLink
-from agent.link.endpoint import Endpoint
 from agent.link.imaging import decode_frame
+from agent.link.links import Address, link_to
+from agent.link.research import ResearchAddress
 from agent.link.wire import Limits
 from agent.runtime.act import Actor, Seat, Watcher
 from agent.runtime.console import show
+from agent.runtime.decoding import Decoder
 from agent.runtime.episodes import EpisodeLog
 from agent.runtime.events import EventLog
 from agent.runtime.guard import CollectionTimer, Watchdog, guard
 from agent.runtime.lane import Lane
+from agent.runtime.learn import LiveLearning
+from agent.runtime.learner_api import learner_routes
+from agent.runtime.learning import Learning
 from agent.runtime.reload import Reloader
 from agent.runtime.report import session_report, write_report
 from agent.runtime.sense import Feed
@@ -46,7 +50,7 @@ log = structlog.get_logger(__name__)
 class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What one session of play is told; every field has passed the command line's checks."""
 
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[Address, ...]
     names: tuple[str, ...]
     seconds: float | None = None
     episodes: int | None = None
@@ -63,6 +67,8 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_http: Callable[[int], None] | None = None
     weights_dir: Path | None = None
     keep_given_weights: bool = False
+    learn: bool = False
+    budget: dict[str, Any] = {}
 
 
 class _Stop(Exception):
@@ -91,7 +97,7 @@ class Session:
         count = len(options.endpoints)
         self.feeds = [Feed(i, options.names[i], clock, self.latency, real_time=options.real_time) for i in range(count)]
         self.links = [
-            BonkLink(endpoint, feed, clock, limits=options.limits, rng=random.Random(options.seed + i))
+            link_to(endpoint, feed, clock, limits=options.limits, seed=options.seed + i)
             for i, (endpoint, feed) in enumerate(zip(options.endpoints, self.feeds, strict=True))
         ]
         self.episodes = EpisodeLog(count, on_end=self._episode_ended)
@@ -103,6 +109,11 @@ class Session:
         self.reloader: Reloader | None = None
         if options.weights_dir is not None and isinstance(policy, Reloadable):
             self.reloader = Reloader(policy, WeightsStore(options.weights_dir), self.inference, clock, say=self._say)
+        self._decoder = Decoder()
+        self.learning: Learning | None = None
+        self.live: LiveLearning | None = None
+        if options.learn and options.weights_dir is not None:
+            self._learn(options.weights_dir)
         self.actor = Actor(
             self.seats,
             policy,
@@ -117,11 +128,25 @@ class Session:
         self.status.add("parts", self.supervisor.status)
         if self.reloader is not None:
             self.status.add("weights", self.reloader.status)
+        if self.learning is not None:
+            self.status.add("learner", self.learning.status)
+        if self.live is not None:
+            self.status.add("learning", self.live.status)
         self.http_port: int | None = None
 
     def stop(self) -> None:
         """End the session soon; safe to call twice."""
         self._stop.set()
+
+    def _learn(self, folder: Path) -> None:
+        """Serve learners over HTTP, and learn from play where the policy can."""
+        options, clock = self.options, self._clock
+        store = self.reloader.store if self.reloader is not None else WeightsStore(folder)
+        self.learning = Learning(store, clock, self.supervisor, options.budget, say=self._say)
+        if self.reloader is not None and isinstance(self._policy, Learnable):
+            recorder = self._policy.learn(options.names)
+            outline = {"name": self._policy.name, "kind": self._policy.kind}
+            self.live = LiveLearning(recorder, self.learning, self.reloader, outline, clock)
 
     def _say(self, kind: str, message: str, payload: dict[str, Any]) -> None:
         self.events.add(kind, message, payload)
@@ -147,8 +172,9 @@ class Session:
                 stack.enter_context(watchdog)
             stack.callback(self.inference.close)
             stack.callback(self.imaging.close)
-            if self.reloader is not None:
-                stack.callback(self.reloader.close)
+            for part in (self._decoder, self.reloader, self.learning, self.live):
+                if part is not None:
+                    stack.callback(part.close)
             try:
                 await self._play(watchdog.alive if watchdog is not None else lambda: None)
             finally:
@@ -174,6 +200,9 @@ class Session:
                     watch, mend = self.reloader.watch, self.reloader.mend
                     group.create_task(self.supervisor.run("weights watch", watch), name="weights watch")
                     group.create_task(mend(), name="weights mend")
+                if self.live is not None:
+                    self.live.begin(FEATURES)
+                    group.create_task(self.supervisor.run("learning from play", self.live.run), name="learn")
                 group.create_task(guard(self.seats, self._clock, self.latency, alive), name="guard")
                 if self.options.http_port is not None:
                     group.create_task(self._serve(self.options.http_port), name="serve")
@@ -184,7 +213,16 @@ class Session:
             pass
 
     async def _serve(self, port: int) -> None:
-        await serve(self.status, port=port, token=self.options.http_token, clock=self._clock, ready=self._on_http)
+        learning = self.learning
+        await serve(
+            self.status,
+            port=port,
+            token=self.options.http_token,
+            clock=self._clock,
+            extra_routes=learner_routes(learning, self._decoder, self.events),
+            losses=learning.losses if learning is not None else dict,
+            ready=self._on_http,
+        )
 
     def _on_http(self, port: int) -> None:
         self.http_port = port
@@ -220,12 +258,12 @@ def _stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def new_event_loop(endpoints: tuple[Endpoint, ...]) -> asyncio.AbstractEventLoop:
+def new_event_loop(endpoints: tuple[Address, ...]) -> asyncio.AbstractEventLoop:
     """The loop to run on: Proactor where a named pipe is opened, else uvloop or winloop.
 
     Raises AgentError where a pipe is asked for off Windows.
     """
-    if any(endpoint.pipe is not None for endpoint in endpoints):
+    if any(not isinstance(e, ResearchAddress) and e.pipe is not None for e in endpoints):
         if sys.platform != "win32":
             raise AgentError("pipe:// games exist on Windows only; use bonklink://HOST:PORT")
         return asyncio.ProactorEventLoop()

@@ -43,7 +43,7 @@ def play(
     *,
     game: str = "auto",
     games: int = 1,
-    policy: str = "kiter",
+    policy: str = "pilot",
     weights: Path | None = None,
     seconds: float | None = None,
     episodes: int | None = None,
@@ -53,16 +53,17 @@ def play(
     http: bool = True,
     open_page: bool = True,
     lock_step: bool = False,
+    calibration: Path | None = None,
+    learn: bool = True,
     capture: str = "320x180",
     config: Path | None = None,
 ) -> int:
     """Play a game over its socket, in real time.
 
     Args:
-        game: auto, arena, gym:[MODULE:]ID, bonklink://[HOST][:PORT] or pipe://NAME. auto is a game that answers at the
-            configured port or at 5555, else the arena.
+        game: auto (a game that answers, or the arena), arena, gym:ID, bonklink://HOST:PORT, pipe://NAME, research://N
         games: How many games at once; with a port they are at PORT, PORT+1, …
-        policy: random, kiter, or a name that contains pilot.
+        policy: random, kiter, or a name that contains pilot: the shipped weights, unless it contains untrained.
         weights: A sealed .safetensors file for the policy.
         seconds: Stop after this long; without it, play until interrupted.
         episodes: Stop after this many finished episodes.
@@ -72,29 +73,32 @@ def play(
         http: Serve the page at all.
         open_page: Open the page in a browser where there is a display.
         lock_step: Host the game in lock-step instead of real time: it waits for each action.
+        calibration: bonklink-game-data.json that the plugin wrote: the arena with the installed game's own values.
+        learn: Learn from what is played, where the policy can, and from what workers push; actions are then sampled.
         capture: Picture size of a hosted arena, WIDTHxHEIGHT.
         config: A TOML file of settings. Default: ./metabonk.toml where it exists.
     """
     from agent.play import PlayRequest, play_session
 
-    return play_session(
-        PlayRequest(
-            game=game,
-            games=games,
-            policy=policy,
-            weights=weights,
-            seconds=seconds,
-            episodes=episodes,
-            seed=seed,
-            report=report,
-            http_port=http_port,
-            http=http,
-            open_page=open_page,
-            lock_step=lock_step,
-            capture_px=_size(capture),
-            config=config,
-        )
+    request = PlayRequest(
+        game=game,
+        games=games,
+        policy=policy,
+        weights=weights,
+        seconds=seconds,
+        episodes=episodes,
+        seed=seed,
+        report=report,
+        http_port=http_port,
+        http=http,
+        open_page=open_page,
+        lock_step=lock_step,
+        calibration=calibration,
+        learn=learn,
+        capture_px=_size(capture),
+        config=config,
     )
+    return play_session(request)
 
 
 @app.command
@@ -109,6 +113,7 @@ def host(
     frame_hz: float = 10.0,
     seed: int = 0,
     profile: Path | None = None,
+    calibration: Path | None = None,
     report: Path | None = None,
     window: bool = False,
 ) -> int:
@@ -123,6 +128,7 @@ def host(
         frame_hz: Pictures per second; other packets carry the state alone.
         seed: Seed of the game.
         profile: TOML file with the action table of a Gymnasium environment.
+        calibration: bonklink-game-data.json that the plugin wrote: the arena with the installed game's own values.
         report: Write the server's own counts and latencies here at the end.
         window: Play the arena yourself, in a window; clients see what you do.
     """
@@ -139,6 +145,7 @@ def host(
             seed=seed,
             window=window,
             profile=None if profile is None else str(profile),
+            calibration=None if calibration is None else str(calibration),
             report=None if report is None else str(report),
         )
     )
@@ -154,19 +161,21 @@ def evaluate(
     weights: Path | None = None,
     report: Path | None = None,
     real_time: bool = False,
+    calibration: Path | None = None,
     capture: str = "320x180",
     config: Path | None = None,
 ) -> int:
     """Measure a policy: returns, survival times, kills and levels of whole episodes.
 
     Args:
-        policy: random, kiter, or a name that contains pilot.
+        policy: random, kiter, or a name that contains pilot: the shipped weights, unless it contains untrained.
         game: arena or gym:[MODULE:]ID in lock-step, as fast as possible; with --real-time any game.
         episodes: How many; each begins at the start of a run.
         seed: Episode k plays seed + k. Same seed, same report, but for keys named wall or latency.
         weights: A sealed .safetensors file for the policy.
         report: Write the JSON report here.
         real_time: Play over the socket in real time instead.
+        calibration: bonklink-game-data.json that the plugin wrote: the arena with the installed game's own values.
         capture: Picture size of a hosted arena, WIDTHxHEIGHT.
         config: A TOML file of settings.
     """
@@ -181,6 +190,7 @@ def evaluate(
             weights=weights,
             report=report,
             real_time=real_time,
+            calibration=calibration,
             capture_px=_size(capture),
             config=config,
         )
@@ -205,7 +215,7 @@ def train(
         steps: Decisions of all runs together.
         out: The folder.
         seed: Seed of the network and of the runs.
-        lesson_steps: In the arena, so many of the steps are lessons by a scripted teacher, before PPO. Default: a third.
+        lesson_steps: In the arena, so many of the steps are lessons by a script, before PPO. Default: a third.
         copies: Copies of a gym: environment that are stepped together.
         resume: Go on from the folder's checkpoint.
     """
@@ -253,15 +263,16 @@ def quantize(
 
 
 @app.command
-def doctor(*, config: Path | None = None) -> int:
+def doctor(*, game_dir: Path | None = None, config: Path | None = None) -> int:
     """Look for what would keep the agent from playing well; one line a fault, with its remedy.
 
     Args:
+        game_dir: Look into this folder of Megabonk too. Default: the one that Steam knows, where there is one.
         config: A TOML file of settings.
     """
     from agent.play import run_doctor
 
-    return run_doctor(config)
+    return run_doctor(config, game_dir)
 
 
 @app.command

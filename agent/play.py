@@ -23,6 +23,8 @@ from agent.core.errors import AgentError, SettingsError, first_error
 from agent.core.settings import Settings, load_settings
 from agent.games.hosting import HostedProcess, HostOptions
 from agent.link.endpoint import Endpoint, parse_endpoint
+from agent.link.links import Address
+from agent.link.research import parse_research
 from agent.runtime.report import check_report_path
 
 
@@ -31,7 +33,7 @@ class PlayRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     game: str = "auto"
     games: int = 1
-    policy: str = "kiter"
+    policy: str = "pilot"
     weights: Path | None = None
     seconds: float | None = None
     episodes: int | None = None
@@ -41,9 +43,11 @@ class PlayRequest(msgspec.Struct, frozen=True, kw_only=True):
     http: bool = True
     open_page: bool = True
     lock_step: bool = False
+    calibration: Path | None = None
     capture_px: tuple[int, int] = (320, 180)
     config: Path | None = None
     keep_weights: bool = True
+    learn: bool = True
 
 
 class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,13 +60,14 @@ class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True):
     weights: Path | None = None
     report: Path | None = None
     real_time: bool = False
+    calibration: Path | None = None
     capture_px: tuple[int, int] = (320, 180)
     config: Path | None = None
 
 
 def is_hosted(spec: str) -> bool:
     """True for games that this program hosts itself."""
-    return not spec.startswith(("bonklink://", "pipe://"))
+    return not spec.startswith(("bonklink://", "pipe://", "research://"))
 
 
 def _settings(request: PlayRequest | EvaluateRequest) -> Settings:
@@ -85,6 +90,10 @@ def resolve_game(request: PlayRequest, settings: Settings, console: Console) -> 
     from agent.runtime.find_game import find_game
 
     link = settings.link
+    if link.use_research_shm:
+        if request.game != "auto" and not request.game.startswith("research://"):
+            raise SettingsError(f"METABONK_USE_RESEARCH_SHM plays research:// only; unset it for --game {request.game}")
+        return "research://" if request.game == "auto" else request.game
     if request.game != "auto":
         return request.game
     if link.use_pipe:
@@ -101,6 +110,15 @@ def resolve_game(request: PlayRequest, settings: Settings, console: Console) -> 
     return str(found)
 
 
+def _check_calibration(spec: str, path: Path) -> None:
+    """Refuse here what the hosted game's own process would refuse later."""
+    if spec != "arena":
+        raise SettingsError(f"--calibration {path}: only the arena takes one, not {spec}")
+    from agent.games.arena.calibration import load_calibration
+
+    load_calibration(path)
+
+
 class _Games:
     """The games of a session: hosted ones are child processes that start at once and end with the stack."""
 
@@ -109,10 +127,16 @@ class _Games:
     ) -> None:
         self.hosts: list[HostedProcess] = []
         self._console = console
-        self._fixed: tuple[Endpoint, ...] = ()
+        self._fixed: tuple[Address, ...] = ()
         count = request.games
+        if request.calibration is not None:
+            _check_calibration(spec, request.calibration)
         if not is_hosted(spec):
-            first = parse_endpoint(spec, default_host=settings.link.host, default_port=settings.link.port)
+            first: Address
+            if spec.startswith("research://"):
+                first = parse_research(spec, os.environ)
+            else:
+                first = parse_endpoint(spec, default_host=settings.link.host, default_port=settings.link.port)
             self._fixed = tuple(first.numbered(i) for i in range(count))
             self.names = tuple(f"game {i}" for i in range(count)) if count > 1 else ("game",)
             return
@@ -123,10 +147,11 @@ class _Games:
                 mode="lock-step" if request.lock_step else "real-time",
                 capture_px=request.capture_px,
                 seed=request.seed + i,
+                calibration=None if request.calibration is None else str(request.calibration),
             )
             self.hosts.append(stack.enter_context(HostedProcess(options)))
 
-    def endpoints(self) -> tuple[Endpoint, ...]:
+    def endpoints(self) -> tuple[Address, ...]:
         """Where the games listen; waits for hosted ones."""
         if self._fixed:
             return self._fixed
@@ -173,11 +198,13 @@ def play_session(request: PlayRequest) -> int:
             http_port=port if request.http else None,
             http_token=token,
             limits=Limits(max_frame_bytes=settings.link.max_frame_bytes, max_enemies=settings.link.max_enemies),
-            real_time=not request.lock_step,
+            real_time=not (request.lock_step or spec.startswith("research://")),
             game=spec,
-            rules=_rules(spec),
+            rules=_rules(spec, request.calibration),
             weights_dir=weights_folder(settings) if request.keep_weights else None,
             keep_given_weights=request.weights is not None,
+            learn=request.learn,
+            budget=learner_budget(settings),
             on_http=lambda bound: _announce(console, bound, wanted=request.open_page),
         )
 
@@ -215,12 +242,30 @@ def _use_card(policy: Any) -> None:
         move_to_card(policy, Cuda(torch.device("cuda")), SystemClock().now_s)
 
 
-def _rules(spec: str) -> str:
+def learner_budget(settings: Settings) -> dict[str, Any]:
+    """What a rollout may cost its learners, from the settings."""
+    dreams, chooser = settings.dreams, settings.active_inference
+    if dreams.served_policy == "ppo+dream" and not dreams.use_dream_training:
+        raise SettingsError("METABONK_SERVED_POLICY=ppo+dream needs dreams; set METABONK_USE_DREAM_TRAINING=1")
+    liking = (-2.0, -1.0, 0.0, 1.0, 2.0)
+    return {
+        "use_active_inference": chooser.use_active_inference,
+        "preferences": {"liking": liking, "weight": chooser.pref_weight, "tau": chooser.pref_tau},
+        "use_dreams": dreams.use_dream_training, "served": dreams.served_policy, "distill_coef": dreams.distill_coef,
+        "dream": {
+            "horizon": dreams.horizon, "starts": dreams.starts, "gamma": dreams.gamma, "lr": dreams.actor_lr,
+            "action_noise": dreams.action_noise, "warm_up": 100, "units": 128, "layers": 2,
+        },
+    }  # fmt: skip
+
+
+def _rules(spec: str, calibration: Path | None) -> str:
     if spec != "arena":
         return ""
-    from agent.games.arena.rules_hash import rules_hash
+    from agent.games.arena.calibration import load_calibration
+    from agent.games.arena.game import rules_name
 
-    return rules_hash()
+    return rules_name(None if calibration is None else load_calibration(calibration))
 
 
 def _announce(console: Console, port: int, *, wanted: bool) -> None:
@@ -250,22 +295,30 @@ def evaluate_policy(request: EvaluateRequest) -> int:
                 episodes=request.episodes,
                 seed=request.seed,
                 report=request.report,
+                calibration=request.calibration,
                 capture_px=request.capture_px,
                 config=request.config,
                 open_page=False,
                 http_port=0,
                 keep_weights=False,
+                learn=False,
             )
         )
     if not is_hosted(request.game):
         raise SettingsError(f"--game {request.game}: only hosted games run in lock-step; add --real-time")
+    if _settings(request).link.use_research_shm:
+        raise SettingsError("METABONK_USE_RESEARCH_SHM plays research:// only; evaluate --real-time --game research://0")
     from agent.control.policies import build_policy
     from agent.games.hosting import build_game
     from agent.runtime.evaluate import evaluate
     from agent.runtime.report import write_report
 
-    _settings(request)
-    game = build_game(HostOptions(spec=request.game, capture_px=request.capture_px, seed=request.seed, start="run"))
+    calibration = None if request.calibration is None else str(request.calibration)
+    game = build_game(
+        HostOptions(
+            spec=request.game, capture_px=request.capture_px, seed=request.seed, start="run", calibration=calibration
+        )
+    )
     policy = build_policy(request.policy, seed=request.seed, weights=request.weights)
     try:
         report = evaluate(
@@ -288,12 +341,16 @@ def evaluate_policy(request: EvaluateRequest) -> int:
     return 0
 
 
-def run_doctor(config: Path | None) -> int:
+def run_doctor(config: Path | None, game_dir: Path | None = None) -> int:
     """The command `doctor`; 0 where nothing is wrong, 1 where something is."""
     from agent.runtime.doctor import diagnose
+    from agent.runtime.game_folder import find_games, inspect, open_game, steam_folders
 
     settings = load_settings(config, os.environ, {})
+    games = [open_game(game_dir)] if game_dir is not None else find_games(steam_folders(os.environ, Path.home()))
     findings = asyncio.run(diagnose(settings, SystemClock()))
+    for game in games:
+        findings += inspect(game, wanted_port=settings.link.port)
     console = Console()
     for finding in findings:
         console.print(finding.line(), highlight=False, markup=False, soft_wrap=True)

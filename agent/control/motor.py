@@ -2,7 +2,9 @@
 
 Owns sampling and the carry of each game; the network is `control.reflex`, which computes what
 `models.actor_critic.Pilot` is trained to. It decides every few ticks of the game (`decision_ticks`, which its weights
-carry), and holds the action between; once more when a menu opens, and when it closes. Menus are driven through focus and submit; which card to take is the network's choice.
+carry), once more when a menu opens and when it closes: then its memory goes on, and buttons and noise are drawn.
+Between decisions the axes follow what is seen, so that every action is computed from the observation that it claims.
+Menus are driven through focus and submit; which card to take is the network's choice.
 """
 
 from __future__ import annotations
@@ -18,6 +20,14 @@ from numpy.typing import NDArray
 
 from agent.control import encode, menus
 from agent.control.arrays import STILL
+from agent.control.experience import (
+    Recorder,
+    Sampled,
+    allowed_choices,
+    button_log_prob,
+    choice_log_prob,
+    sampled_axes,
+)
 from agent.control.paths import Chosen, choose, ways_of
 from agent.control.reflex import Decision, Reflex, Tensors, decide, look, shape_of, squashed
 from agent.core.clock import SystemClock
@@ -30,6 +40,8 @@ TICKS_PER_S: Final = 60.0
 LONGEST_TICKS: Final = 30.0
 Network = Callable[[encode.Encoded, FloatArray, FloatArray, float], Decision]
 """One decision for the first row of encoded observations, the picture's embedding, the hidden state, and ticks."""
+PLAY_FLAG: Final = 16
+_NO_AXES: Final = np.zeros(4, np.float32)
 _CARD_MENUS: Final = (Menu.LEVEL_UP, Menu.ENCOUNTER)
 
 
@@ -155,7 +167,8 @@ def decide_on(
 class GameCarry(msgspec.Struct):
     """What is remembered of one game; `pictured` is the frame whose embedding is kept.
 
-    last: the action of play decided last, which is held; waited_s: since that decision; choice: of the open menu.
+    last: the action of play decided last; noise [4]: what its axes were sampled with; waited_s: since that decision;
+    choice: of the open menu.
     """
 
     hidden: FloatArray
@@ -165,20 +178,26 @@ class GameCarry(msgspec.Struct):
     pictured: Frame | None = None
     waited_s: float = 0.0
     choice: int = 0
+    noise: FloatArray = _NO_AXES
 
 
 class Motor:
-    """A pilot as a policy. `explore` samples choices; without it the most likely ones are taken."""
+    """A pilot as a policy. `explore` samples choices; without it the most likely ones are taken.
+
+    `hold` keeps the axes between decisions, as training in a batch does.
+    """
 
     kind = KIND
 
     def __init__(
-        self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot", way: str | None = None
-    ) -> None:
+        self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot", way: str | None = None,
+        hold: bool = False,
+    ) -> None:  # fmt: skip
         self.name = name
+        self.recorder: Recorder | None = None
         self.chosen, self.tensors, self.version = checked_path(tensors, name, way), tensors, 0
         self._network: Network | None = None
-        self._explore = explore
+        self._explore, self._hold = explore, hold
         self._random = np.random.default_rng(seed)
         self._batch = encode.Encoded.empty(1)
 
@@ -186,6 +205,15 @@ class Motor:
     def layout(self) -> dict[str, Any]:
         """What it observes."""
         return encode.describe()
+
+    def learn(self, names: tuple[str, ...], *, steps: int = 256) -> Recorder:
+        """From now on sample every action and write down what is done in the games of these names.
+
+        What is learned from has no pictures in it, so pictures are not looked at either.
+        """
+        self._explore = True
+        self.recorder = Recorder(self.name, names, self.reflex.gates.b.shape[0] // 4, steps=steps)
+        return self.recorder
 
     @property
     def reflex(self) -> Reflex:
@@ -226,6 +254,8 @@ class Motor:
 
     def _act(self, carry: GameCarry, observation: Observation) -> Action:
         state, first = observation.state, observation.is_first
+        if self.recorder is not None:
+            self.recorder.observe(observation)
         if first:
             carry.last, carry.waited_s = NEUTRAL, 0.0
             carry.hidden = np.zeros_like(carry.hidden)
@@ -234,42 +264,80 @@ class Motor:
         self._look(carry, observation.frame)
         if menus.in_menu(state):
             if first or carry.menu.menu != state.current_menu or carry.menu.options != state.level_up_options:
-                self._choose(carry, state, self._decision(carry, state))
+                self._choose(carry, observation)
             carry.menu, action = menus.step(carry.menu, state, carry.choice)
             return msgspec.structs.replace(action, answers=observation.sequence)
         closed, carry.menu = carry.menu.menu != "", menus.MenuCarry()
-        if first or closed or carry.waited_s * TICKS_PER_S >= self.reflex.ticks - 0.5:
-            carry.last = self._play(self._decision(carry, state))
-        return msgspec.structs.replace(carry.last, answers=observation.sequence)
+        due = first or closed or carry.waited_s * TICKS_PER_S >= self.reflex.ticks - 0.5
+        if due:
+            carry.last = action = self._play(carry, observation)
+        else:
+            action = carry.last if self._hold else self._between(carry, state)
+        return msgspec.structs.replace(action, answers=observation.sequence)
 
-    def _decision(self, carry: GameCarry, state: GameState) -> Decision:
-        """One step of the network, which is told the time since its last."""
-        waited_s, carry.waited_s = carry.waited_s, 0.0
+    def _decision(self, carry: GameCarry, state: GameState) -> tuple[Decision, FloatArray, float]:
+        """One step of the network, which is told the time since its last; with the memory before, and that time."""
+        before, waited_s = carry.hidden, carry.waited_s
+        decision = self._thought(carry, state, waited_s)
+        carry.hidden, carry.waited_s = decision.hidden, 0.0
+        return decision, before, waited_s
+
+    def _thought(self, carry: GameCarry, state: GameState, waited_s: float) -> Decision:
+        """What the network says of this state, `waited_s` after its last decision; its memory stays as it was."""
         encode.encode_state(state, waited_s, carry.last, self._batch, 0)
         ticks = min(waited_s * TICKS_PER_S, LONGEST_TICKS)
         if self._network is not None:
-            decision = self._network(self._batch, carry.picture, carry.hidden, ticks)
-        else:
-            decision = decide_on(self.reflex, self._batch, carry.picture, carry.hidden, ticks)
-        carry.hidden = decision.hidden
-        return decision
+            return self._network(self._batch, carry.picture, carry.hidden, ticks)
+        return decide_on(self.reflex, self._batch, carry.picture, carry.hidden, ticks)
 
-    def _choose(self, carry: GameCarry, state: GameState, decision: Decision) -> None:
+    def _between(self, carry: GameCarry, state: GameState) -> Action:
+        """Between two decisions: the axes anew from what is seen now, as if the next one were due.
+
+        The noise and the buttons are the last decision's.
+        """
+        decision, last = self._thought(carry, state, self.reflex.ticks / TICKS_PER_S), carry.last
+        if self._explore:
+            axes, _ = sampled_axes(decision.axes, self.tensors["axes_log_std"], carry.noise)
+            mx, my, lx, ly = (float(a) for a in axes)
+        else:
+            mx, my, lx, ly = squashed(decision.axes)
+        return Action((mx, my), (lx, ly), last.fire, last.ability, last.interact)
+
+    def _choose(self, carry: GameCarry, observation: Observation) -> None:
+        """The card of a menu that has just opened, 0 where there is nothing to choose."""
+        state = observation.state
+        decision, before, waited_s = self._decision(carry, state)
         choosing = state.current_menu in _CARD_MENUS and len(state.level_up_options) > 0
         cards = decision.cards + self._random.gumbel(size=len(decision.cards)) if self._explore else decision.cards
         carry.choice = int(np.argmax(cards)) if choosing else 0
+        if self.recorder is not None and self._batch.self_[0, PLAY_FLAG] == 0.0:
+            chance = choice_log_prob(decision.cards, carry.choice) if choosing else 0.0
+            there = (self._batch.cards[0] != 0).any(1) if choosing else None
+            sampled = Sampled(_NO_AXES, (0, 0, 0, carry.choice), chance, allowed_choices(False, there))
+            self.recorder.row(observation, self._batch, before, waited_s, decision, sampled, self.version)
 
-    def _play(self, decision: Decision) -> Action:
-        buttons = decision.buttons
-        if self._explore:
-            buttons = np.asarray(buttons + self._random.logistic(size=len(buttons)), np.float32)
-        mx, my, lx, ly = squashed(decision.axes)
-        fire, ability, interact = (bool(b > 0) for b in buttons)
-        return Action((mx, my), (lx, ly), fire, ability, interact)
+    def _play(self, carry: GameCarry, observation: Observation) -> Action:
+        """The action of a decision in play."""
+        decision, before, waited_s = self._decision(carry, observation.state)
+        if not self._explore:
+            mx, my, lx, ly = squashed(decision.axes)
+            fire, ability, interact = (bool(b > 0) for b in decision.buttons)
+            return Action((mx, my), (lx, ly), fire, ability, interact)
+        carry.noise = self._random.standard_normal(4).astype(np.float32)
+        axes, chance = sampled_axes(decision.axes, self.tensors["axes_log_std"], carry.noise)
+        pressed = [bool(b > 0) for b in decision.buttons + self._random.logistic(size=len(decision.buttons))]
+        if self.recorder is not None:
+            chance += sum(button_log_prob(float(b), p) for b, p in zip(decision.buttons, pressed, strict=True))
+            choices = int(pressed[0]), int(pressed[1]), int(pressed[2]), 0
+            sampled = Sampled(axes, choices, chance, allowed_choices(True, None))
+            self.recorder.row(observation, self._batch, before, waited_s, decision, sampled, self.version)
+        fire, ability, interact = pressed
+        move, turn = (float(axes[0]), float(axes[1])), (float(axes[2]), float(axes[3]))
+        return Action(move, turn, fire, ability, interact)
 
     def _look(self, carry: GameCarry, frame: Frame | None) -> None:
         """Embed a picture that is new."""
-        if frame is carry.pictured:
+        if frame is carry.pictured or self.recorder is not None:
             return
         carry.pictured = frame
         if frame is None:

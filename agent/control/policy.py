@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.control.experience import Recorder
 from agent.core.types import Action, Observation
 
 Tensors = dict[str, NDArray[np.generic]]
@@ -72,6 +73,15 @@ class Reloadable(Policy, Protocol):
 
     def load(self, prepared: Any, version: int) -> None:
         """Act with these weights from the next step on."""
+        ...
+
+
+@runtime_checkable
+class Learnable(Reloadable, Protocol):
+    """A policy that can write down what it does, to be learned from."""
+
+    def learn(self, names: tuple[str, ...], *, steps: int = 256) -> Recorder:
+        """Sample every action from now on, and record the games of these names."""
         ...
 
 

@@ -11,7 +11,9 @@
     │   └── ProtocolError    bytes that break the wire format
     ├── ImageError           a picture that is refused before or while it is decoded
     ├── GameError            a hosted game that cannot start or go on
-    └── WeightsError         weights that do not fit, are damaged, or are not sealed
+    ├── WeightsError         weights that do not fit, are damaged, or are not sealed
+    ├── RequestError         a request that cannot be served
+    └── ChildGone            a child process of this one ended
 """
 
 
@@ -61,6 +63,18 @@ class GameError(AgentError):
 
 class WeightsError(AgentError):
     """Weights do not fit, are damaged, or are not sealed by a manifest."""
+
+
+class RequestError(AgentError):
+    """A request cannot be served; `status` is HTTP's number for it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ChildGone(AgentError):
+    """A child process of this one ended, or could not be started."""
 
 
 def first_error(group: BaseExceptionGroup[AgentError]) -> AgentError:

@@ -40,7 +40,7 @@ class Rollout(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     final_obs f32 [K, D]: what was seen after each step of `is_cut`, in order: every step that ended an episode or whose
     next row is first of another, and the last row; where nobody saw it, the step's own obs.
     log_probs, values f32 [T] are the behaviour policy's; action_masks bool [T, sum(branches)] is True where a choice
-    was allowed; absent where all are.
+    was allowed; absent where all are. carry f32 [U]: the behaviour policy's memory before the first row, absent: none.
     """
 
     instance: str
@@ -58,6 +58,7 @@ class Rollout(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     log_probs: FloatArray | None = None
     values: FloatArray | None = None
     action_masks: BoolArray | None = None
+    carry: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.obs)

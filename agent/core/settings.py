@@ -22,11 +22,10 @@ DEFAULT_FILE: Final = Path("metabonk.toml")
 _TRUE, _FALSE = {"1", "true"}, {"0", "false"}
 
 _LATER: Final = (
-    "USE_RESEARCH_SHM", "USE_VLM_MENU", "MENU_GOAL", "VLM_MENU_MODEL", "LLM_BACKEND", "LLM_MODEL", "LLM_BASE_URL",
+    "USE_VLM_MENU", "MENU_GOAL", "VLM_MENU_MODEL", "LLM_BACKEND", "LLM_MODEL", "LLM_BASE_URL",
     "LLM_API_KEY", "LLM_TEMPERATURE", "LLM_MAX_TOKENS", "LLM_TIMEOUT_S", "USE_SIMA2", "SIMA2_GOAL", "SIMA2_LOG",
     "SIMA2_PUSH_ROLLOUTS", "SIMA2_LOAD_CPQE", "SIMA2_USE_SKILLS", "SKILL_DB_PATH", "USE_CAUSAL", "CAUSAL_HORIZON_S",
-    "USE_DREAM_TRAINING", "DREAM_HORIZON", "DREAM_STARTS", "DREAM_GAMMA", "DREAM_ACTOR_LR", "DREAM_ACTION_NOISE",
-    "DREAM_DISTILL_COEF", "SERVED_POLICY", "USE_ACTIVE_INFERENCE", "EFE_PREF_WEIGHT", "EFE_PREF_TAU", "TRAIN_CPQE",
+    "TRAIN_CPQE",
     "LLM_AUTO_MERGE", "USE_LLM_SKILL_COMPOSER", "LLM_SKILL_SELECT_ALL", "USE_LLM_PBT_WEIGHTS",
 )  # fmt: skip
 NOT_BUILT: Final = frozenset(PREFIX + name for name in _LATER)
@@ -62,10 +61,38 @@ class LinkSettings(_Group):
     port: int = _setting(5560, "BONKLINK_PORT", "Port of the game; game i of several is at port + i", ge=1, le=65535)
     use_pipe: bool = _setting(False, "BONKLINK_USE_PIPE", "Play over a Windows named pipe instead")
     pipe_name: str = _setting("BonkLink", "BONKLINK_PIPE_NAME", "Name of the pipe", pattern=r"^[A-Za-z0-9_.-]{1,128}$")
+    use_research_shm: bool = _setting(
+        False, "USE_RESEARCH_SHM", "Play ResearchPlugin's game in lock-step over shared memory, and nothing else"
+    )
     max_frame_bytes: int = _setting(
         4 << 20, "BONKLINK_MAX_FRAME_BYTES", "Largest frame accepted; raw 1080p needs 6220816", ge=1024, le=1 << 28
     )
     max_enemies: int = _setting(16_000, "BONKLINK_MAX_ENEMIES", "Most enemies accepted in a state", ge=1, le=1 << 20)
+
+
+class DreamSettings(_Group):
+    """Learning inside the world model; see `learning.dream`."""
+
+    served_policy: str = _setting(
+        "ppo", "SERVED_POLICY", "ppo, or ppo+dream: drawn towards the dreaming actor", pattern=r"^(ppo|ppo\+dream)$"
+    )
+    use_dream_training: bool = _setting(True, "USE_DREAM_TRAINING", "Train an actor inside the world model")
+    horizon: int = _setting(15, "DREAM_HORIZON", "Steps of a dream", ge=1, le=64)
+    starts: int = _setting(256, "DREAM_STARTS", "Dreams of one training step; 0: one from every state", ge=0, le=65536)
+    gamma: float = _setting(0.997, "DREAM_GAMMA", "Discount of a dream's rewards", gt=0.0, lt=1.0)
+    actor_lr: float = _setting(2e-4, "DREAM_ACTOR_LR", "Learning rate of the dreaming actor", gt=0.0, le=0.1)
+    distill_coef: float = _setting(
+        0.1, "DREAM_DISTILL_COEF", "How strongly ppo+dream follows the dreaming actor", gt=0.0, le=10.0
+    )
+    action_noise: float = _setting(0.0, "DREAM_ACTION_NOISE", "Noise on the axes of dreamt actions", ge=0.0, le=1.0)
+
+
+class ActiveInferenceSettings(_Group):
+    """Choosing by expected free energy; see `learning.active_inference`."""
+
+    use_active_inference: bool = _setting(True, "USE_ACTIVE_INFERENCE", "Learn what choices lead to, and plan them")
+    pref_weight: float = _setting(1.0, "EFE_PREF_WEIGHT", "Weight of what is liked", ge=0.0, le=100.0)
+    pref_tau: float = _setting(1.0, "EFE_PREF_TAU", "Temperature of what is liked", gt=0.0, le=100.0)
 
 
 class Settings(_Group):
@@ -73,6 +100,8 @@ class Settings(_Group):
 
     general: GeneralSettings = GeneralSettings()
     link: LinkSettings = LinkSettings()
+    dreams: DreamSettings = DreamSettings()
+    active_inference: ActiveInferenceSettings = ActiveInferenceSettings()
 
 
 def fields() -> Iterator[tuple[str, str, FieldInfo]]:
@@ -166,6 +195,11 @@ def _parse(variable: str, text: str, field: FieldInfo) -> object:
             return int(text)
         except ValueError as error:
             raise SettingsError(f"{variable}={text!r}: a whole number is needed") from error
+    if field.annotation is float:
+        try:
+            return float(text)
+        except ValueError as error:
+            raise SettingsError(f"{variable}={text!r}: a number is needed") from error
     return SecretStr(text) if field.annotation is SecretStr else text
 
 

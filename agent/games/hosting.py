@@ -26,6 +26,7 @@ from agent.games.contract import HostedGame
 from agent.games.server import FrameFormat, GameServer, Mode, ServerOptions
 
 if TYPE_CHECKING:
+    from agent.games.arena.calibration import Calibration
     from agent.games.arena.window import Window
 
 KINDS = ("arena", "gym:ID")
@@ -45,6 +46,7 @@ class HostOptions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     start: str = "menu"
     profile: str | None = None
+    calibration: str | None = None
     report: str | None = None
     window: bool = False
 
@@ -52,10 +54,12 @@ class HostOptions(msgspec.Struct, frozen=True, kw_only=True):
 def build_game(options: HostOptions) -> HostedGame:
     """The game that a name stands for, reset to its seed; raises SettingsError for a name that means nothing."""
     spec = options.spec
+    if options.calibration is not None and spec != "arena":
+        raise SettingsError(f"--calibration {options.calibration}: only the arena takes one, not {spec}")
     if spec == "arena":
         from agent.games.arena.game import ArenaGame
 
-        game: HostedGame = ArenaGame(capture_px=options.capture_px)
+        game: HostedGame = ArenaGame(capture_px=options.capture_px, calibration=_calibration(options.calibration))
     elif spec.startswith("gym:"):
         from agent.games.gymnasium_host import GymnasiumGame
 
@@ -66,6 +70,14 @@ def build_game(options: HostOptions) -> HostedGame:
         raise SettingsError(f"{spec}: no such game; there are {', '.join(KINDS)}{hint}")
     game.reset(options.seed, start=options.start)
     return game
+
+
+def _calibration(path: str | None) -> Calibration | None:
+    if path is None:
+        return None
+    from agent.games.arena.calibration import load_calibration
+
+    return load_calibration(Path(path))
 
 
 class _Stop(Exception):

@@ -112,7 +112,7 @@ class PPO:
         spread = (entropy(heads) * weight).sum()
         loss = policy_loss + config.value_weight * value_loss - config.entropy_weight * spread
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.policy.parameters(), config.most_grad)
         self.optimiser.step()
         with torch.no_grad():

@@ -19,7 +19,7 @@ _LOG_2PI = math.log(2.0 * math.pi)
 
 
 class Heads(msgspec.Struct, frozen=True, eq=False):
-    """What a policy says of some steps: mean, log_std [..., C] before tanh, logits of each branch [..., n], value [...].
+    """What a policy says: mean, log_std [..., C] before tanh, logits of each branch [..., n], value [...].
 
     `playing` [...] is 1 where the axes count and 0 where they do nothing; absent where they always count. A choice
     that is not allowed has a logit of `NEVER`.
@@ -37,9 +37,7 @@ def softplus_log_slope(u: Tensor) -> Tensor:
     return 2.0 * (math.log(2.0) - u - F.softplus(-2.0 * u))
 
 
-def log_prob(
-    heads: Heads, axes: Float[Tensor, "*B C"], choices: Int64[Tensor, "*B N"]
-) -> Float[Tensor, "*B"]:
+def log_prob(heads: Heads, axes: Float[Tensor, "*B C"], choices: Int64[Tensor, "*B N"]) -> Float[Tensor, "*B"]:
     """Log-probability of actions as executed: axes in −1 … 1 (cut at ±(1 − 1e-6)) and one index a branch."""
     total = torch.zeros(heads.value.shape, dtype=heads.value.dtype, device=heads.value.device)
     if heads.mean.shape[-1]:

@@ -22,6 +22,7 @@ from agent.models.liquid import CfCCell
 
 TICKS_PER_S = 60.0
 LONGEST_TICKS = 30.0
+SMALL_PX = 36
 MENU_AT, PLAY_COLUMN = 16, 16
 _CHOOSING_COLUMNS = (MENU_AT + 5, MENU_AT + 7)
 
@@ -76,9 +77,9 @@ class PilotPolicy(Policy):
         super().__init__()
         self.pilot = Pilot(sizes)
         e = sizes.encoder
-        self._widths = (
+        self._widths = [
             e.self_features, e.tokens * e.token_features, e.tokens, e.rings, sizes.cards * sizes.card_features,
-        )  # fmt: skip
+        ]  # fmt: skip
         self.features = sum(self._widths)
         self.spec = ActionSpec(4, (2, 2, 2, sizes.cards))
         self.units = sizes.units
@@ -93,7 +94,7 @@ class PilotPolicy(Policy):
         """Distributions of every step, and the memory after the last."""
         rows, length = obs.shape[:2]
         sizes = self.pilot.sizes
-        self_, tokens, mask, rings, cards = obs.reshape(rows * length, -1).split(self._widths, 1)
+        self_, tokens, mask, rings, cards = torch.split(obs.reshape(rows * length, -1), self._widths, 1)
         tokens = tokens.reshape(-1, sizes.encoder.tokens, sizes.encoder.token_features)
         cards = cards.reshape(-1, sizes.cards, sizes.card_features)
         seen = self.pilot.encoder(self_, tokens, mask, rings, obs.new_zeros(rows * length, sizes.encoder.picture))
@@ -117,7 +118,7 @@ class PilotPolicy(Policy):
 
     def observe(self, obs: Float[Tensor, "B D"]) -> None:
         """Self and rings are normalised."""
-        self_, _, _, rings, _ = obs.split(self._widths, 1)
+        self_, _, _, rings, _ = torch.split(obs, self._widths, 1)
         self.pilot.encoder.norm.update(torch.cat([self_, rings], 1))
 
 
@@ -184,7 +185,7 @@ class FlatPolicy(Policy):
 
 def split_heads(spec: ActionSpec, out: Tensor, log_std: Tensor, value: Tensor) -> Heads:
     """A row of outputs as the axes' means and the logits of each branch."""
-    mean, *logits = out.split((spec.continuous, *spec.branches), -1)
+    mean, *logits = torch.split(out, [spec.continuous, *spec.branches], -1)
     return Heads(mean, log_std.clamp(*LOG_STD_RANGE).expand_as(mean), tuple(logits), value)
 
 
@@ -200,18 +201,31 @@ class FrameSizes(msgspec.Struct, frozen=True):
 
 
 class FramePolicy(Policy):
-    """A small convolutional actor-critic over one picture, 0 … 255, rows of [height, width, channel] written flat."""
+    """A convolutional actor-critic over one picture, 0 … 255, rows of [height, width, channel] written flat.
+
+    One layer for pictures of less than `SMALL_PX`, those of Mnih et al. 2015 for others.
+    """
 
     def __init__(self, sizes: FrameSizes) -> None:
         super().__init__()
         self.sizes, self.units = sizes, 0
         self.features = sizes.height * sizes.width * sizes.channels
         self.spec = ActionSpec(0, sizes.branches)
-        convolution = nn.Conv2d(sizes.channels, sizes.filters, 3)
-        nn.init.orthogonal_(convolution.weight, math.sqrt(2.0))
-        nn.init.zeros_(convolution.bias)
-        places = sizes.filters * (sizes.height - 2) * (sizes.width - 2)
-        self.body = nn.Sequential(convolution, nn.ReLU(), nn.Flatten(), _linear(places, sizes.hidden), nn.ReLU())
+        if min(sizes.height, sizes.width) < SMALL_PX:
+            layers = [(sizes.channels, sizes.filters, 3, 1)]
+        else:
+            layers = [(sizes.channels, 32, 8, 4), (32, 64, 4, 2), (64, 64, 3, 1)]
+        body: list[nn.Module] = []
+        height, width = sizes.height, sizes.width
+        for inputs, outputs, size, stride in layers:
+            convolution = nn.Conv2d(inputs, outputs, size, stride)
+            nn.init.orthogonal_(convolution.weight, math.sqrt(2.0))
+            if convolution.bias is not None:
+                nn.init.zeros_(convolution.bias)
+            body += [convolution, nn.ReLU()]
+            height, width = (height - size) // stride + 1, (width - size) // stride + 1
+        places = layers[-1][1] * height * width
+        self.body = nn.Sequential(*body, nn.Flatten(), _linear(places, sizes.hidden), nn.ReLU())
         self.actor = _linear(sizes.hidden, self.spec.width, 0.01)
         self.critic = _linear(sizes.hidden, 1, 1.0)
 

@@ -29,7 +29,7 @@ class Lessons:
         self.player, self.policy = player, policy
         self.share = 1.0
         self.optimiser = torch.optim.Adam(policy.parameters(), lr=lr, eps=1e-5)
-        self._teacher = Teacher(player.batch.count)
+        self._teacher = Teacher()
         self._random = torch.Generator().manual_seed(seed)
         self._parts = parts
 
@@ -58,22 +58,24 @@ class Lessons:
         heads, _ = self.policy(part.obs, part.carry, part.is_first, part.elapsed)
         assert heads.playing is not None
         played = torch.tanh(heads.mean)
-        direction = F.cosine_similarity(played[..., :2], axes[..., :2], dim=-1, eps=1e-3)
-        far = (played - axes).square().sum(-1) + 0.5 * (1.0 - direction)
+        move, wanted = played[..., :2], axes[..., :2]
+        short = F.relu(1.0 - move.norm(dim=-1))
+        far = 1.0 - F.cosine_similarity(move, wanted, dim=-1, eps=1e-3) + short.square()
+        far = far + 0.5 * (played[..., 2:] - axes[..., 2:]).square().sum(-1)
         away = (far * heads.playing).sum() / heads.playing.sum().clamp_min(1.0)
         no_axes = heads.__class__(heads.mean[..., :0], heads.log_std[..., :0], heads.logits, heads.value)
         unlikely = -log_prob(no_axes, axes[..., :0], choices).mean()
         error = 0.5 * (heads.value - part.returns).square().mean()
         loss = away + unlikely + 0.05 * error
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
         self.optimiser.step()
         return torch.stack([away, unlikely, error]).detach()
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a restart needs, but for the policy."""
-        found = {"lessons.random": self._random.get_state(), "lessons.headings": torch.from_numpy(self._teacher.headings)}
+        found = {"lessons.random": self._random.get_state()}
         for name, parameter in self.policy.named_parameters():
             for key, value in self.optimiser.state.get(parameter, {}).items():
                 found[f"lessons.{name}.{key}"] = value.detach().clone()
@@ -82,7 +84,6 @@ class Lessons:
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Take up what `tensors()` gave; raises KeyError or ValueError where it does not fit."""
         self._random.set_state(tensors["lessons.random"])
-        self._teacher.headings[:] = tensors["lessons.headings"].numpy()
         for name, parameter in self.policy.named_parameters():
             if f"lessons.{name}.step" in tensors:
                 keys = ("step", "exp_avg", "exp_avg_sq")

@@ -48,7 +48,7 @@ class Player:
         """Play `steps` decisions of every run; `script` may replace actions and give those to imitate."""
         names = ("obs", "is_first", "elapsed", "axes", "choices", "log_prob", "value", "script_axes", "script_choices")
         kept: dict[str, list[Tensor]] = {name: [] for name in names}
-        carries, rewards, terminal, last, ended, after = [], [], [], [], [], []
+        carries, rewards, terminal, last, ended = [], [], [], [], []
         for step in range(steps):
             obs, is_first, elapsed = self._row()
             if step % self._length == 0:
@@ -77,9 +77,7 @@ class Player:
         # A run cut at the score's cap has no value of what it would have seen: its own value stands in.
         after_values = torch.where(cut, values, after_values)
         reward = torch.stack(rewards)
-        advantage = advantages(
-            reward, values, after_values, torch.stack(terminal), cut, self._gamma, self._lam
-        )
+        advantage = advantages(reward, values, after_values, torch.stack(terminal), cut, self._gamma, self._lam)
         data |= {"advantage": advantage, "return": advantage + values, "weight": torch.ones_like(reward)}
         sequences = self._cut(data, torch.stack(carries))
         extra = (self._parts(data["script_axes"]), self._parts(data["script_choices"]))

@@ -148,10 +148,29 @@ def _asset(name: str, kind: str) -> Callable[[web.Request], Awaitable[web.Stream
     return handler
 
 
-def routes(source: StatusSource) -> list[Route]:
+Losses = Callable[[], dict[str, dict[str, float]]]
+
+
+class _LossMetrics:
+    """The learners' losses as Prometheus metrics."""
+
+    def __init__(self, losses: Losses) -> None:
+        self._losses = losses
+
+    def collect(self) -> list[Metric]:
+        """The newest losses of every policy."""
+        gauge = GaugeMetricFamily("metabonk_loss", "Newest losses by policy", labels=["policy", "loss"])
+        for policy, losses in self._losses().items():
+            for name, value in losses.items():
+                gauge.add_metric([policy, name], value)
+        return [gauge]
+
+
+def routes(source: StatusSource, losses: Losses = dict) -> list[Route]:
     """The routes that are always there."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Metrics(source))
+    registry.register(_LossMetrics(losses))
 
     async def status(request: web.Request) -> web.StreamResponse:
         return web.json_response(source.status())
@@ -160,6 +179,10 @@ def routes(source: StatusSource) -> list[Route]:
         return web.json_response({"ok": True})
 
     async def metrics(request: web.Request) -> web.StreamResponse:
+        policy = request.query.get("policy_name")
+        if policy is not None or "application/json" in request.headers.get("Accept", ""):
+            found = losses()
+            return web.json_response(found if policy is None else {k: v for k, v in found.items() if k == policy})
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def frame(request: web.Request) -> web.StreamResponse:
@@ -189,6 +212,7 @@ async def serve(
     token: str,
     clock: Clock,
     extra_routes: Sequence[Route] = (),
+    losses: Losses = dict,
     ready: Callable[[int], None] = lambda port: None,
 ) -> None:
     """Serve until cancelled; `ready` is told the port. Raises SettingsError where the port is taken."""
@@ -207,9 +231,9 @@ async def serve(
         middlewares=[in_time, guard(lambda: bound, token)],
         client_max_size=BODY_LIMIT_BYTES,
     )
-    for route in (*routes(source), *extra_routes):
+    for route in (*routes(source, losses), *extra_routes):
         app.router.add_route(route.method, route.path, route.handler)
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=15.0)
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=15.0, shutdown_timeout=0.5)
     await runner.setup()
     try:
         make_protocol = runner.server

@@ -16,7 +16,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _BODY_TYPES = ("application/json", "application/msgpack")
 _READS = ("GET", "HEAD")
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -64,7 +64,7 @@ def guard(port_of: Callable[[], int], token: str) -> Middleware:
                 response = web.json_response({"error": error.reason}, status=error.status)
                 if "Allow" in error.headers:
                     response.headers["Allow"] = error.headers["Allow"]
-        response.headers.update(_HEADERS)
+        response.headers.update(HEADERS)
         return response
 
     return middleware

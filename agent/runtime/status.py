@@ -16,7 +16,7 @@ from agent.control.policy import path_of, version_of
 from agent.core.clock import Clock
 from agent.core.latency import Latency
 from agent.core.types import ByteArray
-from agent.link.bonklink import BonkLink
+from agent.link.links import Link
 from agent.runtime.act import Actor
 from agent.runtime.episodes import EpisodeLog
 from agent.runtime.sense import Feed
@@ -48,7 +48,7 @@ class Status:
     def __init__(
         self,
         clock: Clock,
-        links: Sequence[BonkLink],
+        links: Sequence[Link],
         feeds: Sequence[Feed],
         actor: Actor,
         latency: Latency,
@@ -91,7 +91,7 @@ class Status:
         """The newest decoded frame of the first game that has one."""
         return next((f.latest_frame.pixels for f in self._feeds if f.latest_frame is not None), None)
 
-    def _game(self, link: BonkLink, feed: Feed) -> dict[str, Any]:
+    def _game(self, link: Link, feed: Feed) -> dict[str, Any]:
         ledger, counters, state = feed.ledger, link.counters, feed.latest_state
         run = state.run if state is not None else None
         return {

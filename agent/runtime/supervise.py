@@ -7,7 +7,9 @@ minutes, then parks it with its reason.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -28,6 +30,11 @@ class Failure(msgspec.Struct, frozen=True, eq=False):
 
     error: Exception
     reason: str
+
+    def where(self) -> str:
+        """File, line and function of the innermost frames, without their values."""
+        frames = traceback.extract_tb(self.error.__traceback__)[-3:]
+        return " > ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames)
 
     @staticmethod
     def of(error: Exception) -> Failure:
@@ -68,7 +75,7 @@ class Supervisor:
         now_s = self._clock.now_s()
         if now_s - self._logged_s.get(part, float("-inf")) >= LOG_EVERY_S:
             self._logged_s[part] = now_s
-            log.warning("part_failed", part=part, reason=failure.reason, exc_info=failure.error)
+            log.warning("part_failed", part=part, reason=failure.reason, where=failure.where())
 
     def park(self, part: str, reason: str) -> None:
         """Name a part that no longer runs."""

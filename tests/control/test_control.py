@@ -139,6 +139,7 @@ def test_the_kiter_wants_better_cards_more_and_curses_least() -> None:
     assert sorted(cards, key=card_value) == cards
 
 
+@pytest.mark.slow
 def test_the_kiter_outlives_the_random_player() -> None:
     scores = {
         name: evaluate(ArenaGame(), build_policy(name, seed=0), VirtualClock(), episodes=4, seed=50)["statistics"]

@@ -25,12 +25,13 @@ def ip(*words: str) -> None:
 
 @pytest.fixture
 def cable() -> Iterator[str]:
-    """Two ends of a cable, one in a namespace of its own; the name of our end."""
+    """Two ends of a cable, one in a namespace of its own; the name of that end."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         if os.environ.get("CI"):
             pytest.fail("network namespaces need root")
         pytest.skip("network namespaces need root")
-    subprocess.run(["ip", "netns", "del", NAME], check=False, capture_output=True)
+    for leftover in (("netns", "del", NAME), ("link", "del", "bonk0")):
+        subprocess.run(["ip", *leftover], check=False, capture_output=True)
     ip("netns", "add", NAME)
     try:
         ip("link", "add", "bonk0", "type", "veth", "peer", "name", "bonk1", "netns", NAME)
@@ -39,7 +40,7 @@ def cable() -> Iterator[str]:
         ip("-n", NAME, "addr", "add", f"{THERE}/24", "dev", "bonk1")
         ip("-n", NAME, "link", "set", "bonk1", "up")
         ip("-n", NAME, "link", "set", "lo", "up")
-        yield "bonk0"
+        yield "bonk1"
     finally:
         ip("netns", "del", NAME)
 
@@ -79,13 +80,12 @@ def test_a_pulled_cable_is_noticed_and_healed(cable: str, tmp_path: Path) -> Non
         for _ in range(2):
             wait_for(url, "up", 20)
             time.sleep(1.0)
-            ip("link", "set", cable, "down")
+            ip("-n", NAME, "link", "set", cable, "down")
             assert wait_for(url, "down", 12) <= 8.0
-            ip("link", "set", cable, "up")
+            ip("-n", NAME, "link", "set", cable, "up")
         wait_for(url, "up", 20)
-        time.sleep(0.5)
         before = status(url)["games"][0]["link"]["acted"]
-        time.sleep(1.0)
+        time.sleep(2.0)
         assert status(url)["games"][0]["link"]["acted"] > before + 30
     finally:
         player.terminate()

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,3 +95,26 @@ def test_what_is_no_pilot_cannot_be_sealed(tmp_path: Path) -> None:
         done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
         assert done.returncode == 2 and reason in " ".join(done.stderr.split())
     assert not list(tmp_path.glob("*.json"))
+
+
+@pytest.mark.slow
+def test_the_pilot_learns_from_the_game_that_it_plays_and_every_step_names_its_version(tmp_path: Path) -> None:
+    with playing("--game", "arena", "--policy", "untrained-pilot", "--games", "4", folder=tmp_path) as agent:
+        until(lambda: agent.status()["policy_version"] >= 2, 90)
+        status = agent.status()
+        assert status["learning"]["rollouts"] >= 1 and status["learning"]["overflowed"] >= 0
+        losses = status["learner"]["losses"]["untrained-pilot"]
+        assert losses.keys() >= {"policy_loss", "value_loss", "entropy", "wm_recon", "wm_reward", "wm_kl"}
+        assert abs(losses["approx_kl"]) < 0.05 and losses["wm_kl"] >= 0
+        assert status["parts"] == {"faults": {}, "parked": {}} and status["weights"]["rollbacks"] == []
+
+
+@pytest.mark.slow
+def test_play_without_learning_says_so_to_workers_and_starts_no_learner(tmp_path: Path) -> None:
+    with playing("--game", "arena", "--policy", "kiter", "--no-learn", folder=tmp_path) as agent:
+        headers = {"Authorization": f"Bearer {'t' * 43}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"http://127.0.0.1:{agent.port}/push_rollout", b"{}", headers)
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request, timeout=5)
+        assert caught.value.code == 503 and b"--no-learn" in caught.value.read()
+        assert "learner" not in agent.status()

@@ -93,7 +93,7 @@ def test_the_order_of_entities_and_what_is_masked_change_nothing() -> None:
 def test_the_compiled_network_equals_the_one_that_is_trained(seed: int, tokens: int) -> None:
     network = pilot(seed)
     reflex = build_reflex({k: v.numpy() for k, v in network.state_dict().items()})
-    hidden = torch.randn(1, 128).tanh()
+    hidden = torch.randn(1, 64).tanh()
     pixels = np.random.default_rng(seed).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     embedded = network.encoder.picture(torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous())
     picture = look(reflex, pixels)

@@ -12,6 +12,7 @@ from agent.core.errors import SettingsError
 from agent.core.types import Action, ByteArray, GameState, Menu, RunInfo, SceneInfo
 from agent.games.arena import screens, view
 from agent.games.arena import state as layout
+from agent.games.arena.calibration import Calibration
 from agent.games.arena.rules_hash import rules_hash
 from agent.games.arena.screens import Screen
 from agent.games.arena.stats import MAX_HP
@@ -23,18 +24,24 @@ _IN_RUN = (Menu.LEVEL_UP, Menu.CHEST, Menu.ENCOUNTER, Menu.PAUSE)
 _EMPTY_OPTIONS: tuple[str, ...] = ()
 
 
+def rules_name(calibration: Calibration | None) -> str:
+    """What a measured claim names as its rules."""
+    return rules_hash() if calibration is None else f"{rules_hash()}+{calibration.name}"
+
+
 class ArenaGame:
     """The built-in game behind the contract of hosted games."""
 
     name = "arena"
 
-    def __init__(self, *, capture_px: tuple[int, int] = (320, 180)) -> None:
+    def __init__(self, *, capture_px: tuple[int, int] = (320, 180), calibration: Calibration | None = None) -> None:
         for size, least, most, side in zip(capture_px, SMALLEST_PX, LARGEST_PX, ("width", "height"), strict=True):
             if not least <= size <= most:
                 raise SettingsError(
                     f"--capture {capture_px[0]}x{capture_px[1]}: the {side} goes from {least} to {most}"
                 )
-        self.worlds = Worlds(1)
+        self.calibration = calibration
+        self.worlds = Worlds(1, calibration.catalog if calibration is not None else None)
         self.capture_size_px = capture_px
         self.tick_s = self.worlds.catalog.tick_s
         self.screen: Screen | None = None
@@ -50,8 +57,8 @@ class ArenaGame:
 
     @property
     def rules(self) -> str:
-        """Hash of the rules; see `rules_hash`."""
-        return rules_hash()
+        """Hash of the rules, see `rules_hash`, and the calibration's name where there is one."""
+        return rules_name(self.calibration)
 
     @property
     def world(self) -> Any:

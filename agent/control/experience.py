@@ -1,0 +1,166 @@
+"""What a pilot sees, does and gets in play, written down as rollouts, one buffer for each game.
+
+A row is one decision: the encoded observation, the memory before it, the action as sampled with its log-probability
+and value. Rewards of the ticks until the next decision belong to it. Owns no thread; a full buffer goes to `emit`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from agent.control import encode
+from agent.control.reflex import BUTTONS, Decision
+from agent.control.reward import RewardTable
+from agent.core.rollout import BoolArray, Rollout
+from agent.core.types import FloatArray, Observation
+
+FEATURES: Final = (
+    encode.SELF_FEATURES + encode.TOKENS * (encode.TOKEN_FEATURES + 1) + encode.SECTORS * encode.RING_FEATURES
+    + encode.CARDS * encode.CARD_FEATURES
+)  # fmt: skip
+MOST_AXIS: Final = np.float32(1.0 - 1e-6)
+LOG_STD_RANGE: Final = (-3.0, 0.5)
+_LOG_2PI: Final = math.log(2.0 * math.pi)
+
+
+def sampled_axes(mean: FloatArray, log_std: FloatArray, noise: FloatArray) -> tuple[FloatArray, float]:
+    """Axes tanh(mean + std · noise), and the logarithm of their density as `models.heads.log_prob` has it."""
+    wide = np.clip(log_std.astype(np.float64), *LOG_STD_RANGE)
+    axes = np.clip(np.tanh(mean + np.exp(wide) * noise).astype(np.float32), -MOST_AXIS, MOST_AXIS)
+    u = np.arctanh(axes.astype(np.float64))
+    z = (u - mean) * np.exp(-wide)
+    slope = 2.0 * (math.log(2.0) - u - np.logaddexp(0.0, -2.0 * u))
+    return axes, float((-0.5 * (z * z + _LOG_2PI) - wide - slope).sum())
+
+
+def choice_log_prob(logits: FloatArray, choice: int) -> float:
+    """Logarithm of the softmax at `choice`."""
+    wide = logits.astype(np.float64)
+    most = wide.max()
+    return float(wide[choice] - most - np.log(np.exp(wide - most).sum()))
+
+
+def button_log_prob(logit: float, pressed: bool) -> float:
+    """Logarithm of the chance that a button of this logit is as it is."""
+    return -float(np.logaddexp(0.0, -logit if pressed else logit))
+
+
+class Sampled:
+    """One decision's action: axes [4], choices fire, ability, interact, card, their joint log-probability.
+
+    allowed: up and down of each button, then each card.
+    """
+
+    __slots__ = ("axes", "choices", "log_prob", "allowed")
+
+    def __init__(
+        self, axes: FloatArray, choices: tuple[int, int, int, int], log_prob: float, allowed: BoolArray
+    ) -> None:
+        self.axes, self.choices, self.log_prob, self.allowed = axes, choices, log_prob, allowed
+
+
+def allowed_choices(playing: bool, cards: BoolArray | None) -> BoolArray:
+    """What may be chosen, bool [6 + cards]: buttons in play, a card where `cards` says which there are."""
+    allowed = np.zeros(2 * BUTTONS + encode.CARDS, np.bool_)
+    allowed[0 : 2 * BUTTONS : 2] = True
+    if playing:
+        allowed[: 2 * BUTTONS] = True
+    allowed[2 * BUTTONS :] = cards if cards is not None and cards.any() else np.arange(encode.CARDS) == 0
+    return allowed
+
+
+class _Buffer:
+    """Rows of one game; the last one is open until its rewards are complete."""
+
+    def __init__(self, steps: int, units: int) -> None:
+        self.obs = np.zeros((steps, FEATURES), np.float32)
+        self.axes = np.zeros((steps, 4), np.float32)
+        self.choices = np.zeros((steps, 4), np.int64)
+        self.allowed = np.zeros((steps, 2 * BUTTONS + encode.CARDS), np.bool_)
+        self.numbers = np.zeros((steps, 4), np.float32)
+        """Columns: reward, elapsed, log-probability, value."""
+        self.flags = np.zeros((steps, 2), np.bool_)
+        """Columns: terminated, is_first."""
+        self.carry = np.zeros(units, np.float32)
+        self.rewards = RewardTable()
+        self.rows = self.version = 0
+        self.open = False
+        self.first = True
+
+
+class Recorder:
+    """Rollouts of `steps` decisions of every game; `emit` is called on the thread of the policy's steps."""
+
+    def __init__(self, policy: str, names: tuple[str, ...], units: int, *, steps: int = 256) -> None:
+        self.emit: Callable[[Rollout], None] = lambda rollout: None
+        self.steps = steps
+        self.rows_total = 0
+        self._policy = policy
+        self._names = names
+        self._buffers = [_Buffer(steps, units) for _ in names]
+
+    def observe(self, observation: Observation) -> None:
+        """Take the reward, and the end of an episode, that an observation brings."""
+        b = self._buffers[observation.game]
+        reward = b.rewards.of(observation)
+        if observation.is_first:
+            b.open, b.first = False, True
+        if b.open:
+            b.numbers[b.rows - 1, 0] += reward
+        if observation.is_last:
+            if b.open:
+                b.flags[b.rows - 1, 0] = True
+            b.open, b.first = False, True
+
+    def row(
+        self, observation: Observation, batch: encode.Encoded, hidden: FloatArray, waited_s: float, decision: Decision,
+        sampled: Sampled, version: int,
+    ) -> None:  # fmt: skip
+        """Write one decision down; nothing of an observation that ends an episode."""
+        if observation.is_last:
+            return
+        b = self._buffers[observation.game]
+        if b.rows == self.steps:
+            self._flush(b, self._names[observation.game], _flat(batch))
+        if b.rows == 0:
+            b.version = version
+            b.carry[:] = 0.0 if b.first else hidden
+        at = b.rows
+        b.obs[at] = _flat(batch)
+        b.axes[at], b.choices[at], b.allowed[at] = sampled.axes, sampled.choices, sampled.allowed
+        b.numbers[at] = 0.0, 0.0 if b.first else waited_s, sampled.log_prob, decision.value
+        b.flags[at] = False, b.first
+        b.rows, b.open, b.first = at + 1, True, False
+        self.rows_total += 1
+
+    def _flush(self, b: _Buffer, name: str, after: FloatArray) -> None:
+        n = b.rows
+        terminated, is_first = b.flags[:n, 0].copy(), b.flags[:n, 1].copy()
+        cut = terminated | np.append(is_first[1:], True)
+        final = b.obs[:n][cut].copy()
+        if not terminated[-1] and b.open:
+            final[-1] = after
+        self.emit(
+            Rollout(
+                instance=name, policy=self._policy, policy_version=b.version, obs=b.obs[:n].copy(),
+                actions_cont=b.axes[:n].copy(), actions_disc=b.choices[:n].copy(), rewards=b.numbers[:n, 0].copy(),
+                terminated=terminated, truncated=np.zeros(n, np.bool_), is_first=is_first,
+                elapsed=b.numbers[:n, 1].copy(), final_obs=final, log_probs=b.numbers[:n, 2].copy(),
+                values=b.numbers[:n, 3].copy(), action_masks=b.allowed[:n].copy(), carry=b.carry.copy(),
+            )
+        )  # fmt: skip
+        b.rows = 0
+
+    def status(self) -> dict[str, Any]:
+        """Decisions written down."""
+        return {"decisions": self.rows_total, "rollout_steps": self.steps}
+
+
+def _flat(batch: encode.Encoded) -> FloatArray:
+    """Row 0 of a batch as `models.policies.PilotPolicy` reads it."""
+    parts = (batch.self_[0], batch.tokens[0].ravel(), batch.mask[0], batch.rings[0].ravel(), batch.cards[0].ravel())
+    return np.concatenate(parts)

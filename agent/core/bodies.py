@@ -1,0 +1,245 @@
+"""Bodies of the learner's HTTP requests: JSON or msgpack, checked, and turned into rollouts.
+
+Wherever a body holds an array it may be nested lists or {"dtype", "shape", "data"}, data being little-endian bytes
+(base64 in JSON). Owns no socket; large bodies are decoded in a process of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.core.errors import RequestError
+from agent.core.rollout import ActionSpec, Rollout, check_rollout
+
+MSGPACK: Final = "application/msgpack"
+MOST_NUMBERS: Final = 6 << 20
+MOST_FEATURES: Final = 1 << 16
+MOST_AXES, MOST_BRANCHES, MOST_CHOICES = 64, 32, 1024
+TICK_S: Final = 1 / 60
+_DTYPES: Final = {
+    "f4": np.float32, "f8": np.float64, "i4": np.int32, "i8": np.int64, "u1": np.uint8, "b1": np.bool_,
+}  # fmt: skip
+
+
+class Packed(msgspec.Struct, frozen=True):
+    """An array as bytes; dtype f4, f8, i4, i8, u1 or b1."""
+
+    dtype: str
+    shape: list[int]
+    data: bytes
+
+
+Numbers = list[float | bool] | Packed
+Matrix = list[list[float | bool]] | Packed
+
+
+class Register(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /register_worker."""
+
+    instance_id: str
+    policy_name: str
+    capabilities: dict[str, Any] = {}
+
+
+class PushRollout(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /push_rollout; `policy_version` −1 is the current one; without `is_first` each push begins an episode."""
+
+    instance_id: str
+    policy_name: str
+    obs: Matrix
+    actions_cont: Matrix = []
+    actions_disc: Matrix = []
+    rewards: Numbers
+    dones: Numbers
+    truncated: Numbers | None = None
+    is_first: Numbers | None = None
+    elapsed: Numbers | None = None
+    action_masks: Matrix | None = None
+    log_probs: Numbers | None = None
+    values: Numbers | None = None
+    policy_version: int = -1
+    episode_returns: list[float] = []
+    episode_lengths: list[float] = []
+    hparams: dict[str, Any] = {}
+
+
+class PushDemo(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /push_demo."""
+
+    policy_name: str
+    obs: Matrix
+    actions_cont: Matrix = []
+    actions_disc: Matrix = []
+    instance_id: str = ""
+
+
+class PostEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /events; event_id and ts are given here."""
+
+    event_type: str
+    instance_id: str = ""
+    message: str = ""
+    payload: Any = None
+
+
+class Arrays(msgspec.Struct, frozen=True, kw_only=True):
+    """What a body with arrays says beside them: `branches` are the greatest indices + 1."""
+
+    instance: str
+    policy: str
+    version: int
+    steps: int
+    features: int
+    continuous: int
+    branches: list[int]
+    has_log_probs: bool = False
+    ignored: list[str] = []
+
+
+def decode(kind: type[Any], body: bytes, content_type: str) -> Any:
+    """A body as `kind`; raises RequestError(400) saying where it is wrong."""
+    try:
+        if content_type == MSGPACK:
+            return msgspec.msgpack.decode(body, type=kind)
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError, ValueError) as error:
+        raise RequestError(400, f"the body cannot be read: {error}") from error
+
+
+def check_size(body: bytes, content_type: str) -> None:
+    """Refuse JSON of more numbers than are taken, before anything is made of it; raises RequestError(413)."""
+    if content_type != MSGPACK and body.count(b",") + body.count(b"[") > MOST_NUMBERS:
+        raise RequestError(413, f"the body holds more than {MOST_NUMBERS} numbers; send msgpack with packed arrays")
+
+
+def array(value: Any, dtype: type[np.generic], axes: int, name: str) -> NDArray[Any]:
+    """A field as an array of `axes` axes; raises RequestError(400)."""
+    if isinstance(value, Packed):
+        found = _unpacked(value, name)
+    else:
+        if axes == 2 and len({len(row) for row in value}) > 1:
+            raise RequestError(400, f"{name}: its rows differ in length")
+        found = np.array(value, np.float64)
+    if found.ndim != axes and found.size:
+        raise RequestError(400, f"{name}: {found.ndim} axes, {axes} are needed")
+    whole = found.dtype.kind != "f" or (np.isfinite(found).all() and (found == np.rint(found)).all())
+    if np.dtype(dtype).kind in "ib" and not whole:
+        raise RequestError(400, f"{name}: whole numbers are needed")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.ascontiguousarray(found.astype(dtype))
+
+
+def _unpacked(value: Packed, name: str) -> NDArray[Any]:
+    dtype = _DTYPES.get(value.dtype)
+    if dtype is None:
+        raise RequestError(400, f"{name}: dtype {value.dtype[:20]!r}; one of {', '.join(_DTYPES)} is needed")
+    if not all(n >= 0 for n in value.shape) or len(value.shape) > 4:
+        raise RequestError(400, f"{name}: shape {value.shape[:8]} is none")
+    needed = math.prod(value.shape) * np.dtype(dtype).itemsize
+    if needed != len(value.data):
+        raise RequestError(400, f"{name}: {len(value.data)} bytes, its shape {value.shape} needs {needed}")
+    return np.frombuffer(value.data, np.dtype(dtype).newbyteorder("<")).reshape(value.shape)
+
+
+def _actions(body: PushRollout | PushDemo, steps: int) -> tuple[NDArray[Any], NDArray[Any], list[int]]:
+    cont = array(body.actions_cont, np.float32, 2, "actions_cont")
+    disc = array(body.actions_disc, np.int64, 2, "actions_disc")
+    cont = cont if cont.size else np.zeros((steps, 0), np.float32)
+    disc = disc if disc.size else np.zeros((steps, 0), np.int64)
+    if cont.shape[0] != steps or disc.shape[0] != steps:
+        raise RequestError(400, f"obs has {steps} rows, actions_cont {len(cont)}, actions_disc {len(disc)}")
+    if cont.shape[1] > MOST_AXES or disc.shape[1] > MOST_BRANCHES:
+        raise RequestError(400, f"{cont.shape[1]} axes, {disc.shape[1]} branches; at most {MOST_AXES}, {MOST_BRANCHES}")
+    if disc.size and (disc.min() < 0 or disc.max() >= MOST_CHOICES):
+        raise RequestError(400, f"actions_disc: {disc.min()} to {disc.max()}; 0 to {MOST_CHOICES - 1} are taken")
+    return cont, disc, [int(n) + 1 for n in disc.max(0)] if disc.size else []
+
+
+def rollout_of(body: PushRollout) -> tuple[Arrays, Rollout]:
+    """A pushed rollout as ours; raises RequestError(400) naming the field that is wrong."""
+    obs = array(body.obs, np.float32, 2, "obs")
+    steps = len(obs)
+    if not obs.size or obs.shape[1] > MOST_FEATURES:
+        raise RequestError(400, f"obs: {list(obs.shape)}; rows of 1 to {MOST_FEATURES} numbers are needed")
+    cont, disc, branches = _actions(body, steps)
+
+    def column(value: Numbers | None, dtype: type[np.generic], name: str) -> NDArray[Any] | None:
+        if value is None:
+            return None
+        found = array(value, dtype, 1, name)
+        if len(found) != steps:
+            raise RequestError(400, f"{name}: {len(found)} values, obs has {steps} rows")
+        return found
+
+    dones, cut = column(body.dones, np.bool_, "dones"), column(body.truncated, np.bool_, "truncated")
+    rewards = column(body.rewards, np.float32, "rewards")
+    assert dones is not None and rewards is not None
+    truncated = cut if cut is not None else np.zeros(steps, np.bool_)
+    first = column(body.is_first, np.bool_, "is_first")
+    is_first = np.zeros(steps, np.bool_) if first is None else first.copy()
+    is_first[0] |= first is None
+    is_first[1:] |= (dones | truncated)[:-1]
+    elapsed = column(body.elapsed, np.float32, "elapsed")
+    if elapsed is None:
+        elapsed = np.where(is_first, 0.0, TICK_S).astype(np.float32)
+    masks = None if body.action_masks is None else array(body.action_masks, np.bool_, 2, "action_masks")
+    last = dones | truncated | np.append(is_first[1:], True)
+    rollout = Rollout(
+        instance=body.instance_id, policy=body.policy_name, policy_version=body.policy_version, obs=obs,
+        actions_cont=cont, actions_disc=disc, rewards=rewards,
+        terminated=dones & ~truncated, truncated=truncated, is_first=is_first, elapsed=elapsed, final_obs=obs[last],
+        log_probs=column(body.log_probs, np.float32, "log_probs"), values=column(body.values, np.float32, "values"),
+        action_masks=masks,
+    )  # fmt: skip
+    spec = ActionSpec(cont.shape[1], tuple(branches))
+    reason = check_rollout(msgspec.structs.replace(rollout, action_masks=None), obs.shape[1], spec)
+    if reason:
+        raise RequestError(400, reason)
+    head = Arrays(
+        instance=body.instance_id, policy=body.policy_name, version=body.policy_version, steps=steps,
+        features=obs.shape[1], continuous=cont.shape[1], branches=branches, has_log_probs=body.log_probs is not None,
+        ignored=["hparams"] if body.hparams else [],
+    )  # fmt: skip
+    return head, rollout
+
+
+def demo_of(body: PushDemo) -> tuple[Arrays, Rollout]:
+    """A demonstration as a rollout without rewards."""
+    steps = len(body.obs) if not isinstance(body.obs, Packed) else (body.obs.shape or [0])[0]
+    none = [0.0] * steps
+    return rollout_of(
+        PushRollout(
+            instance_id=body.instance_id, policy_name=body.policy_name, obs=body.obs, actions_cont=body.actions_cont,
+            actions_disc=body.actions_disc, rewards=none, dones=none,
+        )
+    )  # fmt: skip
+
+
+_ARRAYS: Final = (
+    "obs", "actions_cont", "actions_disc", "rewards", "terminated", "truncated", "is_first", "elapsed", "final_obs",
+    "log_probs", "values", "action_masks", "carry",
+)  # fmt: skip
+_CODES: Final = {np.dtype(t): code for code, t in _DTYPES.items()}
+
+
+def pack_rollout(rollout: Rollout) -> bytes:
+    """A rollout as bytes, for another process of ours."""
+    fields: dict[str, Any] = {
+        "instance": rollout.instance, "policy": rollout.policy, "policy_version": rollout.policy_version
+    }  # fmt: skip
+    for name in _ARRAYS:
+        value = getattr(rollout, name)
+        if value is not None:
+            fields[name] = Packed(_CODES[value.dtype], list(value.shape), np.ascontiguousarray(value).tobytes())
+    return msgspec.msgpack.encode(fields)
+
+
+def unpack_rollout(data: bytes) -> Rollout:
+    """What `pack_rollout` wrote."""
+    fields = msgspec.msgpack.decode(data, type=dict[str, Packed | str | int])
+    return Rollout(**{k: _unpacked(v, k).copy() if isinstance(v, Packed) else v for k, v in fields.items()})  # type: ignore[arg-type]

@@ -1,0 +1,159 @@
+"""All that learns from one policy's rollouts, with the order and the budget of its parts, in one place.
+
+On each rollout, in this order:
+
+1. `ppo`: epochs × minibatches over the rollout itself;
+2. `world_model`: a measurement on the rollout, then steps from replay;
+3. `dream`: one step of actor and critic for each batch that the model has just learned from;
+4. `distill`, where what is served is `ppo+dream`: the served policy is drawn towards the dreaming actor;
+5. `active_inference`, for policies whose actions have a choice in them: outcomes of choices, and a habit.
+
+Each part is a `contract.Learner`. Who calls them catches their failures; one that fails keeps no other from its turn.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import torch
+
+from agent.core.errors import WeightsError
+from agent.core.rollout import ActionSpec
+from agent.learning.active_inference import ActiveInferenceConfig, ActiveInferenceLearner, ChoiceLayout
+from agent.learning.contract import Learner
+from agent.learning.dream import DreamConfig, DreamLearner
+from agent.learning.dream_distill import DreamDistiller
+from agent.learning.free_energy import Preferences
+from agent.learning.ppo import PPOConfig
+from agent.learning.rollout_ppo import ServedPPO
+from agent.learning.world_model import WorldModelConfig, WorldModelLearner
+from agent.models.actor_critic import PilotSizes
+from agent.models.outcome_model import OutcomeSizes
+from agent.models.policies import FlatPolicy, FlatSizes, PilotPolicy, Policy
+from agent.models.rssm import TINY, WorldSizes
+
+FLAT: Final = "flat"
+PILOT: Final = "pilot"
+WORLD_STEPS: Final = 4
+REPLAY_ROWS: Final = 100_000
+REPLAY_BYTES: Final = 256 << 20
+
+
+CHOICE_EDGES: Final = (-1.0, 0.0, 1.0, 3.0)
+LIKING: Final = (-2.0, -1.0, 0.0, 1.0, 2.0)
+CONTEXT_FEATURES: Final = 64
+PILOT_PPO: Final = PPOConfig(
+    lr=3e-5, gamma=0.998, epochs=2, length=32, clip=0.15, clip_value=False, value_weight=0.25, entropy_weight=5e-4,
+    target_kl=0.02,
+)  # fmt: skip
+"""A pilot learns on in small steps: what it has is worth more than what one rollout says."""
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rollout may cost each part, and which parts there are."""
+
+    ppo: PPOConfig = PPOConfig()
+    world_steps: int = WORLD_STEPS
+    world_batch: int = 16
+    world_length: int = 32
+    use_world: bool = True
+    use_dreams: bool = True
+    served: str = "ppo"
+    distill_coef: float = 0.1
+    use_active_inference: bool = True
+    preferences: Preferences = Preferences(LIKING)
+    dream: DreamConfig = DreamConfig(horizon=15, starts=256, lr=2e-4, warm_up=100, units=128, layers=2)
+
+
+class PolicyOutline(msgspec.Struct, frozen=True, kw_only=True):
+    """What must be known to build the learners of a policy. `sizes` is a pilot's, None for flat observations."""
+
+    name: str
+    kind: str = FLAT
+    features: int = 0
+    continuous: int = 0
+    branches: tuple[int, ...] = ()
+    sizes: PilotSizes | None = None
+    seed: int = 0
+
+
+def build_policy(outline: PolicyOutline) -> Policy:
+    """The network; the same for the same seed."""
+    before = torch.random.get_rng_state()
+    torch.manual_seed(outline.seed)
+    if outline.kind == PILOT:
+        assert outline.sizes is not None
+        policy: Policy = PilotPolicy(outline.sizes)
+    else:
+        policy = FlatPolicy(FlatSizes(outline.features, outline.continuous, outline.branches))
+    torch.random.set_rng_state(before)
+    return policy
+
+
+class PolicyLearner:
+    """The parts of one policy."""
+
+    def __init__(self, outline: PolicyOutline, budget: Budget) -> None:
+        self.outline = outline
+        policy = build_policy(outline)
+        self.features, self.spec = policy.features, policy.spec
+        config = PILOT_PPO if outline.kind == PILOT else budget.ppo
+        self.ppo = ServedPPO(policy, config, seed=outline.seed, scale_rewards=outline.kind != PILOT)
+        self.parts: list[Learner] = [self.ppo]
+        if budget.use_world:
+            world = self._world(budget)
+            self.parts.append(world)
+            if budget.use_dreams:
+                dream = DreamLearner(world, budget.dream)
+                self.parts.append(dream)
+                if budget.served == "ppo+dream":
+                    self.parts.append(DreamDistiller(self.ppo, dream, coefficient=budget.distill_coef))
+        if budget.use_active_inference and max(self.spec.branches, default=0) > 1:
+            self.parts.append(self._chooser(budget.preferences))
+
+    def _world(self, budget: Budget) -> WorldModelLearner:
+        spec: ActionSpec = self.spec
+        sizes = WorldSizes(obs=self.features, action=spec.width, masks=sum(spec.branches), **TINY)
+        config = WorldModelConfig(
+            batch=budget.world_batch, length=budget.world_length, lr=4e-4, warm_up=100,
+            steps_per_update=budget.world_steps, seed=self.outline.seed,
+            capacity=max(1024, min(REPLAY_ROWS, REPLAY_BYTES // (4 * self.features))),
+        )  # fmt: skip
+        return WorldModelLearner(sizes, spec, config)
+
+    def _chooser(self, preferences: Preferences) -> ActiveInferenceLearner:
+        """A pilot's choice is its card; another policy's is the widest branch of its actions."""
+        branches = self.spec.branches
+        sizes = self.outline.sizes
+        if sizes is not None:
+            start = self.features - sizes.cards * sizes.card_features
+            layout = ChoiceLayout(
+                len(branches) - 1, sizes.cards, start, sizes.card_features, (0, sizes.encoder.self_features),
+                edges=CHOICE_EDGES,
+            )  # fmt: skip
+        else:
+            branch = max(range(len(branches)), key=lambda b: branches[b])
+            layout = ChoiceLayout(
+                branch, branches[branch], context=(0, min(self.features, CONTEXT_FEATURES)), edges=CHOICE_EDGES
+            )
+        low, high = layout.context
+        outcomes = OutcomeSizes(layout.option_width, len(LIKING), high - low)
+        config = ActiveInferenceConfig(preferences, batch=64, episodes=1000, seed=self.outline.seed)
+        return ActiveInferenceLearner(outcomes, config, layout, branches)
+
+    def weights(self) -> dict[str, np.ndarray[Any, Any]]:
+        """What is served: the weights by the names of the network."""
+        prefix = "pilot." if self.outline.kind == PILOT else ""
+        return {name.removeprefix(prefix): t for name, t in self.ppo.weights().items()}
+
+    def take_weights(self, tensors: dict[str, np.ndarray[Any, Any]]) -> None:
+        """Go on from these weights; raises WeightsError where they do not fit."""
+        prefix = "pilot." if self.outline.kind == PILOT else ""
+        own = self.ppo.weights()
+        given = {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
+        for name in sorted(own.keys() | given.keys()):
+            if name not in own or name not in given or own[name].shape != given[name].shape:
+                raise WeightsError(f"policy {self.outline.name}: tensor {name} does not fit its learner")
+        self.ppo.take_weights(given)

@@ -1,0 +1,147 @@
+"""The dreaming policy's networks: an actor and a critic that read the world model's state.
+
+The axes of an action are a normal distribution squashed by tanh, its branches categorical with 1 % of the uniform
+mixed in. The policy acts on the recurrent posterior; its carry is explicit. Owns no loss.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from agent.core.rollout import ActionSpec
+from agent.models.distributions import normal_log_prob, sample_index, squash_log_slope, unimix
+from agent.models.rssm import Latent, WorldModel, mlp
+
+LOG_STD_RANGE = (math.log(0.1), 0.0)
+FORBIDDEN = -1e9
+
+
+class Choice(NamedTuple):
+    """An action: u [B, C] before tanh, picks [B, K], the index in each branch."""
+
+    u: Tensor
+    picks: Tensor
+
+    def written_out(self, spec: ActionSpec) -> Float[Tensor, "B A"]:
+        """The action as the world model sees it."""
+        parts = [torch.tanh(self.u)]
+        parts += [nn.functional.one_hot(self.picks[:, k], n).to(self.u.dtype) for k, n in enumerate(spec.branches)]
+        return torch.cat(parts, 1)
+
+
+class ActorOutput(NamedTuple):
+    """mean, log_std [B, C] before tanh; log_p: normalised, one [B, n] for each branch."""
+
+    mean: Tensor
+    log_std: Tensor
+    log_p: list[Tensor]
+
+
+class Actor(nn.Module):
+    """Policy on the model's features: squashed normal axes, categorical branches."""
+
+    def __init__(self, features: int, spec: ActionSpec, units: int, layers: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.net = mlp(features, units, layers, 2 * spec.continuous + sum(spec.branches), 0.01)
+
+    def forward(self, features: Float[Tensor, "B F"], allowed: Tensor | None = None) -> ActorOutput:
+        """`allowed` bool [B, sum(branches)]; a branch with no choice allowed is free."""
+        axes = self.spec.continuous
+        mean, std, logits = torch.split(self.net(features), [axes, axes, sum(self.spec.branches)], -1)
+        low, high = LOG_STD_RANGE
+        log_std = low + (high - low) * torch.sigmoid(std + 2.0)
+        log_p = []
+        masks = (
+            torch.split(allowed, list(self.spec.branches), -1)
+            if allowed is not None
+            else (None,) * len(self.spec.branches)
+        )
+        for part, mask in zip(torch.split(logits, list(self.spec.branches), -1), masks, strict=True):
+            p = unimix(part, 0.01)
+            if mask is not None:
+                p = torch.log_softmax(torch.where(mask | ~mask.any(-1, keepdim=True), p, FORBIDDEN), -1)
+            log_p.append(p)
+        return ActorOutput(mean, log_std, log_p)
+
+    def sample(self, out: ActorOutput, noise: float = 0.0) -> Choice:
+        """A random action; with `noise`, that deviation is added to axes and that share of choices is uniform."""
+        u = out.mean + out.log_std.exp() * torch.randn_like(out.mean) + noise * torch.randn_like(out.mean)
+        index = []
+        for p in out.log_p:
+            possible = p > FORBIDDEN / 2
+            uniform = possible / possible.sum(-1, keepdim=True)
+            index.append(sample_index(torch.log(p.exp() * (1.0 - noise) + noise * uniform) if noise else p))
+        return Choice(u, torch.stack(index, 1) if index else u.new_zeros((len(u), 0), dtype=torch.int64))
+
+    def likely(self, out: ActorOutput) -> Choice:
+        """The mean of the axes before tanh, and the likeliest choice of each branch."""
+        index = [p.argmax(-1) for p in out.log_p]
+        return Choice(out.mean, torch.stack(index, 1) if index else out.mean.new_zeros((len(out.mean), 0)).long())
+
+
+def log_prob(out: ActorOutput, choice: Choice) -> Float[Tensor, " B"]:
+    """Log-density of an action: of tanh(u) for the axes."""
+    axes = (normal_log_prob(choice.u, out.mean, out.log_std) - squash_log_slope(choice.u)).sum(-1)
+    for k, p in enumerate(out.log_p):
+        axes = axes + p.gather(-1, choice.picks[:, k : k + 1]).squeeze(-1)
+    return axes
+
+
+def entropy(out: ActorOutput) -> Float[Tensor, " B"]:
+    """Of the branches exactly; of the squashed axes with one sample for the slope of tanh, differentiable."""
+    u = out.mean + out.log_std.exp() * torch.randn_like(out.mean)
+    total = (out.log_std + 0.5 * math.log(2 * math.pi * math.e) + squash_log_slope(u)).sum(-1)
+    for p in out.log_p:
+        total = total - (p.exp() * p.clamp_min(-50.0)).sum(-1)
+    return total
+
+
+class ActorCritic(nn.Module):
+    """Actor, critic, the critic's slow copy, and the running range of returns."""
+
+    range: Tensor
+
+    def __init__(self, features: int, spec: ActionSpec, units: int, layers: int, bins: int) -> None:
+        super().__init__()
+        self.actor = Actor(features, spec, units, layers)
+        self.critic = mlp(features, units, layers, bins, 0.0)
+        self.slow = copy.deepcopy(self.critic).requires_grad_(False)
+        self.register_buffer("range", torch.zeros(2))
+
+
+class DreamCarry(NamedTuple):
+    """Memory of the policy for each game: the model's state, and the action just taken, written out."""
+
+    latent: Latent
+    action: Tensor
+
+
+def initial_carry(model: WorldModel, games: int) -> DreamCarry:
+    """Before the first observation."""
+    latent = model.rssm.initial(games)
+    return DreamCarry(latent, latent.deter.new_zeros(games, model.sizes.action))
+
+
+@torch.no_grad()
+def act(
+    model: WorldModel,
+    actor: Actor,
+    carry: DreamCarry,
+    obs: Float[Tensor, "B O"],
+    is_first: Bool[Tensor, " B"],
+    allowed: Tensor | None = None,
+    *,
+    explore: bool = True,
+) -> tuple[DreamCarry, Choice]:
+    """Take in one observation of each game and choose; `allowed` bool [B, ΣB] are the choices that the game allows."""
+    latent = model.act_step(carry.latent, obs, carry.action, is_first)
+    out = actor(latent.features(), allowed)
+    choice = actor.sample(out) if explore else actor.likely(out)
+    return DreamCarry(latent, choice.written_out(actor.spec)), choice

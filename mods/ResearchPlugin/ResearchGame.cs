@@ -1,0 +1,170 @@
+// Lock-step in the real game: one frame is one fixed step, nothing moves between two steps. Main thread only.
+// A frame that waits for its client gives way every 50 ms, so that the window stays alive; Stepper says for how long.
+using System;
+using System.Diagnostics;
+using System.Threading;
+using Assets.Scripts.Game.Other;
+using Assets.Scripts.Managers;
+using Assets.Scripts.Utility;
+using BonkLink;
+using UnityEngine;
+
+namespace ResearchPlugin;
+
+public sealed class ResearchGame : IDisposable
+{
+    public const float StepS = 1f / 50;
+    private const double PatienceOfAFrameS = 0.05;
+    private readonly ResearchSettings _settings;
+    private readonly Action<string> _log;
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly SharedFrame _frame;
+    private readonly Stepper _stepper;
+    private readonly GameScreens _screens = new();
+    private readonly GameMenu _menu;
+    private readonly MenuDriver _menus = new();
+    private readonly InputInjector _injector = new(Plugin.Id);
+    private readonly UploadGuard _uploads;
+    private readonly Seeding _seeding;
+    private readonly GameCounters _counters = new();
+    private readonly Observation _observation;
+    private AgentAction _before;
+    private bool _stepping, _restarting;
+    private int _restartedSeed;
+
+    public ResearchGame(ResearchSettings settings, Action<string> log)
+    {
+        (_settings, _log) = (settings, log);
+        _menu = new GameMenu(_screens);
+        _frame = new SharedFrame(settings.Instance, settings.Width, settings.Height, settings.Folder);
+        _stepper = new Stepper(_frame, () => _clock.Elapsed.TotalSeconds, log);
+        _uploads = new UploadGuard(Plugin.Id, log);
+        _seeding = new Seeding(settings.Seed);
+        _observation = new Observation(settings.Width, settings.Height);
+    }
+
+    public void Start()
+    {
+        Application.runInBackground = true;
+        _injector.Patch(_log);
+        _uploads.Patch();
+        if (_settings.IsDeterministic)
+        {
+            _seeding.Patch();
+        }
+    }
+
+    /// <summary>The frame is drawn: finish the step that it was, and find out what the next one is.</summary>
+    public void EndOfFrame() => Guarded.Run("lock-step", () =>
+    {
+        _screens.Refresh();
+        _uploads.Hold(_stepper.Status == GameStatus.LockStep);
+        if (_restarting && !IsRunReady())
+        {
+            return;
+        }
+        if (_stepping || _restarting)
+        {
+            _stepping = _restarting = false;
+            _stepper.Complete(_observation.Take(), _counters.Read());
+        }
+        Next();
+    });
+
+    public void Dispose()
+    {
+        RunFreely();
+        _injector.Unpatch();
+        _uploads.Release();
+        _seeding.Unpatch();
+        _frame.Dispose();
+    }
+
+    private void Next()
+    {
+        var until = _clock.Elapsed.TotalSeconds + PatienceOfAFrameS;
+        var order = _stepper.Poll(out var action);
+        var spins = default(SpinWait);
+        while (order == Order.Wait && _clock.Elapsed.TotalSeconds < until)
+        {
+            spins.SpinOnce();
+            order = _stepper.Poll(out action);
+        }
+        switch (order)
+        {
+            case Order.Step:
+                Advance(action);
+                break;
+            case Order.Restart:
+                Restart();
+                break;
+            case Order.Wait:
+                Time.timeScale = 0;
+                break;
+            default:
+                RunFreely();
+                break;
+        }
+    }
+
+    private void Advance(in ResearchAction research)
+    {
+        var action = new AgentAction
+        {
+            MoveX = research.MoveX,
+            MoveY = research.MoveY,
+            Fire = research.Fire || (research.Submit && _screens.Menu != MenuNames.Play),
+            Ability = research.Ability,
+            Interact = research.Interact,
+        };
+        Fix();
+        _stepping = true;
+        _injector.IsDriven = true;
+        _injector.Controls = _screens.Menu == MenuNames.Play ? PlayControls.From(action, _before, StepS) : default;
+        _menus.Apply(_menu, action, 1, 1, Screen.width, Screen.height, _clock.Elapsed.TotalSeconds);
+        _before = action;
+    }
+
+    private void Restart()
+    {
+        Fix();
+        _restarting = true;
+        _restartedSeed = MapGenerationController.mapSeed;
+        _before = default;
+        _counters.Begin();
+        _seeding.Begin();
+        _injector.Controls = default;
+        if (MapController.runConfig is null || MapController.IsMainMenu())
+        {
+            var map = DataManager.Instance.maps[0];
+            MapController.StartNewMap(new RunConfig
+            {
+                mapData = map, stageData = map.stages[0]!, mapTierIndex = 0, musicTrackIndex = -1,
+            });
+            return;
+        }
+        MapController.RestartRun();
+    }
+
+    private bool IsRunReady() => GameManager.Instance != null && GameManager.Instance.IsPlaying()
+        && _screens.Menu != MenuNames.Loading
+        && (_settings.IsDeterministic || MapGenerationController.mapSeed != _restartedSeed);
+
+    /// <summary>One frame, one fixed step; a game that paused itself stays paused.</summary>
+    private static void Fix()
+    {
+        Time.fixedDeltaTime = StepS;
+        Time.captureDeltaTime = StepS;
+        Time.timeScale = MyTime.paused ? 0 : 1;
+    }
+
+    private void RunFreely()
+    {
+        _injector.IsDriven = false;
+        if (Time.captureDeltaTime != 0)
+        {
+            Time.captureDeltaTime = 0;
+            Time.timeScale = MyTime.paused ? 0 : 1;
+        }
+    }
+}

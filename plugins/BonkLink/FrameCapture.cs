@@ -1,0 +1,87 @@
+// Pictures of the screen without holding up the frame: copy on the GPU, read back later, encode on another thread.
+// The readback is asked each frame whether it is done: its data lives for that frame, and no delegate crosses into
+// native code.
+using System;
+using UnityEngine;
+using UnityEngine.Rendering;
+
+namespace BonkLink;
+
+public sealed class FrameCapture
+{
+    private const int Channels = 4;
+    private readonly FrameEncoder _encoder;
+    private readonly int _width, _height;
+    private RenderTexture? _screen, _small;
+    private AsyncGPUReadbackRequest _request;
+    private bool _wanted, _waiting;
+
+    public FrameCapture(FrameEncoder encoder, int width, int height)
+    {
+        (_encoder, _width, _height) = (encoder, width, height);
+    }
+
+    /// <summary>Take a picture at the end of this frame, unless one is still on its way.</summary>
+    public void Request() => _wanted = !_waiting;
+
+    public void EndOfFrame()
+    {
+        if (_waiting && _request.done)
+        {
+            _waiting = false;
+            Take();
+        }
+        if (!_wanted || _waiting)
+        {
+            return;
+        }
+        _wanted = false;
+        _screen = Fit(_screen, Screen.width, Screen.height);
+        _small = Fit(_small, _width, _height);
+        Copy(_screen, _small);
+        _request = AsyncGPUReadback.Request(_small, 0, TextureFormat.RGBA32);
+        _waiting = true;
+    }
+
+    /// <summary>The screen as it is now, small and the right way up.</summary>
+    internal static void Copy(RenderTexture screen, RenderTexture small)
+    {
+        ScreenCapture.CaptureScreenshotIntoRenderTexture(screen);
+        if (SystemInfo.graphicsUVStartsAtTop)
+        {
+            // Such a screen is copied upside down; the second copy turns it.
+            Graphics.Blit(screen, small, new Vector2(1, -1), new Vector2(0, 1));
+        }
+        else
+        {
+            Graphics.Blit(screen, small);
+        }
+    }
+
+    internal static RenderTexture Fit(RenderTexture? texture, int width, int height)
+    {
+        if (texture != null && texture.width == width && texture.height == height)
+        {
+            return texture;
+        }
+        if (texture != null)
+        {
+            texture.Release();
+        }
+        return new RenderTexture(width, height, 0, RenderTextureFormat.ARGB32);
+    }
+
+    /// <summary>The bytes of a readback that is done; rows are bottom-up.</summary>
+    internal static unsafe ReadOnlySpan<byte> PixelsOf(AsyncGPUReadbackRequest request) =>
+        new((void*)request.GetDataRaw(0), request.layerDataSize);
+
+    private void Take()
+    {
+        if (_request.hasError)
+        {
+            Guarded.Once("readback", "capture: the GPU's readback failed; that picture is left out");
+            return;
+        }
+        _encoder.Submit(PixelsOf(_request), _width, _height, Channels, bottomUp: true);
+    }
+}

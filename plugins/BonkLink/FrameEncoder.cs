@@ -1,0 +1,104 @@
+// Pixels to the bytes of a frame, on a thread of its own: upright, as JPEG or raw rows. Newest wins; no Unity.
+using System;
+using System.Threading;
+
+namespace BonkLink;
+
+public enum FrameFormat
+{
+    Jpeg,
+    RawRgb,
+}
+
+/// <summary>
+/// One picture at a time: Submit copies the pixels and returns at once, or refuses while the one before is in work;
+/// the finished frame waits in Current until Taken.
+/// </summary>
+public sealed class FrameEncoder : IDisposable
+{
+    private readonly FrameFormat _format;
+    private readonly JpegEncoder _jpeg;
+    private readonly SemaphoreSlim _work = new(0);
+    private readonly ByteBuffer _frame = new();
+    private byte[] _rows = Array.Empty<byte>();
+    private int _width, _height, _channels;
+    private volatile int _stage;
+    private volatile bool _stopping;
+    private const int Free = 0, Encoding = 1, Ready = 2;
+
+    public FrameEncoder(FrameFormat format, int quality)
+    {
+        _format = format;
+        _jpeg = new JpegEncoder(quality);
+        new Thread(Work) { IsBackground = true, Name = "BonkLink frames" }.Start();
+    }
+
+    /// <summary>Pictures refused because the one before was not done or not taken yet.</summary>
+    public int Refused { get; private set; }
+
+    public bool IsFree => _stage == Free;
+
+    /// <summary>Take a copy of a picture; `bottomUp` says that its first row is the lowest.</summary>
+    public bool Submit(ReadOnlySpan<byte> pixels, int width, int height, int channels, bool bottomUp)
+    {
+        var size = width * height * channels;
+        if (_stage != Free || size == 0 || pixels.Length < size)
+        {
+            Refused++;
+            return false;
+        }
+        if (_rows.Length < size)
+        {
+            _rows = new byte[size];
+        }
+        var stride = width * channels;
+        for (var y = 0; y < height; y++)
+        {
+            var from = bottomUp ? height - 1 - y : y;
+            pixels.Slice(from * stride, stride).CopyTo(_rows.AsSpan(y * stride));
+        }
+        (_width, _height, _channels) = (width, height, channels);
+        _stage = Encoding;
+        _work.Release();
+        return true;
+    }
+
+    /// <summary>The finished frame, empty where there is none; valid until Taken.</summary>
+    public ReadOnlySpan<byte> Current =>
+        _stage == Ready ? _frame.Bytes.AsSpan(0, _frame.Count) : ReadOnlySpan<byte>.Empty;
+
+    public (int Width, int Height) Size => (_width, _height);
+
+    /// <summary>The finished frame was used; the next picture may come.</summary>
+    public void Taken() => _stage = Free;
+
+    public void Dispose()
+    {
+        _stopping = true;
+        _work.Release();
+    }
+
+    private void Work()
+    {
+        while (true)
+        {
+            _work.Wait();
+            if (_stopping)
+            {
+                return;
+            }
+            _frame.Clear();
+            if (_format == FrameFormat.Jpeg)
+            {
+                _jpeg.Encode(_frame, _rows, _width, _height, _channels);
+            }
+            else
+            {
+                var size = _width * _height * _channels;
+                Wire.WriteRawHead(_frame.Take(Wire.RawHeadBytes), _width, _height, _channels);
+                _frame.Raw(_rows.AsSpan(0, size));
+            }
+            _stage = Ready;
+        }
+    }
+}

@@ -1,0 +1,121 @@
+// The plugin's parts, wired; one frame of the game goes through Frame. Main thread only, but for the server's own.
+using System;
+using System.Diagnostics;
+using UnityEngine;
+
+namespace BonkLink;
+
+public sealed class Parts : IGame, IDisposable
+{
+    private readonly PluginSettings _settings;
+    private readonly Action<string> _log;
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly Hands _hands = new();
+    private readonly InputLatch _human = new();
+    private readonly MenuDriver _driver = new();
+    private readonly GameScreens _screens = new();
+    private readonly GameMenu _menu;
+    private readonly GameReader _reader;
+    private readonly InputInjector _injector;
+    private readonly InputSnapshot _snapshot = new();
+    private readonly FrameEncoder _frames;
+    private readonly FrameCapture _capture;
+    private readonly LinkServer _server;
+    private readonly LinkPump _pump;
+    private readonly UploadGuard _uploads;
+    private readonly GameDataDump _dump;
+    private AgentAction _before;
+
+    public Parts(PluginSettings settings, Action<string> log)
+    {
+        (_settings, _log) = (settings, log);
+        _menu = new GameMenu(_screens);
+        _reader = new GameReader(_screens);
+        _injector = new InputInjector(Plugin.Id);
+        _frames = new FrameEncoder(settings.Format, settings.Quality);
+        _capture = new FrameCapture(_frames, settings.Width, settings.Height);
+        ITransport transport = settings.UsesPipe
+            ? new PipeTransport(settings.PipeName)
+            : new TcpTransport(settings.Port);
+        _server = new LinkServer(transport, _hands, () => _clock.Elapsed.TotalSeconds, log);
+        _pump = new LinkPump(this, _server, _hands, _frames, _human, new PumpOptions
+        {
+            UpdateHz = settings.UpdateHz,
+            FrameHz = settings.SendsFrames ? settings.FrameHz : 0,
+            CaptureWidth = settings.Width,
+            CaptureHeight = settings.Height,
+            SendsHuman = settings.SendsHuman,
+        });
+        _uploads = new UploadGuard(Plugin.Id, log);
+        _dump = new GameDataDump(log);
+    }
+
+    public (int Width, int Height) ScreenSize => (Screen.width, Screen.height);
+
+    /// <summary>Patch the game and listen; a taken port is said, and the game goes on without BonkLink.</summary>
+    public void Start()
+    {
+        Application.runInBackground = true;
+        _injector.Patch(_log);
+        _uploads.Patch();
+        try
+        {
+            _server.Start();
+        }
+        catch (Exception error) when (error is System.Net.Sockets.SocketException or System.IO.IOException)
+        {
+            Guarded.Once("listen", $"BonkLink cannot listen: {error.Message}; another Network.Port helps");
+        }
+    }
+
+    /// <summary>One frame of the game, from Update.</summary>
+    public void Frame()
+    {
+        Guarded.Run("input snapshot", SampleHuman);
+        Guarded.Run("tick", () => _pump.Tick(_clock.Elapsed.TotalSeconds));
+        Guarded.Run("upload guard", () => _uploads.Hold(_pump.IsDriven));
+        Guarded.Run("data dump", _dump.Try);
+    }
+
+    /// <summary>After the game moved its camera, from LateUpdate.</summary>
+    public void LateFrame() => Guarded.Run("look", _injector.Look);
+
+    /// <summary>When the frame is drawn, from the end of the frame.</summary>
+    public void EndOfFrame() => Guarded.Run("capture", _capture.EndOfFrame);
+
+    public void Apply(in AgentAction action, float seconds, double nowS)
+    {
+        var before = _before;
+        _before = action;
+        _screens.Refresh();
+        var isDriven = _pump.IsDriven;
+        _injector.IsDriven = isDriven;
+        if (!isDriven)
+        {
+            _injector.Controls = default;
+            return;
+        }
+        _injector.Add(_screens.Menu == MenuNames.Play ? PlayControls.From(action, before, seconds) : default);
+        _driver.Apply(_menu, action, _settings.Width, _settings.Height, Screen.width, Screen.height, nowS);
+    }
+
+    public void Read(StateRecord state) => _reader.Read(state);
+
+    public void RequestFrame() => _capture.Request();
+
+    public void Dispose()
+    {
+        _server.Dispose();
+        _frames.Dispose();
+        _injector.Unpatch();
+        _uploads.Release();
+    }
+
+    private void SampleHuman()
+    {
+        if (_settings.SendsHuman)
+        {
+            _human.Sample(_snapshot.Sample());
+        }
+    }
+}

@@ -1,0 +1,105 @@
+// A whole plugin against a fake game: the stand-in assemblies hold what this program puts into them, and the
+// plugin reads and drives them as it would the real ones. It shows what the plugin does with the members that it knows;
+// it cannot show that the real game has them.
+//   fakegame ASSEMBLY CONFIG-FOLDER [SECTION.KEY VALUE]…
+// Standard input: one JSON object a line, {"set": {…}}, {"press": …} and the like; each is answered with a report.
+using System;
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Reflection;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Threading;
+using BepInEx;
+using BepInEx.Unity.IL2CPP;
+using BepInEx.Unity.IL2CPP.Utils;
+using HarmonyLib;
+using UnityEngine;
+
+namespace FakeGame;
+
+public static class Program
+{
+    private static readonly ConcurrentQueue<string> Lines = new();
+    private static double _dueS;
+    private static readonly Stopwatch Clock = Stopwatch.StartNew();
+
+    public static int Main(string[] arguments)
+    {
+        Paths.ConfigPath = arguments[1];
+        var world = new FakeWorld();
+        var assembly = Assembly.Load(arguments[0]);
+        var entry = Array.Find(assembly.GetTypes(), t => t.IsSubclassOf(typeof(BasePlugin)))!;
+        var plugin = (BasePlugin)Activator.CreateInstance(entry)!;
+        for (var i = 2; i + 1 < arguments.Length; i += 2)
+        {
+            plugin.Config.Written[arguments[i]] = arguments[i + 1];
+        }
+        plugin.Load();
+        new Thread(ReadLines) { IsBackground = true }.Start();
+        var said = false;
+        for (var frame = 0; ; frame++)
+        {
+            Engine(frame);
+            world.Frame();
+            if (!said)
+            {
+                said = true;
+                var line = plugin.Log.Lines.Find(l => l.Contains("listening at"));
+                Console.WriteLine(new JsonObject { ["listens"] = line?.Split("at ")[^1] }.ToJsonString());
+            }
+            while (Lines.TryDequeue(out var line))
+            {
+                using var command = JsonDocument.Parse(line);
+                if (command.RootElement.TryGetProperty("stop", out _))
+                {
+                    plugin.Unload();
+                    return 0;
+                }
+                world.Obey(command.RootElement);
+                var report = world.Report();
+                lock (plugin.Log.Lines)
+                {
+                    report["log"] = new JsonArray(plugin.Log.Lines.ConvertAll(l => (JsonNode)l!).ToArray());
+                }
+                Console.WriteLine(report.ToJsonString());
+            }
+        }
+    }
+
+    /// <summary>One frame as the engine runs it: Update, LateUpdate, the end of the frame.</summary>
+    private static void Engine(int frame)
+    {
+        _dueS = Math.Max(_dueS + 1 / 60.0, Clock.Elapsed.TotalSeconds - 1);
+        var left = _dueS - Clock.Elapsed.TotalSeconds;
+        if (left > 0 && Time.captureDeltaTime == 0)
+        {
+            Thread.Sleep(TimeSpan.FromSeconds(left));
+        }
+        Time.unscaledTime = (float)Clock.Elapsed.TotalSeconds;
+        Time.unscaledDeltaTime = 1 / 60f;
+        foreach (var component in BasePlugin.Components)
+        {
+            if (frame == 0)
+            {
+                Call(component, "Start");
+            }
+            Call(component, "Update");
+        }
+        FakeWorld.GameInput();
+        BasePlugin.Components.ForEach(c => Call(c, "LateUpdate"));
+        MonoBehaviourExtensions.Running.ForEach(c => c.MoveNext());
+    }
+
+    private static void Call(object component, string name) =>
+        component.GetType().GetMethod(name, BindingFlags.NonPublic | BindingFlags.Instance)?.Invoke(component, null);
+
+    private static void ReadLines()
+    {
+        while (Console.In.ReadLine() is { } line)
+        {
+            Lines.Enqueue(line);
+        }
+        Lines.Enqueue("{\"stop\":true}");
+    }
+}

@@ -1,0 +1,65 @@
+// Stand-in for 0Harmony (HarmonyX): the members that the plugins use. Patches are kept, and the fake game calls them.
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Reflection;
+
+namespace HarmonyLib
+{
+    public class HarmonyMethod
+    {
+        public HarmonyMethod(MethodInfo? method) => Method = method ?? throw new ArgumentNullException(nameof(method));
+
+        public MethodInfo Method { get; }
+    }
+
+    public class Harmony
+    {
+        private sealed record Patched(Harmony By, MethodBase On, HarmonyMethod? Before, HarmonyMethod? After);
+
+        private static readonly List<Patched> All = new();
+
+        public Harmony(string id)
+        {
+        }
+
+        public MethodInfo Patch(MethodBase original, HarmonyMethod? prefix = null, HarmonyMethod? postfix = null)
+        {
+            All.Add(new Patched(this, original, prefix, postfix));
+            return (MethodInfo)original;
+        }
+
+        public void UnpatchSelf() => All.RemoveAll(p => p.By == this);
+
+        /// <summary>Call a method of the fake game as a patched one: a prefix that says false skips it.</summary>
+        public static void Call(Type type, string name, object? instance, Action body)
+        {
+            var mine = All.Where(p => p.On.DeclaringType == type && p.On.Name == name).ToList();
+            if (mine.All(p => p.Before is null || Run(p.Before.Method, instance) is not false))
+            {
+                body();
+            }
+            mine.ForEach(p => Run(p.After?.Method, instance));
+        }
+
+        private static object? Run(MethodInfo? patch, object? instance) =>
+            patch?.Invoke(null, patch.GetParameters().Select(p => p.Name == "__instance" ? instance : null).ToArray());
+    }
+
+    public static class AccessTools
+    {
+        private const BindingFlags Any =
+            BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static;
+
+        public static Type? TypeByName(string name) => AppDomain.CurrentDomain.GetAssemblies()
+            .SelectMany(a => a.GetTypes()).FirstOrDefault(t => t.FullName == name || t.Name == name);
+
+        public static MethodInfo? Method(Type type, string name, Type[]? parameters = null, Type[]? generics = null) =>
+            type.GetMethod(name, Any);
+
+        public static PropertyInfo? Property(Type type, string name) => type.GetProperty(name, Any);
+
+        public static List<MethodInfo> GetDeclaredMethods(Type type) =>
+            type.GetMethods(Any | BindingFlags.DeclaredOnly).ToList();
+    }
+}

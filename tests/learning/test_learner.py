@@ -1,0 +1,149 @@
+"""The parts of one policy's learner: their order, what masks and carries do, and what distillation draws towards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import distributions as D
+
+from agent.core.rollout import Rollout
+from agent.learning.dream import Targets
+from agent.learning.dream_distill import DreamDistiller, divergence
+from agent.learning.learner import Budget, PolicyLearner, PolicyOutline
+from agent.learning.ppo import PPOConfig
+from agent.learning.rollout_ppo import ServedPPO
+from agent.models.heads import Heads, log_prob
+from agent.models.policies import FlatPolicy, FlatSizes
+
+SMALL = Budget(world_steps=1, world_batch=2, world_length=4)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+def bandit(policy: ServedPPO, steps: int, seed: int, masks: Any = None) -> Rollout:
+    """Each step is an episode: 1 for choice 2, 0 for the others, as the policy itself chooses."""
+    rng = np.random.default_rng(seed)
+    obs = rng.normal(size=(steps, 3)).astype(np.float32)
+    ones, elapsed = torch.ones(1, steps, dtype=torch.bool), torch.zeros(1, steps)
+    seen = np.concatenate([obs, np.ones((steps, 4), np.float32) if masks is None else masks], 1).astype(np.float32)
+    with torch.no_grad():
+        heads, _ = policy.policy(torch.from_numpy(seen)[None], policy.policy.initial(1), ones, elapsed)
+        picks = D.Categorical(logits=heads.logits[0][0]).sample()[:, None]
+        chances = log_prob(heads, torch.zeros(1, steps, 0), picks[None])[0]
+    yes, no = np.ones(steps, np.bool_), np.zeros(steps, np.bool_)
+    return Rollout(
+        instance="w", policy="p", policy_version=0, obs=obs, actions_cont=np.zeros((steps, 0), np.float32),
+        actions_disc=picks.numpy(), rewards=(picks[:, 0] == 2).float().numpy(), terminated=yes, truncated=no,
+        is_first=yes, elapsed=np.zeros(steps, np.float32), final_obs=obs, log_probs=chances.numpy(),
+        action_masks=None if masks is None else masks.astype(np.bool_),
+    )  # fmt: skip
+
+
+def test_the_policy_learns_which_choice_is_rewarded_and_never_makes_a_forbidden_one() -> None:
+    learner = ServedPPO(FlatPolicy(FlatSizes(3, 0, (4,))), PPOConfig(lr=3e-3))
+    masks = np.tile(np.array([True, False, True, True]), (128, 1))
+    before = bandit(learner, 128, 99, masks)
+    assert not (before.actions_disc == 1).any()
+    for seed in range(30):
+        report = learner.update(bandit(learner, 128, seed, masks))
+    after = bandit(learner, 128, 100, masks)
+    assert before.rewards.mean() < 0.6 < 0.9 < after.rewards.mean() and not (after.actions_disc == 1).any()
+    assert np.isfinite(list(report.values())).all()
+
+
+def test_where_play_went_on_the_value_after_a_rollout_counts_and_where_it_ended_it_does_not() -> None:
+    learner = ServedPPO(FlatPolicy(FlatSizes(3, 0, (4,))), PPOConfig(gamma=0.5, lam=0.0), scale_rewards=False)
+    rollout = bandit(learner, 5, 0)
+    goes_on = Rollout(**{
+        **{name: getattr(rollout, name) for name in rollout.__struct_fields__},
+        "terminated": np.zeros(5, np.bool_), "is_first": np.array([True, False, False, False, False]),
+        "final_obs": rollout.obs[-1:] + 1.0, "values": np.arange(5, dtype=np.float32),
+    })  # fmt: skip
+    data = learner.sequences(goes_on)
+    with torch.no_grad():
+        seen = torch.cat([torch.from_numpy(goes_on.final_obs), torch.ones(1, 4)], 1)[None]
+        heads, _ = learner.policy(
+            seen, learner.policy.initial(1), torch.zeros(1, 1, dtype=torch.bool), torch.zeros(1, 1)
+        )
+    expected = goes_on.rewards + 0.5 * np.append(np.arange(1, 5), float(heads.value[0, 0])) - np.arange(5)
+    assert np.allclose(data.advantages.flatten()[:5].numpy(), expected, atol=1e-5)
+    assert data.weight.sum() == 5 and data.obs.shape[:2] == (1, 16)
+    ended = learner.sequences(rollout)
+    assert np.allclose(ended.returns.flatten()[:5].numpy(), rollout.rewards, atol=1e-6)
+
+
+def test_divergence_is_that_of_the_distributions() -> None:
+    g = torch.Generator().manual_seed(1)
+    wanted = Targets(*(torch.randn(2, 3, n, generator=g) * 0.3 for n in (2, 2, 5)))
+    heads = Heads(
+        torch.randn(2, 3, 2, generator=g), torch.randn(2, 3, 2, generator=g) * 0.3,
+        (torch.randn(2, 3, 2, generator=g), torch.randn(2, 3, 3, generator=g)), torch.zeros(2, 3),
+    )  # fmt: skip
+    axes = D.kl_divergence(D.Normal(wanted.mean, wanted.log_std.exp()), D.Normal(heads.mean, heads.log_std.exp())).sum(
+        -1
+    )
+    one = D.kl_divergence(D.Categorical(logits=wanted.logits[..., :2]), D.Categorical(logits=heads.logits[0]))
+    two = D.kl_divergence(D.Categorical(logits=wanted.logits[..., 2:]), D.Categorical(logits=heads.logits[1]))
+    assert torch.allclose(divergence(wanted, heads), axes + one + two, atol=1e-5)
+
+
+class FixedDream:
+    """Wants choice 1, always."""
+
+    class world:
+        class config:
+            steps_per_update = 100
+
+    def targets(self, rollout: Rollout) -> Targets:
+        n = len(rollout)
+        return Targets(torch.zeros(n, 0), torch.zeros(n, 0), torch.tensor([[0.0, 8.0, 0.0, 0.0]]).expand(n, -1))
+
+
+def test_distillation_draws_the_served_policy_towards_the_dreamer_after_it_has_waited() -> None:
+    learner = ServedPPO(FlatPolicy(FlatSizes(3, 0, (4,))), PPOConfig(lr=1e-2))
+    distiller = DreamDistiller(learner, FixedDream(), coefficient=1.0, wait=200)  # type: ignore[arg-type]
+    rollout = bandit(learner, 64, 0)
+    before = learner.weights()
+    assert distiller.update(rollout) == {"dream_distill_loss": 0.0, "dream_distill_waits": 100.0}
+    assert all((before[k] == v).all() for k, v in learner.weights().items())
+    losses = [distiller.update(rollout)["dream_distill_loss"] for _ in range(30)]
+    assert losses[-1] < 0.2 * losses[0]
+    assert (bandit(learner, 64, 1).actions_disc == 1).mean() > 0.9
+
+
+def test_the_parts_come_in_their_order_and_each_can_be_left_out() -> None:
+    outline = PolicyOutline(name="p", features=3, branches=(4,))
+    names = [part.name for part in PolicyLearner(outline, SMALL).parts]
+    assert names == ["ppo", "world_model", "dream", "active_inference"]
+    served = Budget(served="ppo+dream")
+    assert [p.name for p in PolicyLearner(outline, served).parts][3] == "distill"
+    alone = Budget(use_world=False, use_active_inference=False)
+    assert [p.name for p in PolicyLearner(outline, alone).parts] == ["ppo"]
+    flat = PolicyOutline(name="q", features=3, continuous=2)
+    assert [p.name for p in PolicyLearner(flat, SMALL).parts] == ["ppo", "world_model", "dream"]
+
+
+def test_every_part_reports_and_weights_go_in_and_out() -> None:
+    outline = PolicyOutline(name="p", features=3, branches=(4,))
+    learner, other = (
+        PolicyLearner(outline, SMALL),
+        PolicyLearner(PolicyOutline(name="p", features=3, branches=(4,), seed=1), SMALL),
+    )
+    rollout = bandit(learner.ppo, 64, 0)
+    losses: dict[str, float] = {}
+    for part in learner.parts:
+        losses |= part.update(rollout)
+    named = {"policy_loss", "value_loss", "entropy", "wm_recon", "wm_reward", "wm_kl", "dream_actor_loss"}
+    named |= {"efe_policy_loss", "efe_risk", "efe_ambiguity", "efe_information_gain"}
+    assert losses.keys() >= named and losses["wm_kl"] >= 0 and np.isfinite(list(losses.values())).all()
+    weights = learner.weights()
+    assert any((weights[k] != v).any() for k, v in other.weights().items())
+    other.take_weights(weights)
+    assert all((weights[k] == v).all() for k, v in other.weights().items())

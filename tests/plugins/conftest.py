@@ -1,0 +1,40 @@
+"""The C# toolchain and everything compiled with it, once a session."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import csharp
+import pytest
+from csharp import Toolchain, ToolchainError
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whichever test comes first here waits for the compiler, and in CI for its download."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(120))
+
+
+@pytest.fixture(scope="session")
+def toolchain() -> Toolchain:
+    """Compiler and runtime: fetched in CI; elsewhere the tests are skipped until they were installed by hand."""
+    found = csharp.find()
+    if found.is_installed:
+        return found
+    if not os.environ.get("CI"):
+        pytest.skip("no C# compiler; python tools/csharp.py install fetches one")
+    try:
+        csharp.install(found)
+    except ToolchainError as error:
+        pytest.fail(f"the C# compiler could not be installed: {error}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def built(toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stubs, plugins and host, compiled without a warning."""
+    out = tmp_path_factory.mktemp("csharp")
+    csharp.build(toolchain, out)
+    return out

@@ -1,0 +1,275 @@
+"""BonkLink's whole plugin, loaded by a fake game that holds the members that the plugin knows.
+
+It shows that each member reaches the wire and each action the member. That the real game has these members is known
+from public sources only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from csharp import Toolchain
+
+from agent.core.types import NEUTRAL, Action, GameState
+from agent.games.arena.calibration import load_calibration
+from agent.link.imaging import decode_frame
+from tests.plugins.host import Client, PluginHost
+
+# The game's member, a value, what the state must show then.
+MEMBERS: tuple[tuple[str, Any, Any], ...] = (
+    ("feet", [1.5, 2.5, -3.5], lambda s: s.position == (1.5, 2.5, -3.5)),
+    ("velocity", [4.0, -1.0, 0.5], lambda s: s.velocity == (4.0, -1.0, 0.5)),
+    ("hp", 41, lambda s: s.health == 41),
+    ("maxHp", 155, lambda s: s.max_health == 155),
+    ("runTimer", 61.5, lambda s: s.game_time_s == 61.5),
+    ("level", 9, lambda s: s.run.level == 9),
+    ("progress", 0.75, lambda s: s.run.xp_fraction == 0.75),
+    ("kills", 321, lambda s: s.run.kills == 321),
+    ("goldInt", 98, lambda s: s.run.gold == 98),
+    ("rotation", [10, 90, 0], lambda s: s.scene.camera_yaw_rad == pytest.approx(math.pi / 2)),
+    ("rotation", [10, 0, 0], lambda s: s.scene.camera_pitch_rad == pytest.approx(-math.radians(10))),
+    ("isPlaying", False, lambda s: not s.is_playing),
+    ("isPlaying", True, lambda s: s.is_playing and not s.is_paused),
+    ("paused", True, lambda s: s.is_paused),
+    ("paused", False, lambda s: not s.is_paused),
+    ("isLoading", True, lambda s: s.current_menu == "Loading" and not s.is_playing),
+    ("isLoading", False, lambda s: s.current_menu == ""),
+    ("isMainMenu", True, lambda s: s.current_menu == "MainMenu"),
+    ("window", "W_Character", lambda s: s.current_menu == "CharacterSelect"),
+    ("window", "Maps And Stats", lambda s: s.current_menu == "MapSelect"),
+    ("isMainMenu", False, lambda s: s.current_menu == ""),
+    ("pauseMenu", True, lambda s: s.current_menu == "Pause"),
+    ("pauseMenu", False, lambda s: s.current_menu == ""),
+    ("encounter", "levelup", lambda s: s.current_menu == "LevelUp" and s.level_up_options[1] == "card 1 (Rare): +1"),
+    ("encounter", "moai", lambda s: s.current_menu == "Encounter" and len(s.level_up_options) == 3),
+    ("encounter", "chest", lambda s: s.current_menu == "Chest"
+        and s.level_up_options == ("Oats (Common): +25 max HP",)),
+    ("encounter", "shrine", lambda s: s.current_menu == "Encounter"
+        and s.level_up_options == ("Armor +5 % (Epic)",)),
+    ("encounter", "", lambda s: s.current_menu == "" and s.level_up_options == ()),
+    ("damage", {"Bow": 10.5, "Aura": 20.25}, lambda s: s.run.damage_dealt == 30.75),
+    ("mapSeed", 4242, lambda s: s.run.run_seed == 4242),
+    ("enemies", [[7, [1, 2, 3], 12.5, 6, False, False], [8, [4, 5, 6], 1.0, 0, True, False],
+        [9, [0, 0, 0], 0, 0, False, True]],
+        lambda s: s.enemies.tolist() == [[1, 2, 3, 12.5], [4, 5, 6, 1]] and s.scene.enemy_kinds.tolist() == [6, 0x80]),
+    ("things", [["chest", [1, 0, 2]], ["pickup", [3, 0, 4]]],
+        lambda s: sorted(s.scene.object_kinds.tolist()) == [1, 4]),
+    ("isGameOver", True, lambda s: s.current_menu == "Death" and not s.is_playing),
+    ("results", True, lambda s: s.current_menu == "Results"),
+    ("isGameOver", False, lambda s: s.current_menu == ""),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("config")
+
+
+@pytest.fixture(scope="module")
+def game(toolchain: Toolchain, built: Path, folder: Path) -> Iterator[PluginHost]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = str(probe.getsockname()[1])
+    written = ("Network.Port", port, "Capture.EnableInputSnapshot", "True", "Capture.JpegHz", "20")
+    with PluginHost(toolchain, built, "BonkLink", str(folder), *written, program="stubs/fakegame.dll") as game:
+        yield game
+
+
+@pytest.fixture
+def client(game: PluginHost) -> Iterator[Client]:
+    with Client(game.port) as client:
+        client.packet()
+        yield client
+
+
+def eventually(client: Client, holds: Any) -> GameState:
+    state = client.newest(3).state
+    for _ in range(120):
+        if holds(state):
+            return state
+        state = client.packet().state
+    raise AssertionError(f"never: {state} {state.run} {state.scene}")
+
+
+def test_every_member_of_the_game_reaches_the_wire(game: PluginHost, client: Client) -> None:
+    for member, value, holds in MEMBERS:
+        game.set(**{member: value})
+        try:
+            eventually(client, holds)
+        except AssertionError as error:
+            raise AssertionError(f"{member} = {value}") from error
+
+
+def test_damage_taken_is_what_health_and_shield_lost(game: PluginHost, client: Client) -> None:
+    game.set(mapSeed=1, hp=100, shield=20.0)
+    eventually(client, lambda s: s.run.run_seed == 1)
+    before = eventually(client, lambda s: s.health == 100).run.damage_taken  # type: ignore[union-attr]
+    game.set(shield=5.0)
+    game.set(hp=90)
+    game.set(hp=95)
+    eventually(client, lambda s: s.run.damage_taken - before == 25)
+
+
+def test_an_end_is_told_once_with_its_win(game: PluginHost, client: Client) -> None:
+    game.set(bossDead=True, isGameOver=True)
+    runs = [p.state.run for p in (client.packet() for _ in range(20)) if p.state.run is not None]
+    assert [r.run_won for r in runs if r.run_ended] == [True]
+    game.set(isGameOver=False, bossDead=False, results=False)
+    eventually(client, lambda s: s.current_menu == "")
+
+
+def test_no_player_is_no_fault(game: PluginHost, client: Client) -> None:
+    game.set(player=False)
+    eventually(client, lambda s: s.max_health == 0 and s.scene is None)
+    log = game.set(player=True)["log"]
+    eventually(client, lambda s: s.scene is not None)
+    assert not [line for line in log if "failed" in line]
+
+
+def test_what_this_game_lacks_is_said_once_each(game: PluginHost, client: Client) -> None:
+    log = game.ask()["log"]
+    lacking = [line for line in log if "this game has no" in line]
+    assert any("InteractableMicrowave" in line for line in lacking)
+    assert len(lacking) == len(set(lacking)) and all(line.startswith("warning") for line in lacking)
+
+
+def hold(client: Client, game: PluginHost, action: Action, packets: int = 4) -> dict[str, Any]:
+    for _ in range(packets):
+        client.send(action)
+        client.packet()
+    felt = game.ask()
+    client.send(NEUTRAL)
+    client.newest(3)
+    return felt
+
+
+def test_actions_reach_the_game_s_own_input(game: PluginHost, client: Client) -> None:
+    game.set(rotation=[0, 0, 0])
+    before = game.ask()
+    assert hold(client, game, Action(move=(0.5, -1.0)))["move"] == [0.5, -1.0]
+    jumped = hold(client, game, Action(fire=True), 8)
+    assert jumped["jumps"] == before["jumps"] + 1 and jumped["holding_jump"]
+    assert hold(client, game, Action(ability=True))["sliding"]
+    assert hold(client, game, Action(interact=True), 8)["interactions"] == before["interactions"] + 1
+    pitch, yaw = hold(client, game, Action(look=(1.0, 1.0)), 12)["rotation"]
+    # Half a turn a second: 12 packets at 60 Hz are about 36 degrees; looking up is a lower pitch in this game.
+    assert 15 < yaw < 60 and -40 <= pitch < -15
+    after = game.ask()
+    assert after["move"] == [0, 0] and not after["holding_jump"] and not after["sliding"]
+
+
+def test_menus_are_pressed_by_submit_cancel_focus_and_click(game: PluginHost, client: Client) -> None:
+    def pressed(action: Action, packets: int = 3) -> list[str]:
+        before = len(game.ask()["pressed"])
+        return list(hold(client, game, action, packets)["pressed"][before:])
+
+    game.set(isMainMenu=True, window="Menu")
+    client.newest(3)
+    assert pressed(Action(fire=True)) == ["B_Play"]
+    game.set(window="W_Character")
+    client.newest(3)
+    assert pressed(Action(fire=True)) == ["B_Confirm"]
+    assert pressed(Action(ability=True)) == ["B_Back"]
+    game.set(isMainMenu=False, encounter="levelup")
+    client.newest(3)
+    assert pressed(Action(fire=True)) == ["UpgradeButton (0)"]
+    assert pressed(Action(ability=True)) == ["B_Skip"]
+    moved = hold(client, game, Action(move=(0.0, -1.0)), 3)
+    assert moved["selected"] == "UpgradeButton (1)"
+    assert pressed(Action(fire=True)) == ["UpgradeButton (1)"]
+    # Cards lie at 500…700 × 300…360 and upwards of 1280 × 720; a capture pixel is four screen pixels.
+    assert pressed(Action(click=(150, 82)), 1) == ["UpgradeButton (2)"]
+    assert pressed(Action(click=(1, 1)), 1) == []
+    game.set(encounter="chest")
+    client.newest(3)
+    assert pressed(Action(fire=True)) == ["B_Open"]
+    game.set(opened=True)
+    assert pressed(Action(fire=True)) == ["B_Take"]
+    assert pressed(Action(ability=True)) == ["B_Leave"]
+    game.set(encounter="shrine")
+    client.newest(3)
+    assert pressed(Action(fire=True)) == ["offer"]
+    game.set(encounter="", pauseMenu=True)
+    client.newest(3)
+    assert pressed(Action(fire=True)) == ["B_Resume"]
+    game.set(pauseMenu=False, isGameOver=True, results=False)
+    client.newest(3)
+    assert pressed(Action(fire=True)) == ["B_Continue"]
+    game.set(results=True)
+    client.newest(3)
+    assert pressed(Action(fire=True)) == ["B_Restart"]
+    game.set(isGameOver=False, results=False)
+
+
+def test_a_human_plays_until_an_agent_acts_and_again_after_it(game: PluginHost) -> None:
+    game.set(held=["Jump"], axes=[0.25, 0.75])
+    with Client(game.port) as watcher:
+        watcher.newest(5)
+        assert game.ask()["move"] == [0.25, 0.75]
+        humans = [p.state.human for p in (watcher.packet() for _ in range(3))]
+        assert humans[-1] is not None and humans[-1].move == (0.25, 0.75) and humans[-1].fire
+        game.set(mouse=[320, 540])
+        clicks = [h for h in (watcher.packet().state.human for _ in range(20)) if h is not None and h.ui_click]
+        assert len(clicks) == 1 and clicks[0].click == (0.25, 0.25)
+        game.set(rotation=[0, 0, 0])
+        watcher.newest(3)
+        game.set(rotation=[-1, 2, 0])
+        looks = [h.look for h in (watcher.packet().state.human for _ in range(20)) if h is not None]
+        # 2 degrees to the right and 1 up in a sixtieth of a second, of 3 that are a look of 1.
+        assert [look for look in looks if look != (0, 0)] == [pytest.approx((2 / 3, 1 / 3), abs=1e-3)]
+        watcher.send(NEUTRAL)
+        watcher.newest(3)
+        assert game.ask()["move"] == [0, 0]
+    with Client(game.port) as other:
+        other.newest(5)
+        assert game.ask()["move"] == [0.25, 0.75]
+    game.set(held=[], axes=[0, 0])
+
+
+def test_scores_stay_here_while_an_agent_drives_and_until_the_menu(game: PluginHost, client: Client) -> None:
+    game.set(isMainMenu=True)
+    client.newest(5)
+    client.close()
+    with Client(game.port) as watcher:
+        watcher.newest(5)
+        before = game.set(upload=1)
+        assert before["upload_setting"] == 1
+        game.set(isMainMenu=False)
+        watcher.send(NEUTRAL)
+        watcher.newest(4)
+        blocked = game.set(upload=1)
+        assert blocked["uploads"] == before["uploads"] and blocked["upload_setting"] == 0
+        assert any("scores of this run are not uploaded" in line for line in blocked["log"])
+    with Client(game.port) as watcher:
+        watcher.newest(6)
+        assert game.set(upload=1)["uploads"] == before["uploads"], "the run that the agent played is not over"
+        game.set(isMainMenu=True)
+        watcher.newest(4)
+        after = game.set(upload=1)
+        assert after["uploads"] == before["uploads"] + 2 and after["upload_setting"] == 1
+    game.set(isMainMenu=False)
+
+
+def test_the_screen_arrives_upright_on_both_kinds_of_graphics(game: PluginHost, client: Client) -> None:
+    packet = client.frame()
+    assert packet.state.run is not None and packet.state.run.capture_size_px == (320, 180)
+    pixels = decode_frame(packet.frame, packet.state.run.rows_top_down)
+    assert pixels.shape == (180, 320, 3)
+    for (y, x), colour in {(40, 40): (200, 0, 0), (40, 280): (0, 200, 0), (140, 40): (0, 0, 200)}.items():
+        assert np.abs(pixels[y, x].astype(int) - colour).max() <= 10
+
+
+def test_the_game_s_tables_are_written_once_and_the_arena_reads_them(game: PluginHost, folder: Path) -> None:
+    path = folder / "bonklink-game-data.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert document["game_version"] == "1.0.69" and document["xp_for_levels"] == [7, 23, 45]
+    assert document["stages"][0]["miniboss_left_s"] == [420]
+    loaded = load_calibration(path)
+    assert loaded.taken["weapons"] == 1 and loaded.catalog.rules.weapons[0][0] == 12.5
+    assert game.ask()["background"]

@@ -1,0 +1,146 @@
+"""ResearchPlugin's whole plugin, loaded by the fake game: one frame a step, and nothing moves between two steps."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from csharp import Toolchain
+
+from agent.core.clock import SystemClock
+from agent.core.types import NEUTRAL, Action
+from agent.link.research import ResearchAddress, ResearchClient, ResearchLink
+from tests.link.game_side import Recorder
+from tests.plugins.host import PluginHost
+from tests.plugins.test_research_csharp import _VICTIM
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def game(
+    toolchain: Toolchain, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[PluginHost]:
+    monkeypatch.setenv("MEGABONK_RESEARCH_SHM_DIR", str(tmp_path))
+    monkeypatch.setenv("MEGABONK_SEED", "1234")
+    arguments = ("ResearchPlugin", str(tmp_path))
+    with PluginHost(toolchain, built, *arguments, program="stubs/fakegame.dll") as game:
+        yield game
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> ResearchAddress:
+    return ResearchAddress(0, str(tmp_path))
+
+
+def test_a_step_is_one_frame_and_the_game_stands_still_between_two(game: PluginHost, address: ResearchAddress) -> None:
+    with ResearchClient(address, SystemClock()) as client:
+        assert client.reset().step == 0
+        assert game.ask()["starts"] == 1, "from the menu a run is started"
+        assert game.ask()["seeded"] == 1234
+        before = game.ask()
+        for number in range(1, 101):
+            assert client.step(Action(move=(0.5, -0.5))).step == number
+        after = game.ask()
+        assert after["fixed_steps"] - before["fixed_steps"] in (100, 101)
+        assert after["clock_s"] - before["clock_s"] == pytest.approx(2.0, abs=0.03)
+        assert after["move"] == [0.5, -0.5]
+        still = game.ask()["clock_s"]
+        time.sleep(0.5)
+        assert game.ask()["clock_s"] == pytest.approx(still, abs=0.021) and game.ask()["time_scale"] == 0
+        client.reset()
+        assert game.ask()["restarts"] == 1
+    time.sleep(0.3)
+    free = game.ask()
+    assert free["capture_delta_s"] == 0 and free["time_scale"] == 1
+    assert any("said goodbye" in line for line in free["log"])
+
+
+def test_rewards_come_from_the_game_s_counters_and_an_end_is_done(game: PluginHost, address: ResearchAddress) -> None:
+    game.set(hp=100, maxHp=100, kills=3, level=1, progress=0.0)
+    with ResearchClient(address, SystemClock()) as client:
+        client.reset()
+        assert client.step(NEUTRAL).reward == 0
+        game.set(kills=5, level=2)
+        assert client.step(NEUTRAL).reward == pytest.approx(2 * 0.02 + 0.5, abs=1e-6)
+        game.set(hp=75)
+        assert client.step(NEUTRAL).reward == pytest.approx(-0.25, abs=1e-6)
+        game.set(isGameOver=True)
+        ended = client.step(NEUTRAL)
+        assert ended.done and ended.reward == pytest.approx(-5, abs=1e-6)
+        game.set(isGameOver=False)
+        assert not client.reset().done
+
+
+def test_buttons_reach_the_game_and_menus_are_submitted(game: PluginHost, address: ResearchAddress) -> None:
+    with ResearchClient(address, SystemClock()) as client:
+        client.reset()
+        jumps = game.ask()["jumps"]
+        for _ in range(4):
+            client.step(Action(fire=True))
+        assert game.ask()["jumps"] == jumps + 1
+        client.step(Action(ability=True))
+        assert game.ask()["sliding"]
+        game.set(encounter="levelup")
+        client.step(NEUTRAL)
+        client.step(Action(fire=True))
+        assert game.ask()["pressed"][-1] == "UpgradeButton (0)"
+        game.set(encounter="")
+        log = game.ask()["log"]
+    assert any("not uploaded" in line for line in log) and game.ask()["upload_setting"] == 0
+    assert not [line for line in log if "failed" in line]
+
+
+def test_the_picture_is_the_screen_upright(game: PluginHost, address: ResearchAddress) -> None:
+    with ResearchClient(address, SystemClock()) as client:
+        client.reset()
+        pixels = client.step(NEUTRAL).pixels
+    assert [tuple(map(int, pixels[y, x])) for y, x in ((9, 9), (9, 70), (70, 9), (70, 70))] == [
+        (200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 200),
+    ]  # fmt: skip
+
+
+def test_the_link_answers_an_end_with_a_new_run(game: PluginHost, address: ResearchAddress) -> None:
+    async def play() -> None:
+        listener = Recorder()
+        link = ResearchLink(address, listener, SystemClock())
+        task = asyncio.ensure_future(link.run())
+        try:
+            for count in range(1, 31):
+                await listener.until(lambda: len(listener.packets) == count)  # noqa: B023
+                if count == 10:
+                    await asyncio.to_thread(lambda: game.set(isGameOver=True))
+                ended = listener.packets[-1].state.run.run_ended  # type: ignore[union-attr]
+                if ended:
+                    await asyncio.to_thread(lambda: game.set(isGameOver=False))
+                assert link.send(NEUTRAL)
+        finally:
+            task.cancel()
+        ends = [n for n, p in enumerate(listener.packets) if p.state.run is not None and p.state.run.run_ended]
+        assert len(ends) == 1 and 9 < ends[0] < 20
+        assert listener.packets[ends[0]].state.run.reward < -4  # type: ignore[union-attr]
+
+    asyncio.run(play())
+    assert game.ask()["restarts"] + game.ask()["starts"] == 2
+
+
+@pytest.mark.slow
+def test_a_killed_client_frees_the_game_within_a_second(game: PluginHost, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", _VICTIM, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE) as victim:
+        assert victim.stdout is not None and victim.stdout.readline() == b"up\n"
+        time.sleep(0.2)
+        os.kill(victim.pid, signal.SIGKILL)
+    time.sleep(1.0)
+    first = game.ask()
+    time.sleep(0.5)
+    second = game.ask()
+    assert first["capture_delta_s"] == 0 and first["time_scale"] == 1
+    assert 0.3 < second["clock_s"] - first["clock_s"] < 0.8
+    assert any("runs on by itself" in line for line in second["log"])

@@ -1,0 +1,88 @@
+"""The curve of a training in the arena as a picture and a result file.
+
+    python tools/plot_training.py DIR [--players results/players.json] [--picture docs/training.png] [--out FILE.json]
+
+DIR is what `python -m agent train --game arena --out DIR` wrote. The mean score of the last 100 finished runs is drawn
+over decisions, with the end of the lessons and the scripted player's interval for comparison. That mean is of training:
+actions are sampled, and runs that end soon are counted more often, so `tools/bench_players.py` has the last word.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from resultfile import publish
+
+from agent.models.sealed import read_manifest
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+POINTS = 60
+LEAST_RUNS = 20
+SERIES = (
+    "score_s",
+    "wins",
+    "reward",
+    "imitation_axes",
+    "imitation_choices",
+    "entropy",
+    "approx_kl",
+    "explained_variance",
+)
+
+
+def read_curve(folder: Path) -> list[dict[str, Any]]:
+    """All lines of a training's curve."""
+    lines = (folder / "curve.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def draw(curve: list[dict[str, Any]], kiter: dict[str, float] | None, picture: Path) -> None:
+    """Score over decisions."""
+    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    scored = [row for row in curve if "score_s" in row and row.get("episodes", LEAST_RUNS) >= LEAST_RUNS]
+    axes.plot(
+        [r["steps"] / 1e6 for r in scored], [r["score_s"] for r in scored], label="pilot, last 100 runs of training"
+    )
+    ended = [row["steps"] for row in curve if row["lesson"] == 1.0]
+    if ended:
+        axes.axvline(max(ended) / 1e6, color="grey", linestyle=":", label="lessons end, PPO begins")
+    if kiter is not None:
+        axes.axhspan(kiter["mean_low"], kiter["mean_high"], color="tab:orange", alpha=0.3, label="kiter, 95 % interval")
+    axes.set(xlabel="decisions, millions", ylabel="score, s", ylim=(0, 1250), title="A pilot learns the arena")
+    axes.legend(loc="lower right")
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(picture, dpi=110)
+
+
+def main() -> None:
+    """Draw and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--players", type=Path, default=Path("results/players.json"))
+    parser.add_argument("--picture", type=Path, default=Path("docs/training.png"))
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    curve = read_curve(args.folder)
+    kiter = None
+    if args.players.exists():
+        kiter = json.loads(args.players.read_text(encoding="utf-8"))["policies"]["kiter"]["score_s"]
+    draw(curve, kiter, args.picture)
+    manifest = read_manifest(args.folder / "pilot.safetensors")
+    every = max(1, len(curve) // POINTS)
+    thin = [{k: r[k] for k in ("steps", "wall_s", "episodes", *SERIES) if k in r} for r in curve[::every]]
+    values = {
+        "command": manifest.created_by, "notes": manifest.notes, "sizes": manifest.sizes,
+        "decisions": curve[-1]["steps"],
+        "runs_finished": curve[-1]["episodes"], "wall_s": curve[-1]["wall_s"], "curve": thin,
+    }  # fmt: skip
+    publish("pilot_training", values, args.out)
+
+
+if __name__ == "__main__":
+    main()
