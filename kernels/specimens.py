@@ -92,6 +92,7 @@ SPECIMENS |= {
     "nvfp4_quantize swizzled": lambda a: _nvfp4_quantize(a, 16, swizzled=True),
     "nvfp4_linear_w4a16 m=1": lambda a: _nvfp4_w4a16(a, 1),
     "nvfp4_linear_w4a16 m=16": lambda a: _nvfp4_w4a16(a, 16),
+    "nvfp4_linear_w4a16 m=32": lambda a: _nvfp4_w4a16(a, 32),
     "nvfp4_linear_w4a16 m=64": lambda a: _nvfp4_w4a16(a, 64),
     "nvfp4_linear_w4a4 m=1": lambda a: _nvfp4_w4a4(a, 1),
     "nvfp4_linear_w4a4 m=16 swizzled": lambda a: _nvfp4_w4a4(a, 16, swizzled=True),
