@@ -24,8 +24,8 @@ def test_malformed_actions_break_nothing_and_leave_the_memory_flat(toolchain: To
 
 @pytest.mark.slow
 def test_clients_killed_at_random_never_stop_the_game(toolchain: Toolchain, built: Path) -> None:
-    seen = bench_plugins.kills(toolchain, built, 12, seed=4)
-    assert seen["kills"] == 12 and seen["clients"] == 12
+    seen = bench_plugins.kills(toolchain, built, 50, seed=4)
+    assert seen["kills"] == 50 and seen["clients"] == 50
     assert seen["longest_gap_s"] < 0.25
     assert seen["longest_hold_s"] <= 0.15
     assert seen["neutral_seen_from_outside_s"] <= 0.15 + 0.1
@@ -33,7 +33,7 @@ def test_clients_killed_at_random_never_stop_the_game(toolchain: Toolchain, buil
 
 @pytest.mark.slow
 def test_the_agent_plays_the_scripted_world_at_60_hz(toolchain: Toolchain, built: Path, tmp_path: Path) -> None:
-    seen = bench_plugins.play(toolchain, built, 8.0, tmp_path)
+    seen = bench_plugins.play(toolchain, built, 30.0, tmp_path)
     assert seen["packets_per_s"] > 50
     assert seen["acted_share"] > 0.9 and seen["corrupt"] == 0 and seen["closed"] == 0
     assert seen["frames_refused"] == 0 and seen["frames"] > 40
