@@ -42,6 +42,7 @@ def line(status: dict[str, Any]) -> str:
 
 async def show(status: Status, clock: Clock, console: Console) -> None:
     """Print the line until cancelled."""
+    status.status()  # rates are over the time since the question before
     if not console.is_terminal:
         while True:
             await clock.sleep_until(clock.now_s() + _PLAIN_S)
