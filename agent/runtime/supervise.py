@@ -47,7 +47,7 @@ def attempt(work: Callable[[], T]) -> T | Failure:
     """The result of `work`, or the failure that it ended with."""
     try:
         return work()
-    except Exception as error:
+    except Exception as error:  # whatever a part raises becomes a value: this is the one room where that is done
         return Failure.of(error)
 
 
@@ -55,7 +55,7 @@ async def attempted(work: Awaitable[T]) -> T | Failure:
     """The result of awaiting `work`, or the failure that it ended with; a cancellation goes through."""
     try:
         return await work
-    except Exception as error:
+    except Exception as error:  # the same for what is awaited
         return Failure.of(error)
 
 

@@ -113,7 +113,8 @@ def test_damage_taken_is_what_health_and_shield_lost(game: PluginHost, client: C
     game.set(shield=5.0)
     game.set(hp=90)
     game.set(hp=95)
-    eventually(client, lambda s: s.run.damage_taken - before == 25)
+    after = eventually(client, lambda s: s.run.damage_taken - before == 25)
+    assert after.run is not None and after.run.damage_taken == before + 25
 
 
 def test_an_end_is_told_once_with_its_win(game: PluginHost, client: Client) -> None:

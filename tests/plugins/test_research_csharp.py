@@ -210,10 +210,10 @@ def test_a_client_killed_in_lock_step_frees_the_game_within_a_second(
 
 
 def test_the_link_serves_packets_one_an_answer(host: PluginHost, address: ResearchAddress) -> None:
-    asyncio.run(serve_200_packets(host, address))
+    assert asyncio.run(serve_200_packets(host, address)) == 200
 
 
-async def serve_200_packets(host: PluginHost, address: ResearchAddress) -> None:
+async def serve_200_packets(host: PluginHost, address: ResearchAddress) -> int:
     listener = Recorder()
     link = ResearchLink(address, listener, SystemClock())
     task = asyncio.ensure_future(link.run())
@@ -233,6 +233,7 @@ async def serve_200_packets(host: PluginHost, address: ResearchAddress) -> None:
     finally:
         task.cancel()
     assert link.counters.closed == 1
+    return len(listener.packets)
 
 
 def test_refusals_say_what_to_do(tmp_path: Path) -> None:
