@@ -15,8 +15,8 @@ import msgspec
 import structlog
 from rich.console import Console
 
-from agent.control.experience import FEATURES
-from agent.control.policy import Learnable, Policy, Reloadable
+from agent.control.experience import ACTIONS
+from agent.control.policy import Learnable, Policy, Reloadable, Serving
 from agent.core.clock import Clock
 from agent.core.errors import AgentError
 from agent.core.latency import Latency
@@ -130,6 +130,8 @@ class Session:
             self.status.add("weights", self.reloader.status)
         if self.learning is not None:
             self.status.add("learner", self.learning.status)
+        if isinstance(policy, Serving):
+            self.status.add("served", policy.served)
         if self.live is not None:
             self.status.add("learning", self.live.status)
         self.http_port: int | None = None
@@ -145,7 +147,10 @@ class Session:
         self.learning = Learning(store, clock, self.supervisor, options.budget, say=self._say)
         if self.reloader is not None and isinstance(self._policy, Learnable):
             recorder = self._policy.learn(options.names)
-            outline = {"name": self._policy.name, "kind": self._policy.kind}
+            outline = {
+                "name": self._policy.name, "kind": self._policy.kind, "features": recorder.features,
+                "continuous": ACTIONS.continuous, "branches": list(ACTIONS.branches), "seed": options.seed,
+            }  # fmt: skip
             self.live = LiveLearning(recorder, self.learning, self.reloader, outline, clock)
 
     def _say(self, kind: str, message: str, payload: dict[str, Any]) -> None:
@@ -201,7 +206,7 @@ class Session:
                     group.create_task(self.supervisor.run("weights watch", watch), name="weights watch")
                     group.create_task(mend(), name="weights mend")
                 if self.live is not None:
-                    self.live.begin(FEATURES)
+                    self.live.begin()
                     group.create_task(self.supervisor.run("learning from play", self.live.run), name="learn")
                 group.create_task(guard(self.seats, self._clock, self.latency, alive), name="guard")
                 if self.options.http_port is not None:

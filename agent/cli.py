@@ -63,7 +63,7 @@ def play(
     Args:
         game: auto (a game that answers, or the arena), arena, gym:ID, bonklink://HOST:PORT, pipe://NAME, research://N
         games: How many games at once; with a port they are at PORT, PORT+1, …
-        policy: random, kiter, or a name that contains pilot: the shipped weights, unless it contains untrained.
+        policy: random, kiter, dreamer, or a name that contains pilot: the shipped weights, unless it is untrained.
         weights: A sealed .safetensors file for the policy.
         seconds: Stop after this long; without it, play until interrupted.
         episodes: Stop after this many finished episodes.
@@ -168,7 +168,7 @@ def evaluate(
     """Measure a policy: returns, survival times, kills and levels of whole episodes.
 
     Args:
-        policy: random, kiter, or a name that contains pilot: the shipped weights, unless it contains untrained.
+        policy: random, kiter, dreamer, or a name that contains pilot: the shipped weights, unless it is untrained.
         game: arena or gym:[MODULE:]ID in lock-step, as fast as possible; with --real-time any game.
         episodes: How many; each begins at the start of a run.
         seed: Episode k plays seed + k. Same seed, same report, but for keys named wall or latency.
@@ -207,8 +207,11 @@ def train(
     lesson_steps: int | None = None,
     copies: int = 8,
     resume: bool = False,
+    config: Path | None = None,
 ) -> int:
     """Train a policy; the folder gets its weights, curve, TensorBoard files and checkpoints.
+
+    With METABONK_SERVED_POLICY=dreamer it is the dreaming policy: world model and dreams, on games in lock-step.
 
     Args:
         game: arena, or gym:[MODULE:]ID.
@@ -216,16 +219,22 @@ def train(
         out: The folder.
         seed: Seed of the network and of the runs.
         lesson_steps: In the arena, so many of the steps are lessons by a script, before PPO. Default: a third.
-        copies: Copies of a gym: environment that are stepped together.
+        copies: Copies of a gym: environment, or games of a dreamer, that are stepped together.
         resume: Go on from the folder's checkpoint.
+        config: A TOML file of settings.
     """
     from agent.core.clock import SystemClock
+    from agent.core.settings import load_settings
+    from agent.play import learner_budget
     from agent.runtime.train import TrainRequest
     from agent.runtime.train import train as run_training
 
+    settings = load_settings(config, os.environ, {})
+    dreams = settings.dreams.served_policy == "dreamer"
     if lesson_steps is None:
-        lesson_steps = steps // 3 if game == "arena" else 0
-    request = TrainRequest(game, steps, seed, out, resume, lesson_steps, copies)
+        lesson_steps = steps // 3 if game == "arena" and not dreams else 0
+    budget = learner_budget(settings) if dreams else None
+    request = TrainRequest(game, steps, seed, out, resume, lesson_steps, copies, budget)
     return run_training(request, SystemClock(), Console(stderr=True))
 
 

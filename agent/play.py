@@ -27,6 +27,10 @@ from agent.link.links import Address
 from agent.link.research import parse_research
 from agent.runtime.report import check_report_path
 
+PICTURES_HZ = 10.0
+DREAMER_PICTURES_HZ = 30.0
+"""Where a game shows nothing but pictures, the dreamer wants one for each of its decisions."""
+
 
 class PlayRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of `play`."""
@@ -123,8 +127,9 @@ class _Games:
     """The games of a session: hosted ones are child processes that start at once and end with the stack."""
 
     def __init__(
-        self, stack: contextlib.ExitStack, request: PlayRequest, settings: Settings, spec: str, console: Console
-    ) -> None:
+        self, stack: contextlib.ExitStack, request: PlayRequest, settings: Settings, spec: str, console: Console,
+        pictures_hz: float,
+    ) -> None:  # fmt: skip
         self.hosts: list[HostedProcess] = []
         self._console = console
         self._fixed: tuple[Address, ...] = ()
@@ -146,6 +151,7 @@ class _Games:
                 spec=spec,
                 mode="lock-step" if request.lock_step else "real-time",
                 capture_px=request.capture_px,
+                frame_hz=pictures_hz,
                 seed=request.seed + i,
                 calibration=None if request.calibration is None else str(request.calibration),
             )
@@ -180,12 +186,14 @@ def play_session(request: PlayRequest) -> int:
 
         token = load_token(settings.general.http_token.get_secret_value(), default_folder())
     with contextlib.ExitStack() as stack:
-        games = _Games(stack, request, settings, spec, console)
+        name = served_name(request, settings, console)
+        pictures_hz = DREAMER_PICTURES_HZ if name == "dreamer" and spec.startswith("gym:") else PICTURES_HZ
+        games = _Games(stack, request, settings, spec, console, pictures_hz)
         from agent.app import Session, SessionOptions, new_event_loop
         from agent.control.policies import build_policy
         from agent.link.wire import Limits
 
-        policy = build_policy(request.policy, seed=request.seed, weights=request.weights)
+        policy = build_policy(name, seed=request.seed, weights=request.weights)
         _use_card(policy)
         port = settings.general.http_port if request.http_port is None else request.http_port
         options = SessionOptions(
@@ -220,6 +228,17 @@ def play_session(request: PlayRequest) -> int:
     return 0
 
 
+def served_name(request: PlayRequest, settings: Settings, console: Console) -> str:
+    """The policy that plays: the one asked for, or the dreamer where it is to be served instead of a pilot.
+
+    An evaluation, which keeps no weights, measures the policy that it names.
+    """
+    if settings.dreams.served_policy == "dreamer" and "pilot" in request.policy and request.keep_weights:
+        console.print("METABONK_SERVED_POLICY=dreamer: the dreaming actor plays, not the pilot.", highlight=False)
+        return "dreamer"
+    return request.policy
+
+
 def weights_folder(settings: Settings) -> Path:
     """Where versions of weights lie."""
     from agent.runtime.weights import default_folder
@@ -231,8 +250,10 @@ def weights_folder(settings: Settings) -> Path:
 def learner_budget(settings: Settings) -> dict[str, Any]:
     """What a rollout may cost its learners, from the settings."""
     dreams, chooser = settings.dreams, settings.active_inference
-    if dreams.served_policy == "ppo+dream" and not dreams.use_dream_training:
-        raise SettingsError("METABONK_SERVED_POLICY=ppo+dream needs dreams; set METABONK_USE_DREAM_TRAINING=1")
+    if dreams.served_policy != "ppo" and not dreams.use_dream_training:
+        raise SettingsError(
+            f"METABONK_SERVED_POLICY={dreams.served_policy} needs dreams; set METABONK_USE_DREAM_TRAINING=1"
+        )
     liking = (-2.0, -1.0, 0.0, 1.0, 2.0)
     return {
         "use_active_inference": chooser.use_active_inference,
@@ -279,6 +300,25 @@ def _print_end(console: Console, report: dict[str, Any]) -> None:
     console.print(line(report), soft_wrap=True, highlight=False, markup=False)
 
 
+def _in_real_time(request: EvaluateRequest) -> PlayRequest:
+    """The session of play that measures a policy: it keeps no weights and learns nothing."""
+    return PlayRequest(
+        game=request.game,
+        policy=request.policy,
+        weights=request.weights,
+        episodes=request.episodes,
+        seed=request.seed,
+        report=request.report,
+        calibration=request.calibration,
+        capture_px=request.capture_px,
+        config=request.config,
+        open_page=False,
+        http_port=0,
+        keep_weights=False,
+        learn=False,
+    )
+
+
 def evaluate_policy(request: EvaluateRequest) -> int:
     """The command `evaluate`; returns the exit code."""
     console = Console(stderr=True)
@@ -287,30 +327,14 @@ def evaluate_policy(request: EvaluateRequest) -> int:
     if request.report is not None:
         check_report_path(request.report)
     if request.real_time:
-        return play_session(
-            PlayRequest(
-                game=request.game,
-                policy=request.policy,
-                weights=request.weights,
-                episodes=request.episodes,
-                seed=request.seed,
-                report=request.report,
-                calibration=request.calibration,
-                capture_px=request.capture_px,
-                config=request.config,
-                open_page=False,
-                http_port=0,
-                keep_weights=False,
-                learn=False,
-            )
-        )
+        return play_session(_in_real_time(request))
     if not is_hosted(request.game):
         raise SettingsError(f"--game {request.game}: only hosted games run in lock-step; add --real-time")
     if _settings(request).link.use_research_shm:
         raise SettingsError("METABONK_USE_RESEARCH_SHM plays research:// only; evaluate --real-time --game research://0")
     from agent.control.policies import build_policy
     from agent.games.hosting import build_game
-    from agent.runtime.evaluate import evaluate
+    from agent.runtime.evaluate import FRAME_EVERY, evaluate, picture_ticks
     from agent.runtime.report import write_report
 
     calibration = None if request.calibration is None else str(request.calibration)
@@ -328,6 +352,7 @@ def evaluate_policy(request: EvaluateRequest) -> int:
             episodes=request.episodes,
             seed=request.seed,
             frames=request.game.startswith("gym:"),
+            frame_every=picture_ticks(game) if request.policy == "dreamer" else FRAME_EVERY,
             on_episode=lambda i, r: console.print(
                 f"episode {i}: {r.survival_s:.1f} s, {r.kills} kills, level {r.level}, return {r.episode_return:.2f}",
                 highlight=False,

@@ -15,13 +15,15 @@ import numpy as np
 from agent.control import encode
 from agent.control.reflex import BUTTONS, Decision
 from agent.control.reward import RewardTable
-from agent.core.rollout import BoolArray, Rollout
+from agent.core.rollout import ActionSpec, BoolArray, Rollout
 from agent.core.types import FloatArray, Observation
 
 FEATURES: Final = (
     encode.SELF_FEATURES + encode.TOKENS * (encode.TOKEN_FEATURES + 1) + encode.SECTORS * encode.RING_FEATURES
     + encode.CARDS * encode.CARD_FEATURES
 )  # fmt: skip
+ACTIONS: Final = ActionSpec(4, (2, 2, 2, encode.CARDS))
+"""Move and look; fire, ability, interact, card."""
 MOST_AXIS: Final = np.float32(1.0 - 1e-6)
 LOG_STD_RANGE: Final = (-3.0, 0.5)
 _LOG_2PI: Final = math.log(2.0 * math.pi)
@@ -76,8 +78,8 @@ def allowed_choices(playing: bool, cards: BoolArray | None) -> BoolArray:
 class _Buffer:
     """Rows of one game; the last one is open until its rewards are complete."""
 
-    def __init__(self, steps: int, units: int) -> None:
-        self.obs = np.zeros((steps, FEATURES), np.float32)
+    def __init__(self, steps: int, units: int, features: int) -> None:
+        self.obs = np.zeros((steps, features), np.float32)
         self.axes = np.zeros((steps, 4), np.float32)
         self.choices = np.zeros((steps, 4), np.int64)
         self.allowed = np.zeros((steps, 2 * BUTTONS + encode.CARDS), np.bool_)
@@ -93,15 +95,23 @@ class _Buffer:
 
 
 class Recorder:
-    """Rollouts of `steps` decisions of every game; `emit` is called on the thread of the policy's steps."""
+    """Rollouts of `steps` decisions of every game; `emit` is called on the thread of the policy's steps.
 
-    def __init__(self, policy: str, names: tuple[str, ...], units: int, *, steps: int = 256) -> None:
+    units: numbers of memory that are written down, 0 for none; valued: the policy says what it expects. off_policy:
+    whoever learns from the rollouts may, however old the policy that made them.
+    """
+
+    def __init__(
+        self, policy: str, names: tuple[str, ...], units: int, *, steps: int = 256, features: int = FEATURES,
+        valued: bool = True, off_policy: bool = False,
+    ) -> None:  # fmt: skip
         self.emit: Callable[[Rollout], None] = lambda rollout: None
-        self.steps = steps
+        self.steps, self.features, self.off_policy = steps, features, off_policy
+        self._valued = valued
         self.rows_total = 0
         self._policy = policy
         self._names = names
-        self._buffers = [_Buffer(steps, units) for _ in names]
+        self._buffers = [_Buffer(steps, units, features) for _ in names]
 
     def observe(self, observation: Observation) -> None:
         """Take the reward, and the end of an episode, that an observation brings."""
@@ -120,19 +130,26 @@ class Recorder:
         self, observation: Observation, batch: encode.Encoded, hidden: FloatArray, waited_s: float, decision: Decision,
         sampled: Sampled, version: int,
     ) -> None:  # fmt: skip
-        """Write one decision down; nothing of an observation that ends an episode."""
+        """Write a pilot's decision down."""
+        self.write(observation, _flat(batch), hidden, waited_s, decision.value, sampled, version)
+
+    def write(
+        self, observation: Observation, seen: FloatArray, hidden: FloatArray, waited_s: float, value: float,
+        sampled: Sampled, version: int,
+    ) -> None:  # fmt: skip
+        """Write one decision down; nothing of an observation that ends an episode. `seen` [features]."""
         if observation.is_last:
             return
         b = self._buffers[observation.game]
         if b.rows == self.steps:
-            self._flush(b, self._names[observation.game], _flat(batch))
+            self._flush(b, self._names[observation.game], seen)
         if b.rows == 0:
             b.version = version
             b.carry[:] = 0.0 if b.first else hidden
         at = b.rows
-        b.obs[at] = _flat(batch)
+        b.obs[at] = seen
         b.axes[at], b.choices[at], b.allowed[at] = sampled.axes, sampled.choices, sampled.allowed
-        b.numbers[at] = 0.0, 0.0 if b.first else waited_s, sampled.log_prob, decision.value
+        b.numbers[at] = 0.0, 0.0 if b.first else waited_s, sampled.log_prob, value
         b.flags[at] = False, b.first
         b.rows, b.open, b.first = at + 1, True, False
         self.rows_total += 1
@@ -150,7 +167,8 @@ class Recorder:
                 actions_cont=b.axes[:n].copy(), actions_disc=b.choices[:n].copy(), rewards=b.numbers[:n, 0].copy(),
                 terminated=terminated, truncated=np.zeros(n, np.bool_), is_first=is_first,
                 elapsed=b.numbers[:n, 1].copy(), final_obs=final, log_probs=b.numbers[:n, 2].copy(),
-                values=b.numbers[:n, 3].copy(), action_masks=b.allowed[:n].copy(), carry=b.carry.copy(),
+                values=b.numbers[:n, 3].copy() if self._valued else None, action_masks=b.allowed[:n].copy(),
+                carry=b.carry.copy() if len(b.carry) else None,
             )
         )  # fmt: skip
         b.rows = 0

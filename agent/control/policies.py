@@ -10,7 +10,7 @@ from rapidfuzz import process
 from agent.control.policy import Policy
 from agent.core.errors import SettingsError
 
-NAMES = ("random", "kiter", "pilot", "untrained-pilot")
+NAMES = ("random", "kiter", "pilot", "untrained-pilot", "dreamer")
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "weights" / "pilot.safetensors"
 
 
@@ -18,8 +18,12 @@ def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Po
     """The policy of this name; raises SettingsError with the nearest one where there is none.
 
     Names that contain `pilot` are the liquid network, with the shipped weights where none are given; those that
-    contain `untrained` are one that has learned nothing.
+    contain `untrained` are one that has learned nothing. `dreamer` has learned nothing where no weights are given.
     """
+    if name == "dreamer":
+        from agent.control.dreamer import DreamPilot, dreamer_tensors, untrained_tensors
+
+        return DreamPilot(untrained_tensors(seed) if weights is None else dreamer_tensors(weights), seed=seed)
     if "pilot" in name:
         return _build_pilot(name, seed, weights)
     if weights is not None:

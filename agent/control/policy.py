@@ -85,6 +85,15 @@ class Learnable(Reloadable, Protocol):
         ...
 
 
+@runtime_checkable
+class Serving(Protocol):
+    """A policy that says who in it acts."""
+
+    def served(self) -> dict[str, Any]:
+        """Who acts and what it has learned, for `/status`."""
+        ...
+
+
 def version_of(policy: Policy) -> int:
     """The version of the weights that act, 0 for a policy without."""
     return policy.version if isinstance(policy, Reloadable) else 0

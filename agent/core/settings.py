@@ -74,7 +74,10 @@ class DreamSettings(_Group):
     """Learning inside the world model; see `learning.dream`."""
 
     served_policy: str = _setting(
-        "ppo", "SERVED_POLICY", "ppo, or ppo+dream: drawn towards the dreaming actor", pattern=r"^(ppo|ppo\+dream)$"
+        "ppo",
+        "SERVED_POLICY",
+        "ppo, or ppo+dream: drawn towards the dreaming actor",
+        pattern=r"^(ppo|ppo\+dream|dreamer)$",
     )
     use_dream_training: bool = _setting(
         True, "USE_DREAM_TRAINING", "Train an actor inside the world model; it is served with ppo+dream alone"

@@ -156,6 +156,7 @@ class DreamLearner:
         with torch.no_grad():
             for fast, late in zip(policy.critic.parameters(), policy.slow.parameters(), strict=True):
                 late.lerp_(fast, config.slow_rate)
+            policy.dreamt += 1
         report = {"actor_loss": actor_loss, "critic_loss": critic_loss, "replay_value_loss": replay_loss}
         report |= {"return": returns.mean(), "reward": dream.rewards[:, 1:].mean(), "entropy": bonus.mean()}
         report |= {"value": values.mean(), "continue": dream.proceed.mean(), "return_range": high - low}

@@ -44,6 +44,11 @@ class LaProp:
         rate = self.lr * min(1.0, step / self.warm_up if self.warm_up else 1.0) / (1.0 - BETAS[0] ** step)
         torch._foreach_add_(parameters, self.first, alpha=-rate)
 
+    def reset(self) -> None:
+        """Begin anew, with the warm-up."""
+        for moment in (*self.first, *self.second, self.steps):
+            moment.zero_()
+
     def tensors(self, prefix: str) -> dict[str, Tensor]:
         """Moments and the count of steps, by name; views, not copies."""
         moments = {f"{prefix}first.{name}": m for (name, _), m in zip(self.named, self.first, strict=True)}

@@ -8,12 +8,16 @@ On each rollout, in this order:
 4. `distill`, where what is served is `ppo+dream`: the served policy is drawn towards the dreaming actor;
 5. `active_inference`, for policies whose actions have a choice in them: outcomes of choices, and a habit.
 
+A policy of kind `dreamer` has no `ppo` and no `distill`: its actor reads the world model's state, which moves with the
+model, so that ratios of its chances before and after say nothing; world model and dreams learn from its rollouts.
+
 Each part is a `contract.Learner`. Who calls them catches their failures; one that fails keeps no other from its turn.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -28,15 +32,19 @@ from agent.learning.dream_distill import DreamDistiller
 from agent.learning.free_energy import Preferences
 from agent.learning.ppo import PPOConfig
 from agent.learning.rollout_ppo import ServedPPO
+from agent.learning.tensors import module_tensors, take_up
 from agent.learning.world_model import WorldModelConfig, WorldModelLearner
 from agent.models.actor_critic import PilotSizes
+from agent.models.dreamer import world_sizes
 from agent.models.outcome_model import OutcomeSizes
 from agent.models.policies import FlatPolicy, FlatSizes, PilotPolicy, Policy
-from agent.models.rssm import TINY, WorldSizes
 
+T = TypeVar("T")
 FLAT: Final = "flat"
 PILOT: Final = "pilot"
+DREAMER: Final = "dreamer"
 WORLD_STEPS: Final = 4
+DREAMER_STEPS: Final = 16
 REPLAY_ROWS: Final = 100_000
 REPLAY_BYTES: Final = 256 << 20
 
@@ -56,8 +64,10 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
     ppo: PPOConfig = PPOConfig()
     world_steps: int = WORLD_STEPS
+    dreamer_steps: int = DREAMER_STEPS
     world_batch: int = 16
     world_length: int = 32
+    world_lr: float = 4e-4
     use_world: bool = True
     use_dreams: bool = True
     served: str = "ppo"
@@ -68,7 +78,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PolicyOutline(msgspec.Struct, frozen=True, kw_only=True):
-    """What must be known to build the learners of a policy. `sizes` is a pilot's, None for flat observations."""
+    """What must be known to build the learners of a policy. `sizes` says where cards lie, None in flat observations."""
 
     name: str
     kind: str = FLAT
@@ -79,49 +89,61 @@ class PolicyOutline(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
 
 
-def build_policy(outline: PolicyOutline) -> Policy:
-    """The network; the same for the same seed."""
+def _seeded(outline: PolicyOutline, build: Callable[[], T]) -> T:
+    """What `build` makes with the outline's seed; torch's random state is left as it was."""
     before = torch.random.get_rng_state()
     torch.manual_seed(outline.seed)
+    built = build()
+    torch.random.set_rng_state(before)
+    return built
+
+
+def build_policy(outline: PolicyOutline) -> Policy:
+    """The network; the same for the same seed."""
     if outline.kind == PILOT:
         assert outline.sizes is not None
-        policy: Policy = PilotPolicy(outline.sizes)
-    else:
-        policy = FlatPolicy(FlatSizes(outline.features, outline.continuous, outline.branches))
-    torch.random.set_rng_state(before)
-    return policy
+        sizes = outline.sizes
+        return _seeded(outline, lambda: PilotPolicy(sizes))
+    flat = FlatSizes(outline.features, outline.continuous, outline.branches)
+    return _seeded(outline, lambda: FlatPolicy(flat))
 
 
 class PolicyLearner:
-    """The parts of one policy."""
+    """The parts of one policy. `ppo` is None where the dreaming actor itself is served."""
 
     def __init__(self, outline: PolicyOutline, budget: Budget) -> None:
         self.outline = outline
-        policy = build_policy(outline)
-        self.features, self.spec = policy.features, policy.spec
-        config = PILOT_PPO if outline.kind == PILOT else budget.ppo
-        self.ppo = ServedPPO(policy, config, seed=outline.seed, scale_rewards=outline.kind != PILOT)
-        self.parts: list[Learner] = [self.ppo]
-        if budget.use_world:
-            world = self._world(budget)
-            self.parts.append(world)
-            if budget.use_dreams:
-                dream = DreamLearner(world, budget.dream)
-                self.parts.append(dream)
-                if budget.served == "ppo+dream":
-                    self.parts.append(DreamDistiller(self.ppo, dream, coefficient=budget.distill_coef))
+        self.ppo: ServedPPO | None = None
+        self.dream: DreamLearner | None = None
+        self.parts: list[Learner] = []
+        if outline.kind == DREAMER:
+            self.features, self.spec = outline.features, ActionSpec(outline.continuous, outline.branches)
+            _seeded(outline, lambda: self._dreams(budget, budget.dreamer_steps))
+        else:
+            policy = build_policy(outline)
+            self.features, self.spec = policy.features, policy.spec
+            config = PILOT_PPO if outline.kind == PILOT else budget.ppo
+            self.ppo = ServedPPO(policy, config, seed=outline.seed, scale_rewards=outline.kind != PILOT)
+            self.parts.append(self.ppo)
+            if budget.use_world:
+                self._dreams(budget, budget.world_steps)
+            if budget.served == "ppo+dream" and self.dream is not None:
+                self.parts.append(DreamDistiller(self.ppo, self.dream, coefficient=budget.distill_coef))
         if budget.use_active_inference and max(self.spec.branches, default=0) > 1:
             self.parts.append(self._chooser(budget.preferences))
 
-    def _world(self, budget: Budget) -> WorldModelLearner:
-        spec: ActionSpec = self.spec
-        sizes = WorldSizes(obs=self.features, action=spec.width, masks=sum(spec.branches), **TINY)
+    def _dreams(self, budget: Budget, steps: int) -> None:
+        """World model, and dreams where they are wanted."""
         config = WorldModelConfig(
-            batch=budget.world_batch, length=budget.world_length, lr=4e-4, warm_up=100,
-            steps_per_update=budget.world_steps, seed=self.outline.seed,
+            batch=budget.world_batch, length=budget.world_length, lr=budget.world_lr, warm_up=100,
+            steps_per_update=steps, seed=self.outline.seed,
             capacity=max(1024, min(REPLAY_ROWS, REPLAY_BYTES // (4 * self.features))),
         )  # fmt: skip
-        return WorldModelLearner(sizes, spec, config)
+        world = WorldModelLearner(world_sizes(self.features, self.spec), self.spec, config)
+        self.parts.append(world)
+        if budget.use_dreams or self.outline.kind == DREAMER:
+            self.dream = DreamLearner(world, budget.dream)
+            self.parts.append(self.dream)
 
     def _chooser(self, preferences: Preferences) -> ActiveInferenceLearner:
         """A pilot's choice is its card; another policy's is the widest branch of its actions."""
@@ -145,15 +167,35 @@ class PolicyLearner:
 
     def weights(self) -> dict[str, np.ndarray[Any, Any]]:
         """What is served: the weights by the names of the network."""
+        if self.ppo is None:
+            return {name: t.detach().cpu().numpy().copy() for name, t in self._dreamer().items()}
         prefix = "pilot." if self.outline.kind == PILOT else ""
         return {name.removeprefix(prefix): t for name, t in self.ppo.weights().items()}
 
+    def _dreamer(self) -> dict[str, torch.Tensor]:
+        """World model, actor and critics, by the names of `models.dreamer.Dreamer`; views."""
+        assert self.dream is not None
+        return module_tensors(self.dream.world.model, "model.") | module_tensors(self.dream.policy, "policy.")
+
+    def _forget_moments(self) -> None:
+        """The optimisers' moments belong to weights that are gone."""
+        assert self.dream is not None
+        self.dream.optimiser.reset()
+        self.dream.world.optimiser.reset()
+
     def take_weights(self, tensors: dict[str, np.ndarray[Any, Any]]) -> None:
         """Go on from these weights; raises WeightsError where they do not fit."""
+        if self.ppo is None:
+            own, given = self._dreamer(), {name: torch.from_numpy(np.array(t)) for name, t in tensors.items()}
+            same = own.keys() == given.keys() and all(torch.equal(t.cpu(), given[name]) for name, t in own.items())
+            take_up(own, given)
+            if not same:
+                self._forget_moments()
+            return
         prefix = "pilot." if self.outline.kind == PILOT else ""
-        own = self.ppo.weights()
-        given = {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
-        for name in sorted(own.keys() | given.keys()):
-            if name not in own or name not in given or own[name].shape != given[name].shape:
+        served = self.ppo.weights()
+        named = {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
+        for name in sorted(served.keys() | named.keys()):
+            if name not in served or name not in named or served[name].shape != named[name].shape:
                 raise WeightsError(f"policy {self.outline.name}: tensor {name} does not fit its learner")
-        self.ppo.take_weights(given)
+        self.ppo.take_weights(named)

@@ -43,6 +43,15 @@ class ReturnScale:
             [torch.tensor(float(len(seen)), dtype=torch.float64), new.sum(), new.square().sum()]
         )
 
+    def running(self, most: int) -> dict[str, Tensor]:
+        """Discounted returns so far of the last `most` instances."""
+        kept = list(self._returns.items())[-most:]
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in kept}
+
+    def go_on(self, instance: str, value: float) -> None:
+        """An instance's return so far."""
+        self._returns[instance] = value
+
     @property
     def std(self) -> float:
         """The standard deviation; 1 before anything was seen."""
@@ -174,6 +183,22 @@ class PPOLearner:
         if self._scale is not None:
             found["learner.returns"] = self._scale.moments.clone()
         return found
+
+    def memories(self, most: int) -> dict[str, Tensor]:
+        """What is remembered of running games, the last `most` instances: their carries, and returns so far."""
+        found = {f"carry.{name}": carry.clone() for name, carry in list(self._carries.items())[-most:]}
+        if self._scale is not None:
+            found |= {f"return.{name}": t for name, t in self._scale.running(most).items()}
+        return found
+
+    def load_memories(self, memories: dict[str, Tensor]) -> None:
+        """Take up what `memories` gave; a carry of another width is forgotten."""
+        for name, tensor in memories.items():
+            kind, _, instance = name.partition(".")
+            if kind == "carry" and tensor.shape == (1, self.policy.units):
+                self._carries[instance] = tensor.clone()
+            elif kind == "return" and self._scale is not None:
+                self._scale.go_on(instance, float(tensor))
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Take up what `tensors()` gave; raises WeightsError where names, shapes or types differ."""

@@ -9,13 +9,16 @@ Owns no network.
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.core.errors import WeightsError
 from agent.core.rollout import ActionSpec, BoolArray, IntArray, Rollout
 from agent.core.types import FloatArray
+
+_WORD: Final = (1 << 64) - 1
 
 
 class Rows(NamedTuple):
@@ -116,12 +119,20 @@ class Replay:
         self._fresh: deque[int] = deque()
         self._random = np.random.default_rng(seed)
         self.pushed = 0
+        self._floor = 0
+        """Serial of the first row that was ever here."""
 
     def __len__(self) -> int:
-        return min(self.pushed, self.capacity)
+        return self.pushed - self._oldest
+
+    @property
+    def _oldest(self) -> int:
+        """Serial of the oldest row."""
+        return max(self._floor, self.pushed - self.capacity)
 
     def _alive(self, serials: IntArray) -> BoolArray:
-        return (serials >= 0) & (serials >= self.pushed - self.capacity)
+        alive: BoolArray = serials >= self._oldest
+        return alive
 
     def push(self, rollout: Rollout, every: int) -> Rows:
         """Take in a rollout; a stretch is queued to be sampled from each `every`-th row. Returns its rows."""
@@ -168,12 +179,11 @@ class Replay:
             found.append(chain[whole])
             grows = waiting[~whole & self._alive(waiting)]
             self._fresh.extend(grows[grows > self.pushed - 4 * length].tolist())
-        oldest = max(0, self.pushed - self.capacity)
         for _ in range(64):
             missing = batch - sum(len(c) for c in found)
-            if missing <= 0 or self.pushed == 0:
+            if missing <= 0 or not len(self):
                 break
-            chain, whole = self._chains(self._random.integers(oldest, self.pushed, 2 * missing), length)
+            chain, whole = self._chains(self._random.integers(self._oldest, self.pushed, 2 * missing), length)
             found.append(chain[whole][:missing])
         serials = np.concatenate(found) if found else np.zeros((0, length), np.int64)
         return self._gather(serials) if len(serials) == batch else None
@@ -193,3 +203,60 @@ class Replay:
         there = self._alive(serials)
         slots = serials[there] % self.capacity
         self._deter[slots], self._stoch[slots] = deter[there], stoch[there]
+
+    # --- what a restart needs ----------------------------------------------------------------------------------
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        """Every array with a row for each slot."""
+        columns: dict[str, NDArray[Any]] = dict(zip(Rows._fields, self._rows, strict=True))
+        columns |= {"deter": self._deter, "stoch": self._stoch, "before": self._before, "after": self._after}
+        return columns
+
+    def arrays(self, most_bytes: int, most_tails: int) -> dict[str, NDArray[Any]]:
+        """The newest rows that fit into `most_bytes`, oldest first, and all else; copies."""
+        columns = self._columns()
+        width = sum(column[:1].nbytes for column in columns.values())
+        kept = min(len(self), most_bytes // width)
+        slots = np.arange(self.pushed - kept, self.pushed) % self.capacity
+        state: Any = self._random.bit_generator.state
+        words = [state["state"][key] >> shift & _WORD for key in ("state", "inc") for shift in (0, 64)]
+        found: dict[str, NDArray[Any]] = {f"rows.{name}": column[slots] for name, column in columns.items()}
+        found["counts"] = np.array([self.pushed, kept], np.int64)
+        found["fresh"] = np.array(self._fresh, np.int64)
+        found["random"] = np.array([*words, state["has_uint32"], state["uinteger"]], np.uint64)
+        for name, tail in list(self._tails.items())[-most_tails:]:
+            found[f"tail.{name}"] = np.array([tail.serial, tail.reward, tail.is_open, *tail.action], np.float64)
+        return found
+
+    def check(self, given: dict[str, NDArray[Any]]) -> None:
+        """Raise WeightsError where `load` could not take these arrays up."""
+        counts = given.get("counts")
+        if counts is None or counts.shape != (2,) or not 0 <= counts[1] <= min(self.capacity, counts[0]):
+            raise WeightsError(f"replay: counts {counts} do not fit a replay of {self.capacity} rows")
+        wanted = {f"rows.{name}": ((int(counts[1]), *c.shape[1:]), c.dtype) for name, c in self._columns().items()}
+        wanted["random"] = ((6,), np.dtype(np.uint64))
+        for name, (shape, dtype) in wanted.items():
+            array = given.get(name)
+            if array is None or array.shape != shape or array.dtype != dtype:
+                found = "missing" if array is None else f"{array.dtype} {list(array.shape)}"
+                raise WeightsError(f"replay: {name} is {found}, not {dtype} {list(shape)}")
+
+    def load(self, given: dict[str, NDArray[Any]]) -> None:
+        """Take up what `arrays` gave and `check` passed."""
+        self.pushed, kept = (int(n) for n in given["counts"])
+        self._floor = self.pushed - kept
+        slots = np.arange(self._floor, self.pushed) % self.capacity
+        for name, column in self._columns().items():
+            column[slots] = given[f"rows.{name}"]
+        self._fresh = deque(int(s) for s in given["fresh"])
+        low, high, low_inc, high_inc, has, last = (int(w) for w in given["random"])
+        state = {"state": low | high << 64, "inc": low_inc | high_inc << 64}
+        self._random.bit_generator.state = {
+            "bit_generator": "PCG64", "state": state, "has_uint32": has, "uinteger": last
+        }  # fmt: skip
+        self._tails = {
+            name.removeprefix("tail."): Pending(
+                int(tail[0]), tail[3:].astype(np.float32), float(tail[1]), bool(tail[2])
+            )
+            for name, tail in given.items() if name.startswith("tail.")
+        }  # fmt: skip

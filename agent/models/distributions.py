@@ -69,14 +69,14 @@ def categorical_kl(log_p: Float[Tensor, "*B K"], log_q: Float[Tensor, "*B K"]) -
     return (log_p.exp() * (log_p - log_q)).sum(-1).clamp_min(0.0)
 
 
-def sample_index(log_p: Float[Tensor, "*B K"]) -> Int[Tensor, "*B"]:
+def sample_index(log_p: Float[Tensor, "*B K"], generator: torch.Generator | None = None) -> Int[Tensor, "*B"]:
     """One index from each distribution (by the race of exponentials)."""
-    return (log_p - torch.empty_like(log_p).exponential_().log()).argmax(-1)
+    return (log_p - torch.empty_like(log_p).exponential_(generator=generator).log()).argmax(-1)
 
 
-def sample_one_hot(log_p: Float[Tensor, "*B K"]) -> Float[Tensor, "*B K"]:
+def sample_one_hot(log_p: Float[Tensor, "*B K"], generator: torch.Generator | None = None) -> Float[Tensor, "*B K"]:
     """A one-hot sample whose gradient is that of the probabilities (straight through)."""
-    hot = F.one_hot(sample_index(log_p.detach()), log_p.shape[-1]).to(log_p.dtype)
+    hot = F.one_hot(sample_index(log_p.detach(), generator), log_p.shape[-1]).to(log_p.dtype)
     if not log_p.requires_grad:
         return hot
     p = log_p.exp()

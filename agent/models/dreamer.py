@@ -16,8 +16,10 @@ from torch import Tensor, nn
 
 from agent.core.rollout import ActionSpec
 from agent.models.distributions import normal_log_prob, sample_index, squash_log_slope, unimix
-from agent.models.rssm import Latent, WorldModel, mlp
+from agent.models.rssm import TINY, Latent, WorldModel, WorldSizes, mlp
 
+UNITS, LAYERS = 128, 2
+"""Widths of actors and critics that are served."""
 LOG_STD_RANGE = (math.log(0.1), 0.0)
 FORBIDDEN = -1e9
 
@@ -70,20 +72,24 @@ class Actor(nn.Module):
             log_p.append(p)
         return ActorOutput(mean, log_std, log_p)
 
-    def sample(self, out: ActorOutput, noise: float = 0.0) -> Choice:
+    def sample(self, out: ActorOutput, noise: float = 0.0, dice: torch.Generator | None = None) -> Choice:
         """A random action; with `noise`, that deviation is added to axes and that share of choices is uniform."""
-        u = out.mean + out.log_std.exp() * torch.randn_like(out.mean) + noise * torch.randn_like(out.mean)
+        u = out.mean + out.log_std.exp() * _normal(out.mean, dice) + noise * _normal(out.mean, dice)
         index = []
         for p in out.log_p:
             possible = p > FORBIDDEN / 2
             uniform = possible / possible.sum(-1, keepdim=True)
-            index.append(sample_index(torch.log(p.exp() * (1.0 - noise) + noise * uniform) if noise else p))
+            index.append(sample_index(torch.log(p.exp() * (1.0 - noise) + noise * uniform) if noise else p, dice))
         return Choice(u, torch.stack(index, 1) if index else u.new_zeros((len(u), 0), dtype=torch.int64))
 
     def likely(self, out: ActorOutput) -> Choice:
         """The mean of the axes before tanh, and the likeliest choice of each branch."""
         index = [p.argmax(-1) for p in out.log_p]
         return Choice(out.mean, torch.stack(index, 1) if index else out.mean.new_zeros((len(out.mean), 0)).long())
+
+
+def _normal(like: Tensor, dice: torch.Generator | None) -> Tensor:
+    return torch.randn(like.shape, generator=dice, dtype=like.dtype, device=like.device)
 
 
 def log_prob(out: ActorOutput, choice: Choice) -> Float[Tensor, " B"]:
@@ -107,6 +113,8 @@ class ActorCritic(nn.Module):
     """Actor, critic, the critic's slow copy, and the running range of returns."""
 
     range: Tensor
+    dreamt: Tensor
+    """Steps that they have been trained for."""
 
     def __init__(self, features: int, spec: ActionSpec, units: int, layers: int, bins: int) -> None:
         super().__init__()
@@ -114,6 +122,21 @@ class ActorCritic(nn.Module):
         self.critic = mlp(features, units, layers, bins, 0.0)
         self.slow = copy.deepcopy(self.critic).requires_grad_(False)
         self.register_buffer("range", torch.zeros(2))
+        self.register_buffer("dreamt", torch.zeros((), dtype=torch.int64))
+
+
+class Dreamer(nn.Module):
+    """World model, actor and critics as one module: what a file of kind `dreamer` holds."""
+
+    def __init__(self, sizes: WorldSizes, spec: ActionSpec, units: int = UNITS, layers: int = LAYERS) -> None:
+        super().__init__()
+        self.model = WorldModel(sizes)
+        self.policy = ActorCritic(sizes.features, spec, units, layers, sizes.bins)
+
+
+def world_sizes(features: int, spec: ActionSpec) -> WorldSizes:
+    """Widths of the world model of a policy with these observations and actions."""
+    return WorldSizes(obs=features, action=spec.width, masks=sum(spec.branches), **TINY)
 
 
 class DreamCarry(NamedTuple):
@@ -130,6 +153,27 @@ def initial_carry(model: WorldModel, games: int) -> DreamCarry:
 
 
 @torch.no_grad()
+def decide(
+    model: WorldModel,
+    actor: Actor,
+    carry: DreamCarry,
+    obs: Float[Tensor, "B O"],
+    is_first: Bool[Tensor, " B"],
+    allowed: Tensor | None = None,
+    *,
+    explore: bool = True,
+    dice: torch.Generator | None = None,
+) -> tuple[DreamCarry, Choice, ActorOutput]:
+    """Take in one observation of each game and choose; `allowed` bool [B, ΣB] are the choices that the game allows.
+
+    `dice` draws the latents and the actions; torch's own generator where there is none.
+    """
+    latent = model.act_step(carry.latent, obs, carry.action, is_first, dice)
+    out = actor(latent.features(), allowed)
+    choice = actor.sample(out, dice=dice) if explore else actor.likely(out)
+    return DreamCarry(latent, choice.written_out(actor.spec)), choice, out
+
+
 def act(
     model: WorldModel,
     actor: Actor,
@@ -140,8 +184,6 @@ def act(
     *,
     explore: bool = True,
 ) -> tuple[DreamCarry, Choice]:
-    """Take in one observation of each game and choose; `allowed` bool [B, ΣB] are the choices that the game allows."""
-    latent = model.act_step(carry.latent, obs, carry.action, is_first)
-    out = actor(latent.features(), allowed)
-    choice = actor.sample(out) if explore else actor.likely(out)
-    return DreamCarry(latent, choice.written_out(actor.spec)), choice
+    """`decide` without the distributions."""
+    carry, choice, _ = decide(model, actor, carry, obs, is_first, allowed, explore=explore)
+    return carry, choice

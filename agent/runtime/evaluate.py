@@ -17,23 +17,48 @@ from agent.control.policy import Policy
 from agent.control.score import EpisodeResult, EpisodeTracker, summarise
 from agent.core.clock import Clock
 from agent.core.errors import GameError
-from agent.core.types import Frame, Observation
+from agent.core.types import Frame, GameState, Observation
 from agent.games.contract import HostedGame
 from agent.link.wire import encode_action
 
 REPORT_SCHEMA = "metabonk-evaluation/1"
 FRAME_EVERY = 6
+DECISION_S = 4 / 60
 MAX_TICKS = 60 * 60 * 60
+
+
+def observe(game: HostedGame, index: int, state: GameState, frame: Frame | None, tick: int) -> Observation:
+    """What game `index` shows, `tick` ticks after its run began."""
+    run = state.run
+    ended = run is not None and run.run_ended
+    return Observation(
+        game=index,
+        state=state,
+        frame=frame,
+        sequence=tick,
+        elapsed_s=game.tick_s if tick else 0.0,
+        received_at_s=tick * game.tick_s,
+        reward=run.reward if run is not None else 0.0,
+        is_first=tick == 0,
+        is_last=ended,
+        is_terminal=ended,
+        is_won=run is not None and run.run_won,
+    )
+
+
+def picture_ticks(game: HostedGame) -> int:
+    """Ticks of a game from one picture to the next, for a policy that wants one with each of its decisions."""
+    return max(1, round(DECISION_S / game.tick_s))
 
 
 class Rollout:
     """One policy on one game, episode after episode."""
 
-    def __init__(self, game: HostedGame, policy: Policy, *, frames: bool) -> None:
+    def __init__(self, game: HostedGame, policy: Policy, *, frames: bool, frame_every: int = FRAME_EVERY) -> None:
         self.action_hash = hashlib.sha256()
         self._game = game
         self._policy = policy
-        self._frames = frames
+        self._frames, self._frame_every = frames, frame_every
         self._arbiter = Arbiter()
 
     def episode(self, seed: int) -> EpisodeResult:
@@ -45,24 +70,9 @@ class Rollout:
         frame: Frame | None = None
         for tick in range(MAX_TICKS):
             state = game.state()
-            now_s = tick * game.tick_s
-            if self._frames and tick % FRAME_EVERY == 0:
-                frame = Frame(game.render(), now_s, now_s)
-            run = state.run
-            ended = run is not None and run.run_ended
-            observation = Observation(
-                game=0,
-                state=state,
-                frame=frame,
-                sequence=tick,
-                elapsed_s=game.tick_s if tick else 0.0,
-                received_at_s=now_s,
-                reward=run.reward if run is not None else 0.0,
-                is_first=tick == 0,
-                is_last=ended,
-                is_terminal=ended,
-                is_won=run is not None and run.run_won,
-            )
+            if self._frames and tick % self._frame_every == 0:
+                frame = Frame(game.render(), tick * game.tick_s, tick * game.tick_s)
+            observation = observe(game, 0, state, frame, tick)
             result = tracker.add(observation)
             if result is not None:
                 return result
@@ -81,11 +91,12 @@ def evaluate(
     episodes: int,
     seed: int,
     frames: bool = False,
+    frame_every: int = FRAME_EVERY,
     on_episode: Callable[[int, EpisodeResult], None] = lambda index, result: None,
 ) -> dict[str, Any]:
     """Play `episodes` episodes with seeds `seed`, `seed`+1, … and return the report's values."""
     policy.warm_up()
-    rollout = Rollout(game, policy, frames=frames)
+    rollout = Rollout(game, policy, frames=frames, frame_every=frame_every)
     start_s = clock.now_s()
     results = []
     for index in range(episodes):

@@ -42,12 +42,12 @@ class LiveLearning:
         self._arrived = asyncio.Event()
         self._mine = -1
 
-    def begin(self, features: int) -> None:
+    def begin(self) -> None:
         """Take the recorder's rollouts from now on; call on the loop."""
         loop = asyncio.get_running_loop()
         self._recorder.emit = lambda rollout: _on(loop, self._take, rollout)
         policy = self._reloader.policy
-        self._learning.adopt(policy.name, self._outline, features, policy.version)
+        self._learning.adopt(policy.name, self._outline, self._recorder.features, policy.version)
 
     def close(self) -> None:
         """End the lane."""
@@ -70,7 +70,8 @@ class LiveLearning:
                 self._arrived.clear()
                 await self._arrived.wait()
             rollout = self._waiting.popleft()
-            if policy.version - rollout.policy_version > MOST_VERSIONS_OLD:
+            age = policy.version - rollout.policy_version
+            if age > MOST_VERSIONS_OLD and not self._recorder.off_policy:
                 self.stale += 1
                 continue
             await self._learn(known, rollout)

@@ -53,10 +53,10 @@ class LearnerProcess:
         from safetensors.numpy import save
 
         from agent.control.untrained import default_sizes
-        from agent.learning.learner import PILOT, Budget, PolicyLearner, PolicyOutline
+        from agent.learning.learner import DREAMER, PILOT, Budget, PolicyLearner, PolicyOutline
 
         outline = msgspec.convert(head["outline"], PolicyOutline)
-        if outline.kind == PILOT and outline.sizes is None:
+        if outline.kind in (PILOT, DREAMER) and outline.sizes is None:
             outline = msgspec.structs.replace(outline, sizes=default_sizes())
         learner = PolicyLearner(outline, msgspec.convert(head["budget"], Budget))
         self._policies[outline.name] = learner
@@ -110,6 +110,8 @@ class LearnerProcess:
         reason = check_rollout(rollout, learner.features, learner.spec)
         if reason:
             raise RequestError(400, reason)
+        if learner.ppo is None:
+            raise RequestError(400, f"policy {head['policy']} is a dreamer, which does not imitate")
         return {"metrics": learner.ppo.imitate(rollout)}, save(learner.weights())
 
 

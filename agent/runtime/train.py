@@ -36,12 +36,23 @@ class TrainRequest(msgspec.Struct, frozen=True):
     resume: bool = False
     lesson_steps: int = 0
     copies: int = 8
+    budget: dict[str, Any] | None = None
+    """Of a dreamer's learners; None: PPO trains."""
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What a checkpoint must be of."""
+        served = {} if self.budget is None else {"served": "dreamer"}
+        return {"game": self.game, "seed": self.seed, **served}
 
 
 class Training(Protocol):
-    """One training: `steps` done, one more stretch, and everything it consists of."""
+    """One training: steps done, one more stretch, and everything it consists of."""
 
-    steps: int
+    @property
+    def steps(self) -> int:
+        """Steps done."""
+        ...
 
     def advance(self) -> dict[str, float]:
         """Play one stretch and learn from it; figures by name."""
@@ -66,6 +77,15 @@ def build_training(request: TrainRequest) -> Training:
         raise SettingsError(f"--steps {request.steps}: at least 1")
     if not 0 <= request.lesson_steps <= request.steps:
         raise SettingsError(f"--lesson-steps {request.lesson_steps}: 0 to --steps, which is {request.steps}")
+    if request.budget is not None and (request.game == "arena" or request.game.startswith("gym:")):
+        from agent.learning.learner import Budget
+        from agent.runtime.train_dream import DreamTraining
+
+        if request.lesson_steps:
+            raise SettingsError("--lesson-steps: a dreamer takes no lessons; unset METABONK_SERVED_POLICY, or name 0")
+        return DreamTraining(
+            request.game, seed=request.seed, copies=request.copies, budget=msgspec.convert(request.budget, Budget)
+        )
     if request.game == "arena":
         from agent.runtime.train_arena import ArenaTraining
 
@@ -89,23 +109,23 @@ def _open(request: TrainRequest, training: Training) -> float:
             raise SettingsError(f"--out {request.out}: holds a training; add --resume to go on, or name another folder")
         return 0.0
     manifest, tensors = load_sealed(path)
-    asked = {"game": request.game, "seed": request.seed}
-    if manifest.kind != CHECKPOINT_KIND or manifest.sizes != asked:
-        raise SettingsError(f"--resume {path}: holds {manifest.kind} {manifest.sizes}, asked for {asked}")
+    if manifest.kind != CHECKPOINT_KIND or manifest.sizes != request.asked:
+        raise SettingsError(f"--resume {path}: holds {manifest.kind} {manifest.sizes}, asked for {request.asked}")
     training.load_tensors({name: torch.from_numpy(array.copy()) for name, array in tensors.items()})
     return float(manifest.notes["wall_s"])
 
 
 def _keep(request: TrainRequest, training: Training, wall_s: float) -> None:
     tensors = {name: tensor.numpy() for name, tensor in training.tensors().items()}
-    sizes = {"game": request.game, "seed": request.seed}
     path = request.out / CHECKPOINT
-    save_sealed(path, tensors, kind=CHECKPOINT_KIND, layout={}, sizes=sizes, notes={"wall_s": wall_s})
+    save_sealed(path, tensors, kind=CHECKPOINT_KIND, layout={}, sizes=request.asked, notes={"wall_s": wall_s})
     values = training.sealed()
-    name = "pilot" if request.game == "arena" else "policy"
+    name = "dreamer" if request.budget is not None else "pilot" if request.game == "arena" else "policy"
     command = f"python -m agent train --game {request.game} --steps {request.steps} --seed {request.seed}"
     if request.lesson_steps:
         command += f" --lesson-steps {request.lesson_steps}"
+    if request.budget is not None:
+        command = f"METABONK_SERVED_POLICY=dreamer {command}"
     values["notes"] = {**values["notes"], "wall_s": round(wall_s, 1)}
     for path in (request.out / f"{name}.safetensors", request.out / "history" / f"{name}-{training.steps}.safetensors"):
         save_sealed(path, created_by=command, **values)

@@ -1,0 +1,77 @@
+"""Everything that a policy's learner holds, as tensors by name: what it goes on from after its process ended.
+
+Names: `PART/…` is what the part's own `tensors()` gives, `ppo/memory…` the running games of PPO, `replay/…` the
+world model's replay. Replay is cut to its newest rows where it is larger than allowed. Owns no file.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from agent.core.errors import WeightsError
+from agent.learning.learner import PolicyLearner
+from agent.learning.replay import Replay
+from agent.learning.rollout_ppo import ServedPPO
+from agent.learning.world_model import WorldModelLearner
+
+MOST_BYTES: Final = 192 << 20
+MOST_INSTANCES: Final = 256
+RANDOM: Final = "random"
+
+
+def fingerprint(learner: PolicyLearner) -> dict[str, str]:
+    """Shape and type of every tensor that is the same size in every state of this learner, by name."""
+    return {name: _spec(t) for name, t in _fixed(learner).items()}
+
+
+def _spec(t: Tensor) -> str:
+    return f"{str(t.dtype).removeprefix('torch.')} {list(t.shape)}"
+
+
+def _fixed(learner: PolicyLearner) -> dict[str, Tensor]:
+    """What has a size of its own; Adam's moments are there only once it has stepped, so they do not count."""
+    found = {f"{part.name}/{name}": t for part in learner.parts for name, t in part.tensors().items()}
+    return {name: t for name, t in found.items() if not name.startswith("ppo/adam.")}
+
+
+def _replay(learner: PolicyLearner) -> Replay | None:
+    return next((part.replay for part in learner.parts if isinstance(part, WorldModelLearner)), None)
+
+
+def state_tensors(learner: PolicyLearner, most_bytes: int = MOST_BYTES) -> dict[str, Tensor]:
+    """All of it, at most about `most_bytes`; some are views."""
+    found = {f"{part.name}/{name}": t for part in learner.parts for name, t in part.tensors().items()}
+    for part in learner.parts:
+        if isinstance(part, ServedPPO):
+            found |= {f"ppo/memory.{name}": t for name, t in part.learner.memories(MOST_INSTANCES).items()}
+    found[RANDOM] = torch.get_rng_state()
+    replay = _replay(learner)
+    if replay is not None:
+        used = sum(t.numel() * t.element_size() for t in found.values())
+        arrays = replay.arrays(max(0, most_bytes - used), MOST_INSTANCES)
+        found |= {f"replay/{name}": torch.from_numpy(array) for name, array in arrays.items()}
+    return found
+
+
+def load_state(learner: PolicyLearner, tensors: dict[str, Tensor]) -> None:
+    """Take up what `state_tensors` gave; raises WeightsError, before anything is changed, where it does not fit."""
+    for name, spec in fingerprint(learner).items():
+        if name not in tensors or _spec(tensors[name]) != spec:
+            raise WeightsError(f"{name} is {_spec(tensors[name]) if name in tensors else 'missing'}, not {spec}")
+    replay = _replay(learner)
+    given = {n.removeprefix("replay/"): t.numpy() for n, t in tensors.items() if n.startswith("replay/")}
+    if replay is not None:
+        replay.check(given)
+    for part in learner.parts:
+        prefix = f"{part.name}/"
+        own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+        memories = {name: own.pop(name) for name in list(own) if name.startswith("memory.")}
+        part.load_tensors(own)
+        if isinstance(part, ServedPPO):
+            part.learner.load_memories({name.removeprefix("memory."): t for name, t in memories.items()})
+    if replay is not None:
+        replay.load(given)
+    torch.set_rng_state(tensors[RANDOM])
