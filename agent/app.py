@@ -185,6 +185,8 @@ class Session:
             finally:
                 for feed in self.feeds:
                     feed.on_down("the session ended")
+                if self.learning is not None:
+                    await self.learning.finish()
                 options = self.options
                 report = session_report(
                     options.game, options.rules, options.seed, self.status, self.episodes, self.actor, self._clock

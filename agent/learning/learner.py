@@ -183,13 +183,16 @@ class PolicyLearner:
         self.dream.optimiser.reset()
         self.dream.world.optimiser.reset()
 
-    def take_weights(self, tensors: dict[str, np.ndarray[Any, Any]]) -> None:
-        """Go on from these weights; raises WeightsError where they do not fit."""
+    def take_weights(self, tensors: dict[str, np.ndarray[Any, Any]], *, keep_moments: bool = False) -> None:
+        """Go on from these weights; raises WeightsError where they do not fit.
+
+        The optimisers' moments stay where the weights are the same, or `keep_moments` says that they are near enough.
+        """
         if self.ppo is None:
             own, given = self._dreamer(), {name: torch.from_numpy(np.array(t)) for name, t in tensors.items()}
             same = own.keys() == given.keys() and all(torch.equal(t.cpu(), given[name]) for name, t in own.items())
             take_up(own, given)
-            if not same:
+            if not same and not keep_moments:
                 self._forget_moments()
             return
         prefix = "pilot." if self.outline.kind == PILOT else ""
@@ -198,4 +201,4 @@ class PolicyLearner:
         for name in sorted(served.keys() | named.keys()):
             if name not in served or name not in named or served[name].shape != named[name].shape:
                 raise WeightsError(f"policy {self.outline.name}: tensor {name} does not fit its learner")
-        self.ppo.take_weights(named)
+        self.ppo.take_weights(named, keep_moments=keep_moments)

@@ -75,10 +75,13 @@ class ServedPPO:
         """The policy's own weights."""
         return {name: t.detach().cpu().numpy().copy() for name, t in self.inner.state_dict().items()}
 
-    def take_weights(self, tensors: Weights) -> None:
-        """Go on from other weights; the optimiser's moments belong to the old ones and are dropped."""
+    def take_weights(self, tensors: Weights, *, keep_moments: bool = False) -> None:
+        """Go on from other weights; the optimiser's moments belong to the old ones and are dropped, unless told."""
+        own = self.inner.state_dict()
+        same = all(np.array_equal(own[name].numpy(), t) for name, t in tensors.items() if name in own)
         self.inner.load_state_dict({name: torch.from_numpy(np.array(t)) for name, t in tensors.items()})
-        self.learner.ppo.optimiser.state.clear()
+        if not same and not keep_moments:
+            self.learner.ppo.optimiser.state.clear()
 
     def tensors(self) -> dict[str, Tensor]:
         """What a restart needs."""

@@ -52,10 +52,11 @@ def read_frame(file: BinaryIO) -> tuple[Head, bytes] | None:
     return msgspec.msgpack.decode(head, type=dict[str, Any]), payload
 
 
-def serve_calls(handler: Handler) -> None:
+def serve_calls(handler: Handler, after: Callable[[], None] = lambda: None) -> None:
     """A child's main loop: answer each message with one, in order; end the process when the parent is gone.
 
-    What the handler raises becomes the answer's `error`; with `status`, where the caller is at fault.
+    What the handler raises becomes the answer's `error`; with `status`, where the caller is at fault. `after` is called
+    when an answer has been sent; what it raises is said, and the process goes on.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     out = os.fdopen(os.dup(1), "wb")
@@ -71,6 +72,9 @@ def serve_calls(handler: Handler) -> None:
         else:
             answer, back = outcome
         write_frame(out, answer | {"call": head["call"]}, back)
+        done = attempt(after)
+        if isinstance(done, Failure):
+            print(f"after {head.get('do')}: {done.reason}", file=sys.stderr, flush=True)
 
 
 def _failed(failure: Failure) -> Head:

@@ -18,7 +18,7 @@ from agent.core.clock import Clock
 from agent.core.errors import ChildGone, RequestError, WeightsError
 from agent.core.rollout import Rollout
 from agent.runtime.lane import Lane
-from agent.runtime.learning import MOST_VERSIONS_OLD, Known, Learning
+from agent.runtime.learning import LEARNER, MOST_VERSIONS_OLD, Known, Learning
 from agent.runtime.reload import Reloader
 
 MOST_WAITING: Final = 8
@@ -93,7 +93,7 @@ class LiveLearning:
             raise
         tensors = await self._lane.run(lambda: load_tensors(weights))
         try:
-            self._mine = await self._reloader.offer(tensors, "learner", {"rollouts": known.rollouts})
+            self._mine = await self._reloader.offer(tensors, LEARNER, {"rollouts": known.rollouts})
         except WeightsError:
             self._mine = 0
         known.version = policy.version

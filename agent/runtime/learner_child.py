@@ -1,7 +1,8 @@
 """The learner's process: one thread of low priority that takes calls in order; run by `runtime.learning`.
 
-Calls: `open` a policy (with weights, or fresh), `learn` from a rollout, `clone` a demonstration, `load` other weights.
-A part that fails is parked by name with its reason; the others go on, and the answer says so.
+Calls: `open` a policy (with weights, or fresh), `learn` from a rollout, `clone` a demonstration, `load` other weights,
+`save` all states. A part that fails is parked by name with its reason; the others go on, and the answer says so.
+What a policy's learners hold is saved every `SAVE_EVERY` rollouts, after the answer, and on `save`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 import psutil
@@ -20,6 +22,9 @@ from agent.core.errors import RequestError, WeightsError
 from agent.core.rollout import check_rollout
 from agent.runtime.frames import Head, serve_calls
 from agent.runtime.supervise import Failure, attempt
+
+SAVE_EVERY: Final = 20
+SAVE_AFTER_S: Final = 120.0
 
 
 def lower_priority() -> None:
@@ -43,14 +48,20 @@ class LearnerProcess:
         self._policies: dict[str, PolicyLearner] = {}
         self._parked: dict[str, dict[str, str]] = {}
         self._losses: dict[str, dict[str, float]] = {}
+        self._folders: dict[str, Path] = {}
+        self._unsaved: dict[str, int] = {}
+        self._rollouts: dict[str, int] = {}
+        self._saved_s: dict[str, float] = {}
 
     def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
         """Answer one call."""
-        calls = {"open": self._open, "learn": self._learn, "clone": self._clone, "load": self._load}
+        calls = {
+            "open": self._open, "learn": self._learn, "clone": self._clone, "load": self._load, "save": self._save,
+        }  # fmt: skip
         return calls[head["do"]](head, payload)
 
     def _open(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
-        from safetensors.numpy import save
+        from safetensors.numpy import load, save
 
         from agent.control.untrained import default_sizes
         from agent.learning.learner import DREAMER, PILOT, Budget, PolicyLearner, PolicyOutline
@@ -61,9 +72,39 @@ class LearnerProcess:
         learner = PolicyLearner(outline, msgspec.convert(head["budget"], Budget))
         self._policies[outline.name] = learner
         self._parked[outline.name], self._losses[outline.name] = {}, {}
+        begun = self._resume(outline.name, Path(head["state"])) if head.get("state") else "anew: states are not kept"
         if payload:
-            self._load({"policy": outline.name}, payload)
-        return {"parts": [part.name for part in learner.parts]}, save(learner.weights())
+            learner.take_weights(load(payload), keep_moments=head.get("own", False) and begun.startswith("resumed"))
+        return {"parts": [part.name for part in learner.parts], "begun": begun}, save(learner.weights())
+
+    def _resume(self, name: str, folder: Path) -> str:
+        """Go on from the state in a folder, where there is one that fits; what came of it."""
+        from agent.runtime.learner_state import resume
+
+        self._folders[name], self._unsaved[name], self._saved_s[name] = folder, 0, self._clock.now_s()
+        notes, reason = resume(folder, self._policies[name])
+        self._rollouts[name] = int(notes.get("rollouts", 0))
+        return f"anew: {reason}" if reason else f"resumed after {self._rollouts[name]} rollouts"
+
+    def after(self) -> None:
+        """Save the states that are due."""
+        for name, count in self._unsaved.items():
+            if count >= SAVE_EVERY and self._clock.now_s() - self._saved_s[name] >= SAVE_AFTER_S:
+                self._save_one(name)
+
+    def _save_one(self, name: str) -> None:
+        from agent.runtime.learner_state import save
+
+        self._saved_s[name] = self._clock.now_s()
+        save(self._folders[name], self._policies[name], {"rollouts": self._rollouts[name]})
+        self._unsaved[name] = 0
+
+    def _save(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        """Save every state that has changed."""
+        changed = [name for name, count in self._unsaved.items() if count]
+        for name in changed:
+            self._save_one(name)
+        return {"saved": changed}, b""
 
     def _load(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
         from safetensors.numpy import load
@@ -98,6 +139,9 @@ class LearnerProcess:
                 print(f"learner: {name}: {part.name} parked: {report.reason}", file=sys.stderr, flush=True)
             else:
                 losses |= {key: value for key, value in report.items() if value == value and abs(value) != float("inf")}
+        if name in self._folders:
+            self._unsaved[name] += 1
+            self._rollouts[name] += 1
         answer = {"losses": losses, "parked": parked, "seconds": seconds, "steps": len(rollout)}
         return answer, save(learner.weights())
 
@@ -118,4 +162,4 @@ class LearnerProcess:
 if __name__ == "__main__":
     lower_priority()
     process = LearnerProcess()
-    serve_calls(process.handle)
+    serve_calls(process.handle, process.after)

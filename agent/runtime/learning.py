@@ -23,12 +23,16 @@ from agent.runtime.child import Child
 from agent.runtime.frames import Head
 from agent.runtime.lane import Lane
 from agent.runtime.supervise import MOST_RESTARTS, WITHIN_S, Failure, Supervisor
-from agent.runtime.weights import Stored, WeightsStore, check_name
+from agent.runtime.weights import Stored, WeightsStore, check_name, folder_name
 
 MOST_POLICIES: Final = 64
 MOST_VERSIONS_OLD: Final = 8
 KIND: Final = "flat-policy"
 PART: Final = "learner"
+LEARNER: Final = "learner"
+OWN: Final = (LEARNER, "rollout of ", "demonstration of ", "a first push")
+"""Who made a version of weights, where it was the learner: what it holds beside them then still fits them."""
+FINISH_S: Final = 8.0
 log = structlog.get_logger(__name__)
 
 
@@ -48,6 +52,7 @@ class Known(msgspec.Struct):
     steps: int = 0
     stale: int = 0
     losses: dict[str, float] = {}
+    begun: str = ""
     parked: dict[str, str] = {}
 
 
@@ -74,6 +79,16 @@ class Learning:
         self._opening = asyncio.Lock()
         self._ends_s: list[float] = []
         self._files: dict[str, tuple[int, bytes]] = {}
+
+    async def finish(self) -> None:
+        """Have the process save what it holds, before a clean end; gives up after `FINISH_S`."""
+        if not self.child.is_up:
+            return
+        try:
+            async with asyncio.timeout(FINISH_S):
+                await self.child.call({"do": "save"})
+        except (TimeoutError, ChildGone, RequestError) as error:
+            log.warning("learner_not_saved", reason=str(error) or f"not done within {FINISH_S:.0f} s")
 
     def close(self) -> None:
         """End the process and the lane."""
@@ -225,9 +240,12 @@ class Learning:
                 return
             current = await self.stored(policy.name)
             payload = await self._lane.run(current.path.read_bytes) if current is not None else b""
-            head = {"do": "open", "outline": policy.outline, "budget": self._budget}
-            _, weights = await self._call(head, payload)
-            policy.opened_in = self.child.starts
+            own = current is not None and current.manifest.created_by.startswith(OWN)
+            state = str(self.store.folder / folder_name(policy.name))
+            head = {"do": "open", "outline": policy.outline, "budget": self._budget, "state": state, "own": own}
+            answer, weights = await self._call(head, payload)
+            policy.opened_in, policy.begun = self.child.starts, answer["begun"]
+            log.info("learner_opened", policy=policy.name, begun=policy.begun)
             if current is None:
                 await self._publish(policy, load_tensors(weights), "a first push")
 
@@ -277,6 +295,6 @@ class Learning:
 
     def status(self) -> dict[str, Any]:
         """The process, and every policy's counts."""
-        keys = ("version", "rollouts", "steps", "stale", "parked")
+        keys = ("version", "rollouts", "steps", "stale", "parked", "begun")
         policies = {name: {key: getattr(p, key) for key in keys} for name, p in self.policies.items()}
         return {"process": self.child.status(), "policies": policies, "losses": self.losses()}

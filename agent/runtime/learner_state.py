@@ -1,0 +1,62 @@
+"""What a learner's process goes on from: its state on disk, in numbered files of which the newest whole one counts.
+
+`learner-00000012.safetensors` with its manifest lies beside the versions of the policy's weights. The manifest comes
+last and the file before goes only then, so a process that is killed while it writes leaves the former state. Calls
+block on the disk; only the learner's process makes them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from agent.core.errors import WeightsError
+from agent.learning.learner import PolicyLearner
+from agent.learning.state import load_state, state_tensors
+from agent.models.sealed import load_sealed, manifest_path, save_sealed
+
+KIND: Final = "learner-state"
+_FILE: Final = re.compile(r"learner-(\d{8,12})\.safetensors")
+
+
+def _files(folder: Path) -> list[tuple[int, Path]]:
+    """Numbers and files, the newest first."""
+    if not folder.is_dir():
+        return []
+    found = [(int(m[1]), path) for path in folder.iterdir() if (m := _FILE.fullmatch(path.name)) is not None]
+    return sorted(found, reverse=True)
+
+
+def save(folder: Path, learner: PolicyLearner, notes: dict[str, Any]) -> Path:
+    """Write the state, then drop the one before; raises OSError where the disk refuses, and the one before stays."""
+    before = _files(folder)
+    path = folder / f"learner-{before[0][0] + 1 if before else 1:08d}.safetensors"
+    tensors = {name: t.detach().cpu().numpy() for name, t in state_tensors(learner).items()}
+    save_sealed(path, tensors, kind=KIND, layout={}, sizes={}, created_by="the learner", notes=notes)
+    for _, old in before:
+        manifest_path(old).unlink(missing_ok=True)
+        old.unlink(missing_ok=True)
+    return path
+
+
+def resume(folder: Path, learner: PolicyLearner) -> tuple[dict[str, Any], str]:
+    """Take up the newest whole state that fits: (its notes, ""), or ({}, why the learner starts anew)."""
+    reasons = []
+    for path in folder.glob(".learner-*.tmp") if folder.is_dir() else ():
+        path.unlink(missing_ok=True)
+    for _, path in _files(folder):
+        try:
+            manifest, tensors = load_sealed(path, follow_links=False)
+            if manifest.kind != KIND:
+                raise WeightsError(f"{path.name} holds a {manifest.kind}")
+            load_state(learner, {name: torch.from_numpy(array) for name, array in tensors.items()})
+        except WeightsError as error:
+            reasons.append(str(error))
+            print(f"learner: state not taken up: {error}", file=sys.stderr, flush=True)
+            continue
+        return dict(manifest.notes), ""
+    return {}, reasons[0] if reasons else "there is no state of an earlier session"
