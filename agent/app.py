@@ -185,6 +185,8 @@ class Session:
             finally:
                 for feed in self.feeds:
                     feed.on_down("the session ended")
+                if watchdog is not None:
+                    watchdog.rest()
                 if self.learning is not None:
                     await self.learning.finish()
                 options = self.options

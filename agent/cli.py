@@ -304,7 +304,7 @@ def seal(file: Path, /, *, kind: str = "pilot") -> int:
 
     Args:
         file: The file.
-        kind: What it holds: pilot.
+        kind: What it holds: pilot or dreamer.
     """
     from agent.weights_cli import seal_file
 

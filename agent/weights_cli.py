@@ -13,17 +13,18 @@ from agent.core.settings import load_settings
 
 def seal_file(path: Path, kind: str) -> int:
     """Check a .safetensors file, try it as what it is said to hold, write its manifest; returns the exit code."""
-    from agent.control import encode
-    from agent.control.motor import KIND, checked_reflex
+    from agent.control import dreamer, encode, motor
     from agent.models.sealed import load_sealed, manifest_path, seal
 
-    if kind != KIND:
-        raise SettingsError(f"--kind {kind}: files of kind {KIND} can be sealed")
+    layouts = {motor.KIND: encode.describe(), dreamer.KIND: dreamer.describe()}
+    checks = {motor.KIND: motor.checked_reflex, dreamer.KIND: dreamer.checked_dreamer}
+    if kind not in layouts:
+        raise SettingsError(f"--kind {kind}: files of kind {' and '.join(layouts)} can be sealed")
     if not path.is_file():
         raise WeightsError(f"{path}: there is no such file")
-    manifest = seal(path, kind=kind, layout=encode.describe(), created_by="weights seal")
+    manifest = seal(path, kind=kind, layout=layouts[kind], created_by="weights seal")
     try:
-        checked_reflex(load_sealed(path)[1], str(path))
+        checks[kind](load_sealed(path)[1], str(path))
     except WeightsError:
         manifest_path(path).unlink()
         raise

@@ -52,18 +52,23 @@ def read_frame(file: BinaryIO) -> tuple[Head, bytes] | None:
     return msgspec.msgpack.decode(head, type=dict[str, Any]), payload
 
 
-def serve_calls(handler: Handler, after: Callable[[], None] = lambda: None) -> None:
+def serve_calls(
+    handler: Handler,
+    after: Callable[[], None] = lambda: None,
+    arrived: Callable[[Head], None] = lambda head: None,
+) -> None:
     """A child's main loop: answer each message with one, in order; end the process when the parent is gone.
 
     What the handler raises becomes the answer's `error`; with `status`, where the caller is at fault. `after` is called
-    when an answer has been sent; what it raises is said, and the process goes on.
+    when an answer has been sent; what it raises is said, and the process goes on. `arrived` hears of each message as it
+    comes, on a thread of its own, while the handler may be at work on one before; it must not raise.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     calls: queue.SimpleQueue[tuple[Head, bytes]] = queue.SimpleQueue()
-    threading.Thread(target=_read_calls, args=(os.fdopen(os.dup(0), "rb"), calls), daemon=True).start()
+    threading.Thread(target=_read_calls, args=(os.fdopen(os.dup(0), "rb"), calls, arrived), daemon=True).start()
     while True:
         head, payload = calls.get()
         outcome = attempt(partial(handler, head, payload))
@@ -88,10 +93,11 @@ def _failed(failure: Failure) -> Head:
     return {"error": failure.reason}
 
 
-def _read_calls(file: BinaryIO, calls: queue.SimpleQueue[tuple[Head, bytes]]) -> None:
+def _read_calls(file: BinaryIO, calls: queue.SimpleQueue[tuple[Head, bytes]], arrived: Callable[[Head], None]) -> None:
     """Queue what the parent sends; its end ends this process, whatever it is doing."""
     while True:
         frame = attempt(lambda: read_frame(file))
         if frame is None or isinstance(frame, Failure):
             os._exit(0)
+        arrived(frame[0])
         calls.put(frame)

@@ -111,6 +111,10 @@ class Watchdog:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.rest()
+
+    def rest(self) -> None:
+        """Nobody plays any more: stop looking."""
         self._stop.set()
         faulthandler.cancel_dump_traceback_later()
 

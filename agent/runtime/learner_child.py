@@ -52,6 +52,7 @@ class LearnerProcess:
         self._unsaved: dict[str, int] = {}
         self._rollouts: dict[str, int] = {}
         self._saved_s: dict[str, float] = {}
+        self._ends = False
 
     def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
         """Answer one call."""
@@ -86,6 +87,10 @@ class LearnerProcess:
         self._rollouts[name] = int(notes.get("rollouts", 0))
         return f"anew: {reason}" if reason else f"resumed after {self._rollouts[name]} rollouts"
 
+    def arrived(self, head: Head) -> None:
+        """Hear of a call that comes: before a `save`, a rollout's later parts are left out."""
+        self._ends |= head.get("do") == "save"
+
     def after(self) -> None:
         """Save the states that are due."""
         for name, count in self._unsaved.items():
@@ -101,6 +106,7 @@ class LearnerProcess:
 
     def _save(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
         """Save every state that has changed."""
+        self._ends = False
         changed = [name for name, count in self._unsaved.items() if count]
         for name in changed:
             self._save_one(name)
@@ -129,7 +135,7 @@ class LearnerProcess:
             raise RequestError(400, reason)
         parked, losses, seconds = self._parked[name], self._losses[name], {}
         for part in learner.parts:
-            if part.name in parked:
+            if part.name in parked or self._ends:
                 continue
             start_s = self._clock.now_s()
             report = attempt(partial(part.update, rollout))
@@ -162,4 +168,4 @@ class LearnerProcess:
 if __name__ == "__main__":
     lower_priority()
     process = LearnerProcess()
-    serve_calls(process.handle, process.after)
+    serve_calls(process.handle, process.after, process.arrived)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from safetensors.numpy import save_file
 
 from agent.control.dreamer import (
     DECISION_TICKS,
@@ -38,6 +39,7 @@ from agent.play import EvaluateRequest, evaluate_policy
 from agent.runtime.evaluate import observe
 from agent.runtime.train import TrainRequest, train
 from agent.runtime.train_dream import DreamTraining
+from agent.weights_cli import seal_file
 from tests.control.cue_game import CueGame
 from tests.link.game_side import state
 
@@ -232,6 +234,16 @@ def test_a_file_of_another_kind_or_layout_is_refused_and_the_policy_has_its_name
     assert "learned nothing" in build_policy("dreamer").served()["acts"]  # type: ignore[attr-defined]
     with pytest.raises(SettingsError, match="dreamer"):
         build_policy("dreamy")
+
+
+def test_a_dreamers_file_is_sealed_as_one_and_as_no_pilot(tensors: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    save_file(tensors, path)
+    with pytest.raises(WeightsError, match="pilot"):
+        seal_file(path, "pilot")
+    assert seal_file(path, "dreamer") == 0 and dreamer_tensors(path).keys() == tensors.keys()
+    with pytest.raises(SettingsError, match="pilot and dreamer"):
+        seal_file(path, "cook")
 
 
 def test_the_cue_game_pays_for_the_cue_alone() -> None:

@@ -216,6 +216,18 @@ def test_the_process_saves_when_told_and_when_it_is_due_and_says_how_it_began(
     assert not third._policies["p"].ppo.learner.ppo.optimiser.state, "moments belong to weights that are gone"
 
 
+def test_before_a_save_a_rollouts_later_parts_are_left_out(tmp_path: Path) -> None:
+    process = LearnerProcess()
+    outline, budget = msgspec.to_builtins(FLAT), msgspec.to_builtins(SMALL)
+    process.handle({"do": "open", "outline": outline, "budget": budget, "state": str(tmp_path)}, b"")
+    process.arrived({"do": "learn"})
+    assert process.handle({"do": "learn", "policy": "p"}, pack_rollout(rollouts(1)[0]))[0]["seconds"]
+    process.arrived({"do": "save"})
+    assert not process.handle({"do": "learn", "policy": "p"}, pack_rollout(rollouts(1)[0]))[0]["seconds"]
+    assert process.handle({"do": "save"}, b"")[0] == {"saved": ["p"]}
+    assert process.handle({"do": "learn", "policy": "p"}, pack_rollout(rollouts(1)[0]))[0]["seconds"]
+
+
 class PolicyBytes:
     """Weights that someone else made."""
 

@@ -1,0 +1,47 @@
+"""METABONK_SERVED_POLICY=dreamer in `play`: it acts, learns from what it plays, and goes on where it ended."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.models.sealed import load_sealed
+from tests.integration.test_hot_reload import playing, until
+
+
+@pytest.mark.slow
+def test_the_dreamer_plays_learns_and_goes_on_after_a_clean_end(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setitem(os.environ, "METABONK_SERVED_POLICY", "dreamer")
+    with playing("--game", "arena", folder=tmp_path) as agent:
+        until(lambda: agent.status()["policy_version"] >= 2, 80)
+        status = agent.status()
+        assert status["policy"] == "dreamer" and status["served"]["dream_steps"] > 0
+        assert status["parts"] == {"faults": {}, "parked": {}} and status["learning"]["stale_dropped"] == 0
+        losses = status["learner"]["losses"]["dreamer"]
+        assert losses.keys() >= {"wm_recon", "wm_reward", "wm_kl", "dream_return"} and "policy_loss" not in losses
+        assert status["learner"]["policies"]["dreamer"]["begun"].startswith("anew")
+        version = status["policy_version"]
+    (state,) = (tmp_path / "policy-dreamer").glob("learner-*.safetensors")
+    manifest, tensors = load_sealed(state)
+    assert manifest.notes["rollouts"] >= 1 and tensors["replay/counts"][1] >= 128
+    assert tensors["dream/policy.dreamt"] > 0 and tensors["world_model/optimiser.steps"] > 0
+    with playing("--game", "arena", folder=tmp_path) as agent:
+        status = agent.status()
+        assert status["policy_version"] >= version and status["served"]["dream_steps"] > 0
+
+
+@pytest.mark.slow
+def test_the_dreamer_plays_a_gymnasium_environment_by_its_pictures(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setitem(os.environ, "METABONK_SERVED_POLICY", "dreamer")
+    with playing("--game", "gym:minatar.gym:MinAtar/Breakout-v1", folder=tmp_path) as agent:
+        until(lambda: agent.status()["learning"]["decisions"] > 40, 60)
+        status = agent.status()
+        assert status["served"]["acts"].endswith("learned nothing yet") and status["policy_version"] == 1
+        frames, start = status["games"][0]["link"]["frames"], time.monotonic()
+        until(lambda: agent.status()["games"][0]["link"]["frames"] > frames + 20, 20)
+        assert 20 / (time.monotonic() - start) > 5, "pictures come with decisions"
+        assert status["episodes"]["count"] >= 0 and status["parts"]["parked"] == {}
