@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from agent.core.errors import SettingsError, WeightsError
 from agent.core.settings import load_settings
+from agent.models.sealed import Tensors
+
+
+def _kind(kind: str) -> tuple[dict[str, Any], Callable[[Tensors, str], object]]:
+    """What files of a kind observe, and what tries their tensors; raises SettingsError."""
+    if kind == "pilot":
+        from agent.control import encode, motor
+
+        return encode.describe(), motor.checked_reflex
+    if kind == "dreamer":
+        from agent.control import dreamer
+
+        return dreamer.describe(), dreamer.checked_dreamer
+    raise SettingsError(f"--kind {kind}: files of kind pilot and dreamer can be sealed")
 
 
 def seal_file(path: Path, kind: str) -> int:
     """Check a .safetensors file, try it as what it is said to hold, write its manifest; returns the exit code."""
-    from agent.control import dreamer, encode, motor
     from agent.models.sealed import load_sealed, manifest_path, seal
 
-    layouts = {motor.KIND: encode.describe(), dreamer.KIND: dreamer.describe()}
-    checks = {motor.KIND: motor.checked_reflex, dreamer.KIND: dreamer.checked_dreamer}
-    if kind not in layouts:
-        raise SettingsError(f"--kind {kind}: files of kind {' and '.join(layouts)} can be sealed")
+    layout, check = _kind(kind)
     if not path.is_file():
         raise WeightsError(f"{path}: there is no such file")
-    manifest = seal(path, kind=kind, layout=layouts[kind], created_by="weights seal")
+    manifest = seal(path, kind=kind, layout=layout, created_by="weights seal")
     try:
-        checks[kind](load_sealed(path)[1], str(path))
+        check(load_sealed(path)[1], str(path))
     except WeightsError:
         manifest_path(path).unlink()
         raise
