@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from agent.core.errors import WeightsError
 from agent.core.rollout import BoolArray, IntArray, Rollout
 from agent.core.types import FloatArray
 from agent.learning.free_energy import FreeEnergy, Preferences, free_energy
@@ -247,17 +248,23 @@ class ActiveInferenceLearner:
         return self.model.step(belief, option_, hot.to(self.device), context_)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The model and the optimiser's moments, which exist after the first step."""
+        """The model and the optimiser's moments, which a parameter has after its first step."""
         named = module_tensors(self.model, "model.")
-        for (name, _), state in zip(self.model.named_parameters(), self.optimiser.state.values(), strict=False):
+        for name, parameter in self.model.named_parameters():
+            state = self.optimiser.state.get(parameter, {})
             named |= {f"optimiser.{key}.{name}": value for key, value in state.items()}
         return named
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Take up what `tensors` gave."""
-        if len(tensors) > len(self.model.state_dict()) and not self.optimiser.state:
-            for parameter in self.model.parameters():
-                parameter.grad = torch.zeros_like(parameter)
-            self.optimiser.step()
-            self.optimiser.zero_grad()
-        take_up(self.tensors(), tensors)
+        take_up(module_tensors(self.model, "model."), {n: t for n, t in tensors.items() if n.startswith("model.")})
+        self.optimiser.state.clear()
+        for name, parameter in self.model.named_parameters():
+            keys = ("step", "exp_avg", "exp_avg_sq")
+            state = {k: tensors[f"optimiser.{k}.{name}"].clone() for k in keys if f"optimiser.{k}.{name}" in tensors}
+            if state and (len(state) < len(keys) or state["exp_avg"].shape != parameter.shape):
+                raise WeightsError(
+                    f"optimiser: the moments of {name} do not fit a parameter of {list(parameter.shape)}"
+                )
+            if state:
+                self.optimiser.state[parameter] = state

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import psutil
@@ -22,6 +23,9 @@ from agent.core.errors import RequestError, WeightsError
 from agent.core.rollout import check_rollout
 from agent.runtime.frames import Head, serve_calls
 from agent.runtime.supervise import Failure, attempt
+
+if TYPE_CHECKING:
+    from agent.learning.learner import PolicyLearner
 
 SAVE_EVERY: Final = 20
 SAVE_AFTER_S: Final = 120.0
@@ -40,8 +44,6 @@ class LearnerProcess:
 
     def __init__(self) -> None:
         import torch
-
-        from agent.learning.learner import PolicyLearner
 
         torch.set_num_threads(1)
         self._clock = SystemClock()
@@ -70,20 +72,23 @@ class LearnerProcess:
         outline = msgspec.convert(head["outline"], PolicyOutline)
         if outline.kind in (PILOT, DREAMER) and outline.sizes is None:
             outline = msgspec.structs.replace(outline, sizes=default_sizes())
-        learner = PolicyLearner(outline, msgspec.convert(head["budget"], Budget))
-        self._policies[outline.name] = learner
+        budget = msgspec.convert(head["budget"], Budget)
+        begun = self._resume(outline.name, head.get("state", ""), lambda: PolicyLearner(outline, budget))
+        learner = self._policies[outline.name]
         self._parked[outline.name], self._losses[outline.name] = {}, {}
-        begun = self._resume(outline.name, Path(head["state"])) if head.get("state") else "anew: states are not kept"
         if payload:
             learner.take_weights(load(payload), keep_moments=head.get("own", False) and begun.startswith("resumed"))
         return {"parts": [part.name for part in learner.parts], "begun": begun}, save(learner.weights())
 
-    def _resume(self, name: str, folder: Path) -> str:
+    def _resume(self, name: str, folder: str, make: Callable[[], PolicyLearner]) -> str:
         """Go on from the state in a folder, where there is one that fits; what came of it."""
         from agent.runtime.learner_state import resume
 
-        self._folders[name], self._unsaved[name], self._saved_s[name] = folder, 0, self._clock.now_s()
-        notes, reason = resume(folder, self._policies[name])
+        if not folder:
+            self._policies[name] = make()
+            return "anew: states are not kept"
+        self._folders[name], self._unsaved[name], self._saved_s[name] = Path(folder), 0, self._clock.now_s()
+        self._policies[name], notes, reason = resume(self._folders[name], make)
         self._rollouts[name] = int(notes.get("rollouts", 0))
         return f"anew: {reason}" if reason else f"resumed after {self._rollouts[name]} rollouts"
 

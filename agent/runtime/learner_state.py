@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,12 +44,13 @@ def save(folder: Path, learner: PolicyLearner, notes: dict[str, Any]) -> Path:
     return path
 
 
-def resume(folder: Path, learner: PolicyLearner) -> tuple[dict[str, Any], str]:
-    """Take up the newest whole state that fits: (its notes, ""), or ({}, why the learner starts anew)."""
+def resume(folder: Path, make: Callable[[], PolicyLearner]) -> tuple[PolicyLearner, dict[str, Any], str]:
+    """A learner with the newest whole state that fits, its notes and ""; or a new one, {}, and why it starts anew."""
     reasons = []
     for path in folder.glob(".learner-*.tmp") if folder.is_dir() else ():
         path.unlink(missing_ok=True)
     for _, path in _files(folder):
+        learner = make()
         try:
             manifest, tensors = load_sealed(path, follow_links=False)
             if manifest.kind != KIND:
@@ -58,5 +60,5 @@ def resume(folder: Path, learner: PolicyLearner) -> tuple[dict[str, Any], str]:
             reasons.append(str(error))
             print(f"learner: state not taken up: {error}", file=sys.stderr, flush=True)
             continue
-        return dict(manifest.notes), ""
-    return {}, reasons[0] if reasons else "there is no state of an earlier session"
+        return learner, dict(manifest.notes), ""
+    return make(), {}, reasons[0] if reasons else "there is no state of an earlier session"
