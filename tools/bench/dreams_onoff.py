@@ -24,6 +24,7 @@ from bench import _ppo
 from bench._play import play
 
 DEFAULT_SEEDS: Final = 5
+ARMS: Final = ("on", "off", "shuffled")
 GAME: Final = "MinAtar/Breakout-v1"
 STEPS, REDUCED_STEPS, RANDOM, EVERY, LAST = 6000, 1500, 500, 5, 20
 WORLD = WorldModelConfig(batch=16, length=32, lr=4e-4, warm_up=100, steps_per_update=1)
@@ -59,17 +60,16 @@ def dreaming(seed: int, steps: int, *, shuffled: bool) -> list[tuple[int, float]
     return play(env, observe, dream, steps, EVERY, seed, random_steps=RANDOM, learn=learn)
 
 
-def one_seed(seed: int, reduced: bool) -> dict[str, Any]:
-    """The three runs of a seed."""
+def one_arm(seed: int, arm: str, reduced: bool) -> dict[str, Any]:
+    """One of the three runs of a seed."""
     steps = REDUCED_STEPS if reduced else STEPS
-    runs = {
-        "on": dreaming(seed, steps, shuffled=False),
-        "off": _ppo.learn(make, observe, 1, steps, seed),
-        "shuffled": dreaming(seed, steps, shuffled=True),
-    }
-    row = {name: float(np.mean([r for _, r in done][-LAST:])) for name, done in runs.items()}
-    print(f"dreams seed {seed}: {row}", flush=True)
-    return {"seed": seed, **row, "episodes": {name: len(done) for name, done in runs.items()}}
+    if arm == "off":
+        done = _ppo.learn(make, observe, 1, steps, seed)
+    else:
+        done = dreaming(seed, steps, shuffled=arm == "shuffled")
+    score = float(np.mean([r for _, r in done][-LAST:]))
+    print(f"dreams seed {seed} {arm}: {score:.3f}", flush=True)
+    return {"score": score, "episodes": len(done)}
 
 
 def interval(values: list[float]) -> tuple[float, float]:
@@ -82,8 +82,8 @@ def interval(values: list[float]) -> tuple[float, float]:
 def summarise(rows: list[dict[str, Any]], reduced: bool) -> dict[str, Any]:
     """Means and intervals over seeds."""
     table = {
-        name: {"mean": float(np.mean([r[name] for r in rows])), "interval": interval([r[name] for r in rows])}
-        for name in ("on", "off", "shuffled")
+        name: {"mean": float(np.mean(scores)), "interval": interval(scores)}
+        for name, scores in ((name, [r[name]["score"] for r in rows]) for name in ARMS)
     }
     on, off, shuffled = (table[name]["interval"] for name in ("on", "off", "shuffled"))
     enough = len(rows) >= DEFAULT_SEEDS
