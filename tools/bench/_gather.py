@@ -1,9 +1,9 @@
-"""One arena scenario as a Gymnasium environment: the first minute of a run, played by walking alone.
+"""One arena scenario as a Gymnasium environment: gather what drops in the first twenty seconds of a run.
 
 Walk in one of eight directions or stand, five decisions a second; weapons fire by themselves, the first card is always
-taken. What is seen is the player and the rings (the nearness of enemies and drops in sixteen directions); the reward is
-the arena's shaped one. A run that lives for a minute is cut, not ended. Standing still earns little XP and is overrun;
-gathering and giving way earns most.
+taken. What is seen is the player's speed, health and room to walk, and where the two nearest enemies and the three
+nearest things lie; the reward is the XP picked up. A run that lives on is cut, not ended. Over 20 runs, standing still
+gathers 4, a random walk 12 to 14, and walking to the nearest drop 25.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import gymnasium
 import numpy as np
 
 from agent.control import encode
-from agent.runtime.arena_batch import TICK_S, ArenaBatch
+from agent.runtime.arena_batch import ArenaBatch
 
-TICKS, SECONDS, DIRECTIONS = 12, 60.0, 8
-FEATURES: Final = encode.SELF_FEATURES + encode.SECTORS * encode.RING_FEATURES
+TICKS, STEPS, DIRECTIONS = 12, 100, 8
+SELF: Final = (0, 1, 3, 11, 12, 13, 14)
+PLACE: Final = (0, 1, 3, 4, 5)
+ROWS: Final = (0, 1, encode.ENEMIES, encode.ENEMIES + 1, encode.ENEMIES + 2)
+FEATURES: Final = len(SELF) + len(ROWS) * (len(PLACE) + 1)
 WAYS: Final = np.array(
     [[math.sin(k * math.tau / DIRECTIONS), math.cos(k * math.tau / DIRECTIONS)] for k in range(DIRECTIONS)] + [[0, 0]],
     np.float32,
@@ -26,13 +29,14 @@ WAYS: Final = np.array(
 
 
 class Gather(gymnasium.Env[Any, Any]):
-    """Observation f32 [196]; nine actions, the last of them to stand. Run k after reset(seed=s) is of seed s + k."""
+    """Observation f32 [37]; nine actions, the last of them to stand. Run k after reset(seed=s) is of seed s + k."""
 
     observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (FEATURES,), np.float32)
     action_space = gymnasium.spaces.Discrete(DIRECTIONS + 1)
 
     def __init__(self) -> None:
-        self._seed, self._run, self._time_s = 0, 0, 0.0
+        self._seed = self._run = 0
+        self._steps, self._xp = 0, 0.0
         self._batch: ArenaBatch | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
@@ -42,7 +46,7 @@ class Gather(gymnasium.Env[Any, Any]):
             self._seed, self._run = seed, 0
         self._batch = ArenaBatch(1, self._seed + self._run, ticks=TICKS)
         self._run += 1
-        self._time_s = 0.0
+        self._steps, self._xp = 0, 0.0
         return self._seen(self._batch), {}
 
     def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -51,13 +55,14 @@ class Gather(gymnasium.Env[Any, Any]):
         assert batch is not None
         axes, none = np.zeros((1, 4), np.float32), np.zeros((1, 3), np.int32)
         axes[0, :2] = WAYS[action]
-        outcome = batch.step(axes, none, none[:, 0])
-        reward, over = float(outcome.reward[0]), bool(outcome.is_last[0])
+        over = bool(batch.step(axes, none, none[:, 0]).is_last[0])
         while not over and batch.in_menu[0]:
-            outcome = batch.step(axes, none, none[:, 0])
-            reward, over = reward + float(outcome.reward[0]), bool(outcome.is_last[0])
-        self._time_s += TICKS * TICK_S
-        return self._seen(batch), reward, over, not over and self._time_s >= SECONDS, {}
+            over = bool(batch.step(axes, none, none[:, 0]).is_last[0])
+        before, self._xp = self._xp, self._xp if over else float(batch.records["xp"][0])
+        self._steps += 1
+        return self._seen(batch), self._xp - before, over, not over and self._steps >= STEPS, {}
 
     def _seen(self, batch: ArenaBatch) -> Any:
-        return np.concatenate([batch.observed.self_[0], batch.observed.rings[0]])
+        o, rows = batch.observed, list(ROWS)
+        places = o.tokens[0][rows][:, list(PLACE)]
+        return np.concatenate([o.self_[0][list(SELF)], places.ravel(), o.mask[0][rows]])
