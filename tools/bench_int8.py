@@ -3,8 +3,8 @@
     python tools/bench_int8.py [--weights agent/weights/pilot.safetensors] [--rounds 40] [--out results/int8.json]
 
 The network is four linears of 512 × 512 with SiLU at batch one: torch eager under inference_mode, the compiled step in
-fp32, and in whole numbers, in turns within each round. Beside it the pilot's whole decision in both ways, by the number
-of enemies in sight, and what would be chosen at load.
+fp32, and in whole numbers, with the processor's own instruction where it has it, in turns within each round. Beside it
+the pilot's whole decision in every way, by the number of enemies in sight, and what would be chosen at load.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ import torch
 from numba import njit
 from resultfile import publish
 
-from agent.control import encode, paths
+from agent.control import encode, paths, vnni
+from agent.control.curves import silu
+from agent.control.linears import Dense, Dense8, apply, pack
 from agent.control.motor import _decide, checked_path, pilot_tensors
 from agent.control.policies import SHIPPED
-from agent.control.reflex import Dense, Dense8, _apply, _silu
+from agent.control.reflex import build_reflex
 
 WIDTH, LAYERS, STEPS = 512, 4, 20
 
@@ -33,8 +35,8 @@ WIDTH, LAYERS, STEPS = 512, 4, 20
 def stack(layers: Any, x: Any) -> Any:
     """Linears with SiLU between."""
     for layer in layers:
-        x = _apply(layer, x)
-        _silu(x)
+        x = apply(layer, x)
+        silu(x)
     return x
 
 
@@ -64,23 +66,25 @@ def network(rounds: int) -> dict[str, Any]:
         scale = (np.abs(weight).max(1) / 127).astype(np.float32)
         plain.append(Dense(np.ascontiguousarray(weight.T), bias))
         whole.append(Dense8(np.rint(weight / scale[:, None]).astype(np.int8), scale, bias))
-    row, full, eight = x[0].numpy(), tuple(plain), tuple(whole)
+    row = x[0].numpy()
+    forms = {paths.FULL: tuple(plain), paths.WHOLE: tuple(whole)}
+    if vnni.lanes():
+        forms[paths.PACKED] = tuple(pack(layer) for layer in whole)
+    ways = {name: lambda form=form: stack(form, row) for name, form in forms.items()}  # type: ignore[misc]
     with torch.inference_mode():
-        found = in_turns(
-            {"torch eager": lambda: module(x), "numba fp32": lambda: stack(full, row),
-             "numba int8": lambda: stack(eight, row)},
-            rounds,
-        )  # fmt: skip
+        found = in_turns({"torch eager": lambda: module(x), **ways}, rounds)
         wanted = module(x)[0].numpy()
-    error = float(np.linalg.norm(stack(eight, row) - wanted) / np.linalg.norm(wanted))
-    share = {key: round(found["numba int8"][key] / found["torch eager"][key], 3) for key in ("median_us", "least_us")}
-    return {"ways": found, "int8_share_of_eager": share, "int8_error": round(error, 5)}
+    own, eager = found[paths.whole_way()], found["torch eager"]
+    error = float(np.linalg.norm(ways[paths.whole_way()]() - wanted) / np.linalg.norm(wanted))
+    share = {key: round(own[key] / eager[key], 3) for key in ("median_us", "least_us")}
+    return {"ways": found, "lanes": vnni.lanes(), "int8_share_of_eager": share, "int8_error": round(error, 5)}
 
 
 def pilot(path: Path, rounds: int) -> dict[str, Any]:
     """The pilot's decision in both ways, and the choice."""
     tensors = paths.round_int8(pilot_tensors(path))
     ways, batch = paths.ways_of(tensors), encode.Encoded.empty(1)
+    ways.setdefault(paths.WHOLE, build_reflex(tensors, packed=False))
     rng = np.random.default_rng(0)
     batch.tokens[:] = rng.normal(size=batch.tokens.shape)
     hidden = np.zeros(ways[paths.FULL].gates.b.shape[0] // 4, np.float32)

@@ -146,7 +146,9 @@ def quantize(
     scores = {}
     pilots: dict[str, Policy] = {
         "full": Motor(tensors, name=source.stem),
-        format_: Motor(small, name=f"{source.stem} {format_}", way=paths.WHOLE if format_ == "int8" else paths.FULL),
+        format_: Motor(
+            small, name=f"{source.stem} {format_}", way=paths.whole_way() if format_ == "int8" else paths.FULL
+        ),
     }
     for name, policy in pilots.items():
         report = evaluate(game, policy, clock, episodes=episodes, seed=seed)

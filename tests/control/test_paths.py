@@ -28,7 +28,7 @@ def clock(durations_s: list[float]) -> Iterator[float]:
 
 
 @pytest.mark.parametrize(
-    "fp32_s, int8_s, path", [(1.0, 0.5, paths.WHOLE), (1.0, 1.5, paths.FULL), (1.0, 0.99, paths.FULL)]
+    "fp32_s, int8_s, path", [(1.0, 0.5, paths.whole_way()), (1.0, 1.5, paths.FULL), (1.0, 0.99, paths.FULL)]
 )
 def test_whole_numbers_are_chosen_only_where_they_are_faster(fp32_s: float, int8_s: float, path: str) -> None:
     ways, readings = paths.ways_of(INT8), clock([fp32_s, int8_s] * paths.ROUNDS)
@@ -40,7 +40,7 @@ def test_whole_numbers_are_chosen_only_where_they_are_faster(fp32_s: float, int8
 @pytest.mark.slow
 def test_what_is_chosen_here_is_not_slower_than_full_precision() -> None:
     chosen = checked_path(INT8, "a test")
-    assert set(chosen.measured_us) == {paths.FULL, paths.WHOLE}
+    assert set(chosen.measured_us) == {paths.FULL, paths.whole_way()}
     assert chosen.measured_us[chosen.path] <= chosen.measured_us[paths.FULL]
     assert chosen.as_builtins()["weights"] == "int8"
 
@@ -49,7 +49,7 @@ def test_what_is_chosen_here_is_not_slower_than_full_precision() -> None:
 def test_both_ways_of_eight_bits_give_nearly_the_same_and_nearly_the_pilots_answer() -> None:
     from agent.control.motor import _canned, _decide
 
-    networks = [Motor(TENSORS).reflex, *(Motor(INT8, way=w).reflex for w in (paths.FULL, paths.WHOLE))]
+    networks = [Motor(TENSORS).reflex, *(Motor(INT8, way=w).reflex for w in (paths.FULL, paths.whole_way()))]
     _, batch = _canned()
     hidden, picture = np.full(64, 0.3, np.float32), np.full(64, 0.1, np.float32)
     for row in range(4):
