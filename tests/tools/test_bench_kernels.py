@@ -143,7 +143,7 @@ def test_a_dry_run_ends_with_compiled_plans_and_every_operation_rehearsed(tmp_pa
     out = tmp_path / "dry.json"
     command = [sys.executable, "tools/bench_kernels.py", "--dry", "--triton", version, "--arch", "90"]
     done = subprocess.run(
-        [*command, "--only", "cfc_cell m=1 int4", "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, "--only", "m=1 int4", "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(out.read_text())["triton"][version]
