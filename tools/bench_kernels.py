@@ -140,7 +140,11 @@ def survey_and_rehearse(version: str, arch: str, only: str) -> dict[str, Any]:
     except RuntimeError as error:
         raise SystemExit(f"bench_kernels: {error}") from error
     times = dict.fromkeys(("single_us", "graph_warm_us", "graph_cold_us"))
-    rows = [{"op": facts.specimen, **msgspec.to_builtins(facts), **times} for facts in survey.facts]
+    kept = ("arch", "registers", "stack", "shared", "tmem", "opcodes", "error")
+    rows = [
+        {"op": facts.specimen, "path": facts.plan.path(), **{k: getattr(facts, k) for k in kept}, **times}
+        for facts in survey.facts
+    ]
     return {"compiled": rows, "rehearsal": rehearse(version)}
 
 

@@ -147,9 +147,11 @@ def test_a_dry_run_ends_with_compiled_plans_and_every_operation_rehearsed(tmp_pa
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(out.read_text())["triton"][version]
-    assert {r["specimen"] for r in found["compiled"]} == {"cfc_cell m=1 int4"}
+    assert {(r["op"], r["arch"], r["path"]) for r in found["compiled"]} == {
+        ("cfc_cell m=1 int4", 90, "cfc_cell_kernel HMMA")
+    }
     for row in found["compiled"]:
-        assert row["opcodes"][row["plan"]["opcode"]] > 0 and row["stack"] == 0 and row["graph_cold_us"] is None
+        assert row["opcodes"]["HMMA"] > 0 and row["stack"] == 0 and row["graph_cold_us"] is None
     walked = found["rehearsal"]
     names = {r["op"] for r in walked["cases"]}
     operations = {"w4a16_linear", "nvfp4_linear_w4a16", "nvfp4_quantize", "cfc_cell", "cfc_cell int4"}
