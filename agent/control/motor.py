@@ -28,8 +28,9 @@ from agent.control.experience import (
     choice_log_prob,
     sampled_axes,
 )
+from agent.control.linears import shape_of
 from agent.control.paths import Chosen, choose, ways_of
-from agent.control.reflex import Decision, Reflex, Tensors, decide, look, shape_of, squashed
+from agent.control.reflex import Decision, Reflex, Tensors, decide, look, squashed
 from agent.core.clock import SystemClock
 from agent.core.errors import WeightsError
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
@@ -150,11 +151,10 @@ def _check_widths(r: Reflex) -> None:
 def _decide(
     reflex: Reflex, batch: encode.Encoded, row: int, picture: FloatArray, hidden: FloatArray, ticks: float
 ) -> Decision:
-    decision: Decision = decide(
+    return decide(
         reflex, batch.self_[row], batch.tokens[row], batch.mask[row], batch.rings[row], batch.cards[row], picture,
         hidden, ticks,
     )  # fmt: skip
-    return decision
 
 
 def decide_on(
