@@ -13,14 +13,11 @@ import torch
 from bench import _tmaze as maze
 from bench import f1_tmaze
 
+from agent.core.choices import ChoiceLayout, Preferences
 from agent.core.rollout import Rollout
-from agent.learning.active_inference import (
-    ActiveInferenceConfig,
-    ActiveInferenceLearner,
-    ChoiceLayout,
-    choices_of,
-)
-from agent.learning.free_energy import FreeEnergy, Preferences, free_energy
+from agent.learning.active_inference import ActiveInferenceConfig, ActiveInferenceLearner
+from agent.learning.choices import choices_of
+from agent.learning.free_energy import FreeEnergy, free_energy
 from agent.models.outcome_model import OutcomeSizes
 
 CUE_SAYS = torch.tensor([[maze.VALIDITY, 1 - maze.VALIDITY], [1 - maze.VALIDITY, maze.VALIDITY]])
@@ -173,7 +170,9 @@ def test_cards_are_judged_by_what_they_show_and_every_report_has_every_name() ->
     options = np.array([[[0, 1], [1, 0], [0, 0]], [[1, 1], [0, 1], [0, 0]]], np.float32)
     picks, _ = mind.choose(mind.model.initial(2), options, np.ones((2, 3), np.bool_), np.zeros((2, 2), np.float32))
     assert picks.tolist() == [1, 0]
-    empty = msgspec.structs.replace(rollout(0), action_masks=np.tile([True, False, True, False, False], (40, 1)))
+    empty = msgspec.structs.replace(
+        rollout(0), obs=np.zeros((40, 8), np.float32), action_masks=np.tile([True, False, True, False, False], (40, 1))
+    )
     assert mind.update(empty)["efe_choices"] == 0.0
 
 

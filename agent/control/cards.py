@@ -1,0 +1,102 @@
+"""Choosing cards by expected free energy, for the games of one policy.
+
+Beside the motor: it hears of every decision and reward, keeps a belief over an episode's cards and what came of them,
+and proposes the card of least G. Whether its proposal is taken is the arbiter's to say. Owns no weights' file.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from agent.control import encode
+from agent.control.foretell import Outcomes, Plan, build_outcomes, free_energy, step
+from agent.core.choices import EDGES, WINDOW, Preferences
+from agent.core.rollout import BoolArray
+from agent.core.types import FloatArray
+
+NAME: Final = "active_inference"
+KIND: Final = "outcome-model"
+MOST_CHOICES: Final = 256
+
+
+class Taken(msgspec.Struct, frozen=True, eq=False):
+    """A card that was taken: its features, the situation, the decision and the rewards when it was."""
+
+    option: FloatArray
+    context: FloatArray
+    at: int
+    total: float
+
+
+class Memory(msgspec.Struct):
+    """One game's episode. `settled` are cards whose outcome is known; belief is theirs, by the model of `version`."""
+
+    belief: FloatArray
+    waiting: deque[Taken]
+    settled: deque[tuple[Taken, int]]
+    version: int = -1
+    decisions: int = 0
+    total: float = 0.0
+
+
+def layout() -> dict[str, Any]:
+    """What a model of outcomes foretells, and from what, for manifests."""
+    return {**encode.describe(), "window": WINDOW, "edges": list(EDGES)}
+
+
+class CardChooser:
+    """Proposes cards. `model` None: it has none yet; `why` says why it does not choose, "" where it does."""
+
+    def __init__(self, wanted: Preferences, *, shuffle: np.random.Generator | None = None) -> None:
+        if len(wanted.liking) != len(EDGES) + 1:
+            raise ValueError(f"{len(wanted.liking)} preferences for {len(EDGES) + 1} outcomes")
+        self.wanted = wanted
+        self.model: Outcomes | None = None
+        self.version = 0
+        self.why = "there is no model of outcomes yet"
+        self._shuffle = shuffle
+
+    def prepare(self, tensors: dict[str, Any], where: str) -> Outcomes:
+        """The model of these tensors; raises WeightsError."""
+        return build_outcomes(
+            tensors, where, option=encode.CARD_FEATURES, context=encode.SELF_FEATURES, outcomes=len(EDGES) + 1
+        )
+
+    def load(self, model: Outcomes, version: int, why: str) -> None:
+        """Foretell by this model from the next choice on; `why` not "": but do not choose by it."""
+        self.model, self.version, self.why = model, version, why
+
+    def fresh(self) -> Memory:
+        """The beginning of an episode."""
+        return Memory(np.zeros(0, np.float32), deque(), deque(maxlen=MOST_CHOICES))
+
+    def begin(self, memory: Memory) -> None:
+        """A decision of the motor begins, all rewards before it are in `total`: outcomes that are due become known."""
+        memory.decisions += 1
+        while memory.waiting and memory.decisions - memory.waiting[0].at >= WINDOW:
+            self._settle(memory, memory.waiting.popleft())
+
+    def _settle(self, memory: Memory, taken: Taken) -> None:
+        outcome = int(np.searchsorted(EDGES, memory.total - taken.total, side="right"))
+        memory.settled.append((taken, outcome))
+        if self.model is not None and memory.version == self.version:
+            memory.belief = step(self.model, memory.belief, taken.option, outcome, taken.context)
+
+    def weigh(self, memory: Memory, options: FloatArray, allowed: BoolArray, context: FloatArray) -> Plan | None:
+        """G of each option; None without a model."""
+        model = self.model
+        if model is None:
+            return None
+        if memory.version != self.version:
+            memory.version, memory.belief = self.version, np.zeros(model.hidden, np.float32)
+            for taken, outcome in memory.settled:
+                memory.belief = step(model, memory.belief, taken.option, outcome, taken.context)
+        return free_energy(model, memory.belief, options, allowed, context, self.wanted, self._shuffle)
+
+    def took(self, memory: Memory, option: FloatArray, context: FloatArray) -> None:
+        """A card was taken, by whoever; its outcome is due after `WINDOW` decisions."""
+        memory.waiting.append(Taken(option.copy(), context.copy(), memory.decisions, memory.total))
