@@ -13,14 +13,19 @@ import msgspec
 import numpy as np
 
 from agent.control import encode
+from agent.control.arbiter import Arbiter
 from agent.control.foretell import Outcomes, Plan, build_outcomes, free_energy, step
+from agent.control.reward import RewardTable
 from agent.core.choices import EDGES, WINDOW, Preferences
 from agent.core.rollout import BoolArray
-from agent.core.types import FloatArray
+from agent.core.types import FloatArray, Observation
 
 NAME: Final = "active_inference"
+MOTOR: Final = "motor"
 KIND: Final = "outcome-model"
 MOST_CHOICES: Final = 256
+LEFT_TO_MOTOR: Final = 0.1
+"""Share of the cards that stay the motor's where it learns: its head goes on learning, and other cards are seen."""
 
 
 class Taken(msgspec.Struct, frozen=True, eq=False):
@@ -58,6 +63,7 @@ class CardChooser:
         self.model: Outcomes | None = None
         self.version = 0
         self.why = "there is no model of outcomes yet"
+        self.last: dict[str, Any] = {}
         self._shuffle = shuffle
 
     def prepare(self, tensors: dict[str, Any], where: str) -> Outcomes:
@@ -100,3 +106,54 @@ class CardChooser:
     def took(self, memory: Memory, option: FloatArray, context: FloatArray) -> None:
         """A card was taken, by whoever; its outcome is due after `WINDOW` decisions."""
         memory.waiting.append(Taken(option.copy(), context.copy(), memory.decisions, memory.total))
+
+    def status(self, arbiter: Arbiter) -> dict[str, Any]:
+        """Who chose the cards, why this does not where it does not, and the last choice in numbers."""
+        wanted = {k: getattr(self.wanted, k) for k in ("liking", "weight", "tau", "gain_weight", "novelty_weight")}
+        return {
+            "chooser": NAME if self.why == "" else MOTOR, "why": self.why, "version": self.version,
+            "cards_by": dict(arbiter.cards_by), "last": self.last, "preferences": wanted,
+        }  # fmt: skip
+
+
+class CardSeat:
+    """One game of a chooser: its episode, and who chose the card that is being picked."""
+
+    def __init__(self, chooser: CardChooser, arbiter: Arbiter) -> None:
+        self.chooser = chooser
+        self.owner = MOTOR
+        self.memory = chooser.fresh()
+        self._arbiter = arbiter
+        self._rewards = RewardTable()
+
+    def heard(self, observation: Observation) -> None:
+        """Take the reward that an observation brings; the first of an episode forgets the one before."""
+        reward = self._rewards.of(observation)
+        if observation.is_first:
+            self.memory, self.owner = self.chooser.fresh(), MOTOR
+        else:
+            self.memory.total += reward
+
+    def card(self, motor: int, options: FloatArray, context: FloatArray, *, leave: bool) -> int:
+        """The card to take in a menu that has just opened. leave: it is the motor's to choose."""
+        chooser, there = self.chooser, (options != 0).any(1)
+        plan = chooser.weigh(self.memory, options, there, context) if there.sum() > 1 else None
+        proposed = int(plan.energy.argmin()) if plan is not None and chooser.why == "" and not leave else None
+        verdict = self._arbiter.card(motor, proposed, NAME, there)
+        self.owner = verdict.owner
+        if there[verdict.card] and there.sum() > 1:
+            chooser.took(self.memory, options[verdict.card], context)
+        chooser.last = {"by": verdict.owner, "card": verdict.card, "motor_card": motor, **_numbers(plan)}
+        return verdict.card
+
+
+def _numbers(plan: Plan | None) -> dict[str, Any]:
+    """G and its parts of each option, None where it was not on offer."""
+    if plan is None:
+        return {}
+    there = np.isfinite(plan.energy)
+    names = ("G", "utility", "information_gain", "novelty", "risk", "ambiguity")
+    return {
+        name: [round(float(v), 4) if here else None for v, here in zip(part, there, strict=True)]
+        for name, part in zip(names, plan, strict=True)
+    }

@@ -114,13 +114,15 @@ def _steps(m: Outcomes, belief: FloatArray, seen: FloatArray) -> FloatArray:
     h = m.hidden
     reset, keep = _sigmoid(a[:, :h] + b[:, :h]), _sigmoid(a[:, h : 2 * h] + b[:, h : 2 * h])
     new: FloatArray = np.tanh(a[:, 2 * h :] + reset * b[:, 2 * h :])
-    return (1.0 - keep) * new + keep * belief
+    after: FloatArray = (1.0 - keep) * new + keep * belief
+    return after
 
 
 def step(m: Outcomes, belief: FloatArray, option: FloatArray, outcome: int, context: FloatArray) -> FloatArray:
     """The belief [H] after an option was taken and an outcome seen."""
     seen = np.concatenate([option, np.eye(m.outcomes, dtype=np.float32)[outcome], context])
-    return _steps(m, belief[None], seen[None])[0]
+    after: FloatArray = _steps(m, belief[None], seen[None])[0]
+    return after
 
 
 def _layer(w: FloatArray, b: FloatArray, belief: FloatArray, options: FloatArray, context: FloatArray) -> FloatArray:

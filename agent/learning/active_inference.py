@@ -8,6 +8,8 @@ The model learns outcomes from episodes of choices; a habit learns to imitate th
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import msgspec
 import numpy as np
 import torch
@@ -30,7 +32,7 @@ class ActiveInferenceConfig(msgspec.Struct, frozen=True):
     """How outcomes are learnt, and what is wanted of them.
 
     hold_out: every so-manyth episode is not learned from but measured on, 0: none. least_choices: of which the outcome
-    must be known before the first step.
+    must be known before the first step; least_held: of the held-out ones, before the model is offered to play.
     """
 
     preferences: Preferences
@@ -45,6 +47,7 @@ class ActiveInferenceConfig(msgspec.Struct, frozen=True):
     weight_decay: float = 0.0
     hold_out: int = 0
     least_choices: int = 0
+    least_held: int = 128
     seed: int = 0
 
 
@@ -70,6 +73,7 @@ class ActiveInferenceLearner:
         self.pool = Pool(config.episodes, config.hold_out)
         self.trial = OutcomeTrial(self.model)
         self._stream = ChoiceStream(branches, layout) if layout is not None else None
+        self._served: OutcomeModel | None = None
         self._given = 0
         self._random = np.random.default_rng(config.seed)
         self._report: dict[str, float] = {}
@@ -102,6 +106,31 @@ class ActiveInferenceLearner:
     def tried(self) -> Tried:
         """The model on the episodes that were held back."""
         return self.trial.of(list(self.pool.held.values()), list(self.pool.learned.values()))
+
+    def serve(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from the model that chooses in play; a later one is offered where it does better."""
+        take_up(self.model.state_dict(), tensors)
+        self._served = deepcopy(self.model)
+
+    def offer(self) -> tuple[Tried, dict[str, Tensor]] | None:
+        """The model with its trial, where it has become better than the one that was offered before; else None.
+
+        It must foretell held-out outcomes better than their frequencies do, and better than without being told which
+        option was taken.
+        """
+        held = list(self.pool.held.values())
+        if sum(len(e.picks) for e in held) < self.config.least_held:
+            return None
+        tried = self.tried()
+        if not tried.loss < min(tried.frequencies, tried.any_option):
+            return None
+        if self._served is not None and not tried.loss < self._loss_of(self._served, held):
+            return None
+        self._served = deepcopy(self.model)
+        return tried, {name: t.clone() for name, t in self._served.state_dict().items()}
+
+    def _loss_of(self, model: OutcomeModel, held: list[Choices]) -> float:
+        return OutcomeTrial(model).of(held, list(self.pool.learned.values())).loss
 
     def _sample(self) -> ChoiceBatch:
         episodes = list(self.pool.learned.values())

@@ -108,8 +108,10 @@ class PolicyLearner:
                 self.parts.append(dream)
                 if budget.served == "ppo+dream":
                     self.parts.append(DreamDistiller(self.ppo, dream, coefficient=budget.distill_coef))
+        self.chooser: ActiveInferenceLearner | None = None
         if budget.use_active_inference and max(self.spec.branches, default=0) > 1:
-            self.parts.append(self._chooser(budget.preferences))
+            self.chooser = self._chooser(budget.preferences)
+            self.parts.append(self.chooser)
 
     def _world(self, budget: Budget) -> WorldModelLearner:
         spec: ActionSpec = self.spec

@@ -75,7 +75,8 @@ def exploring(rng: np.random.Generator, epsilon: float) -> Pick:
     """The motor's card, or with chance `epsilon` any on offer."""
 
     def pick(s: Situation) -> int:
-        return int(rng.choice(np.flatnonzero(s.allowed))) if rng.random() < epsilon else s.motor
+        there = np.flatnonzero(s.allowed)
+        return int(there[rng.integers(len(there))]) if rng.random() < epsilon else s.motor
 
     return pick
 

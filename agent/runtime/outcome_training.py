@@ -39,6 +39,8 @@ class OutcomeTraining:
         self, episodes: list[Choices], *, most_steps: int, say: Callable[[int, Tried], None] = lambda steps, tried: None
     ) -> Tried:
         """Learn, and take the best up again; how it does on episodes that had no part in it."""
+        if len(episodes) < 10:
+            raise ValueError(f"{len(episodes)} episodes; at least 10 are needed to hold some back")
         parts = [[e for k, e in enumerate(episodes) if (k % 10 in (0, 5)) == apart] for apart in (False, True)]
         learned, stop, held = parts[0], parts[1][0::2], parts[1][1::2]
         least, waited = float("inf"), 0

@@ -1,20 +1,18 @@
 """Active inference's cards in the arena: on against off, and against the information gain exchanged between options.
 
-The shipped pilot plays; its cards are chosen at random with chance EPSILON while a model of outcomes learns from them
-(seeds from TRAIN on). Then 30 runs of other seeds are played by the same motor: off (the motor's cards), on (least G),
-without the gain, and as the control with the gains of the options exchanged at random. Preferences, weights, window
-and edges are those of `core.choices`, fixed before the seeds were played; the model is the one that does best on
-training episodes that were held back.
+The shipped pilot plays, and the shipped model of outcomes (tools/train_outcomes.py, other seeds) judges its cards.
+30 runs are played by the same motor in each arm: off (the motor's cards), on (least G), without the gain, and as the
+control with the gains of the options exchanged at random. Preferences, weights, window and edges are those of
+`core.choices`, fixed before the seeds were played. The reduced case plays the beginnings of a few runs, on alone.
 
 At the choices of the on runs, at least one in ten must not be the motor's; the paired 95 % interval of the score's
-difference must not lie below 0. The effect of the gain is the information that a choice is expected to
-give above that of the choice without the gain, in nats a choice; with exchanged gains it must vanish: its interval
-must lie below a quarter of the effect's.
+difference must not lie below 0. The effect of the gain is the information that a choice is expected to give above that
+of the choice without the gain, in nats a choice; with exchanged gains it must vanish: its interval must lie below a
+quarter of the effect's.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -23,35 +21,19 @@ import torch
 
 from agent.control.cards import CardChooser, Memory
 from agent.control.motor import pilot_tensors
-from agent.control.policies import SHIPPED
+from agent.control.policies import SHIPPED as PILOT
 from agent.control.score import statistics
-from agent.core.choices import EDGES, LIKING, WANTED, WINDOW
+from agent.core.choices import EDGES, WANTED, WINDOW
 from agent.games.arena.rules_hash import rules_hash
-from agent.runtime.arena_choices import PilotRuns, Scored, Situation, exploring, gather, score
-from agent.runtime.outcome_training import OutcomeTraining
+from agent.models.sealed import load_sealed
+from agent.runtime.arena_choices import PilotRuns, Scored, Situation, score
+from agent.runtime.outcomes import SHIPPED
 
 DEFAULT_SEEDS: Final = 30
-TRAIN, PLAYED, EPSILON = 70_000_000, 80_000_000, 0.5
-RUNS, DECISIONS = 256, 12_000
-REDUCED: Final = (48, 2_500)
+PLAYED: Final = 80_000_000
+REDUCED: Final = (12, 3000)
+"""Runs, and decisions of each."""
 ARMS: Final = ("off", "on", "no gain", "shuffled")
-
-
-def trained(reduced: bool) -> tuple[OutcomeTraining, dict[str, Any]]:
-    """The model, and what it learned from."""
-    runs, decisions = REDUCED if reduced else (RUNS, DECISIONS)
-    episodes = gather(
-        PilotRuns(runs, TRAIN, pilot_tensors(SHIPPED)), decisions, exploring(np.random.default_rng(TRAIN), EPSILON),
-        say=lambda step, ended: print(f"decision {step}: {ended} episodes", flush=True),
-    )  # fmt: skip
-    training = OutcomeTraining(seed=0)
-    tried = training.fit(episodes, most_steps=200 if reduced else 2000)
-    outcomes = np.bincount(np.concatenate([e.outcomes for e in episodes]), minlength=len(EDGES) + 1)
-    told = {
-        "episodes": len(episodes), "choices": int(outcomes.sum()), "epsilon": EPSILON, "seed": TRAIN,
-        "outcomes": (outcomes / outcomes.sum()).round(4).tolist(), "held_out": msgspec.to_builtins(tried),
-    }  # fmt: skip
-    return training, told
 
 
 def choosers(tensors: dict[str, Any], seed: int) -> dict[str, CardChooser]:
@@ -120,32 +102,31 @@ def shares(notes: list[list[Compared]]) -> dict[str, Any]:
 
 
 def run(seeds: list[int], reduced: bool) -> dict[str, Any]:
-    """Train, play every arm, compare."""
+    """Play every arm, compare."""
     torch.manual_seed(0)
-    training, told = trained(reduced)
-    by = choosers(training.tensors(), 1)
-    arms = ("on",) if reduced else ARMS
-    count = 6 if reduced else len(seeds)
+    manifest, tensors = load_sealed(SHIPPED)
+    by = choosers(tensors, 1)
+    count, most = REDUCED if reduced else (len(seeds), None)
     played: dict[str, Scored] = {}
-    for arm in arms:
-        runs = PilotRuns(count, PLAYED + seeds[0], pilot_tensors(SHIPPED))
-        most = 2000 if reduced else None
-        played[arm] = score(runs, by[arm], on=arm != "off", most=most, note=compare(by) if arm == "on" else _nothing)
-        print(f"{arm}: {np.mean([e.score_s for e in played[arm].ended] or [0.0]):.0f} s", flush=True)
-    return summarised(played, told, reduced)
+    for arm in ("on",) if reduced else ARMS:
+        runs = PilotRuns(count, PLAYED + seeds[0], pilot_tensors(PILOT))
+        note = compare(by) if arm == "on" else _nothing
+        played[arm] = score(runs, by[arm], on=arm != "off", most=most, note=note)
+        print(f"{arm}: {[round(e.score_s) for e in played[arm].ended]}", flush=True)
+    return summarised(played, manifest.notes, reduced)
 
 
 def _nothing(situation: Situation, memory: Memory) -> None:
     return None
 
 
-def summarised(played: dict[str, Scored], told: dict[str, Any], reduced: bool) -> dict[str, Any]:
+def summarised(played: dict[str, Scored], notes: dict[str, Any], reduced: bool) -> dict[str, Any]:
     """Shares, scores and checks."""
     seen = shares(played["on"].notes)
-    held = told["held_out"]
     effect, control = seen["effect_nats"], seen["effect_shuffled_nats"]
     checks = {
-        "the model foretells held-out outcomes better than their frequencies": held["loss"] < held["frequencies"],
+        "the model foretells held-out outcomes better than their frequencies": notes["efe_held_loss"]
+        < notes["efe_held_frequencies"],
         "at least a tenth of the choices differ from the motor's": seen["differs_from_motor"]["mean"] >= 0.10,
         "the gain changes choices towards information": effect["low"] > 0.0,
         "control, exchanged gains: the effect vanishes": control["high"] < 0.25 * effect["low"],
@@ -162,7 +143,7 @@ def summarised(played: dict[str, Scored], told: dict[str, Any], reduced: bool) -
             against[other] = interval([[a - b] for a, b in zip(values["on"], values[other], strict=True)])
         checks["the score is not worse"] = against["off"]["high"] >= 0.0
     return {
-        "rules": rules_hash(), "pilot": Path(SHIPPED).name, "window": WINDOW, "edges": EDGES, "liking": LIKING,
-        "preferences": msgspec.to_builtins(WANTED), "played_from_seed": PLAYED, "trained_on": told, "on_runs": seen,
-        "scores": scores, "on_minus": against, "checks": checks, "passed": all(checks.values()),
+        "rules": rules_hash(), "window": WINDOW, "edges": EDGES, "preferences": msgspec.to_builtins(WANTED),
+        "played_from_seed": PLAYED, "model": notes, "on_runs": seen, "scores": scores, "on_minus": against,
+        "checks": checks, "passed": all(checks.values()),
     }  # fmt: skip
