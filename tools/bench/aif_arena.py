@@ -146,6 +146,6 @@ def summarised(played: dict[str, Scored], notes: dict[str, Any], reduced: bool) 
         checks["the score is not worse"] = against["off"]["high"] >= 0.0
     return {
         "rules": rules_hash(), "window": WINDOW, "edges": EDGES, "preferences": msgspec.to_builtins(WANTED),
-        "played_from_seed": PLAYED_REDUCED if reduced else PLAYED, "model": notes, "on_runs": seen, "scores": scores, "on_minus": against,
-        "checks": checks, "passed": all(checks.values()),
+        "played_from_seed": PLAYED_REDUCED if reduced else PLAYED, "model": notes, "on_runs": seen, "scores": scores,
+        "on_minus": against, "checks": checks, "passed": all(checks.values()),
     }  # fmt: skip
