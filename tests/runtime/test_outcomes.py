@@ -6,13 +6,16 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load
 
 from agent.control.arbiter import Arbiter
 from agent.control.cards import CardChooser
-from agent.control.motor import Motor
+from agent.control.motor import Motor, pilot_tensors
+from agent.control.policies import SHIPPED as PILOT
 from agent.control.untrained import default_sizes, untrained_tensors
 from agent.core.choices import EDGES, LIKING, WANTED, WINDOW, ChoiceLayout
 from agent.core.clock import VirtualClock
@@ -22,6 +25,7 @@ from agent.core.settings import Settings
 from agent.core.types import Action, Observation, Packet
 from agent.games.arena.game import ArenaGame
 from agent.learning.choices import choices_of
+from agent.learning.outcome_trial import Tried
 from agent.models.heads import log_prob
 from agent.models.masked import MaskedPolicy
 from agent.models.outcome_model import OutcomeModel
@@ -29,8 +33,9 @@ from agent.models.policies import PilotPolicy
 from agent.models.sealed import load_sealed, save_sealed
 from agent.play import preferences
 from agent.runtime.act import Actor, Seat
-from agent.runtime.arena_choices import SIZES
+from agent.runtime.arena_choices import SIZES, PilotRuns, gather
 from agent.runtime.lane import Lane
+from agent.runtime.learner_child import LearnerProcess
 from agent.runtime.outcomes import LEAST_HELD, SHIPPED, OutcomeWeights, reason_not_to_choose
 from agent.runtime.sense import Feed
 from agent.runtime.weights import WeightsStore
@@ -244,3 +249,25 @@ def test_the_shipped_model_may_choose_and_one_of_another_window_is_refused(tmp_p
 
 def test_the_settings_say_what_is_wanted() -> None:
     assert preferences(Settings()) == WANTED and WANTED.liking == LIKING
+
+
+def test_the_learners_process_goes_on_from_the_model_in_play_and_offers_a_better_one_once() -> None:
+    torch.set_num_threads(1)
+    process = LearnerProcess()
+    process.handle({"do": "open", "outline": {"name": "pilot", "kind": "pilot"}, "budget": {"use_world": False}}, b"")
+    named = {"policy": "pilot"}
+    assert process.handle({"do": "outcomes", **named}, b"") == ({}, b""), "nothing is known yet"
+    process.handle({"do": "serve_outcomes", **named}, SHIPPED.read_bytes())
+    mind = process._policies["pilot"].chooser
+    assert mind is not None and all(
+        np.array_equal(t.numpy(), load_sealed(SHIPPED)[1][n]) for n, t in mind.model.state_dict().items()
+    )
+    episodes = gather(PilotRuns(12, 77_000_000, pilot_tensors(PILOT)), 2500, lambda s: s.motor)
+    mind.config = msgspec.structs.replace(mind.config, least_held=20)
+    mind.pool.put({("a", 5 * k): e for k, e in enumerate(episodes)})
+    mind.pool.put({("a", 5 * k + 1): e for k, e in enumerate(episodes)})
+    assert process.handle({"do": "outcomes", **named}, b"") == ({}, b""), "the model in play is not better than itself"
+    mind._served = OutcomeModel(SIZES)
+    mind.tried = lambda: Tried(40, 12, 0.5, 0.6, 1.6)  # type: ignore[method-assign]
+    answer, payload = process.handle({"do": "outcomes", **named}, b"")
+    assert answer["trial"]["efe_held_loss"] == 0.5 and load(payload).keys() == load_sealed(SHIPPED)[1].keys()
