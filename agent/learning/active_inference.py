@@ -1,9 +1,9 @@
 """Learning what choices lead to, and choosing by expected free energy.
 
-A choice is a step at which a branch of the action had more than one option (a card, a chest, a menu). Its outcome is
-the sum of rewards over the steps after it, as a bin between edges that the user fixes, with preferences over the bins.
-The model learns outcomes from episodes of choices; a habit learns to imitate the planner, and its distance from it is
-`efe_policy_loss`. Preferences are never trained.
+A choice is a step at which a branch of the action had more than one option (a card, a chest, a menu); see
+`core.choices`. The model learns outcomes from episodes of choices, and is measured on some that are held back; one that
+foretells those better than the model in play is offered to it (`control.cards` chooses there, without torch). A habit
+learns to imitate the planner, and its distance from it is `efe_policy_loss`. Preferences are never trained.
 """
 
 from __future__ import annotations
