@@ -22,7 +22,7 @@ from agent.core.clock import VirtualClock
 from agent.core.latency import Latency
 from agent.core.rollout import Rollout
 from agent.core.settings import Settings
-from agent.core.types import Action, Observation, Packet
+from agent.core.types import Action, Menu, Observation, Packet
 from agent.games.arena.game import ArenaGame
 from agent.learning.choices import choices_of
 from agent.learning.outcome_trial import Tried
@@ -39,6 +39,7 @@ from agent.runtime.learner_child import LearnerProcess
 from agent.runtime.outcomes import LEAST_HELD, SHIPPED, OutcomeWeights, reason_not_to_choose
 from agent.runtime.sense import Feed
 from agent.runtime.weights import WeightsStore
+from tests.link.game_side import state
 
 GOOD = {"efe_held_choices": 500.0, "efe_held_loss": 0.9, "efe_held_any_option": 1.0, "efe_held_frequencies": 1.6}
 
@@ -124,11 +125,11 @@ def recorded(ticks: int, mind: CardChooser | None) -> tuple[list[Rollout], Motor
     game.reset(5, start="run")
     first = True
     for tick in range(ticks):
-        state = game.state()
-        ended = state.run is not None and state.run.run_ended
+        shown = game.state()
+        ended = shown.run is not None and shown.run.run_ended
         elapsed_s = 0.0 if first else game.tick_s
         carry, actions = motor.step(
-            carry, [Observation(0, state, None, tick, elapsed_s, 0.0, 0.0, first, ended, ended)]
+            carry, [Observation(0, shown, None, tick, elapsed_s, 0.0, 0.0, first, ended, ended)]
         )
         assert actions[0] is not None
         first = ended
@@ -166,18 +167,19 @@ def test_a_card_that_another_chose_is_no_deed_of_the_policy_but_is_still_a_choic
     assert sum(len(e.picks) for r in rollouts for e in choices_of(r, policy.spec.branches, layout)) >= taken // 2
 
 
-def test_a_share_of_the_cards_stays_the_motors_where_it_learns() -> None:
-    mind, arbiter = chooser(), Arbiter()
-    motor = Motor(untrained_tensors(3), seed=1)
-    motor.learn(("arena",), steps=64)
-    motor.choose_by(mind, arbiter)
-    seat = motor.initial(1)[0].cards
-    assert seat is not None
-    options, rng = np.zeros((3, 64), np.float32), np.random.default_rng(0)
-    options[:, 0] = 1.0
-    for _ in range(400):
-        seat.card(0, options, np.zeros(36, np.float32), leave=rng.random() < 0.1)
-    assert 20 <= arbiter.cards_by["motor"] <= 60
+@pytest.mark.parametrize(("learns", "low", "high"), [(True, 12, 50), (False, 0, 0)])
+def test_a_share_of_the_cards_stays_the_motors_only_where_it_learns(learns: bool, low: int, high: int) -> None:
+    arbiter, motor = Arbiter(), Motor(untrained_tensors(3), seed=1)
+    if learns:
+        motor.learn(("game",), steps=64)
+    motor.choose_by(chooser(), arbiter)
+    carry = motor.initial(1)
+    for k in range(300):
+        options = ("Bow", "Axe", f"Tome{'x' * (k % 7)}")
+        shown = msgspec.structs.replace(state(k), current_menu=Menu.LEVEL_UP, level_up_options=options)
+        carry, _ = motor.step(carry, [Observation(0, shown, None, k, 0.1, 0.0, 0.0, k == 0, False, False)])
+        assert motor.owner(carry, 0) in ("motor", "active_inference")
+    assert sum(arbiter.cards_by.values()) == 300 and low <= arbiter.cards_by.get("motor", 0) <= high
 
 
 @pytest.mark.parametrize(
