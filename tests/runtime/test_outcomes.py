@@ -253,6 +253,7 @@ def test_the_settings_say_what_is_wanted() -> None:
     assert preferences(Settings()) == WANTED and WANTED.liking == LIKING
 
 
+@pytest.mark.slow
 def test_the_learners_process_goes_on_from_the_model_in_play_and_offers_a_better_one_once() -> None:
     torch.set_num_threads(1)
     process = LearnerProcess()
