@@ -108,9 +108,12 @@ class ActiveInferenceLearner:
         return self.trial.of(list(self.pool.held.values()), list(self.pool.learned.values()))
 
     def serve(self, tensors: dict[str, Tensor]) -> None:
-        """Go on from the model that chooses in play; a later one is offered where it does better."""
-        take_up(self.model.state_dict(), tensors)
-        self._served = deepcopy(self.model)
+        """The model that chooses in play: what has learned nothing yet goes on from it; a better one is offered."""
+        served = OutcomeModel(self.sizes).to(self.device)
+        take_up(served.state_dict(), tensors)
+        self._served = served
+        if not self.optimiser.state:
+            self.model.load_state_dict(served.state_dict())
 
     def offer(self) -> tuple[Tried, dict[str, Tensor]] | None:
         """The model with its trial, where it has become better than the one that was offered before; else None.
