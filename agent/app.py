@@ -15,8 +15,11 @@ import msgspec
 import structlog
 from rich.console import Console
 
+from agent.control.arbiter import Arbiter
+from agent.control.cards import CardChooser
 from agent.control.experience import ACTIONS
-from agent.control.policy import Learnable, Policy, Reloadable, Serving
+from agent.control.policy import ChoosesCards, Learnable, Policy, Reloadable, Serving
+from agent.core.choices import Preferences
 from agent.core.clock import Clock
 from agent.core.errors import AgentError
 from agent.core.latency import Latency
@@ -34,6 +37,7 @@ from agent.runtime.lane import Lane
 from agent.runtime.learn import LiveLearning
 from agent.runtime.learner_api import learner_routes
 from agent.runtime.learning import Learning
+from agent.runtime.outcomes import OutcomeWeights
 from agent.runtime.reload import Reloader
 from agent.runtime.report import session_report, write_report
 from agent.runtime.sense import Feed
@@ -69,6 +73,8 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     keep_given_weights: bool = False
     learn: bool = False
     budget: dict[str, Any] = {}
+    wanted: Preferences | None = None
+    shipped_outcomes: Path | None = None
 
 
 class _Stop(Exception):
@@ -114,6 +120,10 @@ class Session:
         self.live: LiveLearning | None = None
         if options.learn and options.weights_dir is not None:
             self._learn(options.weights_dir)
+        self.arbiter = Arbiter()
+        self.outcomes: OutcomeWeights | None = None
+        if options.wanted is not None and isinstance(policy, ChoosesCards):
+            self.outcomes = self._choose_cards(options.wanted, policy)
         self.actor = Actor(
             self.seats,
             policy,
@@ -123,22 +133,50 @@ class Session:
             budget_s=options.budget_s,
             watchers=(self.episodes, *watchers),
             judge=self.reloader,
+            arbiter=self.arbiter,
         )
-        self.status = Status(clock, self.links, self.feeds, self.actor, self.latency, self.episodes)
-        self.status.add("parts", self.supervisor.status)
-        if self.reloader is not None:
-            self.status.add("weights", self.reloader.status)
-        if self.learning is not None:
-            self.status.add("learner", self.learning.status)
-        if isinstance(policy, Serving):
-            self.status.add("served", policy.served)
-        if self.live is not None:
-            self.status.add("learning", self.live.status)
+        self.status = self._status()
         self.http_port: int | None = None
 
     def stop(self) -> None:
         """End the session soon; safe to call twice."""
         self._stop.set()
+
+    def _status(self) -> Status:
+        """The snapshot of every part that there is."""
+        status = Status(self._clock, self.links, self.feeds, self.actor, self.latency, self.episodes)
+        status.add("parts", self.supervisor.status)
+        if self.reloader is not None:
+            status.add("weights", self.reloader.status)
+        if self.learning is not None:
+            status.add("learner", self.learning.status)
+        if isinstance(self._policy, Serving):
+            status.add("served", self._policy.served)
+        if self.live is not None:
+            status.add("learning", self.live.status)
+        status.add("choices", self.outcomes.status if self.outcomes is not None else self._cards_by_motor)
+        return status
+
+    def _cards_by_motor(self) -> dict[str, Any]:
+        why = f"the policy {self._policy.name} takes no other's cards"
+        if self.options.wanted is None:
+            why = "METABONK_USE_ACTIVE_INFERENCE is off"
+        return {"chooser": "motor", "why": why}
+
+    def _choose_cards(self, wanted: Preferences, policy: ChoosesCards) -> OutcomeWeights:
+        """Let active inference choose the cards of a policy, as far as it has a model for that."""
+        chooser, options = CardChooser(wanted), self.options
+        policy.choose_by(chooser, self.arbiter)
+        store = self.reloader.store if self.reloader is not None else None
+        outcomes = OutcomeWeights(
+            chooser, self.arbiter, self._policy.name, self.inference, store=store, shipped=options.shipped_outcomes,
+            say=self._say,
+        )  # fmt: skip
+        if self.learning is not None:
+            self.learning.outcomes_in_play = outcomes.packed
+        if self.live is not None:
+            self.live.outcomes = outcomes
+        return outcomes
 
     def _learn(self, folder: Path) -> None:
         """Serve learners over HTTP, and learn from play where the policy can."""
@@ -165,6 +203,8 @@ class Session:
         """Warm up, play until stopped, and return the report's values; raises what ended the session."""
         if self.reloader is not None:
             await self.reloader.begin(keep_given=self.options.keep_given_weights)
+        if self.outcomes is not None:
+            await self.outcomes.begin()
         await self.inference.run(self._policy.warm_up)
         gc.collect()
         gc.freeze()
@@ -177,7 +217,7 @@ class Session:
                 stack.enter_context(watchdog)
             stack.callback(self.inference.close)
             stack.callback(self.imaging.close)
-            for part in (self._decoder, self.reloader, self.learning, self.live):
+            for part in (self._decoder, self.reloader, self.learning, self.live, self.outcomes):
                 if part is not None:
                     stack.callback(part.close)
             try:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+from agent.core.choices import Preferences
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, SettingsError, first_error
 from agent.core.settings import Settings, load_settings
@@ -52,6 +53,7 @@ class PlayRequest(msgspec.Struct, frozen=True, kw_only=True):
     config: Path | None = None
     keep_weights: bool = True
     learn: bool = True
+    choose: bool = True
 
 
 class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,6 +194,7 @@ def play_session(request: PlayRequest) -> int:
         from agent.app import Session, SessionOptions, new_event_loop
         from agent.control.policies import build_policy
         from agent.link.wire import Limits
+        from agent.runtime.outcomes import SHIPPED
 
         policy = build_policy(name, seed=request.seed, weights=request.weights)
         _use_card(policy)
@@ -212,6 +215,8 @@ def play_session(request: PlayRequest) -> int:
             weights_dir=weights_folder(settings) if request.keep_weights else None,
             keep_given_weights=request.weights is not None,
             learn=request.learn,
+            wanted=preferences(settings) if request.choose and settings.active_inference.use_active_inference else None,
+            shipped_outcomes=SHIPPED if spec == "arena" and request.policy == "pilot" else None,
             budget=learner_budget(settings),
             on_http=lambda bound: _announce(console, bound, wanted=request.open_page),
         )
@@ -247,6 +252,16 @@ def weights_folder(settings: Settings) -> Path:
     return Path(given) if given else default_folder()
 
 
+def preferences(settings: Settings) -> Preferences:
+    """What is wanted of choices, from the settings."""
+    chooser = settings.active_inference
+    liking = tuple(float(part) for part in chooser.liking.split(","))
+    return Preferences(
+        liking, weight=chooser.pref_weight, tau=chooser.pref_tau, gain_weight=chooser.gain_weight,
+        novelty_weight=chooser.novelty_weight,
+    )  # fmt: skip
+
+
 def learner_budget(settings: Settings) -> dict[str, Any]:
     """What a rollout may cost its learners, from the settings."""
     dreams, chooser = settings.dreams, settings.active_inference
@@ -254,10 +269,8 @@ def learner_budget(settings: Settings) -> dict[str, Any]:
         raise SettingsError(
             f"METABONK_SERVED_POLICY={dreams.served_policy} needs dreams; set METABONK_USE_DREAM_TRAINING=1"
         )
-    liking = (-2.0, -1.0, 0.0, 1.0, 2.0)
     return {
-        "use_active_inference": chooser.use_active_inference,
-        "preferences": {"liking": liking, "weight": chooser.pref_weight, "tau": chooser.pref_tau},
+        "use_active_inference": chooser.use_active_inference, "preferences": msgspec.to_builtins(preferences(settings)),
         "use_dreams": dreams.use_dream_training, "served": dreams.served_policy, "distill_coef": dreams.distill_coef,
         "dream": {
             "horizon": dreams.horizon, "starts": dreams.starts, "gamma": dreams.gamma, "lr": dreams.actor_lr,
@@ -300,8 +313,8 @@ def _print_end(console: Console, report: dict[str, Any]) -> None:
     console.print(line(report), soft_wrap=True, highlight=False, markup=False)
 
 
-def _in_real_time(request: EvaluateRequest) -> PlayRequest:
-    """The session of play that measures a policy: it keeps no weights and learns nothing."""
+def _played_through_the_socket(request: EvaluateRequest) -> PlayRequest:
+    """The policy as it is: nothing is learned, no weights are kept, and its cards are its own."""
     return PlayRequest(
         game=request.game,
         policy=request.policy,
@@ -316,6 +329,7 @@ def _in_real_time(request: EvaluateRequest) -> PlayRequest:
         http_port=0,
         keep_weights=False,
         learn=False,
+        choose=False,
     )
 
 
@@ -327,11 +341,13 @@ def evaluate_policy(request: EvaluateRequest) -> int:
     if request.report is not None:
         check_report_path(request.report)
     if request.real_time:
-        return play_session(_in_real_time(request))
+        return play_session(_played_through_the_socket(request))
     if not is_hosted(request.game):
         raise SettingsError(f"--game {request.game}: only hosted games run in lock-step; add --real-time")
     if _settings(request).link.use_research_shm:
-        raise SettingsError("METABONK_USE_RESEARCH_SHM plays research:// only; evaluate --real-time --game research://0")
+        raise SettingsError(
+            "METABONK_USE_RESEARCH_SHM plays research:// only; evaluate --real-time --game research://0"
+        )
     from agent.control.policies import build_policy
     from agent.games.hosting import build_game
     from agent.runtime.evaluate import FRAME_EVERY, evaluate, picture_ticks

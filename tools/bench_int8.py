@@ -1,30 +1,38 @@
 """Eight bits on this processor, one thread: a four-layer network of 512, and the shipped pilot's own step.
 
-    python tools/bench_int8.py [--weights agent/weights/pilot.safetensors] [--rounds 40] [--out results/int8.json]
+    python tools/bench_int8.py [--weights agent/weights/pilot.safetensors] [--rounds 200] [--turns 4] [--seconds 8]
+                               [--out results/int8.json]
 
 The network is four linears of 512 × 512 with SiLU at batch one: torch eager under inference_mode, the compiled step in
-fp32, and in whole numbers, in turns within each round. Beside it the pilot's whole decision in both ways, by the number
-of enemies in sight, and what would be chosen at load.
+fp32, and in whole numbers, with the processor's own instruction where it has it, in turns within each round. Beside it
+the pilot's whole decision in every way, by the number of enemies in sight, and what would be chosen at load. At last
+the whole agent against a game in its own process, over its socket (tools/bench_latency.py): from a packet to the action
+that answers it, with whole numbers and without, the ways in turns and in another order each turn; `--turns 0` leaves it
+out.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
+from bench_latency import case, run_policy
 from numba import njit
 from resultfile import publish
 
-from agent.control import encode, paths
-from agent.control.motor import _decide, checked_path, pilot_tensors
+from agent.control import encode, paths, vnni
+from agent.control.curves import silu
+from agent.control.linears import Dense, Dense8, apply, pack
+from agent.control.motor import Motor, _decide, checked_path, pilot_tensors
 from agent.control.policies import SHIPPED
-from agent.control.reflex import Dense, Dense8, _apply, _silu
+from agent.control.reflex import build_reflex
 
 WIDTH, LAYERS, STEPS = 512, 4, 20
 
@@ -33,8 +41,8 @@ WIDTH, LAYERS, STEPS = 512, 4, 20
 def stack(layers: Any, x: Any) -> Any:
     """Linears with SiLU between."""
     for layer in layers:
-        x = _apply(layer, x)
-        _silu(x)
+        x = apply(layer, x)
+        silu(x)
     return x
 
 
@@ -64,23 +72,25 @@ def network(rounds: int) -> dict[str, Any]:
         scale = (np.abs(weight).max(1) / 127).astype(np.float32)
         plain.append(Dense(np.ascontiguousarray(weight.T), bias))
         whole.append(Dense8(np.rint(weight / scale[:, None]).astype(np.int8), scale, bias))
-    row, full, eight = x[0].numpy(), tuple(plain), tuple(whole)
+    row = x[0].numpy()
+    forms = {paths.FULL: tuple(plain), paths.WHOLE: tuple(whole)}
+    if vnni.lanes():
+        forms[paths.PACKED] = tuple(pack(layer) for layer in whole)
+    ways = {name: lambda form=form: stack(form, row) for name, form in forms.items()}  # type: ignore[misc]
     with torch.inference_mode():
-        found = in_turns(
-            {"torch eager": lambda: module(x), "numba fp32": lambda: stack(full, row),
-             "numba int8": lambda: stack(eight, row)},
-            rounds,
-        )  # fmt: skip
+        found = in_turns({"torch eager": lambda: module(x), **ways}, rounds)
         wanted = module(x)[0].numpy()
-    error = float(np.linalg.norm(stack(eight, row) - wanted) / np.linalg.norm(wanted))
-    share = {key: round(found["numba int8"][key] / found["torch eager"][key], 3) for key in ("median_us", "least_us")}
-    return {"ways": found, "int8_share_of_eager": share, "int8_error": round(error, 5)}
+    own, eager = found[paths.whole_way()], found["torch eager"]
+    error = float(np.linalg.norm(ways[paths.whole_way()]() - wanted) / np.linalg.norm(wanted))
+    share = {key: round(own[key] / eager[key], 3) for key in ("median_us", "least_us")}
+    return {"ways": found, "lanes": vnni.lanes(), "int8_share_of_eager": share, "int8_error": round(error, 5)}
 
 
 def pilot(path: Path, rounds: int) -> dict[str, Any]:
     """The pilot's decision in both ways, and the choice."""
     tensors = paths.round_int8(pilot_tensors(path))
     ways, batch = paths.ways_of(tensors), encode.Encoded.empty(1)
+    ways.setdefault(paths.WHOLE, build_reflex(tensors, packed=False))
     rng = np.random.default_rng(0)
     batch.tokens[:] = rng.normal(size=batch.tokens.shape)
     hidden = np.zeros(ways[paths.FULL].gates.b.shape[0] // 4, np.float32)
@@ -97,15 +107,53 @@ def pilot(path: Path, rounds: int) -> dict[str, Any]:
     return {"ways": found, "chosen": checked_path(tensors, str(path)).as_builtins()}
 
 
+def run_way(way: str, weights: Path, ports: list[int], seconds: float, report: Path) -> None:
+    """The agent with the rounded pilot computed in one way."""
+    policy = Motor(paths.round_int8(pilot_tensors(weights)), name=f"pilot {way}", way=way)
+    policy.warm_up()
+    run_policy(policy, ports, seconds, report)
+
+
+def end_to_end(weights: Path, turns: int, seconds: float) -> dict[str, Any]:
+    """Frame→action of one game in both ways: every turn's p50 and p99, and their medians."""
+
+    def command(way: str, ports: Sequence[int], seconds: float, report: Path) -> list[str]:
+        return [
+            sys.executable, __file__, "--way", way, "--weights", str(weights.resolve()), "--ports", *map(str, ports),
+            "--seconds", str(seconds), "--out", str(report),
+        ]  # fmt: skip
+
+    found: dict[str, list[dict[str, Any]]] = {paths.FULL: [], paths.whole_way(): []}
+    for turn in range(turns):
+        for way in list(found)[:: 1 if turn % 2 == 0 else -1]:
+            found[way].append(case(way, 1, seconds, command=command)["seen_by_game"])
+    keys = ("p50_ms", "p99_ms")
+    return {
+        way: {f"median_{key}": round(median(t[key] for t in each), 3) for key in keys}
+        | {"turns": [{k: t[k] for k in (*keys, "packets", "answered_share")} for t in each]}
+        for way, each in found.items()
+    }
+
+
 def main() -> None:
     """Measure and publish."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--turns", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--way", help=argparse.SUPPRESS)
+    parser.add_argument("--ports", type=int, nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.way:
+        run_way(args.way, args.weights, args.ports, args.seconds, args.out)
+        return
     torch.set_num_threads(1)
-    publish("int8", {"network": network(args.rounds), "pilot": pilot(args.weights, args.rounds)}, args.out)
+    found = {"network": network(args.rounds), "pilot": pilot(args.weights, args.rounds)}
+    if args.turns:
+        found["frame_to_action"] = end_to_end(args.weights, args.turns, args.seconds)
+    publish("int8", found, args.out)
 
 
 if __name__ == "__main__":

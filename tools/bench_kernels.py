@@ -1,196 +1,159 @@
 """Kernels on this card: correctness first, then time against what torch does, in graphs, cold and warm.
 
-    python tools/bench_kernels.py [--dry] [--seconds 540] [--out results/kernels.json] [--plot results/kernels.png]
+    python tools/bench_kernels.py [--seconds 540] [--out results/kernels.json] [--plot results/kernels.png]
+    python tools/bench_kernels.py --dry [--arch 90] [--only NAME] [--out results/bench_kernels_dry.json]
 
-For each case: the opcodes of the very kernel that is timed; the error against the reference (a wrong kernel is not
-timed); a single launch; a graph of many copies, with weights warm in L2 and, by turns over three times L2, cold; the
-share of the bandwidth that this card was measured to read with; and the ratio to fp16 `F.linear` in the same kind of
-graph. The floor is an empty kernel in a graph. `--dry` needs no card and leaves the times empty.
+For each case: the opcodes of the very kernel that is timed, which must be those of its plan; the error against the
+reference (a wrong kernel is not timed); a single launch; a graph of many copies, with weights warm in L2 and, by turns
+over three times L2, cold; the share of the bandwidth that this card was measured to read with; and the ratio to torch's
+fp16 and bf16 in the same kind of graph. Then four layers in one graph. The floor is an empty kernel in a graph.
+
+`--dry` needs no card: under each version of Triton that the tests use (installed by pip into the user's cache), what
+every plan compiles to, and the same walk over small cases in Triton's interpreter, with the errors and without times.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from statistics import quantiles
 from typing import Any
 
 import msgspec
 import torch
-from resultfile import publish
+from card_timing import COPIES, Card, Stepping, timings
+from kernel_cases import LINEARS, Case, cases, dense_network, network, relative
+from kernel_facts import compiled, environment
+from resultfile import ROOT, publish
+from triton_versions import VERSIONS
 
-from kernels import int4, nvfp4, nvfp4_linear, w4a16_linear
-from kernels.codegen import describe_cubin, survey
-from kernels.jit import HAS_TRITON, triton_version
+from kernels.jit import HAS_TRITON, KernelUnavailable, triton_version
 from kernels.launch import Launch
-from kernels.library import capability
-from kernels.plan import ARCHITECTURES, plan
+from kernels.nvfp4_linear import OP_A4
 
-SIZES = (512, 1024, 2048, 4096, 8192)
-ROWS = (1, 4, 16, 64)
-COPIES, ROUNDS = 50, 30
-WORST_ERROR = 2e-3
-
-
-def spread(values_us: list[float]) -> dict[str, float]:
-    """Median, 5th and 95th percentile and count."""
-    cuts = quantiles(values_us, n=20)
-    return {"median": round(cuts[9], 3), "p5": round(cuts[0], 3), "p95": round(cuts[18], 3), "n": len(values_us)}
+SIZES, ROWS = (512, 1024, 2048, 4096, 8192), (1, 4, 16, 64)
+SMALL, FEW, REHEARSED = (128,), (1, 5), 80
+"""The interpreter has no programmatic dependent launch: plans of sm_80."""
+NETWORK_ERROR = 1e-2
 
 
-def timed_us(work: Callable[[], object], per: int) -> dict[str, float]:
-    """µs of one of `per` equal parts of `work`, by events."""
-    found = []
-    for _ in range(ROUNDS):
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        start.record()
-        work()
-        end.record()
-        end.synchronize()
-        found.append(start.elapsed_time(end) * 1e3 / per)
-    return spread(found)
+def ratio(over: Any, under: Any) -> float | None:
+    """Of two medians, None where one is missing."""
+    return None if over is None or under is None else round(over["median"] / under["median"], 3)
 
 
-def graphed(works: list[Callable[[], object]]) -> Callable[[], None]:
-    """All works in one graph."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for work in works[:3]:
-            work()
-    stream.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=stream):
-        for work in works:
-            work()
-    return graph.replay
-
-
-def timings(make: Callable[[], Callable[[], object]], weight_bytes: int, l2_bytes: int) -> dict[str, Any]:
-    """A single launch, a warm graph and a cold one of a kernel; `make` makes one with weights of its own."""
-    first = make()
-    first()
-    copies = max(2, min(COPIES, 3 * l2_bytes // weight_bytes + 1))
-    rotating = [make() for _ in range(copies)]
-    cold = [rotating[i % copies] for i in range(max(COPIES, copies))]
-    return {
-        "single_us": timed_us(first, 1),
-        "graph_warm_us": timed_us(graphed([first] * COPIES), COPIES),
-        "graph_cold_us": timed_us(graphed(cold), len(cold)),
-    }
-
-
-def read_bandwidth() -> float:
-    """GB/s at which this card reads 1 GiB."""
-    data = torch.ones(1 << 28, device="cuda")
-    data.sum()
-    best = min(timed_us(lambda: data.sum(), 1)["median"] for _ in range(3))
-    return data.numel() * 4 / best / 1e3
-
-
-def int4_case(m: int, size: int, arch: int) -> tuple[Callable[[], Launch], torch.Tensor, int]:
-    """A maker of INT4 launches with weights of their own, the reference's answer to the first, and bytes of weights."""
-    x = torch.randn(m, size, generator=torch.Generator().manual_seed(1)).half()
-    four = int4.quantise_int4(torch.randn(size, size, generator=torch.Generator().manual_seed(2)), 128, symmetric=False,
-                              dtype=torch.float16)  # fmt: skip
-    wanted = x.double() @ int4.dequantise_int4(four).t()
-    chosen, device_x = plan(w4a16_linear.OP, m, size, size, arch), x.cuda()
-
-    def make() -> Launch:
-        words, scales, zeros = (t.cuda() for t in four[:3] if isinstance(t, torch.Tensor))
-        y = torch.empty(m, size, dtype=torch.float16, device="cuda")
-        return w4a16_linear.prepare(device_x, words, scales, zeros, None, 128, "none", chosen, y)
-
-    return make, wanted, sum(t.nbytes for t in four[:3] if isinstance(t, torch.Tensor))
-
-
-def nvfp4_case(m: int, size: int, arch: int) -> tuple[Callable[[], Launch], torch.Tensor, int]:
-    """The same for NVFP4 weights under 16-bit activations."""
-    x = torch.randn(m, size, generator=torch.Generator().manual_seed(1)).half()
-    rounded = nvfp4.quantise_nvfp4(torch.randn(size, size, generator=torch.Generator().manual_seed(2)))
-    words = nvfp4_linear.to_words(rounded)
-    wanted = x.double() @ nvfp4.dequantise_nvfp4(rounded).t()
-    chosen, device_x = plan(nvfp4_linear.OP_A16, m, size, size, arch), x.cuda()
-
-    def make() -> Launch:
-        own = [t.cuda() for t in words[:3]]
-        y = torch.empty(m, size, dtype=torch.float16, device="cuda")
-        return nvfp4_linear.prepare_w4a16(device_x, *own, None, "none", chosen, y)
-
-    return make, wanted, words.words.nbytes + words.scales.nbytes
-
-
-def opcodes(launch: Launch) -> dict[str, int]:
-    """What the kernel that a launch just ran is made of."""
-    made = launch.kernel[launch.grid](**launch.arguments, **launch.constants, **launch.options())
-    return dict(describe_cubin(made.asm["cubin"])["opcodes"])
-
-
-def dense_us(m: int, size: int, l2_bytes: int) -> dict[str, Any]:
-    """fp16 `F.linear` by the same measures."""
-    x = torch.randn(m, size, device="cuda", dtype=torch.float16)
-
-    def make() -> Callable[[], object]:
-        weight = torch.randn(size, size, device="cuda", dtype=torch.float16)
-        return lambda: torch.nn.functional.linear(x, weight)
-
-    return timings(make, 2 * size * size, l2_bytes)
-
-
-def case(name: str, m: int, size: int, arch: int, card: dict[str, Any], dense: dict[str, Any]) -> dict[str, Any]:
-    """One row of the table; without times where the kernel is wrong."""
-    build = int4_case if name == "w4a16_linear" else nvfp4_case
-    make, wanted, weight_bytes = build(m, size, arch)
-    launch = make()
+def case(card: Card | Stepping, each: Case, facts: dict[str, Any], rivals: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """One row of the table; without times where the kernel is wrong, or is not the one that its plan names."""
+    launch = each.make()
     launch.run()
-    error = float((launch.arguments["y"].cpu().double() - wanted).norm() / wanted.norm())
-    row: dict[str, Any] = {"op": name, "m": m, "n": size, "k": size, "kernel": launch.kernel.__name__,
-                           "opcodes": opcodes(launch), "error": error, "weight_bytes": weight_bytes}  # fmt: skip
-    if error > WORST_ERROR:
-        return row | {"refused": f"error {error:.1e} is above {WORST_ERROR:.0e}: not timed"}
-    row |= timings(lambda: make().run, weight_bytes, card["l2_bytes"])
-    cold, warm = row["graph_cold_us"]["median"], row["graph_warm_us"]["median"]
-    roofline = weight_bytes / card["read_gb_s"] / 1e3
-    return row | {
-        "roofline_share_cold": round(roofline / cold, 3),
-        "above_floor_share_warm": round((warm - card["floor_us"]) / warm, 3),
-        "speedup_cold": round(dense["graph_cold_us"]["median"] / cold, 3),
-        "speedup_warm": round(dense["graph_warm_us"]["median"] / warm, 3),
-    }
-
-
-def on_card(seconds: float) -> dict[str, Any]:
-    """Everything that fits into the time."""
-    device = torch.device("cuda")
-    properties, arch = torch.cuda.get_device_properties(device), capability(device)
-    nothing = torch.zeros(1, device=device)
-    card = {
-        "name": properties.name, "sm_count": properties.multi_processor_count, "capability": arch,
-        "l2_bytes": properties.L2_cache_size, "cuda": torch.version.cuda, "read_gb_s": round(read_bandwidth(), 1),
-        "floor_us": timed_us(graphed([lambda: nothing.zero_()] * COPIES), COPIES)["median"],
+    error, found = each.error(launch), card.opcodes(launch)
+    row: dict[str, Any] = {
+        "op": each.op, "m": each.m, "n": each.n, "k": each.k, "path": each.chosen.path(), "opcodes": found,
+        "error": error if math.isfinite(error) else None, "moved_bytes": each.moved_bytes,
     }  # fmt: skip
-    end, rows = time.monotonic() + seconds, []
-    for size in SIZES:
-        for m in ROWS:
-            if time.monotonic() > end:
-                return {"card": card, "cases": rows, "cut_short": True}
-            dense = dense_us(m, size, card["l2_bytes"])
-            rows.append({"op": "fp16 F.linear", "m": m, "n": size, "k": size, **dense})
-            rows += [case(name, m, size, arch, card, dense) for name in ("w4a16_linear", "nvfp4_linear_w4a16")]
-    return {"card": card, "cases": rows, "cut_short": False}
+    if not error <= each.worst_error:
+        return row | {"refused": f"error {error:.1e} is above {each.worst_error:.0e}: not timed"}
+    wanted, forbidden = each.chosen.opcode, [op for op in each.chosen.forbidden if found and found.get(op)]
+    if found is not None and (forbidden or (wanted and not found.get(wanted))):
+        return row | {"refused": f"compiled to {found}, not to {wanted}: not timed"}
+    row |= timings(card, lambda: each.make().run, each.moved_bytes)
+    cold, warm, floor, read = row["graph_cold_us"], row["graph_warm_us"], facts["floor_us"], facts["read_gb_s"]
+    if cold is not None and warm is not None and floor is not None and read is not None:
+        row["roofline_share_cold"] = round(each.moved_bytes / read / 1e3 / cold["median"], 3)
+        row["above_floor_share_warm"] = round((warm["median"] - floor["median"]) / warm["median"], 3)
+    for name, make in each.rivals.items():
+        key = f"{name} {each.m} × {each.n} × {each.k}"
+        if key not in rivals:
+            rivals[key] = timings(card, make, each.rival_bytes)
+        for kind in ("cold", "warm"):
+            row[f"speedup_{kind} over {name}"] = ratio(rivals[key][f"graph_{kind}_us"], row[f"graph_{kind}_us"])
+    return row
 
 
-def dry() -> dict[str, Any]:
-    """The same table without a card: what every plan compiles to, and no times."""
-    if not HAS_TRITON:
-        raise SystemExit("bench_kernels: Triton is not installed: pip install 'metabonk-apex[kernels]'")
-    rows = []
-    for facts in survey(ARCHITECTURES):
-        times = dict.fromkeys(("single_us", "graph_warm_us", "graph_cold_us"))
-        rows.append({"op": facts.specimen, **msgspec.to_builtins(facts), **times})
-    return {"card": None, "cases": rows, "cut_short": False}
+def whole_network(card: Card | Stepping, op: str, m: int, size: int) -> dict[str, Any]:
+    """Four layers with SiLU in one graph, against the same in fp16."""
+    launches, wanted = network(op, m, size, card.arch, card.device)
+    for launch in launches:
+        launch.run()
+    error = relative(launches[-1].arguments["y"], wanted)
+    row: dict[str, Any] = {"op": op, "m": m, "size": size, "layers": len(launches)}
+    row["error"] = error if math.isfinite(error) else None
+    if not error <= NETWORK_ERROR:
+        return row | {"refused": f"error {error:.1e} is above {NETWORK_ERROR:.0e}: not timed"}
+    works = [partial(run_all, launches)] * (COPIES // len(launches))
+    rivals = [dense_network(m, size, card.device)] * len(works)
+    ours, theirs = (card.timed_us(card.graphed(each), len(each)) for each in (works, rivals))
+    return row | {"graph_us": ours, "fp16_graph_us": theirs, "speedup": ratio(theirs, ours)}
+
+
+def run_all(launches: list[Launch]) -> None:
+    """One after the other."""
+    for launch in launches:
+        launch.run()
+
+
+def walk(card: Card | Stepping, sizes: tuple[int, ...], rows: tuple[int, ...], seconds: float) -> dict[str, Any]:
+    """Everything that fits into the time, the networks first."""
+    end, facts, before = time.monotonic() + seconds, card.facts(), card.sample()
+    found: dict[str, Any] = {"card": facts, "networks": [], "cases": [], "rivals": {}, "refused": []}
+    found["cut_short"] = False
+    for size in sizes[:4]:
+        for m in rows:
+            for op in LINEARS:
+                if op != OP_A4 and time.monotonic() < end:
+                    found["networks"].append(whole_network(card, op, m, size))
+    for each in cases(sizes, rows, card.arch, card.device):
+        if time.monotonic() > end:
+            found["cut_short"] = True
+            break
+        if isinstance(each, str):
+            found["refused"].append(each)
+        else:
+            found["cases"].append(case(card, each, facts, found["rivals"]))
+    return found | {"clocks": {"before": before, "after": card.sample()}}
+
+
+def rehearse(version: str) -> dict[str, Any]:
+    """The walk over small cases in Triton's interpreter, in a process of its own under one version."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "walk.json"
+        command = [sys.executable, str(Path(__file__).resolve()), "--rehearse", "--out", str(out)]
+        more = {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            command, env=environment(version) | more, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise SystemExit(f"bench_kernels: the rehearsal under Triton {version} failed:\n{done.stderr[-3000:]}")
+        return msgspec.json.decode(out.read_bytes())  # type: ignore[no-any-return]
+
+
+def survey_and_rehearse(version: str, arch: str, only: str) -> dict[str, Any]:
+    """What one version of Triton makes of every plan, with times empty, and the rehearsal."""
+    try:
+        survey = compiled(version, arch, only)
+    except RuntimeError as error:
+        raise SystemExit(f"bench_kernels: {error}") from error
+    times = dict.fromkeys(("single_us", "graph_warm_us", "graph_cold_us"))
+    kept = ("arch", "registers", "stack", "shared", "tmem", "opcodes", "error")
+    rows = [
+        {"op": facts.specimen, "path": facts.plan.path(), **{k: getattr(facts, k) for k in kept}, **times}
+        for facts in survey.facts
+    ]
+    return {"compiled": rows, "rehearsal": rehearse(version)}
+
+
+def dry(arch: str, only: str, versions: tuple[str, ...]) -> dict[str, Any]:
+    """Both of every version, the versions side by side."""
+    start = time.monotonic()
+    with ThreadPoolExecutor(len(versions)) as pool:
+        found = list(pool.map(lambda version: survey_and_rehearse(version, arch, only), versions))
+    return {"wall_s": round(time.monotonic() - start, 1), "triton": dict(zip(versions, found, strict=True))}
 
 
 def draw(values: dict[str, Any], path: Path) -> None:
@@ -201,31 +164,51 @@ def draw(values: dict[str, Any], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 5))
-    rows = [r for r in values["cases"] if "speedup_cold" in r]
-    for key in sorted({(r["op"], r["m"]) for r in rows}):
-        mine = [r for r in rows if (r["op"], r["m"]) == key]
-        axes.plot([r["n"] for r in mine], [r["speedup_cold"] for r in mine], marker="o", label=f"{key[0]} m={key[1]}")
+    key = "speedup_cold over fp16 F.linear"
+    rows = [r for r in values["cases"] if r.get(key) is not None]
+    for op, m in sorted({(r["op"], r["m"]) for r in rows}):
+        mine = [r for r in rows if (r["op"], r["m"]) == (op, m)]
+        axes.plot([r["n"] for r in mine], [r[key] for r in mine], marker="o", label=f"{op} m={m}")
     axes.axhline(1.0, color="grey", linewidth=1)
     axes.set(xlabel="n = k", ylabel="times as fast as fp16 F.linear, cold", xscale="log", title=values["card"]["name"])
-    axes.legend()
+    if rows:
+        axes.legend()
     figure.savefig(path, dpi=120)
+    pyplot.close(figure)
 
 
 def main() -> None:
     """Measure, or survey, and publish."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dry", action="store_true")
+    parser.add_argument("--rehearse", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--arch", default="", help="with --dry: architectures, 90,100; all where it is not given")
+    parser.add_argument("--only", default="", help="with --dry: specimens whose names contain this")
+    parser.add_argument("--triton", nargs="+", choices=VERSIONS, default=VERSIONS, help="with --dry: versions")
     parser.add_argument("--seconds", type=float, default=540.0)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
-    if not args.dry and not torch.cuda.is_available():
-        parser.error("no CUDA card is here; --dry surveys the compiled code without one")
-    values = dry() if args.dry else on_card(args.seconds)
-    if args.plot is not None and not args.dry:
-        draw(values, args.plot)
     versions = {"torch": torch.__version__, "triton": triton_version()}
-    publish("kernels", {"dry": args.dry, "versions": versions, **values}, args.out)
+    if args.rehearse:
+        found = walk(Stepping(REHEARSED), SMALL, FEW, args.seconds)
+        args.out.write_bytes(msgspec.json.encode(found))
+        return
+    if args.dry:
+        found = dry(args.arch, args.only, tuple(args.triton))
+        publish("kernels", {"dry": True, "torch": versions["torch"], **found}, args.out)
+        return
+    if not torch.cuda.is_available():
+        parser.error("no CUDA card is here; --dry surveys the compiled code without one")
+    if not HAS_TRITON:
+        parser.error("Triton is not installed: pip install 'metabonk-apex[kernels]'")
+    try:
+        values = walk(Card(), SIZES, ROWS, args.seconds)
+    except KernelUnavailable as error:
+        parser.error(str(error))
+    if args.plot is not None:
+        draw(values, args.plot)
+    publish("kernels", {"dry": False, "versions": versions, **values}, args.out)
 
 
 if __name__ == "__main__":

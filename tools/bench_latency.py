@@ -17,13 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 from resultfile import ROOT, publish
 
+from agent.control.policy import Policy
 from agent.core.types import Action, Observation
 
 FOREIGN = ROOT / "tests" / "integration" / "foreign_game.py"
@@ -53,8 +54,8 @@ class ProofPolicy:
         ]
 
 
-def run_proof(kind: str, ports: Sequence[int], seconds: float, report: Path) -> None:
-    """The agent's runtime with a proof policy instead of a player."""
+def run_policy(policy: Policy, ports: Sequence[int], seconds: float, report: Path) -> None:
+    """The agent's runtime with a policy that is made here."""
     from agent.app import Session, SessionOptions, new_event_loop
     from agent.core.clock import SystemClock
     from agent.link.endpoint import Endpoint
@@ -68,7 +69,6 @@ def run_proof(kind: str, ports: Sequence[int], seconds: float, report: Path) -> 
         http_port=None,
         game="foreign",
     )
-    policy = ProofPolicy(SLEEP_S if kind == "sleeper" else 0.0)
     with asyncio.Runner(loop_factory=lambda: new_event_loop(endpoints)) as runner:
         runner.run(Session(options, policy, SystemClock()).run())
 
@@ -85,7 +85,7 @@ def picture(folder: Path) -> Path:
     return path
 
 
-def _agent_command(policy: str, ports: Sequence[int], seconds: float, report: Path) -> list[str]:
+def agent_command(policy: str, ports: Sequence[int], seconds: float, report: Path) -> list[str]:
     if policy in ("nonce", "sleeper"):
         return [
             sys.executable, __file__, "--agent", policy, "--ports", *map(str, ports), "--seconds", str(seconds),
@@ -123,8 +123,13 @@ def _ports(games: int) -> list[int]:
                 probe.close()
 
 
-def case(policy: str, games: int, seconds: float, flags: Sequence[str] = ()) -> dict[str, Any]:
-    """Run one agent against `games` foreign games; what each side reports."""
+Command = Callable[[str, Sequence[int], float, Path], list[str]]
+
+
+def case(
+    policy: str, games: int, seconds: float, flags: Sequence[str] = (), command: Command = agent_command
+) -> dict[str, Any]:
+    """Run one agent against `games` foreign games; what each side reports. `command` starts the agent."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         report = folder / "report.json"
@@ -136,8 +141,9 @@ def case(policy: str, games: int, seconds: float, flags: Sequence[str] = ()) -> 
         )  # fmt: skip
         assert foreign.stdout is not None
         foreign.stdout.readline()
-        command = _agent_command(policy, ports, seconds, report)
-        agent = psutil.Popen(command, cwd=ROOT, env=os.environ, stderr=subprocess.PIPE, text=True)
+        agent = psutil.Popen(
+            command(policy, ports, seconds, report), cwd=ROOT, env=os.environ, stderr=subprocess.PIPE, text=True
+        )
         largest = 0
         while agent.poll() is None:
             try:
@@ -195,7 +201,8 @@ def main() -> None:
     parser.add_argument("--ports", type=int, nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.agent:
-        run_proof(args.agent, args.ports, args.seconds, args.out)
+        proof = ProofPolicy(SLEEP_S if args.agent == "sleeper" else 0.0)
+        run_policy(proof, args.ports, args.seconds, args.out)
         return
     cases = [(args.policy, 1, ()), (args.policy, 8, ()), ("nonce", 1, ("--nonce",)), ("sleeper", 1, ("--nonce",))]
     results = [summary(case(policy, games, args.seconds, flags)) for policy, games, flags in cases]

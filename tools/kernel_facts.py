@@ -29,17 +29,20 @@ class Survey(msgspec.Struct):
     facts: list[Facts]
 
 
-def compiled(version: str) -> Survey:
-    """Facts under one version, from a process of its own."""
+def environment(version: str) -> dict[str, str]:
+    """Variables of a process that finds this version of Triton, which is installed first where it is missing."""
+    kept = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    return kept | {"PYTHONPATH": os.pathsep.join([str(ensure(version)), str(ROOT)])}
+
+
+def compiled(version: str, arch: str = "", only: str = "") -> Survey:
+    """Facts under one version, from a process of its own; of some architectures and specimens where they are named."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "facts.json"
-        environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
-        environment |= {
-            "PYTHONPATH": os.pathsep.join([str(ensure(version)), str(ROOT)]), "TRITON_CACHE_DIR": folder,
-            "TRITON_DEFAULT_FP_FUSION": "1",
-        }  # fmt: skip
-        command = [sys.executable, "-m", "kernels.codegen", "--out", str(out)]
-        subprocess.run(command, env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        variables = environment(version) | {"TRITON_CACHE_DIR": folder, "TRITON_DEFAULT_FP_FUSION": "1"}
+        command = [sys.executable, "-m", "kernels.codegen", "--out", str(out), "--only", only]
+        command += ["--arch", arch] if arch else []
+        subprocess.run(command, env=variables, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         return msgspec.json.decode(out.read_bytes(), type=Survey)
 
 

@@ -1,4 +1,4 @@
-"""Who owns the action of this tick: the motor, the menu rule, or nobody (neutral).
+"""Who owns the action of this tick: the motor, a chooser of cards, the menu rule, or nobody (neutral).
 
 Pure but for its counters; knows nothing of sockets.
 """
@@ -9,26 +9,56 @@ import math
 
 import msgspec
 
+from agent.core.rollout import BoolArray
 from agent.core.types import NEUTRAL, Action, GameState
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The action to send, who chose it (`motor`, `menu`, `nobody`), and why a proposal was refused, if one was."""
+    """The action to send, who chose it, and why a proposal was refused, if one was.
+
+    owner: `motor`, `menu`, `nobody`, or a chooser's name while the presses for its card are made.
+    """
 
     action: Action
     owner: str
     refused: str | None = None
 
 
+class CardVerdict(msgspec.Struct, frozen=True):
+    """The card to take, and who chose it: `motor` or a chooser's name."""
+
+    card: int
+    owner: str
+
+
 class Arbiter:
-    """Chooses between proposals, and replaces what may not be sent by a neutral action, counting why."""
+    """Chooses between proposals, and replaces what may not be sent by a neutral action, counting why.
+
+    cards_by: cards taken, by who chose them.
+    """
 
     def __init__(self) -> None:
         self.refused: dict[str, int] = {}
+        self.cards_by: dict[str, int] = {}
 
-    def choose(self, motor: Action | None, menu: Action | None, state: GameState) -> Verdict:
-        """A menu's proposal goes before the motor's; an unusable one becomes neutral and is counted."""
-        proposal, owner = (menu, "menu") if menu is not None else (motor, "motor")
+    def card(self, motor: int, proposed: int | None, chooser: str, there: BoolArray) -> CardVerdict:
+        """A chooser's card goes before the motor's, unless it is not on offer, which is counted."""
+        owner, card = "motor", motor
+        if proposed is not None and 0 <= proposed < len(there) and there[proposed]:
+            owner, card = chooser, proposed
+        elif proposed is not None:
+            self.refused["card_not_offered"] = self.refused.get("card_not_offered", 0) + 1
+        self.cards_by[owner] = self.cards_by.get(owner, 0) + 1
+        return CardVerdict(card, owner)
+
+    def choose(
+        self, motor: Action | None, menu: Action | None, state: GameState, *, motor_for: str = "motor"
+    ) -> Verdict:
+        """A menu's proposal goes before the motor's; an unusable one becomes neutral and is counted.
+
+        motor_for: whose choice the motor carries out.
+        """
+        proposal, owner = (menu, "menu") if menu is not None else (motor, motor_for)
         reason = _reason_to_refuse(proposal)
         if proposal is None or reason is not None:
             reason = reason or "no_action"

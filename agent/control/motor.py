@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.control import encode, menus
+from agent.control.arbiter import Arbiter
 from agent.control.arrays import STILL
+from agent.control.cards import LEFT_TO_MOTOR, MOTOR, CardChooser, CardSeat
 from agent.control.experience import (
     Recorder,
     Sampled,
@@ -28,8 +30,9 @@ from agent.control.experience import (
     choice_log_prob,
     sampled_axes,
 )
+from agent.control.linears import shape_of
 from agent.control.paths import Chosen, choose, ways_of
-from agent.control.reflex import Decision, Reflex, Tensors, decide, look, shape_of, squashed
+from agent.control.reflex import Decision, Reflex, Tensors, decide, look, squashed
 from agent.core.clock import SystemClock
 from agent.core.errors import WeightsError
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
@@ -150,16 +153,13 @@ def _check_widths(r: Reflex) -> None:
 def _decide(
     reflex: Reflex, batch: encode.Encoded, row: int, picture: FloatArray, hidden: FloatArray, ticks: float
 ) -> Decision:
-    decision: Decision = decide(
+    return decide(
         reflex, batch.self_[row], batch.tokens[row], batch.mask[row], batch.rings[row], batch.cards[row], picture,
         hidden, ticks,
     )  # fmt: skip
-    return decision
 
 
-def decide_on(
-    reflex: Reflex, batch: encode.Encoded, picture: FloatArray, hidden: FloatArray, ticks: float
-) -> Decision:
+def decide_on(reflex: Reflex, batch: encode.Encoded, picture: FloatArray, hidden: FloatArray, ticks: float) -> Decision:
     """One decision of a network for the first row of encoded observations."""
     return _decide(reflex, batch, 0, picture, hidden, ticks)
 
@@ -168,7 +168,7 @@ class GameCarry(msgspec.Struct):
     """What is remembered of one game; `pictured` is the frame whose embedding is kept.
 
     last: the action of play decided last; noise [4]: what its axes were sampled with; waited_s: since that decision;
-    choice: of the open menu.
+    choice: of the open menu; cards: its place at a chooser of cards, where there is one.
     """
 
     hidden: FloatArray
@@ -179,6 +179,7 @@ class GameCarry(msgspec.Struct):
     waited_s: float = 0.0
     choice: int = 0
     noise: FloatArray = _NO_AXES
+    cards: CardSeat | None = None
 
 
 class Motor:
@@ -197,6 +198,7 @@ class Motor:
         self.recorder: Recorder | None = None
         self.chosen, self.tensors, self.version = checked_path(tensors, name, way), tensors, 0
         self._network: Network | None = None
+        self._cards: tuple[CardChooser, Arbiter] | None = None
         self._explore, self._hold = explore, hold
         self._random = np.random.default_rng(seed)
         self._batch = encode.Encoded.empty(1)
@@ -214,6 +216,15 @@ class Motor:
         self._explore = True
         self.recorder = Recorder(self.name, names, self.reflex.gates.b.shape[0] // 4, steps=steps)
         return self.recorder
+
+    def choose_by(self, chooser: CardChooser, arbiter: Arbiter) -> None:
+        """From now on ask this chooser for cards, in games that begin after this."""
+        self._cards = chooser, arbiter
+
+    def owner(self, carry: list[GameCarry], game: int) -> str:
+        """Who chose what is being done: the chooser of cards while its card is picked."""
+        seat = carry[game].cards
+        return MOTOR if seat is None else seat.owner
 
     @property
     def reflex(self) -> Reflex:
@@ -244,7 +255,8 @@ class Motor:
 
     def _forgotten(self) -> GameCarry:
         units, picture = self.reflex.gates.b.shape[0] // 4, self.reflex.picture.b.shape[0]
-        return GameCarry(np.zeros(units, np.float32), np.zeros(picture, np.float32), menus.MenuCarry())
+        seat = CardSeat(*self._cards) if self._cards is not None else None
+        return GameCarry(np.zeros(units, np.float32), np.zeros(picture, np.float32), menus.MenuCarry(), cards=seat)
 
     def step(
         self, carry: list[GameCarry], observations: Sequence[Observation | None]
@@ -256,6 +268,8 @@ class Motor:
         state, first = observation.state, observation.is_first
         if self.recorder is not None:
             self.recorder.observe(observation)
+        if carry.cards is not None:
+            carry.cards.heard(observation)
         if first:
             carry.last, carry.waited_s = NEUTRAL, 0.0
             carry.hidden = np.zeros_like(carry.hidden)
@@ -268,6 +282,8 @@ class Motor:
             carry.menu, action = menus.step(carry.menu, state, carry.choice)
             return msgspec.structs.replace(action, answers=observation.sequence)
         closed, carry.menu = carry.menu.menu != "", menus.MenuCarry()
+        if carry.cards is not None:
+            carry.cards.owner = MOTOR
         due = first or closed or carry.waited_s * TICKS_PER_S >= self.reflex.ticks - 0.5
         if due:
             carry.last = action = self._play(carry, observation)
@@ -280,6 +296,8 @@ class Motor:
         before, waited_s = carry.hidden, carry.waited_s
         decision = self._thought(carry, state, waited_s)
         carry.hidden, carry.waited_s = decision.hidden, 0.0
+        if carry.cards is not None:
+            carry.cards.chooser.begin(carry.cards.memory)
         return decision, before, waited_s
 
     def _thought(self, carry: GameCarry, state: GameState, waited_s: float) -> Decision:
@@ -304,15 +322,28 @@ class Motor:
         return Action((mx, my), (lx, ly), last.fire, last.ability, last.interact)
 
     def _choose(self, carry: GameCarry, observation: Observation) -> None:
-        """The card of a menu that has just opened, 0 where there is nothing to choose."""
+        """The card of a menu that has just opened, 0 where there is nothing to choose.
+
+        For what learns, a card that another chose is a part of the game: the branch's only choice, with chance one.
+        """
         state = observation.state
         decision, before, waited_s = self._decision(carry, state)
         choosing = state.current_menu in _CARD_MENUS and len(state.level_up_options) > 0
         cards = decision.cards + self._random.gumbel(size=len(decision.cards)) if self._explore else decision.cards
         carry.choice = int(np.argmax(cards)) if choosing else 0
+        there = (self._batch.cards[0] != 0).any(1) if choosing else None
+        mine = True
+        if carry.cards is not None:
+            carry.cards.owner = MOTOR
+            if choosing:
+                leave = self._explore and self._random.random() < LEFT_TO_MOTOR
+                options, context = self._batch.cards[0], self._batch.self_[0]
+                carry.choice = carry.cards.card(carry.choice, options, context, leave=leave)
+                mine = carry.cards.owner == MOTOR
         if self.recorder is not None and self._batch.self_[0, PLAY_FLAG] == 0.0:
-            chance = choice_log_prob(decision.cards, carry.choice) if choosing else 0.0
-            there = (self._batch.cards[0] != 0).any(1) if choosing else None
+            chance = choice_log_prob(decision.cards, carry.choice) if choosing and mine else 0.0
+            if not mine:
+                there = np.arange(encode.CARDS) == carry.choice
             sampled = Sampled(_NO_AXES, (0, 0, 0, carry.choice), chance, allowed_choices(False, there))
             self.recorder.row(observation, self._batch, before, waited_s, decision, sampled, self.version)
 

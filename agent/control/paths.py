@@ -1,8 +1,9 @@
 """How a pilot's weights are computed on this processor: the fastest of the ways that they allow, found by measuring.
 
 A file of full precision has one way. One whose inner layers were rounded to eight bits by `quantize`, which tried it,
-can be computed in whole numbers, or expanded again; whole numbers are taken only where they are faster here. Weights
-of four bits are made for a card and are expanded on a processor. Owns the measure; no weights and no clock of its own.
+can be computed in whole numbers, by vpdpbusd on processors that have it, or expanded again; whole numbers are taken
+only where they are faster here. Weights of four bits are made for a card and are expanded on a processor. Owns the
+measure; no weights and no clock of its own.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
+from agent.control import vnni
 from agent.control.reflex import Reflex, Tensors, build_reflex
 
 T = TypeVar("T")
-FULL, WHOLE = "numba fp32", "numba int8"
+FULL, WHOLE, PACKED = "numba fp32", "numba int8", "numba int8 vpdpbusd"
 INNER = (
     "encoder.flat.0", "encoder.token.0", "encoder.token.2", "encoder.join.0", "memory.backbone.0", "memory.ff1",
     "memory.ff2", "memory.time_a", "memory.time_b", "trunk.0", "card.0",
@@ -70,6 +72,11 @@ def round_int8(tensors: Tensors) -> Tensors:
     return rounded
 
 
+def whole_way() -> str:
+    """The way of whole numbers on this processor."""
+    return PACKED if vnni.lanes() else WHOLE
+
+
 def ways_of(tensors: Tensors) -> dict[str, Reflex]:
     """Every way to compute these weights here, full precision first; raises KeyError or ValueError on other tensors."""
     weights = format_of(tensors)
@@ -78,7 +85,7 @@ def ways_of(tensors: Tensors) -> dict[str, Reflex]:
 
         return {FULL: build_reflex(expand(tensors))}
     if weights == "int8":
-        return {FULL: build_reflex(expand_int8(tensors)), WHOLE: build_reflex(tensors)}
+        return {FULL: build_reflex(expand_int8(tensors)), whole_way(): build_reflex(tensors)}
     return {FULL: build_reflex(tensors)}
 
 
@@ -114,4 +121,3 @@ def fastest(measured_us: dict[str, float]) -> str:
     first, *others = measured_us
     best = min(others, key=measured_us.__getitem__, default=first)
     return best if measured_us[best] < WORTH * measured_us[first] else first
-

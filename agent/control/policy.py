@@ -8,6 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.control.arbiter import Arbiter
+from agent.control.cards import CardChooser
 from agent.control.experience import Recorder
 from agent.core.types import Action, Observation
 
@@ -91,6 +93,19 @@ class Serving(Protocol):
 
     def served(self) -> dict[str, Any]:
         """Who acts and what it has learned, for `/status`."""
+        ...
+
+
+@runtime_checkable
+class ChoosesCards(Protocol):
+    """A policy that lets a chooser choose its cards; see `control.cards`."""
+
+    def choose_by(self, chooser: CardChooser, arbiter: Arbiter) -> None:
+        """From now on ask this chooser, and let the arbiter say whose card is taken."""
+        ...
+
+    def owner(self, carry: Any, game: int) -> str:
+        """Who chose what is being done in a game: `motor`, or the chooser's name while its card is picked."""
         ...
 
 

@@ -7,36 +7,23 @@ result does not depend on which others share its batch. Needs no torch. Owns no 
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
-from numba.extending import overload
+from numba import njit, types
+from numba.experimental import structref
 from numpy.typing import NDArray
 
+from agent.control import vnni
+from agent.control.curves import logistic, silu, tanh
+from agent.control.linears import FEWEST_INPUTS, Dense, Dense8, Linear, apply, expand, pack
 from agent.core.types import ByteArray, FloatArray
 
 Tensors = dict[str, NDArray[Any]]
 AXES, BUTTONS = 4, 3
 _F = np.float32
 _NEVER = _F(-1e9)
-_ROUND = _F(12582912.0)
-"""1.5·2²³: adding and taking it away again rounds to whole numbers, and the compiler does many at once."""
-
-
-class Dense(NamedTuple):
-    """y = x·w + b; w [in, out]."""
-
-    w: FloatArray
-    b: FloatArray
-
-
-class Dense8(NamedTuple):
-    """y = scale·(w·q) + b: rows of whole numbers w i8 [out, in] with a scale each; q is x in 16 bits."""
-
-    w: NDArray[np.int8]
-    scale: FloatArray
-    b: FloatArray
 
 
 class Norm(NamedTuple):
@@ -46,7 +33,7 @@ class Norm(NamedTuple):
     shift: FloatArray
 
 
-class Reflex(NamedTuple):
+class Layers(NamedTuple):
     """All parameters; the running normaliser as factor and offset; convolutions as [k, k, in, out].
 
     ticks: of the game from one decision to the next.
@@ -54,18 +41,18 @@ class Reflex(NamedTuple):
 
     factor: FloatArray
     offset: FloatArray
-    flat: Dense | Dense8
+    flat: Linear
     flat_norm: Norm
-    token_a: Dense | Dense8
-    token_b: Dense | Dense8
-    join: Dense | Dense8
+    token_a: Linear
+    token_b: Linear
+    join: Linear
     join_norm: Norm
-    backbone: Dense | Dense8
-    gates: Dense | Dense8
-    trunk: Dense | Dense8
+    backbone: Linear
+    gates: Linear
+    trunk: Linear
     trunk_norm: Norm
     heads: Dense
-    card_a: Dense | Dense8
+    card_a: Linear
     card_b: Dense
     conv_a: Dense
     conv_b: Dense
@@ -73,6 +60,40 @@ class Reflex(NamedTuple):
     picture: Dense
     picture_norm: Norm
     ticks: float
+
+
+class Reflex(Layers):
+    """The parameters, and the one thing that is passed to compiled code in place of their forty arrays."""
+
+    @cached_property
+    def held(self) -> Layers:
+        """The same arrays, as compiled code keeps them: a `Held`, for which compiled code is typed as Layers."""
+        held: Layers = _hold(Layers(*self))
+        return held
+
+
+class Held(structref.StructRefProxy):
+    """Layers in compiled code: a reference, with the same names."""
+
+
+@structref.register
+class _HeldType(types.StructRef):
+    def preprocess_fields(self, fields: Any) -> Any:
+        """Types as they are found, but for constants."""
+        return tuple((name, types.unliteral(kind)) for name, kind in fields)
+
+
+structref.define_constructor(Held, _HeldType, list(Layers._fields))
+structref.define_boxing(_HeldType, Held)
+
+
+@njit(cache=True)
+def _hold(p: Layers) -> Any:
+    return Held(  # type: ignore[no-untyped-call]
+        p.factor, p.offset, p.flat, p.flat_norm, p.token_a, p.token_b, p.join, p.join_norm, p.backbone, p.gates,
+        p.trunk, p.trunk_norm, p.heads, p.card_a, p.card_b, p.conv_a, p.conv_b, p.conv_c, p.picture, p.picture_norm,
+        p.ticks,
+    )  # fmt: skip
 
 
 class Decision(NamedTuple):
@@ -85,22 +106,29 @@ class Decision(NamedTuple):
     hidden: FloatArray
 
 
-def build_reflex(tensors: Tensors) -> Reflex:
-    """Parameters of a pilot by their names in its state, rearranged for `decide`."""
+def build_reflex(tensors: Tensors, *, packed: bool | None = None) -> Reflex:
+    """Parameters of a pilot by their names in its state, rearranged for `decide`.
+
+    packed: rows of bytes for vpdpbusd; where that is not said, on processors that have it.
+    """
+    packed = vnni.lanes() > 0 if packed is None else packed
 
     def dense(*names: str) -> Dense:
         weight = np.concatenate([tensors[f"{n}.weight"] for n in names])
         bias = np.concatenate([tensors[f"{n}.bias"] for n in names])
         return Dense(np.ascontiguousarray(weight.T, _F), np.ascontiguousarray(bias, _F))
 
-    def inner(*names: str) -> Dense | Dense8:
+    def inner(*names: str) -> Linear:
         if any(tensors[f"{n}.weight"].dtype != np.int8 for n in names):
             return dense(*names)
         parts = [np.concatenate([tensors[f"{n}.{key}"] for n in names]) for key in ("weight", "weight_scale", "bias")]
         weight, scale, bias = (np.ascontiguousarray(part) for part in parts)
         if scale.shape != bias.shape or weight.shape[0] != len(bias):
             raise ValueError(f"{names[0]}: {weight.shape} whole numbers with {scale.shape} scales")
-        return Dense8(weight, np.asarray(scale, _F), np.asarray(bias, _F))
+        layer = Dense8(weight, np.asarray(scale, _F), np.asarray(bias, _F))
+        if weight.shape[1] < FEWEST_INPUTS:
+            return expand(layer)
+        return pack(layer) if packed else layer
 
     def convolution(name: str) -> Dense:
         weight = tensors[f"{name}.weight"].transpose(2, 3, 1, 0)
@@ -127,69 +155,11 @@ def build_reflex(tensors: Tensors) -> Reflex:
     )  # fmt: skip
 
 
-def shape_of(layer: Dense | Dense8) -> tuple[int, int]:
-    """Inputs and outputs."""
-    rows, columns = layer.w.shape
-    return (columns, rows) if isinstance(layer, Dense8) else (rows, columns)
-
-
 def _by_place(layer: Dense, channels: int) -> Dense:
     """Rows from [channel, place] to [place, channel], as the convolutions here leave them."""
     places = layer.w.shape[0] // channels
     w = layer.w.reshape(channels, places, -1).transpose(1, 0, 2)
     return Dense(np.ascontiguousarray(w).reshape(layer.w.shape), layer.b)
-
-
-def _apply(layer: Dense | Dense8, x: FloatArray) -> FloatArray:
-    """The layer of x; exists in compiled code alone, where `_apply_by_kind` picks what is meant."""
-    raise TypeError("called outside compiled code")
-
-
-@overload(_apply)
-def _apply_by_kind(layer: Any, x: Any) -> Any:
-    return _product_8 if layer.instance_class is Dense8 else _product
-
-
-def _product(layer: Any, x: Any) -> Any:
-    w = layer.w
-    y = layer.b.copy()
-    for i in range(w.shape[0]):
-        xi = x[i]
-        if xi != 0:
-            for j in range(w.shape[1]):
-                y[j] += xi * w[i, j]
-    return y
-
-
-def _product_8(layer: Any, x: Any) -> Any:
-    """x is rounded to as many steps as its sums leave room for in 32 bits, at most those of 16 bits."""
-    w = layer.w
-    n = w.shape[1]
-    bits = x.view(np.int32)
-    largest = np.int32(0)
-    for i in range(n):
-        largest = max(largest, np.int32(bits[i] & np.int32(0x7FFFFFFF)))
-    most = np.array([largest]).view(np.float32)[0]
-    if most == 0:
-        return layer.b.copy()
-    steps = _F(min(32767, (2**31 - 1) // (127 * n)))
-    q = np.empty(n, np.int16)
-    for i in range(n):
-        q[i] = np.int16((x[i] * (steps / most) + _ROUND) - _ROUND)
-    y = np.empty(w.shape[0], np.float32)
-    for j in range(w.shape[0]):
-        row = w[j]
-        total = np.int32(0)
-        for i in range(n):
-            total = np.int32(total + np.int32(np.int32(row[i]) * np.int32(q[i])))
-        y[j] = _F(total) * (layer.scale[j] * (most / steps)) + layer.b[j]
-    return y
-
-
-@njit(cache=True, error_model="numpy")
-def _silu(x: FloatArray) -> None:
-    for i in range(x.shape[0]):
-        x[i] = x[i] / (_F(1.0) + np.exp(-x[i]))
 
 
 @njit(cache=True, error_model="numpy")
@@ -208,7 +178,7 @@ def _normalise(norm: Norm, x: FloatArray) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def _pool(r: Reflex, tokens: FloatArray, mask: FloatArray) -> FloatArray:
+def _pool(r: Layers, tokens: FloatArray, mask: FloatArray) -> FloatArray:
     """Highest and mean of the embeddings of the tokens that are there, [2·T]."""
     width = r.token_b.b.shape[0]
     pooled = np.zeros(2 * width, np.float32)
@@ -218,9 +188,9 @@ def _pool(r: Reflex, tokens: FloatArray, mask: FloatArray) -> FloatArray:
         if mask[k] == 0:
             continue
         count += _F(1.0)
-        hidden = _apply(r.token_a, tokens[k])
-        _silu(hidden)
-        hidden = _apply(r.token_b, hidden)
+        hidden = apply(r.token_a, tokens[k])
+        silu(hidden)
+        hidden = apply(r.token_b, hidden)
         for j in range(width):
             pooled[j] = max(pooled[j], hidden[j])
             pooled[width + j] += hidden[j]
@@ -229,7 +199,6 @@ def _pool(r: Reflex, tokens: FloatArray, mask: FloatArray) -> FloatArray:
     return pooled
 
 
-@njit(cache=True, error_model="numpy")
 def decide(
     r: Reflex,
     self_: FloatArray,
@@ -242,34 +211,56 @@ def decide(
     ticks: float,
 ) -> Decision:
     """One step of one game: self [S], tokens [N, F], mask [N], rings [R], cards [C, K], picture [P], hidden [U]."""
+    decision: Decision = _decide(r.held, self_, tokens, mask, rings, cards, picture, hidden, ticks)
+    return decision
+
+
+def look(r: Reflex, picture: ByteArray) -> FloatArray:
+    """The embedding [P] of a picture, u8 [64, 64, 3]."""
+    embedding: FloatArray = _look(r.held, picture)
+    return embedding
+
+
+@njit(cache=True, error_model="numpy")
+def _decide(
+    r: Layers,
+    self_: FloatArray,
+    tokens: FloatArray,
+    mask: FloatArray,
+    rings: FloatArray,
+    cards: FloatArray,
+    picture: FloatArray,
+    hidden: FloatArray,
+    ticks: float,
+) -> Decision:
     flat = np.concatenate((self_, rings))
     for i in range(flat.shape[0]):
         flat[i] = min(max(flat[i] * r.factor[i] + r.offset[i], _F(-8.0)), _F(8.0))
-    flat = _apply(r.flat, flat)
+    flat = apply(r.flat, flat)
     _normalise(r.flat_norm, flat)
-    _silu(flat)
-    seen = _apply(r.join, np.concatenate((flat, _pool(r, tokens, mask), picture)))
+    silu(flat)
+    seen = apply(r.join, np.concatenate((flat, _pool(r, tokens, mask), picture)))
     _normalise(r.join_norm, seen)
-    _silu(seen)
-    b = _apply(r.backbone, np.concatenate((seen, hidden)))
+    silu(seen)
+    b = apply(r.backbone, np.concatenate((seen, hidden)))
     for i in range(b.shape[0]):
-        b[i] = _F(1.7159) * np.tanh(_F(0.666) * b[i])
-    gates = _apply(r.gates, b)
+        b[i] = _F(1.7159) * tanh(_F(0.666) * b[i])
+    gates = apply(r.gates, b)
     units = hidden.shape[0]
     after = np.empty(units, np.float32)
     for i in range(units):
-        share = _F(1.0) / (_F(1.0) + np.exp(-(gates[2 * units + i] * _F(ticks) + gates[3 * units + i])))
-        after[i] = np.tanh(gates[i]) * (_F(1.0) - share) + np.tanh(gates[units + i]) * share
-    trunk = _apply(r.trunk, np.concatenate((seen, after)))
+        share = logistic(gates[2 * units + i] * _F(ticks) + gates[3 * units + i])
+        after[i] = tanh(gates[i]) * (_F(1.0) - share) + tanh(gates[units + i]) * share
+    trunk = apply(r.trunk, np.concatenate((seen, after)))
     _normalise(r.trunk_norm, trunk)
-    _silu(trunk)
-    heads = _apply(r.heads, trunk)
+    silu(trunk)
+    heads = apply(r.heads, trunk)
     logits = np.full(cards.shape[0], _NEVER)
     for k in range(cards.shape[0]):
         if np.any(cards[k] != 0):
-            card = _apply(r.card_a, np.concatenate((trunk, cards[k])))
-            _silu(card)
-            logits[k] = _apply(r.card_b, card)[0]
+            card = apply(r.card_a, np.concatenate((trunk, cards[k])))
+            silu(card)
+            logits[k] = apply(r.card_b, card)[0]
     return Decision(heads[:AXES], heads[AXES : AXES + BUTTONS], logits, heads[AXES + BUTTONS], after)
 
 
@@ -291,20 +282,19 @@ def _convolve(layer: Dense, x: FloatArray, size: int, stride: int) -> FloatArray
                         row = (a * size + b) * channels + c
                         for k in range(out):
                             cell[k] += value * w[row, k]
-            _silu(cell)
+            silu(cell)
     return y
 
 
 @njit(cache=True, error_model="numpy")
-def look(r: Reflex, picture: ByteArray) -> FloatArray:
-    """The embedding [P] of a picture, u8 [64, 64, 3]."""
+def _look(r: Layers, picture: ByteArray) -> FloatArray:
     x = picture.astype(np.float32) * _F(1.0 / 255.0) - _F(0.5)
     x = _convolve(r.conv_a, x, 8, 4)
     x = _convolve(r.conv_b, x, 4, 2)
     x = _convolve(r.conv_c, x, 3, 1)
-    y = _apply(r.picture, x.reshape(-1))
+    y = apply(r.picture, x.reshape(-1))
     _normalise(r.picture_norm, y)
-    _silu(y)
+    silu(y)
     return y
 
 

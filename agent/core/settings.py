@@ -96,10 +96,22 @@ class ActiveInferenceSettings(_Group):
     """Choosing by expected free energy; see `learning.active_inference`."""
 
     use_active_inference: bool = _setting(
-        True, "USE_ACTIVE_INFERENCE", "Learn what choices lead to, and report; play does not choose by it yet"
+        True,
+        "USE_ACTIVE_INFERENCE",
+        "Choose cards by expected free energy, once its model is good enough",
     )
+    liking: str = _setting(
+        "-4,-1,0,0.5,1,2", "EFE_LIKING", "How outcomes are liked: reward of the minute after a card, worst first",
+        pattern=r"^-?\d+(\.\d+)?(,-?\d+(\.\d+)?){5}$",
+    )  # fmt: skip
     pref_weight: float = _setting(1.0, "EFE_PREF_WEIGHT", "Weight of what is liked", ge=0.0, le=100.0)
     pref_tau: float = _setting(1.0, "EFE_PREF_TAU", "Temperature of what is liked", gt=0.0, le=100.0)
+    gain_weight: float = _setting(
+        1.0, "EFE_GAIN_WEIGHT", "Weight of what an outcome tells about later ones", ge=0.0, le=100.0
+    )
+    novelty_weight: float = _setting(
+        1.0, "EFE_NOVELTY_WEIGHT", "Weight of what the ensemble disagrees about", ge=0.0, le=100.0
+    )
 
 
 class Settings(_Group):

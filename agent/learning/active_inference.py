@@ -1,56 +1,40 @@
 """Learning what choices lead to, and choosing by expected free energy.
 
-A choice is a step at which a branch of the action had more than one option (a card, a chest, a menu). Its outcome is
-the sum of rewards over the steps after it, as a bin between edges that the user fixes, with preferences over the bins.
-The model learns outcomes from episodes of choices; a habit learns to imitate the planner, and its distance from it is
-`efe_policy_loss`. Preferences are never trained.
+A choice is a step at which a branch of the action had more than one option (a card, a chest, a menu); see
+`core.choices`. The model learns outcomes from episodes of choices, and is measured on some that are held back; one that
+foretells those better than the model in play is offered to it (`control.cards` chooses there, without torch). A habit
+learns to imitate the planner, and its distance from it is `efe_policy_loss`. Preferences are never trained.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from typing import NamedTuple
+from copy import deepcopy
 
 import msgspec
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from agent.core.choices import ChoiceLayout, Choices, Preferences
 from agent.core.errors import WeightsError
 from agent.core.rollout import BoolArray, IntArray, Rollout
 from agent.core.types import FloatArray
-from agent.learning.free_energy import FreeEnergy, Preferences, free_energy
+from agent.learning.choice_batch import ChoiceBatch, beliefs, padded
+from agent.learning.choices import ChoiceStream, Key, Pool
+from agent.learning.free_energy import FreeEnergy, free_energy
+from agent.learning.outcome_trial import OutcomeTrial, Tried
 from agent.learning.tensors import module_tensors, take_up
 from agent.models.outcome_model import OutcomeModel, OutcomeSizes
 
 
-class ChoiceLayout(msgspec.Struct, frozen=True):
-    """Where a rollout holds its choices.
-
-    branch: which branch of the action; `options` of them. option_start: where the options' features lie in obs, one
-    after the other, `option_features` each; −1: an option is its index, one-hot. context: slice of obs that describes
-    the situation. window: steps whose rewards are a choice's outcome; edges: between the bins, ascending.
-    """
-
-    branch: int
-    options: int
-    option_start: int = -1
-    option_features: int = 0
-    context: tuple[int, int] = (0, 0)
-    window: int = 64
-    edges: tuple[float, ...] = (-1.0, 0.0, 1.0, 3.0)
-
-    @property
-    def option_width(self) -> int:
-        """Features of one option."""
-        return self.option_features if self.option_start >= 0 else self.options
-
-
 class ActiveInferenceConfig(msgspec.Struct, frozen=True):
-    """How outcomes are learnt, and what is wanted of them."""
+    """How outcomes are learnt, and what is wanted of them.
+
+    hold_out: every so-manyth episode is not learned from but measured on, 0: none. least_choices: of which the outcome
+    must be known before the first step; least_held: of the held-out ones, before the model is offered to play.
+    """
 
     preferences: Preferences
     lr: float = 5e-3
@@ -61,76 +45,11 @@ class ActiveInferenceConfig(msgspec.Struct, frozen=True):
     habit_temperature: float = 0.1
     habit_batch: int = 8
     bootstrap: float = 0.8
+    weight_decay: float = 0.0
+    hold_out: int = 0
+    least_choices: int = 0
+    least_held: int = 128
     seed: int = 0
-
-
-class Choices(NamedTuple):
-    """An episode's choices in order: options f32 [T, K, A], allowed bool [T, K], picks and outcomes i64 [T], ended
-    bool [T] (the episode ended with the outcome), context f32 [T, C].
-    """
-
-    options: FloatArray
-    allowed: BoolArray
-    picks: IntArray
-    outcomes: IntArray
-    ended: BoolArray
-    context: FloatArray
-
-
-def options_at(obs: FloatArray, layout: ChoiceLayout) -> FloatArray:
-    """Features of the options at each observation, f32 [T, K, A]."""
-    if layout.option_start < 0:
-        return np.broadcast_to(np.eye(layout.options, dtype=np.float32), (len(obs), layout.options, layout.options))
-    stop = layout.option_start + layout.options * layout.option_features
-    return obs[:, layout.option_start : stop].reshape(len(obs), layout.options, layout.option_features)
-
-
-def choices_of(rollout: Rollout, branches: tuple[int, ...], layout: ChoiceLayout) -> list[Choices]:
-    """The choices of each episode's part in a rollout whose outcomes are all known."""
-    first = sum(branches[: layout.branch])
-    masks = rollout.action_masks
-    allowed = (
-        masks[:, first : first + layout.options]
-        if masks is not None
-        else np.ones((len(rollout), layout.options), np.bool_)
-    )
-    episodes, begin = [], 0
-    for end in np.flatnonzero(rollout.is_cut) + 1:
-        total = np.concatenate([[0.0], np.cumsum(rollout.rewards[begin:end], dtype=np.float64)])
-        over = bool(rollout.is_last[end - 1])
-        at = np.flatnonzero(allowed[begin:end].sum(1) > 1)
-        until = at + layout.window
-        at = at[(until <= end - begin) | over]
-        until = np.minimum(at + layout.window, end - begin)
-        if len(at):
-            rows = begin + at
-            outcome = np.searchsorted(np.array(layout.edges), total[until] - total[at], side="right")
-            ended = (until == end - begin) & bool(rollout.terminated[end - 1])
-            low, high = layout.context
-            episodes.append(
-                Choices(
-                    options_at(rollout.obs[rows], layout),
-                    allowed[rows],
-                    rollout.actions_disc[rows, layout.branch],
-                    outcome.astype(np.int64),
-                    ended,
-                    rollout.obs[rows, low:high],
-                )  # fmt: skip
-            )
-        begin = int(end)
-    return episodes
-
-
-class _Batch(NamedTuple):
-    """Episodes side by side, padded; valid bool [B, T]."""
-
-    options: Tensor
-    allowed: Tensor
-    picks: Tensor
-    outcomes: Tensor
-    ended: Tensor
-    context: Tensor
-    valid: Tensor
 
 
 class ActiveInferenceLearner:
@@ -151,58 +70,81 @@ class ActiveInferenceLearner:
         self.sizes, self.config, self.layout, self.branches = sizes, config, layout, branches
         self.device = device or torch.device("cpu")
         self.model = OutcomeModel(sizes).to(self.device)
-        self.optimiser = torch.optim.Adam(self.model.parameters(), config.lr)
-        self.episodes: deque[Choices] = deque(maxlen=config.episodes)
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), config.lr, weight_decay=config.weight_decay)
+        self.pool = Pool(config.episodes, config.hold_out)
+        self.trial = OutcomeTrial(self.model)
+        self._stream = ChoiceStream(branches, layout) if layout is not None else None
+        self._served: OutcomeModel | None = None
+        self._given = 0
         self._random = np.random.default_rng(config.seed)
         self._report: dict[str, float] = {}
 
     def update(self, rollout: Rollout) -> dict[str, float]:
         """Take the choices out of a rollout and learn; before the first choice there is nothing to report but that."""
-        if self.layout is None:
+        if self._stream is None:
             raise ValueError("a learner without a ChoiceLayout cannot find the choices of a rollout")
-        found = choices_of(rollout, self.branches, self.layout)
-        return self.learn(found) | {"efe_choices": float(sum(len(e.picks) for e in found))}
+        before = self._stream.choices_total
+        report = self._learn(self._stream.add(rollout))
+        return report | {"efe_choices": float(self._stream.choices_total - before)}
 
     def learn(self, episodes: list[Choices]) -> dict[str, float]:
-        """Keep episodes of choices, make the configured number of steps, and report their means."""
-        self.episodes.extend(episodes)
-        steps = self.config.steps_per_update if self.episodes else 0
-        parts = [self.train_step() for _ in range(steps)]
+        """Keep whole episodes of choices, make the configured number of steps, and report their means."""
+        keys: list[Key] = [("", self._given + k) for k in range(len(episodes))]
+        self._given += len(episodes)
+        return self._learn(dict(zip(keys, episodes, strict=True)))
+
+    def _learn(self, episodes: dict[Key, Choices]) -> dict[str, float]:
+        self.pool.put(episodes)
+        learned = self.pool.learned
+        enough = bool(learned) and sum(len(e.picks) for e in learned.values()) >= self.config.least_choices
+        parts = [self.train_step() for _ in range(self.config.steps_per_update if enough else 0)]
         for key in parts[0] if parts else ():
             self._report[key] = float(torch.stack([p[key] for p in parts]).mean())
-        return self._report | {"efe_steps": float(len(parts)), "efe_episodes": float(len(self.episodes))}
+        if self.pool.held:
+            self._report |= self.tried().as_report()
+        return self._report | {"efe_steps": float(len(parts)), "efe_episodes": float(len(learned))}
 
-    def _sample(self) -> _Batch:
-        picked = [self.episodes[i] for i in self._random.integers(0, len(self.episodes), self.config.batch)]
-        length = min(self.config.longest, max(len(e.picks) for e in picked))
-        columns: list[Tensor] = []
-        for field in range(len(Choices._fields)):
-            parts = [np.asarray(e[field])[:length] for e in picked]
-            padded = np.zeros((len(parts), length, *parts[0].shape[1:]), parts[0].dtype)
-            for row, part in zip(padded, parts, strict=True):
-                row[: len(part)] = part
-            columns.append(torch.from_numpy(padded).to(self.device))
-        lengths = torch.tensor([min(length, len(e.picks)) for e in picked], device=self.device)
-        options, allowed, picks, outcomes, ended, context = columns
-        valid = torch.arange(length, device=self.device) < lengths.unsqueeze(1)
-        return _Batch(options, allowed, picks, outcomes, ended, context, valid)
+    def tried(self) -> Tried:
+        """The model on the episodes that were held back."""
+        return self.trial.of(list(self.pool.held.values()), list(self.pool.learned.values()))
 
-    def beliefs(self, batch: _Batch) -> tuple[Float[Tensor, "B T H"], Float[Tensor, "B T A"]]:
-        """The belief before each choice, and the option that was taken."""
-        taken = batch.options.gather(
-            2, batch.picks[:, :, None, None].expand(-1, -1, 1, batch.options.shape[-1])
-        ).squeeze(2)
-        outcome = F.one_hot(batch.outcomes, self.sizes.outcomes).float()
-        belief, beliefs = self.model.initial(len(taken)), []
-        for t in range(taken.shape[1]):
-            beliefs.append(belief)
-            belief = self.model.step(belief, taken[:, t], outcome[:, t], batch.context[:, t])
-        return torch.stack(beliefs, 1), taken
+    def serve(self, tensors: dict[str, Tensor]) -> None:
+        """The model that chooses in play: what has learned nothing yet goes on from it; a better one is offered."""
+        served = OutcomeModel(self.sizes).to(self.device)
+        take_up(served.state_dict(), tensors)
+        self._served = served
+        if not self.optimiser.state:
+            self.model.load_state_dict(served.state_dict())
+
+    def offer(self) -> tuple[Tried, dict[str, Tensor]] | None:
+        """The model with its trial, where it has become better than the one that was offered before; else None.
+
+        It must foretell held-out outcomes better than their frequencies do, and better than without being told which
+        option was taken.
+        """
+        held = list(self.pool.held.values())
+        if sum(len(e.picks) for e in held) < self.config.least_held:
+            return None
+        tried = self.tried()
+        if not tried.loss < min(tried.frequencies, tried.any_option):
+            return None
+        if self._served is not None and not tried.loss < self._loss_of(self._served, held):
+            return None
+        self._served = deepcopy(self.model)
+        return tried, {name: t.clone() for name, t in self._served.state_dict().items()}
+
+    def _loss_of(self, model: OutcomeModel, held: list[Choices]) -> float:
+        return OutcomeTrial(model).of(held, list(self.pool.learned.values())).loss
+
+    def _sample(self) -> ChoiceBatch:
+        episodes = list(self.pool.learned.values())
+        picked = [episodes[i] for i in self._random.integers(0, len(episodes), self.config.batch)]
+        return padded(picked, self.config.longest, self.device)
 
     def train_step(self) -> dict[str, Tensor]:
         """One step on outcomes, ends and habit."""
         batch, config = self._sample(), self.config
-        belief, taken = self.beliefs(batch)
+        belief, taken = beliefs(self.model, batch)
         valid = batch.valid.flatten()
         flat = belief.flatten(0, 1)[valid]
         context = batch.context.flatten(0, 1)[valid]

@@ -17,29 +17,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import msgspec
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from agent.core.choices import Preferences
 from agent.models.outcome_model import OutcomeModel
-
-
-class Preferences(msgspec.Struct, frozen=True):
-    """What is liked: one number for each outcome. tau scales them all; weights as in the module's docstring.
-
-    closed_loop: the second choice may depend on the outcome of the first. entropy_weight seeks surprise itself, as a
-    control that a noisy outcome misleads.
-    """
-
-    liking: tuple[float, ...]
-    weight: float = 1.0
-    tau: float = 1.0
-    gain_weight: float = 0.3
-    novelty_weight: float = 0.1
-    entropy_weight: float = 0.0
-    closed_loop: bool = False
 
 
 class FreeEnergy(NamedTuple):

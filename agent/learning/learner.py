@@ -23,13 +23,13 @@ import msgspec
 import numpy as np
 import torch
 
+from agent.core.choices import EDGES, WANTED, WINDOW, ChoiceLayout, Preferences
 from agent.core.errors import WeightsError
 from agent.core.rollout import ActionSpec
-from agent.learning.active_inference import ActiveInferenceConfig, ActiveInferenceLearner, ChoiceLayout
+from agent.learning.active_inference import ActiveInferenceConfig, ActiveInferenceLearner
 from agent.learning.contract import Learner
 from agent.learning.dream import DreamConfig, DreamLearner
 from agent.learning.dream_distill import DreamDistiller
-from agent.learning.free_energy import Preferences
 from agent.learning.ppo import PPOConfig
 from agent.learning.rollout_ppo import ServedPPO
 from agent.learning.tensors import module_tensors, take_up
@@ -47,11 +47,9 @@ WORLD_STEPS: Final = 4
 DREAMER_STEPS: Final = 16
 REPLAY_ROWS: Final = 100_000
 REPLAY_BYTES: Final = 256 << 20
-
-
-CHOICE_EDGES: Final = (-1.0, 0.0, 1.0, 3.0)
-LIKING: Final = (-2.0, -1.0, 0.0, 1.0, 2.0)
+FLAT_EDGES: Final = (-3.0, -1.0, 0.0, 1.0, 3.0)
 CONTEXT_FEATURES: Final = 64
+LEAST_CHOICES: Final = 128
 PILOT_PPO: Final = PPOConfig(
     lr=3e-5, gamma=0.998, epochs=2, length=32, clip=0.15, clip_value=False, value_weight=0.25, entropy_weight=5e-4,
     target_kl=0.02,
@@ -73,7 +71,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     served: str = "ppo"
     distill_coef: float = 0.1
     use_active_inference: bool = True
-    preferences: Preferences = Preferences(LIKING)
+    preferences: Preferences = WANTED
     dream: DreamConfig = DreamConfig(horizon=15, starts=256, lr=2e-4, warm_up=100, units=128, layers=2)
 
 
@@ -129,8 +127,10 @@ class PolicyLearner:
                 self._dreams(budget, budget.world_steps)
             if budget.served == "ppo+dream" and self.dream is not None:
                 self.parts.append(DreamDistiller(self.ppo, self.dream, coefficient=budget.distill_coef))
+        self.chooser: ActiveInferenceLearner | None = None
         if budget.use_active_inference and max(self.spec.branches, default=0) > 1:
-            self.parts.append(self._chooser(budget.preferences))
+            self.chooser = self._chooser(budget.preferences)
+            self.parts.append(self.chooser)
 
     def _dreams(self, budget: Budget, steps: int) -> None:
         """World model, and dreams where they are wanted."""
@@ -152,17 +152,20 @@ class PolicyLearner:
         if sizes is not None:
             start = self.features - sizes.cards * sizes.card_features
             layout = ChoiceLayout(
-                len(branches) - 1, sizes.cards, start, sizes.card_features, (0, sizes.encoder.self_features),
-                edges=CHOICE_EDGES,
+                len(branches) - 1, sizes.cards, start, sizes.card_features, (0, sizes.encoder.self_features), WINDOW,
+                EDGES,
             )  # fmt: skip
         else:
             branch = max(range(len(branches)), key=lambda b: branches[b])
             layout = ChoiceLayout(
-                branch, branches[branch], context=(0, min(self.features, CONTEXT_FEATURES)), edges=CHOICE_EDGES
+                branch, branches[branch], context=(0, min(self.features, CONTEXT_FEATURES)), edges=FLAT_EDGES
             )
         low, high = layout.context
-        outcomes = OutcomeSizes(layout.option_width, len(LIKING), high - low)
-        config = ActiveInferenceConfig(preferences, batch=64, episodes=1000, seed=self.outline.seed)
+        outcomes = OutcomeSizes(layout.option_width, len(layout.edges) + 1, high - low)
+        config = ActiveInferenceConfig(
+            preferences, lr=1e-3, batch=64, longest=64, episodes=1000, weight_decay=0.05, hold_out=5,
+            least_choices=LEAST_CHOICES if sizes is not None else 0, seed=self.outline.seed,
+        )  # fmt: skip
         return ActiveInferenceLearner(outcomes, config, layout, branches)
 
     def weights(self) -> dict[str, np.ndarray[Any, Any]]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from agent.control.arbiter import Arbiter, Verdict
-from agent.control.policy import Policy, Reloadable
+from agent.control.policy import ChoosesCards, Policy, Reloadable
 from agent.core.clock import Clock
 from agent.core.latency import Latency, Walk
 from agent.core.types import NEUTRAL, Action, Observation
@@ -83,6 +83,7 @@ class Actor:
         budget_s: float,
         watchers: Sequence[Watcher] = (),
         judge: Judge | None = None,
+        arbiter: Arbiter | None = None,
     ) -> None:
         self.seats = list(seats)
         self.policy = policy
@@ -95,7 +96,8 @@ class Actor:
         self._watchers = list(watchers)
         self._judge = judge
         self._reloadable = policy if isinstance(policy, Reloadable) else None
-        self._arbiter = Arbiter()
+        self._arbiter = arbiter if arbiter is not None else Arbiter()
+        self._choosing = policy if isinstance(policy, ChoosesCards) else None
         self._ready = asyncio.Event()
         self._carry = policy.initial(len(self.seats))
         for seat in self.seats:
@@ -181,7 +183,8 @@ class Actor:
             if self._judge is not None:
                 self._judge.stepped(step.version, observation, Verdict(NEUTRAL, "nobody"), True)
             return
-        verdict = self._arbiter.choose(proposed, None, observation.state)
+        owner = self._choosing.owner(step.carry, observation.game) if self._choosing is not None else "motor"
+        verdict = self._arbiter.choose(proposed, None, observation.state, motor_for=owner)
         if verdict.refused is not None:
             ledger.rejected += 1
             self.policy_faults += 1

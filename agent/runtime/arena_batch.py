@@ -48,13 +48,14 @@ class Outcome(msgspec.Struct, frozen=True, eq=False):
     """What one decision of each run led to, [N]; `ended` are the runs that finished with it.
 
     is_last: the run is over, by death or win where is_terminal, else cut at the score's cap. A run that is over has
-    begun anew.
+    begun anew. seconds: of play that the decision took.
     """
 
     reward: FloatArray
     is_last: NDArray[np.bool_]
     is_terminal: NDArray[np.bool_]
     ended: list[EndedRun]
+    seconds: FloatArray
 
 
 def run_seed(seed: int, run: int) -> int:
@@ -159,7 +160,7 @@ class ArenaBatch:
         reward += np.where(phase == layout.DEAD, DEATH, np.where(phase == layout.WON, WIN, 0.0))
         ended = [self._ended(int(row)) for row in np.flatnonzero(last)]
         self._counters = now
-        return Outcome(reward.astype(np.float32), last, terminal, ended)
+        return Outcome(reward.astype(np.float32), last, terminal, ended, change[:, 3].astype(np.float32))
 
     def _counted(self) -> NDArray[np.float64]:
         r = self.records

@@ -19,6 +19,7 @@ from agent.core.errors import ChildGone, RequestError, WeightsError
 from agent.core.rollout import Rollout
 from agent.runtime.lane import Lane
 from agent.runtime.learning import LEARNER, MOST_VERSIONS_OLD, Known, Learning
+from agent.runtime.outcomes import OutcomeWeights
 from agent.runtime.reload import Reloader
 
 MOST_WAITING: Final = 8
@@ -32,6 +33,7 @@ class LiveLearning:
         self, recorder: Recorder, learning: Learning, reloader: Reloader, outline: dict[str, Any], clock: Clock
     ) -> None:
         self.learned = self.stale = self.overflowed = 0
+        self.outcomes: OutcomeWeights | None = None
         self._recorder = recorder
         self._learning = learning
         self._reloader = reloader
@@ -98,6 +100,13 @@ class LiveLearning:
             self._mine = 0
         known.version = policy.version
         self.learned += 1
+        if self.outcomes is not None:
+            await self._learn_outcomes(known, self.outcomes)
+
+    async def _learn_outcomes(self, known: Known, outcomes: OutcomeWeights) -> None:
+        trial, payload = await self._learning.better_outcomes(known)
+        if payload:
+            await outcomes.offer(await self._lane.run(lambda: load_tensors(payload)), dict(trial))
 
     def status(self) -> dict[str, Any]:
         """Rollouts learned from, dropped for their age, and dropped because the learner was behind."""

@@ -1,8 +1,9 @@
 """The learner's process: one thread of low priority that takes calls in order; run by `runtime.learning`.
 
 Calls: `open` a policy (with weights, or fresh), `learn` from a rollout, `clone` a demonstration, `load` other weights,
-`save` all states. A part that fails is parked by name with its reason; the others go on, and the answer says so.
-What a policy's learners hold is saved every `SAVE_EVERY` rollouts, after the answer, and on `save`.
+`save` all states, `serve_outcomes` names the model that chooses cards in play, `outcomes` asks for a better one.
+A part that fails is parked by name with its reason; the others go on, and the answer says so. What a policy's learners
+hold is saved every `SAVE_EVERY` rollouts, after the answer, and on `save`.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class LearnerProcess:
         """Answer one call."""
         calls = {
             "open": self._open, "learn": self._learn, "clone": self._clone, "load": self._load, "save": self._save,
+            "outcomes": self._outcomes, "serve_outcomes": self._serve_outcomes,
         }  # fmt: skip
         return calls[head["do"]](head, payload)
 
@@ -155,6 +157,25 @@ class LearnerProcess:
             self._rollouts[name] += 1
         answer = {"losses": losses, "parked": parked, "seconds": seconds, "steps": len(rollout)}
         return answer, save(learner.weights())
+
+    def _serve_outcomes(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        from safetensors.torch import load
+
+        chooser = self._policy(head).chooser
+        if chooser is not None:
+            chooser.serve(load(payload))
+        return {}, b""
+
+    def _outcomes(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        """A model of outcomes that has become better than the one in play, with its trial; none: an empty answer."""
+        from safetensors.torch import save
+
+        chooser = self._policy(head).chooser
+        offered = chooser.offer() if chooser is not None and chooser.name not in self._parked[head["policy"]] else None
+        if offered is None:
+            return {}, b""
+        tried, tensors = offered
+        return {"trial": tried.as_report()}, save(tensors)
 
     def _clone(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
         """Imitate a demonstration: some epochs of maximum likelihood."""

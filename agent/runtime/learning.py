@@ -73,6 +73,8 @@ class Learning:
         self.child = Child(PART, "agent.runtime.learner_child")
         self._clock = clock
         self._supervisor = supervisor
+        self.outcomes_in_play: Callable[[], bytes] = bytes
+        """The model that chooses cards for the policy that plays here, as safetensors; empty: none does."""
         self._budget = budget
         self._say = say
         self._lane = Lane("learner weights")
@@ -207,6 +209,11 @@ class Learning:
         policy.parked = answer["parked"]
         return answer, weights
 
+    async def better_outcomes(self, policy: Known) -> tuple[dict[str, float], bytes]:
+        """A model of outcomes better than the one in play, with its trial; empty bytes where there is none."""
+        answer, tensors = await self._call({"do": "outcomes", "policy": policy.name}, b"")
+        return dict(answer.get("trial", {})), tensors
+
     async def take_back(self, policy: Known, tensors: Tensors) -> None:
         """Go on from these weights instead of what was learned last."""
         if policy.opened_in == self.child.starts and self.child.is_up:
@@ -246,6 +253,9 @@ class Learning:
             answer, weights = await self._call(head, payload)
             policy.opened_in, policy.begun = self.child.starts, answer["begun"]
             log.info("learner_opened", policy=policy.name, begun=policy.begun)
+            outcomes = self.outcomes_in_play() if policy.plays_here else b""
+            if outcomes:
+                await self._call({"do": "serve_outcomes", "policy": policy.name}, outcomes)
             if current is None:
                 await self._publish(policy, load_tensors(weights), "a first push")
 

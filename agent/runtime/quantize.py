@@ -139,6 +139,10 @@ def quantize(
     """Round, try, and write; raises WeightsError with the figures where the gate refuses."""
     if episodes < LEAST_EPISODES:
         raise SettingsError(f"--episodes {episodes}: the gate needs at least {LEAST_EPISODES}")
+    if not out.parent.is_dir():
+        raise SettingsError(f"--out {out}: there is no folder {out.parent}")
+    if out.resolve() == source.resolve():
+        raise SettingsError(f"--out {out}: is the file of full precision, which would be lost; give another name")
     manifest, tensors = read_manifest(source), pilot_tensors(source)
     if paths.format_of(tensors) != "fp32":
         raise WeightsError(f"{source}: is {paths.format_of(tensors)} already; give weights of full precision")
@@ -146,7 +150,9 @@ def quantize(
     scores = {}
     pilots: dict[str, Policy] = {
         "full": Motor(tensors, name=source.stem),
-        format_: Motor(small, name=f"{source.stem} {format_}", way=paths.WHOLE if format_ == "int8" else paths.FULL),
+        format_: Motor(
+            small, name=f"{source.stem} {format_}", way=paths.whole_way() if format_ == "int8" else paths.FULL
+        ),
     }
     for name, policy in pilots.items():
         report = evaluate(game, policy, clock, episodes=episodes, seed=seed)

@@ -118,3 +118,14 @@ def test_play_without_learning_says_so_to_workers_and_starts_no_learner(tmp_path
             urllib.request.urlopen(request, timeout=5)
         assert caught.value.code == 503 and b"--no-learn" in caught.value.read()
         assert "learner" not in agent.status()
+
+
+@pytest.mark.slow
+def test_active_inference_chooses_cards_from_the_first_menu_on_and_says_so(tmp_path: Path) -> None:
+    with playing("--game", "arena", "--policy", "pilot", folder=tmp_path) as agent:
+        until(lambda: agent.status()["choices"]["cards_by"].get("active_inference", 0) >= 1, 90)
+        choices = agent.status()["choices"]
+        assert choices["chooser"] == "active_inference" and choices["why"] == "" and choices["source"] == "shipped"
+        assert {"G", "risk", "ambiguity", "information_gain", "by", "motor_card"} <= choices["last"].keys()
+    with playing("--game", "arena", "--policy", "kiter", folder=tmp_path) as agent:
+        assert agent.status()["choices"] == {"chooser": "motor", "why": "the policy kiter takes no other's cards"}

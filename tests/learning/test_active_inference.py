@@ -13,15 +13,13 @@ import torch
 from bench import _tmaze as maze
 from bench import f1_tmaze
 
+from agent.core.choices import ChoiceLayout, Preferences
 from agent.core.rollout import Rollout
-from agent.learning.active_inference import (
-    ActiveInferenceConfig,
-    ActiveInferenceLearner,
-    ChoiceLayout,
-    choices_of,
-)
-from agent.learning.free_energy import FreeEnergy, Preferences, free_energy
-from agent.models.outcome_model import OutcomeSizes
+from agent.learning.active_inference import ActiveInferenceConfig, ActiveInferenceLearner
+from agent.learning.choice_batch import beliefs, padded
+from agent.learning.choices import ChoiceStream, choices_of
+from agent.learning.free_energy import FreeEnergy, free_energy
+from agent.models.outcome_model import OutcomeModel, OutcomeSizes
 
 CUE_SAYS = torch.tensor([[maze.VALIDITY, 1 - maze.VALIDITY], [1 - maze.VALIDITY, maze.VALIDITY]])
 
@@ -173,7 +171,9 @@ def test_cards_are_judged_by_what_they_show_and_every_report_has_every_name() ->
     options = np.array([[[0, 1], [1, 0], [0, 0]], [[1, 1], [0, 1], [0, 0]]], np.float32)
     picks, _ = mind.choose(mind.model.initial(2), options, np.ones((2, 3), np.bool_), np.zeros((2, 2), np.float32))
     assert picks.tolist() == [1, 0]
-    empty = msgspec.structs.replace(rollout(0), action_masks=np.tile([True, False, True, False, False], (40, 1)))
+    empty = msgspec.structs.replace(
+        rollout(0), obs=np.zeros((40, 8), np.float32), action_masks=np.tile([True, False, True, False, False], (40, 1))
+    )
     assert mind.update(empty)["efe_choices"] == 0.0
 
 
@@ -193,3 +193,92 @@ def test_a_learner_is_restored_and_refuses_preferences_that_do_not_fit() -> None
 def test_a_maze_learned_from_random_play_is_solved_by_asking_the_cue_and_not_by_the_controls() -> None:
     result = f1_tmaze.summarise([f1_tmaze.one_seed(0, True)], True)
     assert result["passed"], result["checks"]
+
+
+def cut_in(data: Rollout, sizes: tuple[int, ...], *, lost: int = -1) -> list[Rollout]:
+    """The same steps as several rollouts, without the one numbered `lost`."""
+    parts, begin = [], 0
+    for k, size in enumerate(sizes):
+        rows = slice(begin, begin + size)
+        ends = data.is_last[rows]
+        final = [np.zeros(8, np.float32)] * int(ends.sum())
+        if not ends[-1]:
+            final.append(data.obs[begin + size] if begin + size < len(data) else np.zeros(8, np.float32))
+        names = ("obs", "actions_cont", "actions_disc", "rewards", "terminated", "truncated", "is_first", "elapsed")
+        fields = {name: getattr(data, name)[rows] for name in (*names, "action_masks")}
+        if k != lost:
+            parts.append(msgspec.structs.replace(data, **fields, final_obs=np.array(final, np.float32)))
+        begin += size
+    return parts
+
+
+def same(a: Any, b: Any) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_episodes_are_joined_over_rollouts_and_a_gap_begins_another() -> None:
+    data = rollout(5, 80)
+    data.obs[:, 0] = np.arange(80)  # Every observation is its own, as in play.
+    whole = choices_of(data, (2, 3), LAYOUT)
+    stream = ChoiceStream((2, 3), LAYOUT)
+    joined: dict[Any, Any] = {}
+    for part in cut_in(data, (13, 17, 9, 41)):
+        joined |= stream.add(part)
+    assert len(whole) == len(joined) == 4 and all(same(a, b) for a, b in zip(whole, joined.values(), strict=True))
+    gap = ChoiceStream((2, 3), LAYOUT)
+    broken: dict[Any, Any] = {}
+    for part in cut_in(data, (3, 6, 31, 40), lost=1):
+        broken |= gap.add(part)
+    assert [len(e.picks) for e in broken.values()] != [len(e.picks) for e in whole]
+    assert len(broken) == 4 and not any(len(e.picks) == 3 and same(e, whole[0]) for e in broken.values())
+
+
+def test_the_belief_before_a_choice_holds_only_outcomes_that_were_known() -> None:
+    episode = choices_of(rollout(1), (2, 3), msgspec.structs.replace(LAYOUT, window=12))[0]
+    assert episode.known.tolist() == [0, 0, 1]
+    model = OutcomeModel(OutcomeSizes(2, 3, 2, 16, 16))
+    before, _ = beliefs(model, padded([episode], 8, torch.device("cpu")))
+    late = episode._replace(outcomes=(episode.outcomes + [0, 1, 1]) % 3)
+    after, _ = beliefs(model, padded([late], 8, torch.device("cpu")))
+    assert torch.equal(before, after) and not torch.equal(before[0, 0], before[0, 2])
+    early = episode._replace(outcomes=(episode.outcomes + [1, 0, 0]) % 3)
+    changed, _ = beliefs(model, padded([early], 8, torch.device("cpu")))
+    assert torch.equal(before[0, 1], changed[0, 1]) and not torch.equal(before[0, 2], changed[0, 2])
+
+
+def test_a_card_that_another_chose_is_still_a_choice() -> None:
+    data = rollout(0)
+    data.obs[::8, 2:] = 1.0
+    masks = data.action_masks
+    assert masks is not None
+    alone = masks.copy()
+    for t in range(0, 40, 8):
+        alone[t, 2:] = np.arange(3) == data.actions_disc[t, 1]
+    shown, chosen = (choices_of(msgspec.structs.replace(data, action_masks=m), (2, 3), LAYOUT) for m in (masks, alone))
+    assert all(same(a, b) for a, b in zip(shown, chosen, strict=True)) and len(shown) == 2
+
+
+def test_a_model_is_offered_once_it_beats_frequencies_and_then_only_when_better() -> None:
+    torch.manual_seed(0)
+    config = ActiveInferenceConfig(
+        Preferences((0.0, 1.0, 2.0)), steps_per_update=12, batch=32, lr=1e-2, hold_out=3, least_held=20
+    )
+    mind = ActiveInferenceLearner(OutcomeSizes(2, 3, 2, 16, 16), config, LAYOUT, (2, 3))
+    mind.update(rollout(0))
+    assert mind.offer() is None, "before there are enough held-out choices"
+    for push in range(1, 40):
+        mind.update(rollout(push))
+    offered = mind.offer()
+    assert offered is not None
+    tried, tensors = offered
+    assert tried.loss < tried.frequencies and tried.loss < tried.any_option and tried.choices >= 20
+    assert mind.offer() is None, "the same model is not better than itself"
+    other = ActiveInferenceLearner(OutcomeSizes(2, 3, 2, 16, 16), config, LAYOUT, (2, 3))
+    other.serve(tensors)
+    assert all(torch.equal(t, tensors[n]) for n, t in other.model.state_dict().items())
+    noise = np.random.default_rng(0)
+    blind = ActiveInferenceLearner(OutcomeSizes(2, 3, 2, 16, 16), config, LAYOUT, (2, 3))
+    for push in range(40):
+        data = rollout(push)
+        blind.update(msgspec.structs.replace(data, rewards=noise.permutation(data.rewards)))
+    assert blind.offer() is None, "rewards that have nothing to do with cards"

@@ -9,7 +9,7 @@ from agent.runtime.train_gym import GymTraining
 
 
 def test_the_verdict_needs_a_learner_above_chance_and_a_control_below() -> None:
-    row = {"ours": {"score": 120.0}, "deathless": {"score": 25.0}, "random": 22.0}
+    row = {"ours": {"score": 120.0}, "deathless": {"score": 25.0}, "random": {"score": 22.0}}
     assert ppo_minatar.summarise([row], True)["passed"]
     assert not ppo_minatar.summarise([{**row, "ours": {"score": 60.0}}], True)["passed"]
     assert not ppo_minatar.summarise([{**row, "deathless": {"score": 50.0}}], True)["passed"]
@@ -17,8 +17,10 @@ def test_the_verdict_needs_a_learner_above_chance_and_a_control_below() -> None:
 
 def test_a_task_on_which_theirs_learns_nothing_proves_nothing() -> None:
     def row(ours: float, theirs: float) -> dict[str, object]:
-        of = {"random": 0.5, "ours": {"score": ours, "steps_per_s": 1.0}, "sb3": {"score": theirs, "steps_per_s": 1.0}}
-        return dict.fromkeys(ppo_minatar.GAMES, of)
+        scores = {"random": 0.5, "ours": ours, "sb3": theirs}
+        return {
+            arm: {"score": scores[arm.partition(" ")[0]], "steps_per_s": 1.0} for arm in ppo_minatar.ARMS
+        }  # fmt: skip
 
     assert ppo_minatar.summarise([row(5.0, 5.0)] * 2, False)["passed"]
     assert not ppo_minatar.summarise([row(0.6, 0.6)] * 2, False)["passed"]
@@ -37,5 +39,6 @@ def test_the_control_sees_the_same_play_without_an_end() -> None:
 
 @pytest.mark.slow
 def test_cart_pole_is_learned_in_little_time_and_without_ends_it_is_not() -> None:
-    verdict = ppo_minatar.summarise([ppo_minatar.one_seed(0, True)], True)
+    row = {arm: ppo_minatar.one_arm(0, arm, True) for arm in ppo_minatar.REDUCED_ARMS}
+    verdict = ppo_minatar.summarise([row], True)
     assert verdict["passed"], verdict

@@ -83,6 +83,12 @@ def test_too_few_episodes_and_weights_that_are_rounded_already_are_refused(
         run(source, "int8", 0.0, monkeypatch)
 
 
+def test_a_place_that_cannot_be_written_or_is_the_source_is_refused_before_anything_is_played(source: Path) -> None:
+    for out, why in ((source.parent / "nowhere" / "o.safetensors", "no folder"), (source, "would be lost")):
+        with pytest.raises(SettingsError, match=why):
+            quantize(source, "int8", out, ArenaGame(), SystemClock(), episodes=20, seed=7, say=pytest.fail)
+
+
 @pytest.mark.slow
 def test_calibration_sees_the_largest_input_of_every_layer() -> None:
     most = calibrate(untrained_tensors(0), ArenaGame(), 3)

@@ -1,4 +1,4 @@
-"""PPO on a Gymnasium environment of one discrete action, the last observations side by side, for comparison."""
+"""PPO on a Gymnasium environment of one discrete action or of axes, the last frames side by side, for comparison."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from agent.core.rollout import ActionSpec
 from agent.learning.ppo import PPOConfig
 from agent.learning.ppo_learner import PPOLearner
 from agent.models.heads import sample
 from agent.models.policies import FlatPolicy, FlatSizes
-from bench._play import Recorder
+from bench._play import Recorder, spec_of
 
 COPIES, STRETCH = 4, 128
 CONFIG = PPOConfig(lr=2.5e-3, epochs=4, minibatches=4, entropy_weight=0.01)
@@ -25,7 +24,7 @@ class Game:
 
     def __init__(self, name: str, seed: int, env: Any, observe: Callable[[Any], Any], frames: int) -> None:
         self.env, self.observe = env, observe
-        self.recorder = Recorder(name, ActionSpec(0, (int(env.action_space.n),)))
+        self.recorder = Recorder(name, spec_of(env))
         self.frames: deque[Any] = deque(maxlen=frames)
         self.total, self.begin = 0.0, True
         self._see(self.env.reset(seed=seed)[0], first=True)
@@ -37,13 +36,13 @@ class Game:
         """Features of the last frames."""
         return np.concatenate(self.frames).astype(np.float32)
 
-    def step(self, pick: int) -> float | None:
+    def step(self, axes: Any, picks: tuple[int, ...]) -> float | None:
         """One step; the return of an episode that ends."""
         before = self.seen()
-        raw, reward, terminated, truncated, _ = self.env.step(pick)
+        raw, reward, terminated, truncated, _ = self.env.step(picks[0] if picks else axes)
         self.total += float(reward)
         self._see(raw, first=False)
-        self.recorder.add(before, (), (pick,), float(reward), terminated, truncated, self.begin, self.seen())
+        self.recorder.add(before, axes, picks, float(reward), terminated, truncated, self.begin, self.seen())
         self.begin = terminated or truncated
         if not self.begin:
             return None
@@ -52,13 +51,39 @@ class Game:
         return ended
 
 
+class Served:
+    """What the trained policy does, by sampling; one frame is seen."""
+
+    def __init__(self, policy: FlatPolicy) -> None:
+        self.policy = policy
+
+    def begin(self) -> None:
+        """No memory."""
+
+    @torch.no_grad()
+    def act(self, seen: Any, first: bool) -> tuple[Any, tuple[int, ...]]:
+        """Axes and picks for one observation."""
+        still = torch.zeros(1, 1)
+        obs = torch.from_numpy(np.asarray(seen, np.float32))[None, None]
+        axes, picks = sample(self.policy(obs, self.policy.initial(1), still.bool(), still)[0])
+        return axes[0, 0].numpy(), tuple(picks[0, 0].tolist())
+
+
 def learn(
     make: Callable[[], Any], observe: Callable[[Any], Any], frames: int, steps: int, seed: int
 ) -> list[tuple[int, float]]:
     """(step, return) of each episode of `steps` steps of training, over all copies."""
+    return train(make, observe, frames, steps, seed)[1]
+
+
+def train(
+    make: Callable[[], Any], observe: Callable[[Any], Any], frames: int, steps: int, seed: int
+) -> tuple[FlatPolicy, list[tuple[int, float]]]:
+    """The trained policy, and what `learn` gives."""
     torch.manual_seed(seed)
     games = [Game(str(k), 100 * seed + k, make(), observe, frames) for k in range(COPIES)]
-    policy = FlatPolicy(FlatSizes(len(games[0].seen()), 0, games[0].recorder.spec.branches))
+    spec = games[0].recorder.spec
+    policy = FlatPolicy(FlatSizes(len(games[0].seen()), spec.continuous, spec.branches))
     learner = PPOLearner(policy, CONFIG, seed=seed)
     returns: list[tuple[int, float]] = []
     still, done = torch.zeros(COPIES, 1), 0
@@ -67,9 +92,9 @@ def learn(
             seen = torch.from_numpy(np.stack([game.seen() for game in games]))[:, None]
             with torch.no_grad():
                 heads, _ = policy(seen, policy.initial(COPIES), still.bool(), still)
-                _, picks = sample(heads)
-            ended = [game.step(int(picks[k, 0, 0])) for k, game in enumerate(games)]
+                axes, picks = (x[:, 0] for x in sample(heads))
+            ended = [g.step(a.numpy(), tuple(p.tolist())) for g, a, p in zip(games, axes, picks, strict=True)]
             done += COPIES
             returns += [(done, r) for r in ended if r is not None]
         learner.update_many([game.recorder.take() for game in games])
-    return [(at, r) for at, r in returns if at <= steps]
+    return policy, [(at, r) for at, r in returns if at <= steps]

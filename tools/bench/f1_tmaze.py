@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 import torch
 
-from agent.learning.active_inference import ActiveInferenceConfig, ActiveInferenceLearner, Choices
-from agent.learning.free_energy import Preferences
+from agent.core.choices import Choices, Preferences
+from agent.learning.active_inference import ActiveInferenceConfig, ActiveInferenceLearner
 from agent.models.outcome_model import OutcomeSizes
 from bench._tmaze import ACTIONS, CEILING, CUE, LIKING, OUTCOMES, STEPS, WATCH, WON, Maze
 
@@ -46,7 +46,8 @@ def random_episodes(count: int, rng: np.random.Generator) -> tuple[list[Choices]
         picks, outcomes, ended = (np.array([r[k][m] for r in steps]) for k in range(3))
         options = np.broadcast_to(eye, (len(steps), ACTIONS, ACTIONS))
         allowed = np.ones((len(steps), ACTIONS), np.bool_)
-        episodes.append(Choices(options, allowed, picks, outcomes, ended, np.zeros((len(steps), 0), np.float32)))
+        none = np.zeros((len(steps), 0), np.float32)
+        episodes.append(Choices(options, allowed, picks, outcomes, ended, none, np.arange(len(steps))))
     return episodes, float(wins.mean())
 
 

@@ -117,35 +117,36 @@ def theirs(game: str, seed: int, steps: int) -> dict[str, float]:
     return {"score": float(np.mean(last)), "steps_per_s": round(rate, 1), "episodes": len(ended)}
 
 
-def one_seed(seed: int, reduced: bool) -> dict[str, Any]:
-    """All players of one seed; `reduced` as said above."""
-    if reduced:
-        game = REDUCED_GAME
-        learned, control = ours(game, seed, REDUCED_STEPS), ours(game, seed, REDUCED_STEPS, Deathless)
-        return {"ours": learned, "deathless": control, "random": random_player(game, seed)}
+PLAYERS: Final = ("random", "ours", "sb3")
+ARMS: Final = tuple(f"{player} {game}" for player in PLAYERS for game in GAMES)
+REDUCED_ARMS: Final = ("random", "ours", "deathless")
+
+
+def one_arm(seed: int, arm: str, reduced: bool) -> dict[str, Any]:
+    """One player of one game; `reduced` as said above."""
+    player, _, game = (arm, "", REDUCED_GAME) if reduced else arm.partition(" ")
+    steps = REDUCED_STEPS if reduced else int(os.environ.get("BENCH_STEPS", STEPS))
+    if player == "random":
+        return {"score": random_player(game, seed)}
+    if player in ("ours", "deathless"):
+        return ours(game, seed, steps, GymTraining if player == "ours" else Deathless)
     if importlib.util.find_spec("stable_baselines3") is None:
         raise SystemExit('stable-baselines3 is missing: pip install "stable-baselines3>=2.9,<3"')
-    steps = int(os.environ.get("BENCH_STEPS", STEPS))
-    return {
-        game: {
-            "random": random_player(game, seed), "ours": ours(game, seed, steps), "sb3": theirs(game, seed, steps),
-        }
-        for game in GAMES
-    }  # fmt: skip
+    return theirs(game, seed, steps)
 
 
 def summarise(rows: list[dict[str, Any]], reduced: bool) -> dict[str, Any]:
     """Statistics of the seeds, and whether the test is passed."""
     if reduced:
-        floor = float(np.mean([row["random"] for row in rows]))
+        floor = float(np.mean([row["random"]["score"] for row in rows]))
         least = min(row["ours"]["score"] for row in rows)
         most = max(row["deathless"]["score"] for row in rows)
         passed = least >= 4.0 * floor and most < 2.0 * floor
         return {"game": REDUCED_GAME, "steps": REDUCED_STEPS, "random": floor, "rows": rows, "passed": passed}
     games: dict[str, Any] = {}
     for game in GAMES:
-        of = [row[game] for row in rows]
-        floor = float(np.mean([row["random"] for row in of]))
+        of = [{player: row[f"{player} {game}"] for player in PLAYERS} for row in rows]
+        floor = float(np.mean([row["random"]["score"] for row in of]))
         stats = {name: statistics([row[name]["score"] for row in of]) for name in ("ours", "sb3")}
         ratio = stats["ours"]["iqm"] / stats["sb3"]["iqm"] if stats["sb3"]["iqm"] else 0.0
         long_enough = stats["sb3"]["mean"] >= 3.0 * floor
