@@ -76,11 +76,11 @@ class DreamSettings(_Group):
     served_policy: str = _setting(
         "ppo",
         "SERVED_POLICY",
-        "ppo, or ppo+dream: drawn towards the dreaming actor",
+        "What acts: ppo (the pilot), ppo+dream (drawn towards the dreaming actor), dreamer (the dreaming actor)",
         pattern=r"^(ppo|ppo\+dream|dreamer)$",
     )
     use_dream_training: bool = _setting(
-        True, "USE_DREAM_TRAINING", "Train an actor inside the world model; it is served with ppo+dream alone"
+        True, "USE_DREAM_TRAINING", "Train an actor inside the world model; it is served with ppo+dream and dreamer"
     )
     horizon: int = _setting(15, "DREAM_HORIZON", "Steps of a dream", ge=1, le=64)
     starts: int = _setting(256, "DREAM_STARTS", "Dreams of one training step; 0: one from every state", ge=0, le=65536)

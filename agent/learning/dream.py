@@ -26,7 +26,7 @@ from agent.models.rssm import Latent, WorldModel
 
 class DreamConfig(msgspec.Struct, frozen=True):
     """How dreams are dreamt. starts 0: from all posterior states; use_proceed False is the control that ignores death;
-    shuffle_rewards True is the control whose imagined rewards belong to other dreams.
+    shuffle_rewards True is the control that is told of other states' outcomes: rewards and ends, imagined and replayed.
     """
 
     horizon: int = 15
@@ -61,6 +61,12 @@ def lambda_returns(
         after = rewards[:, t] + live[:, t] * ((1.0 - share) * values[:, t] + share * after)
         out.append(after)
     return torch.stack(out[::-1], 1)
+
+
+def shuffled_together(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Both with their places exchanged at random, in the same way: what belonged together does so still."""
+    order = torch.randperm(a.numel(), device=a.device)
+    return a.flatten()[order].view_as(a), b.flatten()[order].view_as(b)
 
 
 class Dream(NamedTuple):
@@ -169,8 +175,10 @@ class DreamLearner:
         if not self.config.use_proceed:
             proceed = torch.ones_like(proceed)
         if self.config.shuffle_rewards:
-            flat = rewards.flatten()
-            rewards = flat[torch.randperm(len(flat), device=flat.device)].view_as(rewards)
+            arrived = shuffled_together(rewards[:, 1:], proceed[:, 1:])
+            rewards, proceed = (
+                torch.cat([x[:, :1], y], 1) for x, y in zip((rewards, proceed), arrived, strict=True)
+            )  # fmt: skip
         return dream._replace(rewards=rewards, proceed=proceed)
 
     @torch.no_grad()
@@ -200,9 +208,10 @@ class DreamLearner:
         values, slow = self._values(features)
         ends = torch.cat([seen.is_first[:, 1:], torch.zeros_like(seen.is_first[:, :1])], 1).float()
         proceed = (~seen.is_terminal[:, 1:]).float() if self.config.use_proceed else torch.ones_like(values[:, 1:])
-        returns = lambda_returns(
-            seen.rewards[:, 1:], self.config.gamma * proceed, values[:, 1:], self.config.lam, ends[:, 1:]
-        )
+        rewards = seen.rewards[:, 1:]
+        if self.config.shuffle_rewards:
+            rewards, proceed = shuffled_together(rewards, proceed)
+        returns = lambda_returns(rewards, self.config.gamma * proceed, values[:, 1:], self.config.lam, ends[:, 1:])
         loss = self._critic_loss(self.policy.critic(features[:, :-1]), returns, slow[:, :-1])
         return ((1.0 - ends[:, :-1]) * loss).mean()
 
