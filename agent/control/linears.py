@@ -81,10 +81,9 @@ def _apply_by_kind(layer: Any, x: Any) -> Any:
     return {Dense: _product, Dense8: _product_of_rows, Packed8: _product_of_tiles}[layer.instance_class]
 
 
-def _product(layer: Any, x: Any) -> Any:
-    """Four inputs at a time, so that y is read and written a quarter as often; four zeros cost nothing."""
-    w = layer.w
-    y = layer.b.copy()
+@njit(cache=True, error_model="numpy", inline="always")
+def add_product(y: FloatArray, x: FloatArray, w: FloatArray) -> None:
+    """y += x·w, four inputs at a time, so that y is read and written a quarter as often; four zeros cost nothing."""
     n = w.shape[0]
     fours = n - n % 4
     for i in range(0, fours, 4):
@@ -95,6 +94,11 @@ def _product(layer: Any, x: Any) -> Any:
     for i in range(fours, n):
         for j in range(w.shape[1]):
             y[j] += x[i] * w[i, j]
+
+
+def _product(layer: Any, x: Any) -> Any:
+    y = layer.b.copy()
+    add_product(y, x, layer.w)
     return y
 
 
