@@ -81,8 +81,25 @@ def _apply_by_kind(layer: Any, x: Any) -> Any:
     return {Dense: _product, Dense8: _product_of_rows, Packed8: _product_of_tiles}[layer.instance_class]
 
 
+@njit(cache=True, error_model="numpy", inline="always")
+def add_product(y: FloatArray, x: FloatArray, w: FloatArray) -> None:
+    """y += x·w, four inputs at a time, so that y is read and written a quarter as often."""
+    n = w.shape[0]
+    fours = n - n % 4
+    for i in range(0, fours, 4):
+        a, b, c, d = x[i], x[i + 1], x[i + 2], x[i + 3]
+        for j in range(w.shape[1]):
+            y[j] += a * w[i, j] + b * w[i + 1, j] + c * w[i + 2, j] + d * w[i + 3, j]
+    for i in range(fours, n):
+        for j in range(w.shape[1]):
+            y[j] += x[i] * w[i, j]
+
+
 def _product(layer: Any, x: Any) -> Any:
-    """Four inputs at a time, so that y is read and written a quarter as often; four zeros cost nothing."""
+    """`add_product` written out, where four zeros cost nothing: the compiler must see that y is new.
+
+    Otherwise each turn asks whether y and w overlap, which for short rows takes as long as the products.
+    """
     w = layer.w
     y = layer.b.copy()
     n = w.shape[0]

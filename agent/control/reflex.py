@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from agent.control import vnni
 from agent.control.curves import logistic, silu, tanh
-from agent.control.linears import FEWEST_INPUTS, Dense, Dense8, Linear, apply, expand, pack
+from agent.control.linears import FEWEST_INPUTS, Dense, Dense8, Linear, add_product, apply, expand, pack
 from agent.core.types import ByteArray, FloatArray
 
 Tensors = dict[str, NDArray[Any]]
@@ -270,18 +270,15 @@ def _convolve(layer: Dense, x: FloatArray, size: int, stride: int) -> FloatArray
     channels, out = x.shape[2], layer.b.shape[0]
     high, wide = (x.shape[0] - size) // stride + 1, (x.shape[1] - size) // stride + 1
     y = np.empty((high, wide, out), np.float32)
-    w = layer.w
+    rows, many = x.reshape(x.shape[0], -1), size * channels
     for i in range(high):
         for j in range(wide):
             cell = y[i, j]
             cell[:] = layer.b
+            start = j * stride * channels
             for a in range(size):
-                for b in range(size):
-                    for c in range(channels):
-                        value = x[i * stride + a, j * stride + b, c]
-                        row = (a * size + b) * channels + c
-                        for k in range(out):
-                            cell[k] += value * w[row, k]
+                window = rows[i * stride + a, start : start + many]
+                add_product(cell, window, layer.w[a * many : (a + 1) * many])
             silu(cell)
     return y
 
