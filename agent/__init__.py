@@ -1,9 +1,11 @@
 """An agent that plays Megabonk in real time, and the games that it can play without it.
 
-Importing the package tells Gymnasium of the built-in game, `metabonk/Arena-v0`; nothing of it is loaded before it is
-made.
+Importing the package tells Gymnasium of the built-in game, `metabonk/Arena-v0` (nothing of it is loaded before it is
+made), and numba where to keep what it compiles.
 """
 
+from agent.core.compiled import use_own_folder
 from agent.games.arena.registration import register_arena
 
+use_own_folder()
 register_arena()

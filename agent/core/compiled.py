@@ -1,0 +1,48 @@
+"""Where numba keeps what it compiled: one folder for each state of the sources.
+
+Numba looks only at the file of the function that it compiled, not at those whose functions are compiled into it: after
+an update it would go on with old code. So the folder's name is a hash over all sources that may be compiled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+from platformdirs import user_cache_dir
+
+VARIABLE: Final = "NUMBA_CACHE_DIR"
+SOURCES: Final = Path(__file__).resolve().parents[1]
+ROOT: Final = Path(user_cache_dir("metabonk-apex", appauthor=False)) / "compiled"
+KEPT: Final = 4
+
+
+def folder_for(sources: Path, root: Path) -> Path:
+    """The folder that belongs to the sources under `sources`."""
+    digest = hashlib.sha256()
+    for path in sorted(sources.rglob("*.py")):
+        text = path.read_bytes()
+        if b"numba" in text:
+            digest.update(path.relative_to(sources).as_posix().encode() + b"\0" + text)
+    return root / digest.hexdigest()[:16]
+
+
+def use_own_folder() -> None:
+    """Tell numba of the folder, unless the user has named another; for this process and its children."""
+    given = os.environ.get(VARIABLE)
+    if given is None or Path(given).parent == ROOT:
+        folder = folder_for(SOURCES, ROOT)
+        os.environ[VARIABLE] = str(folder)
+        if "numba" in sys.modules:
+            sys.modules["numba"].config.CACHE_DIR = str(folder)
+
+
+def forget_old(root: Path = ROOT) -> None:
+    """Delete all but the folders that were written last."""
+    if root.is_dir():
+        for path in sorted(root.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)[KEPT:]:
+            shutil.rmtree(path, ignore_errors=True)
