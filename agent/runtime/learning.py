@@ -32,7 +32,7 @@ PART: Final = "learner"
 LEARNER: Final = "learner"
 OWN: Final = (LEARNER, "rollout of ", "demonstration of ", "a first push")
 """Who made a version of weights, where it was the learner: what it holds beside them then still fits them."""
-FINISH_S: Final = 8.0
+FINISH_S: Final = 15.0
 log = structlog.get_logger(__name__)
 
 
