@@ -2,7 +2,8 @@
 
     python tools/plot_learning.py [--results results] [--out results/learning.png]
 
-Draws what it finds of d1_irregular, a1_cartpole (with a1_ppo), f1_tmaze and a4_coin, and prints a line for each check.
+Draws what it finds of d1_irregular, a1_cartpole (with a1_ppo), f1_tmaze, a4_coin and dreams_onoff, and prints a line
+for each check.
 """
 
 from __future__ import annotations
@@ -60,8 +61,23 @@ def coin(axes: Any, results: dict[str, Result]) -> None:
     axes.legend()
 
 
+def dreams(axes: Any, results: dict[str, Result]) -> None:
+    """Dreams on, off, and told of other states' outcomes: score over that of off, with 95 % intervals."""
+    tables = results["dreams_onoff"]["tables"]
+    for shift, way in ((-0.25, "on"), (0.0, "off"), (0.25, "shuffled")):
+        for k, table in enumerate(tables.values()):
+            scale, mean, (low, high) = table["off"]["mean"], table[way]["mean"], table[way]["interval"]
+            error = [[(mean - low) / scale], [(high - mean) / scale]]
+            axes.bar(k + shift, mean / scale, 0.22, yerr=error, color=f"C{('on', 'off', 'shuffled').index(way)}",
+                     label=way if k == 0 else None)  # fmt: skip
+    axes.set_xticks(range(len(tables)), list(tables))
+    axes.set(title="Dreams at equal steps", ylabel="return, in that of PPO")
+    axes.legend()
+
+
 PANELS: dict[str, Callable[[Any, dict[str, Result]], None]] = {
     "d1_irregular": signal, "a1_cartpole": cartpole, "f1_tmaze": maze, "a4_coin": coin,
+    "dreams_onoff": dreams,
 }  # fmt: skip
 
 
