@@ -55,7 +55,7 @@ async def attempted(work: Awaitable[T]) -> T | Failure:
     """The result of awaiting `work`, or the failure that it ended with; a cancellation goes through."""
     try:
         return await work
-    except Exception as error:  # the same for what is awaited
+    except Exception as error:  # whatever an awaited part raises becomes a value here, for its supervisor to judge
         return Failure.of(error)
 
 

@@ -128,14 +128,6 @@ assert ("vpdpbusd" in text) == (vnni.lanes() > 0) and ("zmm" in text) <= (vnni.l
 """
 
 
-def in_another_process(width: int, features: str) -> None:
-    environment = os.environ | {"NUMBA_CPU_FEATURES": features, "NUMBA_CPU_NAME": "x86-64"}
-    done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, str(width)], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="names features of x86")
 @pytest.mark.parametrize(("width", "features"), [(0, "+sse4.2"), (8, "+avx2,+fma,+avxvnni")])
@@ -143,7 +135,11 @@ def test_code_for_another_processor_gives_the_same_numbers(width: int, features:
     own = vnni.cpu_features()
     if width and "+avxvnni" not in own:
         pytest.skip("this processor has no vpdpbusd without AVX-512")
-    in_another_process(width, features)
+    environment = os.environ | {"NUMBA_CPU_FEATURES": features, "NUMBA_CPU_NAME": "x86-64"}
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(width)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @njit(error_model="numpy")
