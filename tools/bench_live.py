@@ -8,7 +8,8 @@ runs have ended. Vectorised: the same first runs side by side in one batch, the 
 four ticks, as in training. A score is the time survived, a win counting as the cap. Passes where the lower end of the
 95 % interval (bootstrap over pairs) of live mean / vectorised mean is at least 0.85.
 
-A group of seeds that has been played is kept in `--keep`, so that a run that was cut off goes on where it was.
+A group of seeds that has been played is kept in `--keep`, so that a run that was cut off goes on where it was; one of
+other rules, weights or compiled sources is refused.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from agent.control.policies import SHIPPED, build_policy
 from agent.control.reflex import decide, squashed
 from agent.control.score import EpisodeResult, EpisodeTracker, statistics
 from agent.core.clock import SystemClock
+from agent.core.compiled import SOURCES, folder_for
 from agent.core.types import Action, Observation
 from agent.games.arena.rules_hash import rules_hash
 from agent.games.hosting import HostedProcess, HostOptions
@@ -134,15 +136,15 @@ def group_in_process(seeds: list[int], weights: Path, keep: Path) -> dict[str, A
         ]  # fmt: skip
         subprocess.run(command, cwd=ROOT, check=True)
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if found["rules"] != rules_hash() or found["pilot"] != fingerprint(weights):
-        raise SystemExit(f"{path} is of other rules or weights; delete it")
+    if any(found.get(key) != value for key, value in identity(weights).items()):
+        raise SystemExit(f"{path} is of other rules, weights or sources; delete it")
     return found
 
 
-def fingerprint(weights: Path) -> str:
-    """Checksum that the weights' manifest names."""
+def identity(weights: Path) -> dict[str, str]:
+    """What a played group depends on: the rules, the weights' checksum, and the sources that numba compiles."""
     manifest = json.loads(Path(f"{weights}.json").read_text(encoding="utf-8"))
-    return str(manifest["sha256"])
+    return {"rules": rules_hash(), "pilot": manifest["sha256"], "compiled": folder_for(SOURCES, ROOT).name}
 
 
 def main() -> None:
@@ -158,7 +160,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.group is not None:
         found = live(list(range(args.seed, args.seed + args.games)), args.weights)
-        found |= {"rules": rules_hash(), "pilot": fingerprint(args.weights)}
+        found |= identity(args.weights)
         args.group.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         return
     seeds = list(range(args.seed, args.seed + args.episodes))
@@ -170,7 +172,7 @@ def main() -> None:
     mean, low, high = ratio(pairs)
     publish(
         "live",
-        {"rules": rules_hash(), "pilot": fingerprint(args.weights), "seed": args.seed, "games_at_once": args.games,
+        {**identity(args.weights), "seed": args.seed, "games_at_once": args.games,
          "ratio": mean, "ratio_low": low, "ratio_high": high, "passed": low >= LEAST_RATIO,
          "live": statistics(pairs[:, 0].tolist()),
          "vectorised": statistics(pairs[:, 1].tolist()),
