@@ -13,7 +13,7 @@ import torch
 
 from agent.core.errors import WeightsError
 from agent.core.rollout import ActionSpec, Rollout
-from agent.learning.dream import DreamConfig, DreamLearner, imagine, lambda_returns
+from agent.learning.dream import DreamConfig, DreamLearner, imagine, lambda_returns, shuffled_together
 from agent.learning.world_model import WorldModelConfig, WorldModelLearner, balanced_kl, to_sequences, world_loss
 from agent.models.dreamer import Actor, act, initial_carry
 from agent.models.rssm import Latent, Observed, WorldSizes
@@ -157,6 +157,27 @@ def test_a_game_of_constant_reward_is_learnt_through_continuation_alone() -> Non
     assert probability_to_live() > 0.9
     assert abs(probability_to_live(use_proceed=False) - 0.5) < 0.2
     assert abs(probability_to_live(shuffle_rewards=True) - 0.5) < 0.2
+
+
+def test_the_control_is_told_of_other_states_in_imagination_and_in_replay(monkeypatch: Any) -> None:
+    a = torch.arange(60.0).view(6, 10)
+    told, with_it = shuffled_together(a, -a)
+    assert torch.equal(told, -with_it) and not torch.equal(told, a)
+    assert torch.equal(told.flatten().sort().values, a.flatten())
+    seen: list[torch.Size] = []
+
+    def noted(rewards: torch.Tensor, proceed: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(rewards.shape)
+        return shuffled_together(rewards, proceed)
+
+    monkeypatch.setattr("agent.learning.dream.shuffled_together", noted)
+    for shuffle in (False, True):
+        world, dream = learners(ActionSpec(0, (2,)), 2, dreams=msgspec.structs.replace(DREAMS, shuffle_rewards=shuffle))
+        world.push(walk(60, 0, deadly=True))
+        world.train_step()
+        dream.train_step(world.posteriors.pop())
+        imagined, replayed = (DREAMS.starts, DREAMS.horizon), (CONFIG.batch, CONFIG.length - 1)
+        assert seen == ([imagined, replayed] if shuffle else [])
 
 
 def test_what_was_saved_is_taken_up_and_what_does_not_fit_changes_nothing() -> None:
