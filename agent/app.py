@@ -160,7 +160,7 @@ class Session:
     def _cards_by_motor(self) -> dict[str, Any]:
         why = f"the policy {self._policy.name} takes no other's cards"
         if self.options.wanted is None:
-            why = "METABONK_USE_ACTIVE_INFERENCE is off"
+            why = "active inference is off: METABONK_USE_ACTIVE_INFERENCE=0, or an evaluation of the policy alone"
         return {"chooser": "motor", "why": why}
 
     def _choose_cards(self, wanted: Preferences, policy: ChoosesCards) -> OutcomeWeights:

@@ -35,10 +35,12 @@ function show(s) {
   byId("uptime").textContent = `${Math.floor(s.uptime_s || 0)} s`;
   const games = s.games || [];
   const g = games[0] || {};
+  const cards = Object.entries((s.choices || {}).cards_by || {}).map(([who, n]) => `${who.replaceAll("_", " ")} ${n}`);
   fill("now", [
     ["menu", g.menu || "in play"], ["health", `${round(g.health, 0)} / ${round(g.max_health, 0)}`],
     ["level", g.level], ["kills", g.kills], ["gold", g.gold], ["run time, s", round(g.game_time_s, 0)],
     ["enemies", g.enemies], ["memory, MB", s.rss_mb],
+    ["weights, version", s.policy_version], ["cards by", cards.join(", ") || "–"],
   ]);
   const latency = s.latency || {};
   fill("latency", Object.entries(latency).map(([k, v]) => [k.replaceAll("_", " "), round(v.p50_ms), round(v.p99_ms), round(v.max_ms), v.count]),
