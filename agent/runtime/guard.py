@@ -84,8 +84,10 @@ class CollectionTimer:
 class Watchdog:
     """Writes every thread's stack when the loop stands still for a second, and ends the process after five.
 
-    The dump comes from a C timer thread, so it also works while the GIL is held. A process that is ended this
-    way exits with code 70, for whoever restarts it.
+    The dump is made by a thread that holds the GIL: what another thread of Python changes meanwhile may not be read
+    (a walk through frames that come and go can end the process with a segmentation fault). Where that thread does not
+    get the GIL, because compiled code holds it and frames stand still, a C timer dumps after twice the time. A process
+    that is ended this way exits with code 70, for whoever restarts it.
     """
 
     def __init__(
@@ -100,14 +102,13 @@ class Watchdog:
         self._clock = clock
         self._dump_after_s = dump_after_s
         self._exit_after_s = exit_after_s
-        self._alive_s = self._wound_s = float("-inf")
+        self._alive_s = self._wound_s = self._dumped_s = float("-inf")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._patrol, name="watchdog", daemon=True)
 
     def __enter__(self) -> Watchdog:
         self.alive()
-        if self._exit_after_s is not None:
-            self._thread.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -124,13 +125,17 @@ class Watchdog:
         # Winding makes a thread: four times a dump period is often enough.
         if self._alive_s - self._wound_s > self._dump_after_s / 4:
             self._wound_s = self._alive_s
-            faulthandler.dump_traceback_later(self._dump_after_s, file=self._file)
+            faulthandler.dump_traceback_later(2.0 * self._dump_after_s, file=self._file)
 
     def _patrol(self) -> None:
-        assert self._exit_after_s is not None
-        while not self._stop.wait(0.5):
-            still_s = self._clock.now_s() - self._alive_s
-            if still_s > self._exit_after_s:
+        while not self._stop.wait(self._dump_after_s / 4):
+            alive_s = self._alive_s
+            still_s = self._clock.now_s() - alive_s
+            if still_s > self._dump_after_s and self._dumped_s != alive_s:
+                self._dumped_s = alive_s
+                faulthandler.cancel_dump_traceback_later()
+                faulthandler.dump_traceback(self._file)
+            if self._exit_after_s is not None and still_s > self._exit_after_s:
                 self._file.write(f"watchdog: the event loop stood still for {still_s:.1f} s; exit {EXIT_CODE}\n")
                 self._file.flush()
                 os._exit(EXIT_CODE)

@@ -96,11 +96,20 @@ def hog(body: str, seconds: float, exit_after: float | None) -> subprocess.Compl
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "body", ["time.sleep(seconds)", "sum(i for i in iter(lambda: int(time.monotonic() < end), 0))"]
+    "body",
+    [
+        "time.sleep(seconds)",
+        "sum(i for i in iter(lambda: int(time.monotonic() < end), 0))",
+        pytest.param(
+            "import ctypes; ctypes.PyDLL(None).usleep(int(seconds * 1e6))",
+            marks=pytest.mark.skipif(sys.platform == "win32", reason="usleep, with the GIL held, is POSIX"),
+        ),
+    ],
 )
 def test_the_watchdog_names_the_function_that_holds_the_loop(body: str) -> None:
     done = hog(body, 1.5, None)
     assert "the_guilty_function" in done.stderr
+    assert ("Timeout" in done.stderr) == ("PyDLL" in body), "the timer is for compiled code that holds the GIL"
     assert done.returncode == 0 and 85 <= int(done.stdout) <= 105
 
 
