@@ -1,8 +1,8 @@
 """A scripted teacher for the first lessons of a pilot in the arena.
 
 Reads the world's record, more than a player sees, and is never served. Slides all the time, keeps away from what
-hits hard, gathers, opens chests that it can pay, charges shrines while it is quiet, and calls the boss when it is
-strong: a dead boss opens the exit, and the exit is a win.
+hits hard, gathers, opens chests that it can pay, charges shrines while it is quiet, calls the boss when it is strong
+and stays near him: a dead boss opens the exit, and the exit is a win.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agent.control.kiter import card_value
 from agent.core.types import FloatArray
 from agent.games.arena import state as layout
 from agent.games.arena import stats as st
-from agent.games.arena.foes import damage_factor
+from agent.games.arena.foes import BOSS, damage_factor
 from agent.runtime.arena_batch import ArenaBatch
 
 _DIRECTIONS: Final = 16
@@ -36,7 +36,7 @@ class Teacher:
 
     def __init__(self, knobs: Any = None) -> None:
         self.knobs = np.array(
-            [BOSS_S, 1.0, 2.0, 1.0, 3.0, 25.0, 1.2, 2.0, 0.25, 0.6] if knobs is None else knobs, np.float64
+            [BOSS_S, 1.3, 2.0, 1.0, 3.0, 25.0, 1.2, 2.0, 0.25, 0.6, 14.0, 6.0, 7.0, 300.0] if knobs is None else knobs, np.float64
         )
 
     def act(self, batch: ArenaBatch) -> tuple[FloatArray, NDArray[np.int32], NDArray[np.int32]]:
@@ -66,7 +66,7 @@ def _act(worlds: Any, rules: Any, last: Any, held: Any, axes: Any, buttons: Any,
 
 @njit(cache=True)
 def _strong_enough(s: Any, rules: Any, knobs: Any) -> bool:
-    return bool(s.time_s > knobs[0])
+    return bool((s.time_s > knobs[0] and s.level >= knobs[10]) or s.time_s > knobs[13])
 
 
 @njit(cache=True)
@@ -123,6 +123,16 @@ def _pull(score: Any, dx: float, dz: float, strength: float) -> None:
 
 
 @njit(cache=True)
+def _hunt(s: Any, rules: Any, score: Any, knobs: Any) -> None:
+    """Stay near the boss: weapons hit what is near, and the final swarm comes for those who wait."""
+    for i in range(s.foes):
+        if rules.foe_role[s.foe_kind[i]] == BOSS:
+            dx, dz = s.foe_x[i] - s.x, s.foe_z[i] - s.z
+            if dx * dx + dz * dz > knobs[12] * knobs[12]:
+                _pull(score, dx, dz, knobs[11])
+
+
+@njit(cache=True)
 def _want(s: Any, rules: Any, score: Any, knobs: Any) -> None:
     """Add what draws the player: drops, chests, shrines, the portal and the exit."""
     hurt = 1.0 - s.hp / max(s.stats[st.MAX_HP], 1.0)
@@ -135,6 +145,8 @@ def _want(s: Any, rules: Any, score: Any, knobs: Any) -> None:
         if s.drop_kind[i] == layout.DROP_HEALTH:
             worth = 3.0 * (0.3 + 2.0 * hurt)
         _pull(score, dx, dz, 2.0 * knobs[2] * worth / (d + 3.0))
+    if s.boss_state == 1:
+        _hunt(s, rules, score, knobs)
     price = st.chest_price(s.chests_bought)
     near, best = -1, 70.0
     for i in range(s.things):

@@ -32,7 +32,7 @@ STRETCH: Final = 128
 MOST_PX: Final = 64
 _RECENT: Final = 100
 VECTOR_CONFIG: Final = PPOConfig(length=STRETCH)
-PICTURE_CONFIG: Final = PPOConfig(length=STRETCH, clip=0.1)
+PICTURE_CONFIG: Final = PPOConfig(lr=3e-3, length=STRETCH, clip=0.2)
 
 
 class Eyes:
