@@ -84,10 +84,10 @@ class ObservationEncoder(nn.Module):
         )  # fmt: skip
         self.picture = PictureEncoder(sizes.picture)
         joined = sizes.hidden + 2 * sizes.token_hidden + sizes.picture
-        self.join = nn.Sequential(nn.Linear(joined, sizes.hidden), nn.LayerNorm(sizes.hidden), nn.SiLU())
-        with torch.no_grad():
-            # Without this, who was trained without pictures would act on noise where one is shown.
-            self.join[0].weight[:, -sizes.picture :] = 0.0
+        join = nn.Linear(joined, sizes.hidden)
+        # Without this, who was trained without pictures would act on noise where one is shown.
+        nn.init.zeros_(join.weight[:, -sizes.picture :])
+        self.join = nn.Sequential(join, nn.LayerNorm(sizes.hidden), nn.SiLU())
 
     def forward(
         self,

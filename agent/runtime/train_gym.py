@@ -26,13 +26,14 @@ from agent.games.gymnasium_host import first_image, make_env, to_rgb
 from agent.learning.ppo import PPOConfig
 from agent.learning.ppo_learner import PPOLearner
 from agent.models.heads import log_prob, sample
-from agent.models.policies import FlatPolicy, FlatSizes, FramePolicy, FrameSizes, Policy
+from agent.models.policies import SMALL_PX, FlatPolicy, FlatSizes, FramePolicy, FrameSizes, Policy
 
 STRETCH: Final = 128
 MOST_PX: Final = 64
 _RECENT: Final = 100
 VECTOR_CONFIG: Final = PPOConfig(length=STRETCH)
-PICTURE_CONFIG: Final = PPOConfig(lr=3e-3, length=STRETCH, clip=0.2)
+PICTURE_CONFIG: Final = PPOConfig(length=STRETCH, clip=0.1)
+SMALL_PICTURE_CONFIG: Final = PPOConfig(lr=3e-3, length=STRETCH)
 
 
 class Eyes:
@@ -90,7 +91,8 @@ def build_policy(eyes: Eyes, spec: ActionSpec) -> tuple[Policy, PPOConfig]:
     if eyes.shape:
         if spec.continuous:
             raise SettingsError("pictures with continuous actions: there is no policy for both")
-        return FramePolicy(FrameSizes(eyes.shape[0], eyes.shape[1], spec.branches)), PICTURE_CONFIG
+        config = SMALL_PICTURE_CONFIG if min(eyes.shape[:2]) < SMALL_PX else PICTURE_CONFIG
+        return FramePolicy(FrameSizes(eyes.shape[0], eyes.shape[1], spec.branches)), config
     return FlatPolicy(FlatSizes(eyes.features, spec.continuous, spec.branches)), VECTOR_CONFIG
 
 

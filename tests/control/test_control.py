@@ -22,7 +22,7 @@ from agent.control.reward import DAMAGE_SHARE, DEATH, KILL, LEVEL, WIN, RewardTa
 from agent.control.score import CAP_S, EpisodeResult, EpisodeTracker, interquartile_mean, statistics, summarise
 from agent.core.clock import VirtualClock
 from agent.core.errors import SettingsError
-from agent.core.types import NEUTRAL, Action, GameState, Menu, ObjectKind, Observation, SceneInfo
+from agent.core.types import NEUTRAL, Action, Frame, GameState, Menu, ObjectKind, Observation, SceneInfo
 from agent.games.arena.game import ArenaGame
 from agent.runtime.evaluate import evaluate
 from tests.link.game_side import state
@@ -103,6 +103,14 @@ def test_a_pilot_forgets_at_the_first_observation_and_plays_each_game_alone() ->
     fresh, first = pilot.step(fresh, [observe(scenes[0], is_first=True)])
     pair, again = pilot.step(pair, [observe(scenes[0], is_first=True), None])
     assert first[0] == again[0] and again[1] is None
+
+
+def test_the_shipped_pilot_which_was_trained_without_pictures_does_not_act_on_one() -> None:
+    pilot = build_policy("pilot", seed=3)
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 160, 3), dtype=np.uint8)
+    shown = [None, Frame(pixels, 0.0, 0.0)]
+    _, (blind, seeing) = pilot.step(pilot.initial(2), [observe(around(), frame=frame) for frame in shown])
+    assert blind == seeing
 
 
 @pytest.mark.parametrize("name", ["random", "kiter", "pilot"])

@@ -9,15 +9,13 @@ from ncps.torch import CfCCell as Published
 
 from agent.control import encode
 from agent.control.reflex import build_reflex, decide, look
-from agent.control.untrained import untrained_tensors
+from agent.control.untrained import default_sizes, untrained_tensors
 from agent.models.actor_critic import Pilot
 from agent.models.encoder import RunningNorm
 from agent.models.liquid import CfCCell
 
 
 def pilot(seed: int) -> Pilot:
-    from agent.control.untrained import default_sizes
-
     torch.manual_seed(seed)
     network = Pilot(default_sizes()).eval().requires_grad_(False)
     for parameter in network.parameters():
@@ -87,6 +85,17 @@ def test_the_order_of_entities_and_what_is_masked_change_nothing() -> None:
     changed = tokens.clone()
     changed[0, 3] += 1.0
     assert (before - network.encoder(self_, changed, mask, rings, picture)).abs().max() > 1e-4
+
+
+def test_who_has_never_seen_pictures_does_not_act_on_one_and_can_learn_to() -> None:
+    network = Pilot(default_sizes())
+    self_, tokens, mask, rings, _ = batch(1, 30)
+    none, some = torch.zeros(1, 64), torch.randn(1, 64)
+    seen = network.encoder(self_, tokens, mask, rings, some)
+    assert torch.equal(seen, network.encoder(self_, tokens, mask, rings, none))
+    seen.square().sum().backward()
+    gradient = network.encoder.join[0].weight.grad
+    assert gradient is not None and gradient[:, -64:].abs().max() > 0.0
 
 
 @pytest.mark.parametrize(("seed", "tokens"), [(0, 0), (1, 1), (2, 40), (3, 80)])

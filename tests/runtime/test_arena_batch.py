@@ -13,11 +13,12 @@ from agent.control.motor import Motor, checked_reflex
 from agent.control.reflex import decide, squashed
 from agent.control.untrained import default_sizes, untrained_tensors
 from agent.core.types import Observation
+from agent.games.arena.foes import BOSS, add_foe, kind_with_role
 from agent.games.arena.game import ArenaGame
 from agent.models.heads import likeliest
 from agent.models.policies import PilotPolicy
 from agent.runtime.arena_batch import ArenaBatch
-from agent.runtime.arena_teacher import Teacher
+from agent.runtime.arena_teacher import KNOBS, Teacher
 
 torch.set_num_threads(1)
 
@@ -94,6 +95,23 @@ def test_a_batch_encodes_what_a_state_encodes() -> None:
         encode.encode_state(game.state(), float(batch.elapsed[row]) / 60.0, last, out, 0)
         for name in ("self_", "tokens", "mask", "rings", "cards"):
             assert np.allclose(getattr(out, name)[0], getattr(batch.observed, name)[row], atol=1e-5), name
+
+
+def towards_boss(knobs: Any, east_m: float) -> float:
+    """How far east the teacher walks, −1 … 1, while the boss that it called stands so far east in an empty world."""
+    batch = ArenaBatch(1, 5)
+    world, rules = batch.records[0], batch.worlds.catalog.rules
+    world["drops"] = world["things"] = world["foes"] = 0
+    world["boss_state"] = world["boss_left"] = 1
+    add_foe(world, rules, kind_with_role(world, rules, BOSS, 0), 0, world["x"] + east_m, world["z"])
+    axes, _, _ = Teacher(knobs).act(batch)
+    return float(np.sin(world["yaw"] + np.arctan2(axes[0, 0], axes[0, 1])))
+
+
+def test_the_teacher_goes_to_a_far_boss_and_not_into_a_near_one() -> None:
+    assert towards_boss(KNOBS, 25.0) > 0.9
+    assert towards_boss(KNOBS, 3.0) < -0.5
+    assert towards_boss(KNOBS._replace(hunt=0.0), 25.0) < 0.5
 
 
 def test_the_policy_that_is_trained_computes_what_the_compiled_one_does() -> None:

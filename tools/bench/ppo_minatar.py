@@ -24,7 +24,7 @@ import torch
 from agent.control.score import statistics
 from agent.core.rollout import Rollout
 from agent.games.gymnasium_host import make_env
-from agent.runtime.train_gym import PICTURE_CONFIG, STRETCH, Eyes, GymTraining
+from agent.runtime.train_gym import SMALL_PICTURE_CONFIG, STRETCH, Eyes, GymTraining
 
 DEFAULT_SEEDS: Final = 5
 GAMES: Final = ("minatar.gym:MinAtar/Breakout-v1", "minatar.gym:MinAtar/Asterix-v1")
@@ -99,7 +99,7 @@ def theirs(game: str, seed: int, steps: int) -> dict[str, float]:
     monitors = [Monitor(Pictures(make_env(game))) for _ in range(COPIES)]
     envs = DummyVecEnv([lambda m=m: m for m in monitors])
     envs.seed(seed * 1000)
-    config = PICTURE_CONFIG
+    config = SMALL_PICTURE_CONFIG
     model = PPO(
         "CnnPolicy", envs, seed=seed, n_steps=STRETCH, batch_size=STRETCH * COPIES // config.minibatches,
         n_epochs=config.epochs, learning_rate=lambda left: config.lr * left, gamma=config.gamma,
@@ -157,6 +157,6 @@ def summarise(rows: list[dict[str, Any]], reduced: bool) -> dict[str, Any]:
         }  # fmt: skip
     return {
         "steps": int(os.environ.get("BENCH_STEPS", STEPS)), "copies": COPIES,
-        "config": msgspec.to_builtins(PICTURE_CONFIG), "games": games,
+        "config": msgspec.to_builtins(SMALL_PICTURE_CONFIG), "games": games,
         "passed": all(g["passed"] for g in games.values()),
     }  # fmt: skip
