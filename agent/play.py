@@ -269,9 +269,15 @@ def learner_budget(settings: Settings) -> dict[str, Any]:
         raise SettingsError(
             f"METABONK_SERVED_POLICY={dreams.served_policy} needs dreams; set METABONK_USE_DREAM_TRAINING=1"
         )
+    if dreams.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise SettingsError("METABONK_LEARNER_DEVICE=cuda: torch sees no CUDA card; auto takes one where there is")
     return {
         "use_active_inference": chooser.use_active_inference, "preferences": msgspec.to_builtins(preferences(settings)),
         "use_dreams": dreams.use_dream_training, "served": dreams.served_policy, "distill_coef": dreams.distill_coef,
+        "device": dreams.device,
         "dream": {
             "horizon": dreams.horizon, "starts": dreams.starts, "gamma": dreams.gamma, "lr": dreams.actor_lr,
             "action_noise": dreams.action_noise, "warm_up": 100, "units": 128, "layers": 2,
@@ -288,7 +294,8 @@ def _use_card(policy: Any) -> None:
     import torch
 
     if torch.cuda.is_available():
-        from agent.runtime.captured import Cuda, move_to_card
+        from agent.runtime.captured import move_to_card
+        from agent.runtime.card import Cuda
 
         move_to_card(policy, Cuda(torch.device("cuda")), SystemClock().now_s)
 

@@ -82,6 +82,10 @@ class DreamSettings(_Group):
     use_dream_training: bool = _setting(
         True, "USE_DREAM_TRAINING", "Train an actor inside the world model; it is served with ppo+dream and dreamer"
     )
+    device: str = _setting(
+        "auto", "LEARNER_DEVICE", "Where world model and dreams learn: auto (the card where it is faster), cpu, cuda",
+        pattern=r"^(auto|cpu|cuda)$",
+    )  # fmt: skip
     horizon: int = _setting(15, "DREAM_HORIZON", "Steps of a dream", ge=1, le=64)
     starts: int = _setting(256, "DREAM_STARTS", "Dreams of one training step; 0: one from every state", ge=0, le=65536)
     gamma: float = _setting(0.997, "DREAM_GAMMA", "Discount of a dream's rewards", gt=0.0, lt=1.0)

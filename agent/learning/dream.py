@@ -8,6 +8,7 @@ world model is not changed. Choices that the model thinks forbidden are not drea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from agent.core.rollout import Rollout
 from agent.learning.laprop import LaProp
+from agent.learning.recorded import Recorded
 from agent.learning.tensors import module_tensors, take_up
 from agent.learning.world_model import Posterior, WorldModelLearner, rollout_sequences
 from agent.models.distributions import two_hot_loss, two_hot_mean
@@ -119,6 +121,9 @@ class DreamLearner:
         self.policy = ActorCritic(sizes.features, world.spec, config.units, config.layers, sizes.bins).to(world.device)
         self.optimiser = LaProp(self.policy.named_parameters(), config.lr, clip=config.clip, warm_up=config.warm_up)
         self._report: dict[str, float] = {}
+        self._points = torch.tensor([0.05, 0.95], device=world.device)
+        self._figures: tuple[str, ...] = ()
+        self._gradients = Recorded(self._work, world.place, [self.policy.range])
 
     @property
     def actor(self) -> Actor:
@@ -136,13 +141,30 @@ class DreamLearner:
 
     def train_step(self, seen: Posterior) -> dict[str, Tensor]:
         """One step of actor and critic from the states of one batch."""
-        config, model, policy = self.config, self.world.model, self.policy
+        config, policy = self.config, self.policy
         start = Latent(seen.latent.deter.flatten(0, 1), seen.latent.stoch.flatten(0, 1))
         dead = seen.is_terminal.flatten()
         if 0 < config.starts < len(dead):
             chosen = torch.randperm(len(dead), device=dead.device)[: config.starts]
             start, dead = Latent(start.deter[chosen], start.stoch[chosen]), dead[chosen]
-        dream = imagine(model, policy.actor, start, config.horizon, config.action_noise)
+        figures, *gradients = self._gradients((*start, dead, *seen.latent, *seen[1:]))
+        self.optimiser.step(gradients)
+        with torch.no_grad():
+            for fast, late in zip(policy.critic.parameters(), policy.slow.parameters(), strict=True):
+                late.lerp_(fast, config.slow_rate)
+            policy.dreamt += 1
+        return dict(zip(self._figures, figures.unbind(), strict=True))
+
+    def _work(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """(figures, gradients …) of (deter, stoch, dead) where dreams start and of the parts of a `Posterior`."""
+        deter, stoch, dead, *seen = inputs
+        loss, figures = self._loss(Latent(deter, stoch), dead, Posterior(Latent(*seen[:2]), *seen[2:]))
+        self._figures = tuple(f"dream_{name}" for name in figures)
+        return [torch.stack([f.detach() for f in figures.values()]), *self.optimiser.gradients(loss)]
+
+    def _loss(self, start: Latent, dead: Tensor, seen: Posterior) -> tuple[Tensor, dict[str, Tensor]]:
+        config, policy = self.config, self.policy
+        dream = imagine(self.world.model, policy.actor, start, config.horizon, config.action_noise)
         dream = self._controlled(dream, dead)
         values, slow = self._values(dream.features)
         live = config.gamma * dream.proceed
@@ -158,15 +180,10 @@ class DreamLearner:
         logits = policy.critic(dream.features[:, :-1])
         critic_loss = (weight * self._critic_loss(logits, returns, slow[:, :-1])).mean()
         replay_loss = self._replay_loss(seen)
-        self.optimiser.step(actor_loss + critic_loss + config.replay_value_weight * replay_loss)
-        with torch.no_grad():
-            for fast, late in zip(policy.critic.parameters(), policy.slow.parameters(), strict=True):
-                late.lerp_(fast, config.slow_rate)
-            policy.dreamt += 1
-        report = {"actor_loss": actor_loss, "critic_loss": critic_loss, "replay_value_loss": replay_loss}
-        report |= {"return": returns.mean(), "reward": dream.rewards[:, 1:].mean(), "entropy": bonus.mean()}
-        report |= {"value": values.mean(), "continue": dream.proceed.mean(), "return_range": high - low}
-        return {f"dream_{name}": value.detach() for name, value in report.items()}
+        figures = {"actor_loss": actor_loss, "critic_loss": critic_loss, "replay_value_loss": replay_loss}
+        figures |= {"return": returns.mean(), "reward": dream.rewards[:, 1:].mean(), "entropy": bonus.mean()}
+        figures |= {"value": values.mean(), "continue": dream.proceed.mean(), "return_range": high - low}
+        return actor_loss + critic_loss + config.replay_value_weight * replay_loss, figures
 
     def _controlled(self, dream: Dream, dead: Tensor) -> Dream:
         """The dream with what is known of its start, and with the controls that the configuration asks for."""
@@ -189,7 +206,7 @@ class DreamLearner:
     @torch.no_grad()
     def _range(self, returns: Tensor) -> Tensor:
         """The running 5 % and 95 % points of returns."""
-        points = torch.quantile(returns.flatten(), torch.tensor([0.05, 0.95], device=returns.device))
+        points = torch.quantile(returns.flatten(), self._points)
         return self.policy.range.lerp_(points, self.config.range_rate).clone()
 
     def _policy_of(self, dream: Dream) -> tuple[ActorOutput, Choice]:
@@ -224,7 +241,7 @@ class DreamLearner:
         allowed = data.masks[0, place] if self.world.model.allowed is not None else None
         out = self.policy.actor(features, allowed)
         logits = torch.cat(out.log_p, -1) if out.log_p else features.new_zeros(len(features), 0)
-        return Targets(out.mean, out.log_std, logits)
+        return Targets(out.mean.cpu(), out.log_std.cpu(), logits.cpu())
 
     def tensors(self) -> dict[str, Tensor]:
         """Actor, critics, range and moments; the world model is its own learner's."""

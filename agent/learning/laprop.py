@@ -26,11 +26,14 @@ class LaProp:
         self.second = [torch.zeros_like(p) for _, p in self.named]
         self.steps = torch.zeros((), dtype=torch.int64)
 
+    def gradients(self, loss: Tensor) -> list[Tensor]:
+        """The loss's gradients, in the order of the parameters."""
+        return list(torch.autograd.grad(loss, [p for _, p in self.named]))
+
     @torch.no_grad()
-    def step(self, loss: Tensor) -> None:
-        """Descend `loss` once."""
+    def step(self, gradients: list[Tensor]) -> None:
+        """Descend once; the gradients are changed."""
         parameters: list[Tensor] = [p for _, p in self.named]
-        gradients = list(torch.autograd.grad(loss, parameters))
         lengths = torch._foreach_norm(gradients)
         bounds = torch._foreach_clamp_min(torch._foreach_norm(parameters), 1e-3)
         scale = [(self.clip * b / (n + 1e-12)).clamp_max(1.0) for b, n in zip(bounds, lengths, strict=True)]

@@ -31,6 +31,7 @@ from agent.learning.contract import Learner
 from agent.learning.dream import DreamConfig, DreamLearner
 from agent.learning.dream_distill import DreamDistiller
 from agent.learning.ppo import PPOConfig
+from agent.learning.recorded import ON_CPU, Place
 from agent.learning.rollout_ppo import ServedPPO
 from agent.learning.tensors import module_tensors, take_up
 from agent.learning.world_model import WorldModelConfig, WorldModelLearner
@@ -70,6 +71,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     use_dreams: bool = True
     served: str = "ppo"
     distill_coef: float = 0.1
+    device: str = "cpu"
     use_active_inference: bool = True
     preferences: Preferences = WANTED
     dream: DreamConfig = DreamConfig(horizon=15, starts=256, lr=2e-4, warm_up=100, units=128, layers=2)
@@ -106,44 +108,63 @@ def build_policy(outline: PolicyOutline) -> Policy:
     return _seeded(outline, lambda: FlatPolicy(flat))
 
 
-class PolicyLearner:
-    """The parts of one policy. `ppo` is None where the dreaming actor itself is served."""
+def shape_of(outline: PolicyOutline) -> tuple[int, ActionSpec]:
+    """Features observed, and what an action is."""
+    if outline.kind == DREAMER:
+        return outline.features, ActionSpec(outline.continuous, outline.branches)
+    policy = build_policy(outline)
+    return policy.features, policy.spec
 
-    def __init__(self, outline: PolicyOutline, budget: Budget) -> None:
+
+def has_dreams(outline: PolicyOutline, budget: Budget) -> bool:
+    """True where a world model learns at all."""
+    return outline.kind == DREAMER or budget.use_world
+
+
+def build_dreams(
+    outline: PolicyOutline, budget: Budget, place: Place = ON_CPU
+) -> tuple[WorldModelLearner, DreamLearner | None]:
+    """World model, and dreams where they are wanted; the same for the same seed."""
+    features, spec = shape_of(outline)
+    served = outline.kind == DREAMER
+    config = WorldModelConfig(
+        batch=budget.world_batch, length=budget.world_length, lr=budget.world_lr, warm_up=100, seed=outline.seed,
+        steps_per_update=budget.dreamer_steps if served else budget.world_steps,
+        capacity=max(1024, min(REPLAY_ROWS, REPLAY_BYTES // (4 * features))),
+    )  # fmt: skip
+
+    def build() -> tuple[WorldModelLearner, DreamLearner | None]:
+        world = WorldModelLearner(world_sizes(features, spec), spec, config, place)
+        return world, DreamLearner(world, budget.dream) if budget.use_dreams or served else None
+
+    return _seeded(outline, build)
+
+
+class PolicyLearner:
+    """The parts of one policy. `ppo` is None where the dreaming actor itself is served; `place`: where dreams learn."""
+
+    def __init__(self, outline: PolicyOutline, budget: Budget, place: Place = ON_CPU) -> None:
         self.outline = outline
         self.ppo: ServedPPO | None = None
         self.dream: DreamLearner | None = None
         self.parts: list[Learner] = []
         if outline.kind == DREAMER:
-            self.features, self.spec = outline.features, ActionSpec(outline.continuous, outline.branches)
-            _seeded(outline, lambda: self._dreams(budget, budget.dreamer_steps))
+            self.features, self.spec = shape_of(outline)
         else:
             policy = build_policy(outline)
             self.features, self.spec = policy.features, policy.spec
             config = PILOT_PPO if outline.kind == PILOT else budget.ppo
             self.ppo = ServedPPO(policy, config, seed=outline.seed, scale_rewards=outline.kind != PILOT)
             self.parts.append(self.ppo)
-            if budget.use_world:
-                self._dreams(budget, budget.world_steps)
-            if budget.served == "ppo+dream" and self.dream is not None:
-                self.parts.append(DreamDistiller(self.ppo, self.dream, coefficient=budget.distill_coef))
+        if has_dreams(outline, budget):
+            world, self.dream = build_dreams(outline, budget, place)
+            self.parts += [world] if self.dream is None else [world, self.dream]
+        if self.ppo is not None and self.dream is not None and budget.served == "ppo+dream":
+            self.parts.append(DreamDistiller(self.ppo, self.dream, coefficient=budget.distill_coef))
         self.chooser: ActiveInferenceLearner | None = None
         if budget.use_active_inference and max(self.spec.branches, default=0) > 1:
             self.chooser = self._chooser(budget.preferences)
             self.parts.append(self.chooser)
-
-    def _dreams(self, budget: Budget, steps: int) -> None:
-        """World model, and dreams where they are wanted."""
-        config = WorldModelConfig(
-            batch=budget.world_batch, length=budget.world_length, lr=budget.world_lr, warm_up=100,
-            steps_per_update=steps, seed=self.outline.seed,
-            capacity=max(1024, min(REPLAY_ROWS, REPLAY_BYTES // (4 * self.features))),
-        )  # fmt: skip
-        world = WorldModelLearner(world_sizes(self.features, self.spec), self.spec, config)
-        self.parts.append(world)
-        if budget.use_dreams or self.outline.kind == DREAMER:
-            self.dream = DreamLearner(world, budget.dream)
-            self.parts.append(self.dream)
 
     def _chooser(self, preferences: Preferences) -> ActiveInferenceLearner:
         """A pilot's choice is its card; another policy's is the widest branch of its actions."""

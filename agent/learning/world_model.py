@@ -11,6 +11,7 @@ Owns no actor.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -21,6 +22,7 @@ from torch.nn import functional as F
 
 from agent.core.rollout import ActionSpec, IntArray, Rollout
 from agent.learning.laprop import LaProp
+from agent.learning.recorded import ON_CPU, Place, Recorded
 from agent.learning.replay import Batch, Replay, Rows, to_rows
 from agent.learning.tensors import module_tensors, take_up
 from agent.models.distributions import categorical_kl, two_hot_loss
@@ -165,12 +167,12 @@ class WorldModelLearner:
         sizes: WorldSizes,
         spec: ActionSpec,
         config: WorldModelConfig,
-        device: torch.device | None = None,
+        place: Place = ON_CPU,
     ) -> None:
         if sizes.action != spec.width:
             raise ValueError(f"the model takes {sizes.action} numbers of an action that has {spec.width}")
         self.sizes, self.spec, self.config = sizes, spec, config
-        self.device = device or torch.device("cpu")
+        self.place, self.device = place, place.device
         self.model = WorldModel(sizes).to(self.device)
         self.optimiser = LaProp(self.model.named_parameters(), config.lr, clip=config.clip, warm_up=config.warm_up)
         self.replay = Replay(
@@ -178,6 +180,8 @@ class WorldModelLearner:
         )
         self.posteriors: deque[Posterior] = deque(maxlen=config.steps_per_update)
         self._report: dict[str, float] = {}
+        self._parts: tuple[str, ...] = ()
+        self._gradients = Recorded(self._work, place)
 
     def update(self, rollout: Rollout) -> dict[str, float]:
         """Push a rollout, measure on it, and make the configured number of steps from replay."""
@@ -202,13 +206,22 @@ class WorldModelLearner:
         if batch is None:
             return {}
         data = to_sequences(self.model, batch, self.device)
-        loss, parts, seen = world_loss(self.model, data, config)
-        self.optimiser.step(loss)
-        latent = seen.latent.detach()
-        self.posteriors.append(Posterior(latent, data.rewards, data.is_first, data.is_terminal))
-        index = latent.stoch.argmax(-1).to(torch.int16)
-        self.replay.store(batch.serials, latent.deter.cpu().numpy(), index.cpu().numpy())
-        return {name: part.detach() for name, part in parts.items()}
+        deter, stoch, losses, *gradients = self._gradients((*data[:-1], *data.before))
+        self.optimiser.step(gradients)
+        self.posteriors.append(Posterior(Latent(deter, stoch), data.rewards, data.is_first, data.is_terminal))
+        index = stoch.argmax(-1).to(torch.int16)
+        self.replay.store(batch.serials, deter.cpu().numpy(), index.cpu().numpy())
+        return dict(zip(self._parts, losses.unbind(), strict=True))
+
+    def _work(self, inputs: Iterable[Tensor]) -> list[Tensor]:
+        """(deter, stoch, losses, gradients …) of the tensors of a batch, the state before it last."""
+        obs, actions, rewards, is_first, is_last, is_terminal, masks, deter, stoch = inputs
+        before = Latent(deter, stoch)
+        data = Sequences(obs, actions, rewards, is_first, is_last, is_terminal, masks, before)
+        loss, parts, seen = world_loss(self.model, data, self.config)
+        self._parts = tuple(parts)
+        losses = torch.stack([part.detach() for part in parts.values()])
+        return [*seen.latent.detach(), losses, *self.optimiser.gradients(loss)]
 
     def measure(self, rows: Rows) -> dict[str, float]:
         """Open-loop error of the model on rows that it was not trained on, and persistence's, over their variance.

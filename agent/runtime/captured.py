@@ -1,8 +1,8 @@
 """A whole step on a card as one CUDA graph: pinned inputs in, the step's kernels, pinned outputs out.
 
 Inputs, outputs and weights keep their addresses; new weights are copied into the live ones between two steps. Replays
-run on a stream of high priority, so that a learner on the same card waits for play and not the reverse. `Dry` is the
-same without a card: everything but the capture and the launch happens, with the kernels' references in between.
+run on a stream of high priority, so that a learner on the same card waits for play and not the reverse. With `Dry` the
+same happens without a card, but for the capture and the launch, with the kernels' references in between.
 """
 
 from __future__ import annotations
@@ -23,60 +23,8 @@ from agent.control.reflex import AXES, BUTTONS, Decision
 from agent.core.errors import WeightsError
 from agent.core.types import FloatArray
 from agent.models.kernel_pilot import KernelPilot, StepInputs, StepOutputs
+from agent.runtime.card import Cuda, Dry
 from kernels.library import ran
-
-WARM_UPS = 3
-HIGH = -1
-
-
-class Cuda:
-    """A card. `work` must be free of allocation, of synchronisation and of anything that reads a value back."""
-
-    pinned = True
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self._stream = torch.cuda.Stream(device, priority=HIGH)  # type: ignore[no-untyped-call]
-        self._graph = torch.cuda.CUDAGraph()
-
-    def capture(self, work: Callable[[], None]) -> None:
-        """Warm up on the stream, then record."""
-        self._stream.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(self._stream):
-            for _ in range(WARM_UPS):
-                work()
-        self._stream.synchronize()
-        with torch.cuda.graph(self._graph, stream=self._stream):
-            work()
-
-    def replay(self) -> None:
-        """Launch the graph and wait for its outputs."""
-        with torch.cuda.stream(self._stream):
-            self._graph.replay()
-        self._stream.synchronize()
-
-
-class Dry:
-    """No card: the work itself takes the place of its recording."""
-
-    pinned = False
-
-    def __init__(self) -> None:
-        self.device = torch.device("cpu")
-        self.replays = 0
-        self._work: Callable[[], None] | None = None
-
-    def capture(self, work: Callable[[], None]) -> None:
-        """Warm up, and keep the work."""
-        for _ in range(WARM_UPS):
-            work()
-        self._work = work
-
-    def replay(self) -> None:
-        """Do the work again."""
-        assert self._work is not None, "replayed before it was captured"
-        self._work()
-        self.replays += 1
 
 
 def live_tensors(owner: Any) -> list[Tensor]:

@@ -70,17 +70,20 @@ class LearnerProcess:
 
         from agent.control.untrained import default_sizes
         from agent.learning.learner import DREAMER, PILOT, Budget, PolicyLearner, PolicyOutline
+        from agent.runtime.learner_place import place_for
 
         outline = msgspec.convert(head["outline"], PolicyOutline)
         if outline.kind in (PILOT, DREAMER) and outline.sizes is None:
             outline = msgspec.structs.replace(outline, sizes=default_sizes())
         budget = msgspec.convert(head["budget"], Budget)
-        begun = self._resume(outline.name, head.get("state", ""), lambda: PolicyLearner(outline, budget))
+        place, why = place_for(outline, budget, self._clock.now_s)
+        begun = self._resume(outline.name, head.get("state", ""), lambda: PolicyLearner(outline, budget, place))
         learner = self._policies[outline.name]
         self._parked[outline.name], self._losses[outline.name] = {}, {}
         if payload:
             learner.take_weights(load(payload), keep_moments=head.get("own", False) and begun.startswith("resumed"))
-        return {"parts": [part.name for part in learner.parts], "begun": begun}, save(learner.weights())
+        answer = {"parts": [part.name for part in learner.parts], "begun": begun, "place": why}
+        return answer, save(learner.weights())
 
     def _resume(self, name: str, folder: str, make: Callable[[], PolicyLearner]) -> str:
         """Go on from the state in a folder, where there is one that fits; what came of it."""

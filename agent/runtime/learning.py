@@ -53,6 +53,7 @@ class Known(msgspec.Struct):
     stale: int = 0
     losses: dict[str, float] = {}
     begun: str = ""
+    place: str = ""
     parked: dict[str, str] = {}
 
 
@@ -251,8 +252,8 @@ class Learning:
             state = str(self.store.folder / folder_name(policy.name))
             head = {"do": "open", "outline": policy.outline, "budget": self._budget, "state": state, "own": own}
             answer, weights = await self._call(head, payload)
-            policy.opened_in, policy.begun = self.child.starts, answer["begun"]
-            log.info("learner_opened", policy=policy.name, begun=policy.begun)
+            policy.opened_in, policy.begun, policy.place = self.child.starts, answer["begun"], answer["place"]
+            log.info("learner_opened", policy=policy.name, begun=policy.begun, dreams=policy.place)
             outcomes = self.outcomes_in_play() if policy.plays_here else b""
             if outcomes:
                 await self._call({"do": "serve_outcomes", "policy": policy.name}, outcomes)
@@ -305,6 +306,6 @@ class Learning:
 
     def status(self) -> dict[str, Any]:
         """The process, and every policy's counts."""
-        keys = ("version", "rollouts", "steps", "stale", "parked", "begun")
+        keys = ("version", "rollouts", "steps", "stale", "parked", "begun", "place")
         policies = {name: {key: getattr(p, key) for key in keys} for name, p in self.policies.items()}
         return {"process": self.child.status(), "policies": policies, "losses": self.losses()}

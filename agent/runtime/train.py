@@ -116,7 +116,7 @@ def _open(request: TrainRequest, training: Training) -> float:
 
 
 def _keep(request: TrainRequest, training: Training, wall_s: float) -> None:
-    tensors = {name: tensor.numpy() for name, tensor in training.tensors().items()}
+    tensors = {name: tensor.cpu().numpy() for name, tensor in training.tensors().items()}
     path = request.out / CHECKPOINT
     save_sealed(path, tensors, kind=CHECKPOINT_KIND, layout={}, sizes=request.asked, notes={"wall_s": wall_s})
     values = training.sealed()

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+import structlog
 import torch
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from agent.control.arbiter import Arbiter
 from agent.control.dreamer import FEATURES, KIND, ROLLOUT_STEPS, SPEC, DreamPilot, describe, untrained_tensors
 from agent.control.score import EpisodeResult, EpisodeTracker
 from agent.control.untrained import default_sizes
+from agent.core.clock import SystemClock
 from agent.core.errors import WeightsError
 from agent.core.rollout import Rollout
 from agent.core.types import Action, Frame, Observation
@@ -26,10 +28,12 @@ from agent.games.hosting import HostOptions, build_game
 from agent.learning.learner import DREAMER, Budget, PolicyLearner, PolicyOutline
 from agent.learning.state import load_state, state_tensors
 from agent.runtime.evaluate import observe, picture_ticks
+from agent.runtime.learner_place import place_for
 
 FIRST_SEED: Final = 10_000_000
 DEFAULT_BUDGET: Final = Budget()
 _RECENT: Final = 100
+log = structlog.get_logger(__name__)
 
 
 class Seat:
@@ -89,7 +93,9 @@ class DreamTraining:
             name=KIND, kind=DREAMER, features=FEATURES, continuous=SPEC.continuous, branches=SPEC.branches,
             sizes=default_sizes(), seed=seed,
         )  # fmt: skip
-        self.learner = PolicyLearner(outline, budget)
+        place, self.place = place_for(outline, budget, SystemClock().now_s)
+        self.learner = PolicyLearner(outline, budget, place)
+        log.info("dreams_learn", place=self.place)
         self._serve()
         self._carry = self.policy.initial(len(hosted))
         self._before = self.episodes = 0

@@ -14,7 +14,8 @@ from agent.core.errors import WeightsError
 from agent.core.types import Observation
 from agent.models.kernel_pilot import KernelPilot, StepInputs
 from agent.models.quantised import round_four
-from agent.runtime.captured import CapturedStep, Dry, live_tensors, move_to_card
+from agent.runtime.captured import CapturedStep, live_tensors, move_to_card
+from agent.runtime.card import Dry
 from tests.models.test_kernel_pilot import inputs
 
 CPU = torch.device("cpu")
