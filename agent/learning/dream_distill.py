@@ -33,7 +33,7 @@ class DreamDistiller:
         if self._dreamt < self._wait:
             return {"dream_distill_loss": 0.0, "dream_distill_waits": float(self._wait - self._dreamt)}
         data, targets = self._ppo.sequences(rollout), self._dream.targets(rollout)
-        length = self._ppo.learner.config.length
+        length = self._ppo.learner.length
         shaped = Targets(*(rows_of(t, length) for t in targets))
         sums, parts = [], min(4, data.obs.shape[0])
         for index in torch.randperm(data.obs.shape[0]).chunk(parts):

@@ -74,6 +74,11 @@ class PPOLearner:
         self._scale = ReturnScale(config.gamma) if scale_rewards else None
         self._carries: dict[str, Tensor] = {}
 
+    @property
+    def length(self) -> int:
+        """Steps of a sequence; 1 without memory: a minibatch is then drawn from all steps, not from a few games."""
+        return self.config.length if self.policy.units else 1
+
     def begin(self, instance: str, carry: Tensor) -> None:
         """The memory [1, U] that the next rollout of an instance began with."""
         self._carries[instance] = carry
@@ -160,7 +165,7 @@ class PPOLearner:
 
     def _cut_up(self, rows: tuple[Tensor, ...], carries: Tensor) -> Sequences:
         """Sequences of `length` steps, the last padded with steps of weight 0 that begin anew."""
-        steps, length = rows[0].shape[0], self.config.length
+        steps, length = rows[0].shape[0], self.length
         count = -(-steps // length)
         missing = count * length - steps
 

@@ -74,7 +74,7 @@ def test_where_play_went_on_the_value_after_a_rollout_counts_and_where_it_ended_
         )
     expected = goes_on.rewards + 0.5 * np.append(np.arange(1, 5), float(heads.value[0, 0])) - np.arange(5)
     assert np.allclose(data.advantages.flatten()[:5].numpy(), expected, atol=1e-5)
-    assert data.weight.sum() == 5 and data.obs.shape[:2] == (1, 16)
+    assert data.weight.sum() == 5 and data.obs.shape[:2] == (5, 1), "without memory a sequence is one step"
     ended = learner.sequences(rollout)
     assert np.allclose(ended.returns.flatten()[:5].numpy(), rollout.rewards, atol=1e-6)
 
