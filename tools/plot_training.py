@@ -3,7 +3,8 @@
     python tools/plot_training.py DIR [--players results/players.json] [--picture docs/training.png] [--out FILE.json]
 
 DIR is what `python -m agent train --game arena --out DIR` wrote. The mean score of the last 100 finished runs is drawn
-over decisions, with the end of the lessons and the scripted player's interval for comparison. That mean is of training:
+over decisions, with the end of the lessons and the scripted player's interval for comparison; below it the mean reward
+of a decision, which is what PPO raises. That mean is of training:
 actions are sampled, and runs that end soon are counted more often, so `tools/bench_players.py` has the last word.
 """
 
@@ -15,15 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from resultfile import publish
 
 from agent.models.sealed import read_manifest
+from agent.runtime.train_arena import SCRIPT_LEAVES
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 POINTS = 60
 LEAST_RUNS = 20
+SMOOTH = 100
 SERIES = (
     "score_s",
     "wins",
@@ -43,19 +47,25 @@ def read_curve(folder: Path) -> list[dict[str, Any]]:
 
 
 def draw(curve: list[dict[str, Any]], kiter: dict[str, float] | None, picture: Path) -> None:
-    """Score over decisions."""
-    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    """Score, and reward of a decision, over decisions."""
+    figure, (axes, below) = plt.subplots(
+        2, 1, figsize=(8, 5.5), layout="constrained", sharex=True, height_ratios=(2.5, 1)
+    )
     scored = [row for row in curve if "score_s" in row and row.get("episodes", LEAST_RUNS) >= LEAST_RUNS]
     axes.plot(
         [r["steps"] / 1e6 for r in scored], [r["score_s"] for r in scored], label="pilot, last 100 runs of training"
     )
-    ended = [row["steps"] for row in curve if row["lesson"] == 1.0]
-    if ended:
-        axes.axvline(max(ended) / 1e6, color="grey", linestyle=":", label="lessons end, PPO begins")
+    ended = max((row["steps"] for row in curve if row["lesson"] == 1.0), default=0) / 1e6
+    for part in (axes, below):
+        part.axvline(SCRIPT_LEAVES * ended, color="grey", linestyle="--", label="before: the script plays too")
+        part.axvline(ended, color="grey", linestyle=":", label="lessons end, PPO begins")
     if kiter is not None:
         axes.axhspan(kiter["mean_low"], kiter["mean_high"], color="tab:orange", alpha=0.3, label="kiter, 95 % interval")
-    axes.set(xlabel="decisions, millions", ylabel="score, s", ylim=(0, 1250), title="A pilot learns the arena")
+    axes.set(ylabel="score, s", ylim=(0, 1250), title="A pilot learns the arena")
     axes.legend(loc="lower right")
+    means = np.convolve([row["reward"] for row in curve], np.full(SMOOTH, 1 / SMOOTH), "valid")
+    below.plot([row["steps"] / 1e6 for row in curve[SMOOTH - 1 :]], means)
+    below.set(xlabel="decisions, millions", ylabel="reward a decision")
     picture.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(picture, dpi=110)
 

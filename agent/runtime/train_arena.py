@@ -30,6 +30,8 @@ STRETCH: Final = 64
 LENGTH: Final = 32
 FIRST_SEED: Final = 10_000_000
 LESSON_LR: Final = 1e-3
+SCRIPT_LEAVES: Final = 0.35
+"""The share of the lessons after which the pilot alone plays; the script goes on saying what it would have done."""
 START_LOG_STD: Final = -1.2
 _RECENT: Final = 100
 PPO_CONFIG: Final = PPOConfig(
@@ -65,7 +67,7 @@ class ArenaTraining:
         in_lessons = self.steps < self.lesson_steps
         if in_lessons:
             done = self.steps / self.lesson_steps
-            self.lessons.share = max(0.0, 1.0 - done / 0.35)
+            self.lessons.share = max(0.0, 1.0 - done / SCRIPT_LEAVES)
             for group in self.lessons.optimiser.param_groups:
                 group["lr"] = LESSON_LR * (1.0 - 0.9 * done)
             stretch, figures = self.lessons.lesson(STRETCH)
