@@ -1,7 +1,8 @@
 """Training on any Gymnasium environment: some copies stepped together in this process, and PPO.
 
 What an environment shows first as a picture is learned from as the RGB picture that the link carries, at its own
-size up to 64 pixels; everything else as a row of numbers. Owns the copies and the learner.
+size up to 64 pixels; everything else as a row of numbers, whose rewards are divided by the running deviation of
+returns. Games that are pictures count points, and are learned from as they count. Owns the copies and the learner.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ class GymTraining:
         self.policy, config = build_policy(self._eyes, self._hands.spec)
         updates = max(1, total_steps // (copies * STRETCH))
         config = msgspec.structs.replace(config, anneal_updates=updates)
-        self.learner = PPOLearner(self.policy, config, seed=seed)
+        self.learner = PPOLearner(self.policy, config, seed=seed, scale_rewards=not self._eyes.shape)
         self.steps = self.episodes = 0
         self.recent: deque[float] = deque(maxlen=_RECENT)
         self._returns = [0.0] * copies
