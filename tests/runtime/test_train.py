@@ -6,6 +6,7 @@ import io
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -150,6 +151,29 @@ def test_an_episode_that_is_cut_is_truncated_with_its_last_sight(monkeypatch: py
         assert (rollout.final_obs[:25] == 1.0).all() and np.allclose(rollout.final_obs[25], 0.6)
     assert training.learner.update_many(rollouts)["stale_dropped"] == 0.0
     assert list(training.recent) == [5.0] * 50
+
+
+@pytest.mark.parametrize(("space", "scaled"), [
+    (spaces.Box(0, 255, (8, 8, 3), np.uint8), False), (spaces.Box(0, 1, (2,), np.float32), True),
+])  # fmt: skip
+def test_points_of_pictures_count_as_they_are_and_rewards_beside_numbers_are_scaled(
+    monkeypatch: pytest.MonkeyPatch, space: Any, scaled: bool
+) -> None:
+    class Points(Endless):
+        observation_space = space
+
+        def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+            super().reset(seed=seed)
+            return np.zeros(space.shape, space.dtype), {}
+
+        def step(self, action: Any) -> Any:
+            _, _, terminated, truncated, info = super().step(action)
+            return np.zeros(space.shape, space.dtype), 10.0, terminated, truncated, info
+
+    monkeypatch.setattr("agent.runtime.train_gym.make_env", lambda spec: Points())
+    training = GymTraining("points", seed=0, total_steps=1000, copies=1)
+    returns = training.learner.sequences(training._play()[0]).returns
+    assert (float(returns.max()) < 10.0) == scaled, "five tens, discounted, are 40 to 50"
 
 
 def test_event_files_are_what_tensorboard_reads(tmp_path: Path) -> None:
