@@ -28,6 +28,8 @@ from matplotlib import pyplot as plt
 POINTS = 60
 LEAST_RUNS = 20
 SMOOTH = 100
+LAST = 1_000_000
+MEANS = ("reward", "score_s", "wins")
 SERIES = (
     "score_s",
     "wins",
@@ -56,7 +58,7 @@ def draw(curve: list[dict[str, Any]], kiter: dict[str, float] | None, picture: P
         [r["steps"] / 1e6 for r in scored], [r["score_s"] for r in scored], label="pilot, last 100 runs of training"
     )
     ended = max((row["steps"] for row in curve if row["lesson"] == 1.0), default=0) / 1e6
-    for part in (axes, below):
+    for part in (axes, below) if ended else ():
         part.axvline(SCRIPT_LEAVES * ended, color="grey", linestyle="--", label="before: the script plays too")
         part.axvline(ended, color="grey", linestyle=":", label="lessons end, PPO begins")
     if kiter is not None:
@@ -69,6 +71,17 @@ def draw(curve: list[dict[str, Any]], kiter: dict[str, float] | None, picture: P
     below.set(xlabel="decisions, millions", ylabel="reward a decision")
     picture.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(picture, dpi=110)
+
+
+def phases(curve: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Means over the last million decisions of lessons and of PPO: reward, score and wins of the last 100 runs."""
+    found = {}
+    for name, lesson in (("lessons", 1.0), ("ppo", 0.0)):
+        rows = [row for row in curve if row["lesson"] == lesson and "score_s" in row]
+        rows = [row for row in rows if row["steps"] > rows[-1]["steps"] - LAST]
+        if rows:
+            found[name] = {key: round(float(np.mean([r[key] for r in rows])), 5) for key in MEANS}
+    return found
 
 
 def main() -> None:
@@ -89,7 +102,7 @@ def main() -> None:
     thin = [{k: r[k] for k in ("steps", "wall_s", "episodes", *SERIES) if k in r} for r in curve[::every]]
     values = {
         "command": manifest.created_by, "notes": manifest.notes, "sizes": manifest.sizes,
-        "decisions": curve[-1]["steps"],
+        "decisions": curve[-1]["steps"], "last_million_of": phases(curve),
         "runs_finished": curve[-1]["episodes"], "wall_s": curve[-1]["wall_s"], "curve": thin,
     }  # fmt: skip
     publish("pilot_training", values, args.out)
