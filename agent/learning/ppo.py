@@ -17,7 +17,12 @@ from agent.models.policies import Policy
 
 
 class PPOConfig(msgspec.Struct, frozen=True):
-    """Hyper-parameters; lr falls to 0 linearly over `anneal_updates`, 0 for never. length: steps of a sequence."""
+    """Hyper-parameters; lr falls to 0 linearly over `anneal_updates`, 0 for never. length: steps of a sequence.
+
+    clip_value: values may move by `clip` from the behaviour's. What moved further still counts where that is the
+    larger error (`larger_value`, CleanRL's loss), or no more (stable-baselines3's, where half `value_weight` is its
+    vf_coef).
+    """
 
     lr: float = 2.5e-4
     anneal_updates: int = 0
@@ -28,6 +33,7 @@ class PPOConfig(msgspec.Struct, frozen=True):
     length: int = 16
     clip: float = 0.2
     clip_value: bool = True
+    larger_value: bool = True
     value_weight: float = 0.5
     entropy_weight: float = 0.01
     most_grad: float = 0.5
@@ -107,7 +113,8 @@ class PPO:
         error = (heads.value - part.returns).square()
         if config.clip_value:
             near = part.values + (heads.value - part.values).clamp(-config.clip, config.clip)
-            error = torch.maximum(error, (near - part.returns).square())
+            clipped_error = (near - part.returns).square()
+            error = torch.maximum(error, clipped_error) if config.larger_value else clipped_error
         value_loss = 0.5 * (error * weight).sum()
         spread = (entropy(heads) * weight).sum()
         loss = policy_loss + config.value_weight * value_loss - config.entropy_weight * spread

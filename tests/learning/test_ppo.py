@@ -146,6 +146,26 @@ def test_padding_teaches_nothing() -> None:
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
+@pytest.mark.parametrize(
+    ("larger", "moved", "teaches"),
+    [(True, 1.0, False), (True, -1.0, True), (False, 1.0, False), (False, -1.0, False), (False, -0.1, True)],
+)
+def test_a_value_that_moved_far_teaches_no_more_unless_the_larger_error_counts_and_it_moved_away(
+    larger: bool, moved: float, teaches: bool
+) -> None:
+    torch.manual_seed(0)
+    policy = FlatPolicy(FlatSizes(3, 1, (2,)))
+    learner = PPOLearner(policy, PPOConfig(length=8))
+    data = sequences(policy, learner, 16)
+    data = msgspec.structs.replace(
+        data, values=data.values - moved, returns=data.values + 5.0, advantages=torch.zeros_like(data.advantages)
+    )
+    config = PPOConfig(
+        length=8, epochs=1, minibatches=1, entropy_weight=0.0, clip=0.2, larger_value=larger, most_grad=100.0
+    )
+    assert (PPO(policy, config).update(data)["grad_norm"] > 0.1) == teaches
+
+
 def test_what_the_learner_computes_anew_is_what_the_worker_said() -> None:
     torch.manual_seed(0)
     policy = FlatPolicy(FlatSizes(3, 2, (3, 2), units=6))
