@@ -1,6 +1,6 @@
 """A3: how far a model sees in masked CartPole, beside those who do not think.
 
-7,000 steps of a half-random controller are learned from, position and angle alone, with 1,400 gradient steps; then 60
+7,000 steps of a half-random controller are learned from, position and angle alone, with 2,100 gradient steps; then 60
 episodes that were never seen are foretold in open loop: the mean over 16 futures at 1, 5 and 15 steps, beside
 persistence and linear extrapolation, each error over the feature's variance, whoever wins. The continuation is judged
 by the area under its ROC curve, one step ahead. Control that must fail: the model told of left where it went right.
@@ -96,7 +96,7 @@ def one_seed(seed: int, reduced: bool) -> dict[str, Any]:
     torch.manual_seed(seed)
     world = WorldModelLearner(WorldSizes(obs=2, action=2, **TINY), SPEC, CONFIG)
     world.push(play(7000, 0, seed))
-    for _ in range(150 if reduced else 1400):
+    for _ in range(150 if reduced else 2100):
         world.train_step()
     table = errors(world, play(0, 60, 5000 + seed))
     row = {"seed": seed, "nmse": table, "continue_auroc": continuation(world, play(0, 60, 7000 + seed))}
