@@ -40,7 +40,8 @@ def make_env(spec: str) -> Any:
             imported.register_envs()
     if env_id not in gymnasium.registry:
         match = process.extractOne(env_id, list(gymnasium.registry), score_cutoff=60)
-        hint = f"; did you mean {match[0]}?" if match else "; name its module first, as in gym:MODULE:ID"
+        hint = f"; did you mean {match[0]}?" if match else ""
+        hint += "; what a package registers needs its module first, as in gym:minatar.gym:MinAtar/Breakout-v1"
         raise SettingsError(f"gym:{spec}: no environment {env_id}{hint}")
     render: dict[str, Any] = {"render_mode": "rgb_array"} if _can_render(gymnasium.registry[env_id]) else {}
     try:

@@ -19,6 +19,9 @@ from agent.models.policies import Policy
 class PPOConfig(msgspec.Struct, frozen=True):
     """Hyper-parameters; lr falls to 0 linearly over `anneal_updates`, 0 for never. length: steps of a sequence.
 
+    Over the first `warm_updates` lr rises linearly, 0 for whole at once: Adam's first steps are as long as lr whatever
+    the gradient (Ma & Yarats 2021), and at a high lr push rectified units below zero on every input, where no gradient
+    brings them back (the dormant units of Sokar et al. 2023).
     clip_value: values may move by `clip` from the behaviour's. What moved further still counts where that is the
     larger error (`larger_value`, CleanRL's loss), or no more (stable-baselines3's, where half `value_weight` is its
     vf_coef).
@@ -26,6 +29,7 @@ class PPOConfig(msgspec.Struct, frozen=True):
 
     lr: float = 2.5e-4
     anneal_updates: int = 0
+    warm_updates: int = 0
     gamma: float = 0.99
     lam: float = 0.95
     epochs: int = 4
@@ -39,6 +43,13 @@ class PPOConfig(msgspec.Struct, frozen=True):
     most_grad: float = 0.5
     target_kl: float = 0.0
     most_versions_old: int = 8
+
+
+def learning_rate(config: PPOConfig, updates: int) -> float:
+    """The learning rate of the update after `updates` others."""
+    rising = min(1.0, (updates + 1) / config.warm_updates) if config.warm_updates else 1.0
+    falling = max(0.0, 1.0 - updates / config.anneal_updates) if config.anneal_updates else 1.0
+    return config.lr * rising * falling
 
 
 class Sequences(msgspec.Struct, frozen=True, eq=False):
@@ -73,10 +84,8 @@ class PPO:
     def update(self, data: Sequences) -> dict[str, float]:
         """Some epochs over the sequences; then the normaliser takes them in. Means of the losses by name."""
         config = self.config
-        if config.anneal_updates:
-            share = max(0.0, 1.0 - self.updates / config.anneal_updates)
-            for group in self.optimiser.param_groups:
-                group["lr"] = config.lr * share
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(config, self.updates)
         count = data.obs.shape[0]
         parts = min(config.minibatches, count)
         sums = torch.zeros(6)

@@ -34,7 +34,7 @@ MOST_PX: Final = 64
 _RECENT: Final = 100
 VECTOR_CONFIG: Final = PPOConfig(length=STRETCH)
 PICTURE_CONFIG: Final = PPOConfig(length=STRETCH, clip=0.1)
-SMALL_PICTURE_CONFIG: Final = PPOConfig(lr=3e-3, length=STRETCH, larger_value=False, value_weight=1.0)
+SMALL_PICTURE_CONFIG: Final = PPOConfig(lr=3e-3, warm_updates=10, length=STRETCH, larger_value=False, value_weight=1.0)
 
 
 class Eyes:
