@@ -75,6 +75,8 @@ def test_a_space_that_cannot_be_played_and_an_unknown_environment_are_refused() 
         table(spaces.Text(5))
     with pytest.raises(SettingsError, match="CartPole"):
         make_env("CartPol-v1")
+    with pytest.raises(SettingsError, match="gym:minatar.gym:MinAtar/Breakout-v1"):
+        make_env("Breakuot-v1")
     with pytest.raises(SettingsError, match="no_such_module"):
         make_env("no_such_module:Thing-v0")
 
