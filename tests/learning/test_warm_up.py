@@ -31,6 +31,8 @@ def dead_share(monkeypatch: pytest.MonkeyPatch, seed: int, warm_updates: int) ->
     training = train_gym.GymTraining(GAME, seed=seed, total_steps=1_000_000, copies=8)
     for _ in range(UPDATES):
         training.advance()
+    ppo = training.learner.ppo
+    assert ppo.optimiser.param_groups[0]["lr"] == learning_rate(ppo.config, UPDATES - 1) < config.lr
     height, width, channels = training._eyes.shape
     rows = np.concatenate([rollout.obs for rollout in training._play()])
     pictures = torch.from_numpy(rows).reshape(-1, height, width, channels).permute(0, 3, 1, 2)
@@ -39,10 +41,10 @@ def dead_share(monkeypatch: pytest.MonkeyPatch, seed: int, warm_updates: int) ->
         return float((training.policy.body(pictures / 255.0).amax(0) <= 0).float().mean())
 
 
+@pytest.mark.slow
 def test_hidden_units_live_where_the_rate_rises_first_and_die_where_it_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pytest.importorskip("minatar")
     seeds = (100, 101, 102)
     gentle = [dead_share(monkeypatch, seed, train_gym.SMALL_PICTURE_CONFIG.warm_updates) for seed in seeds]
     sudden = [dead_share(monkeypatch, seed, 0) for seed in seeds]

@@ -1,9 +1,9 @@
 """PPO against stable-baselines3's on MinAtar, both on the RGB picture that the link carries, at its own 10 × 10.
 
 Breakout and Asterix, the same network (one convolution, one layer), losses, hyper-parameters, number of copies and
-steps; but ours has its learning rate rise over the first ten updates, for which theirs has no setting (at the full rate
-the first steps silence about half of the hidden units for good). The score is the mean return of the last 100 episodes
-of training; a random player is the floor. stable-baselines3 is needed for theirs and is asked for by name: `pip install
+steps; but ours has its learning rate rise over the first ten updates, as small pictures have it here, and theirs falls
+from the first, though it could be given such a schedule too. The score is the mean return of the last 100 episodes of
+training; a random player is the floor. stable-baselines3 is needed for theirs and is asked for by name: `pip install
 "stable-baselines3>=2.9,<3"` in an environment of its own. Passes where theirs is at least three times random (else the
 task is too short) and our interquartile mean at least 0.9 of theirs. BENCH_STEPS sets another number of steps than a
 million, and the result says so. Reduced, since MinAtar shows nothing in the time of a test: ours alone at 20,000 steps
