@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from agent.cli import run
+    from agent.commands.cli import run
 
     sys.exit(run(sys.argv[1:]))
 

@@ -15,6 +15,8 @@ import msgspec
 import structlog
 from rich.console import Console
 
+from agent.concurrency.lane import Lane
+from agent.concurrency.supervise import Supervisor
 from agent.control.arbiter import Arbiter
 from agent.control.cards import CardChooser
 from agent.control.experience import ACTIONS
@@ -23,28 +25,26 @@ from agent.core.choices import Preferences
 from agent.core.clock import Clock
 from agent.core.errors import AgentError
 from agent.core.latency import Latency
+from agent.http.decoding import Decoder
+from agent.http.events import EventLog
+from agent.http.server import serve
+from agent.http.workers import learner_routes
+from agent.learner.client import Learning
+from agent.learner.live import LiveLearning
+from agent.learner.outcomes import OutcomeWeights
 from agent.link.imaging import decode_frame
 from agent.link.links import Address, link_to
 from agent.link.research import ResearchAddress
 from agent.link.wire import Limits
-from agent.runtime.act import Actor, Seat, Watcher
-from agent.runtime.console import show
-from agent.runtime.decoding import Decoder
-from agent.runtime.episodes import EpisodeLog
-from agent.runtime.events import EventLog
-from agent.runtime.guard import CollectionTimer, Watchdog, guard
-from agent.runtime.lane import Lane
-from agent.runtime.learn import LiveLearning
-from agent.runtime.learner_api import learner_routes
-from agent.runtime.learning import Learning
-from agent.runtime.outcomes import OutcomeWeights
-from agent.runtime.reload import Reloader
-from agent.runtime.report import session_report, write_report
-from agent.runtime.sense import Feed
-from agent.runtime.serve import serve
-from agent.runtime.status import Status
-from agent.runtime.supervise import Supervisor
-from agent.runtime.weights import WeightsStore
+from agent.session.act import Actor, Seat, Watcher
+from agent.session.console import show
+from agent.session.episodes import EpisodeLog
+from agent.session.guard import CollectionTimer, Watchdog, guard
+from agent.session.report import session_report, write_report
+from agent.session.sense import Feed
+from agent.session.status import Status
+from agent.store.reload import Reloader
+from agent.store.store import WeightsStore
 
 SWITCH_INTERVAL_S = 0.0005
 BUDGET_S = 1 / 60

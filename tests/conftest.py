@@ -49,7 +49,7 @@ os.environ.setdefault("METABONK_WEIGHTS_DIR", tempfile.mkdtemp(prefix="metabonk-
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Compile before the first test, whose time limit is not meant for compilers."""
     if not session.config.option.collectonly:
-        from agent.runtime.prepare import compile_all
+        from agent.setup.prepare import compile_all
 
         compile_all()
 

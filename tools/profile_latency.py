@@ -2,7 +2,7 @@
 
     python tools/profile_latency.py [--game arena|bonklink://HOST:PORT] [--policy pilot] [--seconds 20] [--out DIR]
 
-A tap in its own process stands between game and agent (`latency_tap.py`) and times each packet until the action that
+A tap in its own process stands between game and agent and times each packet until the action that
 claims it; the agent's own stages are printed beside it. Writes DIR/latency_profile.json, latency_histogram.png, and
 latency_trace.json for https://ui.perfetto.dev. The tap adds one hop over loopback, about 0.1 ms.
 """
@@ -20,14 +20,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from resultfile import ROOT, publish
 from rich.console import Console
 from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, first_error
 from agent.core.latency import Cause, Latency, Walk
 from agent.link.endpoint import Endpoint, parse_endpoint
+from tools.bench._result_file import ROOT, publish
 
 TRACED_WALKS = 20_000
 
@@ -50,7 +52,7 @@ class TracedLatency(Latency):
 @contextlib.contextmanager
 def tap(address: Endpoint, seen: dict[str, Any]) -> Iterator[Endpoint]:
     """A tap before `address`; `seen` is filled with its report when the context ends."""
-    command = [sys.executable, str(ROOT / "tools" / "latency_tap.py"), f"{address.host}:{address.port}"]
+    command = [sys.executable, "-m", "tools.bench._latency_tap", f"{address.host}:{address.port}"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
         assert child.stdin is not None and child.stdout is not None
         try:

@@ -1,7 +1,7 @@
 """Train the model of outcomes that chooses cards in the arena, and seal it.
 
     python tools/train_outcomes.py [--runs 256] [--decisions 20000] [--seed 40000000] [--epsilon 0.5]
-        [--out agent/weights/outcomes.safetensors]
+        [--out agent/shipped/outcomes.safetensors]
 
 The shipped pilot plays, with its cards replaced by any on offer with chance EPSILON. Runs have seeds from --seed on,
 far from those of evaluations and of the pilot's own training. The manifest says how well held-out outcomes are
@@ -20,10 +20,10 @@ import torch
 from agent.control.motor import pilot_tensors
 from agent.control.policies import SHIPPED as PILOT
 from agent.core.choices import EDGES
+from agent.learner.outcomes import SHIPPED, reason_not_to_choose
 from agent.models.sealed import save_sealed
-from agent.runtime.arena_choices import PilotRuns, exploring, gather
-from agent.runtime.outcome_training import OutcomeTraining
-from agent.runtime.outcomes import SHIPPED, reason_not_to_choose
+from agent.training.arena.choices import PilotRuns, exploring, gather
+from agent.training.arena.outcomes import OutcomeTraining
 
 
 def main() -> None:

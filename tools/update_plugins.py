@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from agent.core.errors import AgentError, SettingsError  # noqa: E402
-from agent.runtime.game_folder import GameFolder, find_games, inspect, open_game, steam_folders  # noqa: E402
-from agent.runtime.install import InstallOptions, install  # noqa: E402
+from agent.setup.game_folder import GameFolder, find_games, inspect, open_game, steam_folders  # noqa: E402
+from agent.setup.install import InstallOptions, install  # noqa: E402
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

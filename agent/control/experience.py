@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from agent.control import encode
-from agent.control.reflex import BUTTONS, Decision
+from agent.control.reflex.network import BUTTONS, Decision
 from agent.control.reward import RewardTable
 from agent.core.rollout import ActionSpec, BoolArray, Rollout
 from agent.core.types import FloatArray, Observation

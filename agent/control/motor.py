@@ -30,9 +30,9 @@ from agent.control.experience import (
     choice_log_prob,
     sampled_axes,
 )
-from agent.control.linears import shape_of
-from agent.control.paths import Chosen, choose, ways_of
-from agent.control.reflex import Decision, Reflex, Tensors, decide, look, squashed
+from agent.control.reflex.linears import shape_of
+from agent.control.reflex.network import Decision, Reflex, Tensors, decide, look, squashed
+from agent.control.reflex.paths import Chosen, choose, ways_of
 from agent.core.clock import SystemClock
 from agent.core.errors import WeightsError
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation

@@ -11,7 +11,7 @@ from agent.control.policy import Policy
 from agent.core.errors import SettingsError
 
 NAMES = ("random", "kiter", "pilot", "untrained-pilot", "dreamer")
-SHIPPED: Final = Path(__file__).resolve().parents[1] / "weights" / "pilot.safetensors"
+SHIPPED: Final = Path(__file__).resolve().parents[1] / "shipped" / "pilot.safetensors"
 
 
 def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Policy:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from agent.control import encode
-from agent.control.reflex import Tensors
+from agent.control.reflex.network import Tensors
 from agent.core.errors import WeightsError
 from agent.models.actor_critic import Pilot, PilotSizes
 from agent.models.encoder import EncoderSizes

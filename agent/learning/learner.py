@@ -26,15 +26,15 @@ import torch
 from agent.core.choices import EDGES, WANTED, WINDOW, ChoiceLayout, Preferences
 from agent.core.errors import WeightsError
 from agent.core.rollout import ActionSpec
-from agent.learning.active_inference import ActiveInferenceConfig, ActiveInferenceLearner
+from agent.learning.active_inference.learner import ActiveInferenceConfig, ActiveInferenceLearner
 from agent.learning.contract import Learner
-from agent.learning.dream import DreamConfig, DreamLearner
-from agent.learning.dream_distill import DreamDistiller
-from agent.learning.ppo import PPOConfig
-from agent.learning.recorded import ON_CPU, Place
-from agent.learning.rollout_ppo import ServedPPO
+from agent.learning.dreamer.distill import DreamDistiller
+from agent.learning.dreamer.dream import DreamConfig, DreamLearner
+from agent.learning.dreamer.recorded import ON_CPU, Place
+from agent.learning.dreamer.world_model import WorldModelConfig, WorldModelLearner
+from agent.learning.ppo.served import ServedPPO
+from agent.learning.ppo.update import PPOConfig
 from agent.learning.tensors import module_tensors, take_up
-from agent.learning.world_model import WorldModelConfig, WorldModelLearner
 from agent.models.actor_critic import PilotSizes
 from agent.models.dreamer import world_sizes
 from agent.models.outcome_model import OutcomeSizes

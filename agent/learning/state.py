@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from agent.core.errors import WeightsError
+from agent.learning.dreamer.replay import Replay
+from agent.learning.dreamer.world_model import WorldModelLearner
 from agent.learning.learner import PolicyLearner
-from agent.learning.replay import Replay
-from agent.learning.rollout_ppo import ServedPPO
-from agent.learning.world_model import WorldModelLearner
+from agent.learning.ppo.served import ServedPPO
 
 MOST_BYTES: Final = 192 << 20
 MOST_INSTANCES: Final = 256

@@ -15,7 +15,7 @@ from agent.control.cards import CardChooser, CardSeat, Memory
 from agent.control.foretell import build_outcomes, free_energy, step
 from agent.core.choices import EDGES, LIKING, WANTED, WINDOW, ChoiceLayout, Preferences, outcomes_of
 from agent.core.errors import WeightsError
-from agent.learning.free_energy import free_energy as free_energy_in_torch
+from agent.learning.active_inference.free_energy import free_energy as free_energy_in_torch
 from agent.models.outcome_model import OutcomeModel, OutcomeSizes
 
 ASK, BET, OTHER = 0, 1, 2

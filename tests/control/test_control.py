@@ -24,7 +24,7 @@ from agent.core.clock import VirtualClock
 from agent.core.errors import SettingsError
 from agent.core.types import NEUTRAL, Action, Frame, GameState, Menu, ObjectKind, Observation, SceneInfo
 from agent.games.arena.game import ArenaGame
-from agent.runtime.evaluate import evaluate
+from agent.training.evaluate import evaluate
 from tests.link.game_side import state
 
 ROOT = Path(__file__).resolve().parents[2]

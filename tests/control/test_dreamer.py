@@ -14,6 +14,8 @@ import torch
 from rich.console import Console
 from safetensors.numpy import save_file
 
+from agent.commands.play import EvaluateRequest, evaluate_policy
+from agent.commands.weights import seal_file
 from agent.control.dreamer import (
     DECISION_TICKS,
     FEATURES,
@@ -31,15 +33,13 @@ from agent.core.errors import SettingsError, WeightsError
 from agent.core.rollout import Rollout, check_rollout
 from agent.core.types import Frame, Menu, Observation
 from agent.games.arena.game import ArenaGame
-from agent.learning.dream import DreamConfig
+from agent.learning.dreamer.dream import DreamConfig
 from agent.learning.learner import Budget
 from agent.models.dreamer import Dreamer, act, decide, initial_carry, log_prob, world_sizes
 from agent.models.sealed import save_sealed
-from agent.play import EvaluateRequest, evaluate_policy
-from agent.runtime.evaluate import observe
-from agent.runtime.train import TrainRequest, train
-from agent.runtime.train_dream import DreamTraining
-from agent.weights_cli import seal_file
+from agent.training.command import TrainRequest, train
+from agent.training.dream import DreamTraining
+from agent.training.evaluate import observe
 from tests.control.cue_game import CueGame
 from tests.link.game_side import state
 

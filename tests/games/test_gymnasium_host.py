@@ -15,7 +15,7 @@ from agent.core.errors import SettingsError
 from agent.core.types import NEUTRAL, Action
 from agent.games.gymnasium_host import GymnasiumGame, first_image, make_env, to_rgb
 from agent.games.gymnasium_profile import Profile, load_profile, to_action
-from agent.runtime.evaluate import evaluate
+from agent.training.evaluate import evaluate
 
 LEFT, RIGHT, UP = Action(move=(-1.0, 0.0)), Action(move=(1.0, 0.0)), Action(move=(0.0, 1.0))
 

@@ -124,7 +124,7 @@ def test_nothing_reads_or_names_what_lies_outside_the_project() -> None:
 
 
 def test_the_clock_is_the_only_one_that_asks_for_the_time() -> None:
-    allowed = {"agent/core/clock.py", "agent/runtime/doctor.py"}
+    allowed = {"agent/core/clock.py", "agent/setup/doctor.py"}
     found = []
     for path, tree in trees(("agent",)):
         if path.relative_to(ROOT).as_posix() in allowed:
@@ -142,7 +142,7 @@ def test_the_readme_shows_the_settings_as_they_are() -> None:
 
 def test_every_import_of_a_heavy_or_optional_package_is_late() -> None:
     code = (
-        "import sys, agent.__main__, agent.cli; "
+        "import sys, agent.__main__, agent.commands.cli; "
         "print([m for m in ('torch', 'cv2', 'pygame', 'aiohttp', 'numba', 'vizdoom', 'minatar') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_latency import _ports, case, picture, summary
+
+from tools.bench.latency import _ports, case, picture, summary
 
 ROOT = Path(__file__).resolve().parents[2]
 FOREIGN = ROOT / "tests" / "integration" / "foreign_game.py"

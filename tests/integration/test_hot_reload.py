@@ -20,7 +20,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from agent.control.untrained import untrained_tensors
-from agent.runtime.weights import WeightsStore
+from agent.store.store import WeightsStore
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from triton_versions import VERSIONS, ensure
 
 from kernels.codegen import SHARED_LIMIT, TMEM_LIMIT, Facts
 from kernels.plan import ARCHITECTURES, rules
 from kernels.specimens import SPECIMENS
+from tools.scripts.triton_versions import VERSIONS, ensure
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from bench import ppo_minatar
 
-from agent.runtime.train_gym import GymTraining
+from agent.training.gym import GymTraining
+from tools.bench.learning import ppo_minatar
 
 
 def test_the_verdict_needs_a_learner_above_chance_and_a_control_below() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from bench import a4_coin, d1_irregular
+
+from tools.bench.learning import a4_coin, d1_irregular
 
 
 @pytest.mark.slow

@@ -10,11 +10,11 @@ import torch
 from torch import distributions as D
 
 from agent.core.rollout import Rollout
-from agent.learning.dream import Targets
-from agent.learning.dream_distill import DreamDistiller, divergence
+from agent.learning.dreamer.distill import DreamDistiller, divergence
+from agent.learning.dreamer.dream import Targets
 from agent.learning.learner import Budget, PolicyLearner, PolicyOutline
-from agent.learning.ppo import PPOConfig
-from agent.learning.rollout_ppo import ServedPPO
+from agent.learning.ppo.served import ServedPPO
+from agent.learning.ppo.update import PPOConfig
 from agent.models.heads import Heads, log_prob
 from agent.models.policies import FlatPolicy, FlatSizes
 

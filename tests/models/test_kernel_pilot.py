@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from agent.control import encode, paths
+from agent.control import encode
 from agent.control.motor import Motor
+from agent.control.reflex import paths
 from agent.control.untrained import default_sizes, untrained_tensors
 from agent.models.actor_critic import Pilot
 from agent.models.kernel_pilot import KernelPilot, StepInputs, StepOutputs

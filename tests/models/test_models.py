@@ -8,7 +8,7 @@ import torch
 from ncps.torch import CfCCell as Published
 
 from agent.control import encode
-from agent.control.reflex import build_reflex, decide, look
+from agent.control.reflex.network import build_reflex, decide, look
 from agent.control.untrained import default_sizes, untrained_tensors
 from agent.models.actor_critic import Pilot
 from agent.models.encoder import RunningNorm

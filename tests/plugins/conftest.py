@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import csharp
 import pytest
-from csharp import Toolchain, ToolchainError
+
+from tools.scripts import csharp
+from tools.scripts.csharp import Toolchain, ToolchainError
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,7 +25,7 @@ def toolchain() -> Toolchain:
     if found.is_installed:
         return found
     if not os.environ.get("CI"):
-        pytest.skip("no C# compiler; python tools/csharp.py install fetches one")
+        pytest.skip("no C# compiler; python -m tools.scripts.csharp install fetches one")
     try:
         csharp.install(found)
     except ToolchainError as error:

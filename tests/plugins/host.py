@@ -9,10 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from csharp import Toolchain
-
 from agent.core.types import Action, Packet
 from agent.link.wire import PacketDecoder, encode_action
+from tools.scripts.csharp import Toolchain
 
 
 class PluginHost:

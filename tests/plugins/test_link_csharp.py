@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from csharp import Toolchain
 
 from agent.core.types import NEUTRAL, Action, GameState
 from agent.link.imaging import decode_frame
 from tests.plugins.host import Client, PluginHost
+from tools.scripts.csharp import Toolchain
 
 # As the world's fields are set, and as the state shows them.
 FIELDS: dict[str, tuple[Any, Any]] = {

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from csharp import Toolchain
 
 from agent.core.types import NEUTRAL, Action, GameState
 from agent.games.arena.calibration import load_calibration
 from agent.link.imaging import decode_frame
 from tests.plugins.host import Client, PluginHost
+from tools.scripts.csharp import Toolchain
 
 # The game's member, a value, what the state must show then.
 MEMBERS: tuple[tuple[str, Any, Any], ...] = (

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from csharp import Toolchain
 
 from agent.core.clock import SystemClock
 from agent.core.errors import LinkClosed, LinkRefused, LinkTimeout, ProtocolError, SettingsError
@@ -26,6 +25,7 @@ from agent.link import research
 from agent.link.research import ResearchAddress, ResearchClient, ResearchLink, ResearchMap, ResearchStep, parse_research
 from tests.link.game_side import Recorder
 from tests.plugins.host import PluginHost
+from tools.scripts.csharp import Toolchain
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -143,7 +143,7 @@ def test_a_thousand_steps_are_exactly_a_thousand(host: PluginHost, address: Rese
 
 @pytest.mark.slow
 def test_lock_step_goes_at_2000_steps_a_second(host: PluginHost, address: ResearchAddress) -> None:
-    """The best of five stretches; tools/bench_plugins.py measures it on a quiet machine."""
+    """The best of five stretches; tools/bench/plugins.py measures it on a quiet machine."""
     clock, best = SystemClock(), 0.0
     with ResearchClient(address, clock) as client:
         client.reset()

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from csharp import Toolchain
 
 from agent.core.clock import SystemClock
 from agent.core.types import NEUTRAL, Action
@@ -20,6 +19,7 @@ from agent.link.research import ResearchAddress, ResearchClient, ResearchLink
 from tests.link.game_side import Recorder
 from tests.plugins.host import PluginHost
 from tests.plugins.test_research_csharp import _VICTIM
+from tools.scripts.csharp import Toolchain
 
 ROOT = Path(__file__).resolve().parents[2]
 

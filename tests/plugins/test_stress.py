@@ -1,12 +1,13 @@
-"""BonkLink's server under malformed actions, dying clients and the agent: CI's sizes of tools/bench_plugins.py."""
+"""BonkLink's server under malformed actions, dying clients and the agent: CI's sizes of tools/bench/plugins.py."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import bench_plugins
 import pytest
-from csharp import Toolchain
+
+from tools.bench import plugins as bench_plugins
+from tools.scripts.csharp import Toolchain
 
 
 @pytest.mark.slow

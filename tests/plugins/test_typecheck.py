@@ -6,11 +6,12 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import csharp
 import pytest
-from csharp import BONKLINK, FAKE, HOST, PURE, RESEARCH, ROOT, SHARED, Toolchain, ToolchainError
 
-FOLDERS = (BONKLINK, RESEARCH, HOST, FAKE, ROOT / "plugins" / "stubs", ROOT / "tools" / "csc")
+from tools.scripts import csharp
+from tools.scripts.csharp import BONKLINK, FAKE, HOST, PURE, RESEARCH, ROOT, SHARED, Toolchain, ToolchainError
+
+FOLDERS = (BONKLINK, RESEARCH, HOST, FAKE, ROOT / "tests" / "plugins" / "stubs", ROOT / "tools" / "scripts")
 SOURCES = sorted(path for folder in FOLDERS for path in folder.glob("*.cs"))
 KEYS = {
     "Network": {"Port": "5555", "UseNamedPipe": "false", "PipeName": '"BonkLink"'},

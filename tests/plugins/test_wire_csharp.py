@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from csharp import Toolchain
+
+from tools.scripts.csharp import Toolchain
 
 GOLDEN_FILE = Path(__file__).parent.parent / "golden" / "bonklink.json"
 GOLDEN = json.loads(GOLDEN_FILE.read_text(encoding="utf-8"))

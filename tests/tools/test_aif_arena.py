@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bench import aif_arena
-from bench.aif_arena import Compared
 
-from agent.runtime.arena_batch import EndedRun
-from agent.runtime.arena_choices import Scored
+from agent.training.arena.batch import EndedRun
+from agent.training.arena.choices import Scored
+from tools.bench.learning import aif_arena
+from tools.bench.learning.aif_arena import Compared
 
 NOTES = {"efe_held_loss": 0.9, "efe_held_frequencies": 1.6}
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import torch
-from bench_kernels import FEW, case, draw, ratio
-from card_timing import COPIES, Card, Stepping, spread, timings
-from kernel_cases import Case
-from triton_versions import VERSIONS, ensure
 
 from kernels.plan import Plan
+from tools.bench._card_timing import COPIES, Card, Stepping, spread, timings
+from tools.bench._kernel_cases import Case
+from tools.bench.kernels import FEW, case, draw, ratio
+from tools.scripts.triton_versions import VERSIONS, ensure
 
 ROOT = Path(__file__).resolve().parents[2]
 FACTS = {"name": "a fake", "floor_us": {"median": 2.0}, "read_gb_s": 1000.0}
@@ -125,7 +125,7 @@ def test_a_ratio_without_a_time_is_empty_and_the_picture_is_drawn(tmp_path: Path
 def test_without_a_card_the_benchmark_says_what_to_do() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a card here")
-    command = [sys.executable, "tools/bench_kernels.py"]
+    command = [sys.executable, "-m", "tools.bench.kernels"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "--dry" in done.stderr
 
@@ -141,7 +141,7 @@ def test_a_dry_run_ends_with_compiled_plans_and_every_operation_rehearsed(tmp_pa
             raise
         pytest.skip(str(error))
     out = tmp_path / "dry.json"
-    command = [sys.executable, "tools/bench_kernels.py", "--dry", "--triton", version, "--arch", "90"]
+    command = [sys.executable, "-m", "tools.bench.kernels", "--dry", "--triton", version, "--arch", "90"]
     done = subprocess.run(
         [*command, "--only", "m=1 int4", "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=False
     )

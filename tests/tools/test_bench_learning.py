@@ -7,14 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import bench_learning
 import pytest
-from bench import _gather, _parts, a1_cartpole, a3_honesty, dreams_onoff
+
+from tools.bench.learning import __main__ as bench_learning
+from tools.bench.learning import _gather, _parts, a1_cartpole, a3_honesty, dreams_onoff
 
 
 @pytest.mark.parametrize("name", bench_learning.NAMES)
 def test_every_bench_says_how_it_is_run_and_names_its_control(name: str) -> None:
-    module: Any = importlib.import_module(f"bench.{name}")
+    module: Any = importlib.import_module(f"tools.bench.learning.{name}")
     assert module.DEFAULT_SEEDS >= 3
     assert hasattr(module, "run") or hasattr(module, "one_seed") or (hasattr(module, "one_arm") and module.ARMS)
     assert hasattr(module, "run") or hasattr(module, "summarise")
@@ -22,7 +23,7 @@ def test_every_bench_says_how_it_is_run_and_names_its_control(name: str) -> None
 
 
 def test_a_bench_that_fails_ends_with_1_and_writes_its_result(tmp_path: Path, monkeypatch: Any) -> None:
-    module: Any = importlib.import_module("bench.d1_irregular")
+    module: Any = importlib.import_module("tools.bench.learning.d1_irregular")
     out = tmp_path / "d1.json"
     for passed in (True, False):
         monkeypatch.setattr(module, "run", lambda seeds, reduced, p=passed: {"passed": p, "seen": [seeds, reduced]})

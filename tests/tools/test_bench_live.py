@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import bench_live
 import msgspec
 import numpy as np
 import pytest
@@ -15,7 +14,8 @@ from agent.control.policies import SHIPPED
 from agent.control.score import CAP_S
 from agent.core.types import NEUTRAL
 from agent.games.arena.game import ArenaGame
-from agent.runtime.evaluate import observe
+from agent.training.evaluate import observe
+from tools.bench import live as bench_live
 
 
 def test_the_ratio_is_of_the_means_and_its_interval_of_pairs_drawn_together() -> None:

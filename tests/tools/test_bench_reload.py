@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bench_reload import altered, slope, spread, summary
+
+from tools.bench.reload import altered, slope, spread, summary
 
 
 def block(reloads: int, missed: int) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from plot_training import draw, phases, read_curve
+from tools.scripts.plot_training import draw, phases, read_curve
 
 
 def test_a_curve_becomes_a_picture(tmp_path: Path) -> None:

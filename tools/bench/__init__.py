@@ -1,1 +1,1 @@
-"""Tests of learning with known answers, one module a test; `tools/bench_learning.py` says what each offers."""
+"""Benchmarks, one file each: `python -m tools.bench.NAME`."""

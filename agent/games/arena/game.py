@@ -283,7 +283,7 @@ class ArenaGame:
     def render(self) -> ByteArray:
         """The picture of the open screen or of play, u8 [h, w, 3]."""
         if self._renderer is None:
-            from agent.games.arena.render import Renderer
+            from agent.games.arena.pictures.render import Renderer
 
             self._renderer = Renderer(self.capture_size_px)
         picture: ByteArray = self._renderer.draw(self)

@@ -1,0 +1,1 @@
+"""Threads, processes and streams as small primitives: lanes, supervision, children, frames. No games, no learning."""

@@ -1,0 +1,1 @@
+"""How the arena is drawn: renderer, scene, head-up display, sprites. No rules."""

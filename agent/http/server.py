@@ -1,0 +1,253 @@
+"""The one HTTP server: page, status, metrics, newest frame; other features add their routes.
+
+Loopback only. Owns the socket; what it shows comes from a `StatusSource`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from importlib import resources
+from typing import Any, Protocol
+
+import msgspec
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from agent.core.clock import Clock
+from agent.core.errors import ImageError, SettingsError
+from agent.core.types import ByteArray
+from agent.http.guard import guard
+from agent.link.imaging import encode_jpeg
+
+BODY_LIMIT_BYTES = 1 << 20
+HEADER_DEADLINE_S = 5.0
+MAX_CONNECTIONS = 64
+_ASSETS = {
+    "/": ("index.html", "text/html"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/page.css": ("page.css", "text/css"),
+}
+
+
+class StatusSource(Protocol):
+    """Where the page's values come from; called on the loop."""
+
+    def status(self) -> dict[str, Any]:
+        """A snapshot of plain JSON values."""
+        ...
+
+    def newest_frame(self) -> ByteArray | None:
+        """The newest picture, u8 [h, w, 3], or None."""
+        ...
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One route of a feature; GET routes have no side effects."""
+
+    method: str
+    path: str
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class _Metrics:
+    """The status as Prometheus metrics."""
+
+    def __init__(self, source: StatusSource) -> None:
+        self._source = source
+
+    def collect(self) -> list[Metric]:
+        """All metrics of this instant."""
+        status = self._source.status()
+        packets = CounterMetricFamily("metabonk_packets", "Packets by what became of them", labels=["game", "fate"])
+        ends = CounterMetricFamily("metabonk_link_ends", "Connections by how they ended", labels=["game", "how"])
+        for game in status["games"]:
+            for fate in ("received", "acted", "superseded", "rejected", "expired"):
+                packets.add_metric([game["name"], fate], game["link"][fate])
+            for how in ("closed", "timed_out", "corrupt", "refused", "dropped"):
+                ends.add_metric([game["name"], how], game["link"][how])
+        latency = GaugeMetricFamily("metabonk_latency_ms", "Latency by stage", labels=["stage", "quantile"])
+        for stage, values in status["latency"].items():
+            for quantile, key in (("0.5", "p50_ms"), ("0.9", "p90_ms"), ("0.99", "p99_ms"), ("1", "max_ms")):
+                latency.add_metric([stage, quantile], values[key])
+        missed = CounterMetricFamily("metabonk_deadline_missed", "Deadline misses by cause", labels=["cause"])
+        for cause, count in status["deadline_missed"].items():
+            missed.add_metric([cause], count)
+        rss = GaugeMetricFamily("metabonk_resident_megabytes", "Resident memory", value=status["rss_mb"])
+        return [packets, ends, latency, missed, rss]
+
+
+class _Deadlines:
+    """Closes connections that do not finish their headers in time, and refuses those beyond the limit."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}
+        self._open: set[asyncio.BaseTransport] = set()
+
+    def opened(self, transport: asyncio.Transport) -> None:
+        """Start the header deadline of a connection; when too many wait, the oldest of them goes."""
+        loop = asyncio.get_running_loop()
+        self._open.add(transport)
+        self._waiting[transport] = loop.call_later(HEADER_DEADLINE_S, transport.abort)
+        if len(self._open) > MAX_CONNECTIONS:
+            oldest = next(iter(self._waiting))
+            oldest.abort()  # type: ignore[attr-defined]
+            self.closed(oldest)
+
+    def served(self, transport: asyncio.BaseTransport | None) -> None:
+        """A whole request arrived on the connection."""
+        timer = self._waiting.pop(transport, None) if transport is not None else None
+        if timer is not None:
+            timer.cancel()
+
+    def closed(self, transport: asyncio.BaseTransport | None) -> None:
+        """Forget a connection."""
+        self.served(transport)
+        if transport is not None:
+            self._open.discard(transport)
+
+
+class _Watched(asyncio.Protocol):
+    """Passes everything on to the HTTP protocol, and tells the deadlines of the connection's beginning and end."""
+
+    def __init__(self, inner: asyncio.Protocol, deadlines: _Deadlines) -> None:
+        self._inner = inner
+        self._deadlines = deadlines
+        self._transport: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._inner.connection_made(transport)
+        self._deadlines.opened(transport)  # type: ignore[arg-type]
+
+    def data_received(self, data: bytes) -> None:
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deadlines.closed(self._transport)
+        self._inner.connection_lost(exc)
+
+
+def _asset(name: str, kind: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    body = resources.files("agent").joinpath("http", "page", name).read_bytes()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, content_type=kind, charset="utf-8")
+
+    return handler
+
+
+Losses = Callable[[], dict[str, dict[str, float]]]
+
+
+class _LossMetrics:
+    """The learners' losses as Prometheus metrics."""
+
+    def __init__(self, losses: Losses) -> None:
+        self._losses = losses
+
+    def collect(self) -> list[Metric]:
+        """The newest losses of every policy."""
+        gauge = GaugeMetricFamily("metabonk_loss", "Newest losses by policy", labels=["policy", "loss"])
+        for policy, losses in self._losses().items():
+            for name, value in losses.items():
+                gauge.add_metric([policy, name], value)
+        return [gauge]
+
+
+def routes(source: StatusSource, losses: Losses = dict) -> list[Route]:
+    """The routes that are always there."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Metrics(source))
+    registry.register(_LossMetrics(losses))
+
+    async def status(request: web.Request) -> web.StreamResponse:
+        return web.json_response(source.status())
+
+    async def healthz(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"ok": True})
+
+    async def metrics(request: web.Request) -> web.StreamResponse:
+        policy = request.query.get("policy_name")
+        if policy is not None or "application/json" in request.headers.get("Accept", ""):
+            found = losses()
+            return web.json_response(found if policy is None else {k: v for k, v in found.items() if k == policy})
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    async def frame(request: web.Request) -> web.StreamResponse:
+        pixels = source.newest_frame()
+        if pixels is None:
+            raise web.HTTPNotFound(reason="no frame yet")
+        try:
+            body = await asyncio.get_running_loop().run_in_executor(None, encode_jpeg, pixels)
+        except ImageError as error:
+            raise web.HTTPNotFound(reason="no frame that can be shown") from error
+        return web.Response(body=body, content_type="image/jpeg")
+
+    pages = [Route("GET", path, _asset(*asset)) for path, asset in _ASSETS.items()]
+    return [
+        *pages,
+        Route("GET", "/status", status),
+        Route("GET", "/healthz", healthz),
+        Route("GET", "/metrics", metrics),
+        Route("GET", "/frame.jpg", frame),
+    ]
+
+
+async def serve(
+    source: StatusSource,
+    *,
+    port: int,
+    token: str,
+    clock: Clock,
+    extra_routes: Sequence[Route] = (),
+    losses: Losses = dict,
+    ready: Callable[[int], None] = lambda port: None,
+) -> None:
+    """Serve until cancelled; `ready` is told the port. Raises SettingsError where the port is taken."""
+    if not token:
+        raise SettingsError("the HTTP server needs a token; set METABONK_HTTP_TOKEN")
+    bound = port
+    deadlines = _Deadlines()
+
+    @web.middleware
+    async def in_time(request: web.Request, handler: Any) -> web.StreamResponse:
+        deadlines.served(request.transport)
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    app = web.Application(
+        middlewares=[in_time, guard(lambda: bound, token)],
+        client_max_size=BODY_LIMIT_BYTES,
+    )
+    for route in (*routes(source, losses), *extra_routes):
+        app.router.add_route(route.method, route.path, route.handler)
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=15.0, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        make_protocol = runner.server
+        assert make_protocol is not None
+        loop = asyncio.get_running_loop()
+        try:
+            server = await loop.create_server(lambda: _Watched(make_protocol(), deadlines), "127.0.0.1", port)
+        except OSError as error:
+            raise SettingsError(
+                f"port {port}: {error.strerror or error}; choose another with --http-port, 0 picks a free one"
+            ) from error
+        async with server:
+            bound = server.sockets[0].getsockname()[1]
+            ready(bound)
+            await asyncio.get_running_loop().create_future()
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,169 @@
+"""Routes of the learner: workers register, fetch weights, push rollouts and demonstrations; events in and out.
+
+Answers are JSON, or msgpack where the request asks for it. Owns no socket; the server is `runtime.serve`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from agent.core.errors import ChildGone, RequestError
+from agent.http.decoding import BODY_BYTES, ROLLOUT_BYTES, Decoder, read_body
+from agent.http.events import Event, EventLog, Gap
+from agent.http.guard import HEADERS
+from agent.http.server import Route
+from agent.learner.bodies import MSGPACK, Arrays, Register
+from agent.learner.client import Learning
+
+MOST_STREAMS: Final = 8
+HEARTBEAT_S: Final = 15.0
+WRITE_DEADLINE_S: Final = 10.0
+RETRY_S: Final = "5"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def answer(request: web.Request, values: Any, status: int = 200) -> web.Response:
+    """Values in the format that the request accepts."""
+    if MSGPACK in request.headers.get("Accept", ""):
+        return web.Response(body=msgspec.msgpack.encode(values), status=status, content_type=MSGPACK)
+    return web.Response(body=msgspec.json.encode(values), status=status, content_type="application/json")
+
+
+def _refusing(handler: Handler) -> Handler:
+    """Turn what our own errors mean into HTTP's answers."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except RequestError as error:
+            response = answer(request, {"ok": False, "error": str(error)}, error.status)
+            if error.status == 503:
+                response.headers["Retry-After"] = RETRY_S
+            return response
+        except ChildGone as error:
+            response = answer(request, {"ok": False, "error": str(error)}, 503)
+            response.headers["Retry-After"] = RETRY_S
+            return response
+
+    return guarded
+
+
+def _number(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name, str(default))
+    try:
+        return int(text[:20])
+    except ValueError as error:
+        raise RequestError(400, f"{name}={text[:40]!r}: a whole number is needed") from error
+
+
+class _Api:
+    """The handlers, and what they work with."""
+
+    def __init__(self, learner: Learning | None, decoder: Decoder, events: EventLog) -> None:
+        self._learner = learner
+        self._decoder = decoder
+        self._events = events
+
+    def _needed(self) -> Learning:
+        if self._learner is None:
+            raise RequestError(503, "nothing learns here: it was started with --no-learn")
+        return self._learner
+
+    async def _decoded(self, request: web.Request, kind: str, most_bytes: int) -> tuple[dict[str, Any], bytes]:
+        body = await read_body(request, most_bytes)
+        return await self._decoder.decode(kind, body, request.content_type)
+
+    async def register_worker(self, request: web.Request) -> web.StreamResponse:
+        learning = self._needed()
+        head, _ = await self._decoded(request, "register", BODY_BYTES)
+        return answer(request, await learning.register(msgspec.convert(head, Register)))
+
+    async def push_rollout(self, request: web.Request) -> web.StreamResponse:
+        learning = self._needed()
+        head, payload = await self._decoded(request, "rollout", ROLLOUT_BYTES)
+        return answer(request, await learning.push(msgspec.convert(head, Arrays), payload))
+
+    async def push_demo(self, request: web.Request) -> web.StreamResponse:
+        learning = self._needed()
+        head, payload = await self._decoded(request, "demo", ROLLOUT_BYTES)
+        return answer(request, await learning.demo(msgspec.convert(head, Arrays), payload))
+
+    async def get_weights(self, request: web.Request) -> web.StreamResponse:
+        name = request.query.get("policy_name", "")
+        found = await self._needed().weights(name, _number(request, "since_version", -1))
+        if found is None:
+            return web.Response(status=204)
+        version, data = found
+        if MSGPACK in request.headers.get("Accept", ""):
+            return answer(request, {"policy_name": name, "weights": data, "version": version})
+        loop = asyncio.get_running_loop()
+        text = await loop.run_in_executor(None, lambda: base64.b64encode(data).decode("ascii"))
+        return answer(request, {"policy_name": name, "weights_b64": text, "version": version})
+
+    async def post_event(self, request: web.Request) -> web.StreamResponse:
+        head, payload = await self._decoded(request, "event", BODY_BYTES)
+        if not 0 < len(head["event_type"]) <= 64 or len(head["message"]) > 4096 or len(head["instance_id"]) > 128:
+            raise RequestError(400, "event_type has 1 to 64 characters, message up to 4096, instance_id up to 128")
+        event = self._events.add_raw(head["event_type"], head["message"], payload, head["instance_id"])
+        return answer(request, {"ok": True, "event_id": event.event_id})
+
+    async def get_events(self, request: web.Request) -> web.StreamResponse:
+        newest = self._events.newest(max(0, min(_number(request, "limit", 100), 1000)))
+        return web.Response(body=msgspec.json.encode({"events": newest}), content_type="application/json")
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        return await _stream(request, self._events)
+
+    async def not_built(self, request: web.Request) -> web.StreamResponse:
+        raise RequestError(501, f"{request.path}: not built yet")
+
+
+def learner_routes(learner: Learning | None, decoder: Decoder, events: EventLog) -> list[Route]:
+    """The routes of workers; without a learner those that need one say so."""
+    api = _Api(learner, decoder, events)
+    table = [
+        ("POST", "/register_worker", api.register_worker), ("POST", "/push_rollout", api.push_rollout),
+        ("POST", "/push_demo", api.push_demo), ("GET", "/get_weights", api.get_weights),
+        ("GET", "/events", api.get_events), ("POST", "/events", api.post_event), ("GET", "/events/stream", api.stream),
+        ("GET", "/get_cpqe_weights", api.not_built), ("POST", "/merge_policies", api.not_built),
+    ]  # fmt: skip
+    return [Route(method, path, _refusing(handler)) for method, path, handler in table]
+
+
+async def _stream(request: web.Request, events: EventLog) -> web.StreamResponse:
+    """Server-sent events without end; a reader that takes too long is told what it missed, then let go."""
+    if events.readers >= MOST_STREAMS:
+        raise RequestError(503, f"{MOST_STREAMS} readers follow already")
+    response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
+    with events.follow() as reader:
+        await response.prepare(request)
+        await response.write(b": events follow\n\n")
+        while True:
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    item = await reader.next()
+            except TimeoutError:
+                text = b": still here\n\n"
+            else:
+                text = _sse(item)
+            try:
+                async with asyncio.timeout(WRITE_DEADLINE_S):
+                    await response.write(text)
+            except (TimeoutError, ConnectionError):
+                if request.transport is not None:
+                    request.transport.abort()
+                return response
+
+
+def _sse(item: Event | Gap) -> bytes:
+    data = msgspec.json.encode(item)
+    if isinstance(item, Gap):
+        return b"event: gap\ndata: " + data + b"\n\n"
+    kind = item.event_type.encode("ascii", "replace").replace(b"\n", b" ").replace(b"\r", b" ")
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (item.event_id, kind, data)

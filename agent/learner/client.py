@@ -1,0 +1,311 @@
+"""Policies that learn: which there are, their versions, and the learner's process that trains them.
+
+Owns that process and a lane for the disk. The policy that plays here is a learner like any other, but its new weights
+go through `runtime.reload`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import structlog
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from agent.concurrency.child import Child
+from agent.concurrency.frames import Head
+from agent.concurrency.lane import Lane
+from agent.concurrency.supervise import MOST_RESTARTS, WITHIN_S, Failure, Supervisor
+from agent.core.clock import Clock
+from agent.core.errors import ChildGone, RequestError, WeightsError
+from agent.learner.bodies import MOST_AXES, MOST_BRANCHES, MOST_CHOICES, MOST_FEATURES, Arrays, Register
+from agent.models.sealed import Tensors
+from agent.store.store import Stored, WeightsStore, check_name, folder_name
+
+MOST_POLICIES: Final = 64
+MOST_VERSIONS_OLD: Final = 8
+KIND: Final = "flat-policy"
+PART: Final = "learner"
+LEARNER: Final = "learner"
+OWN: Final = (LEARNER, "rollout of ", "demonstration of ", "a first push")
+"""Who made a version of weights, where it was the learner: what it holds beside them then still fits them."""
+FINISH_S: Final = 15.0
+log = structlog.get_logger(__name__)
+
+
+class Known(msgspec.Struct):
+    """One policy: its shape (features 0 until it is known), and what became of what was pushed to it."""
+
+    name: str
+    features: int = 0
+    continuous: int = 0
+    branches: tuple[int, ...] = ()
+    outline: dict[str, Any] = {}
+    version: int = 0
+    opened_in: int = 0
+    plays_here: bool = False
+    wanted: dict[str, Any] = {}
+    rollouts: int = 0
+    steps: int = 0
+    stale: int = 0
+    losses: dict[str, float] = {}
+    begun: str = ""
+    place: str = ""
+    parked: dict[str, str] = {}
+
+
+class Learning:
+    """All policies that learn. `say` hears of what is worth an event."""
+
+    def __init__(
+        self,
+        store: WeightsStore,
+        clock: Clock,
+        supervisor: Supervisor,
+        budget: dict[str, Any],
+        *,
+        say: Callable[[str, str, dict[str, Any]], None] = lambda kind, message, payload: None,
+    ) -> None:
+        self.store = store
+        self.policies: dict[str, Known] = {}
+        self.child = Child(PART, "agent.learner.process")
+        self._clock = clock
+        self._supervisor = supervisor
+        self.outcomes_in_play: Callable[[], bytes] = bytes
+        """The model that chooses cards for the policy that plays here, as safetensors; empty: none does."""
+        self._budget = budget
+        self._say = say
+        self._lane = Lane("learner weights")
+        self._opening = asyncio.Lock()
+        self._ends_s: list[float] = []
+        self._files: dict[str, tuple[int, bytes]] = {}
+
+    async def finish(self) -> None:
+        """Have the process save what it holds, before a clean end; gives up after `FINISH_S`."""
+        if not self.child.is_up:
+            return
+        try:
+            async with asyncio.timeout(FINISH_S):
+                await self.child.call({"do": "save"})
+        except (TimeoutError, ChildGone, RequestError) as error:
+            log.warning("learner_not_saved", reason=str(error) or f"not done within {FINISH_S:.0f} s")
+
+    def close(self) -> None:
+        """End the process and the lane."""
+        self.child.close()
+        self._lane.close()
+
+    # --- policies ----------------------------------------------------------------------------------------------
+
+    def known(self, name: str) -> Known:
+        """A policy by name, new where it is; raises RequestError."""
+        try:
+            check_name(name)
+        except WeightsError as error:
+            raise RequestError(400, str(error)) from error
+        if name not in self.policies:
+            if len(self.policies) >= MOST_POLICIES:
+                raise RequestError(409, f"there are {MOST_POLICIES} policies already")
+            self.policies[name] = Known(name)
+        return self.policies[name]
+
+    async def stored(self, name: str) -> Stored | None:
+        """The version of a policy that the store serves; raises RequestError where it is no name."""
+        try:
+            return await self._lane.run(lambda: self.store.current(name))
+        except WeightsError as error:
+            raise RequestError(400, str(error)) from error
+
+    async def register(self, body: Register) -> dict[str, Any]:
+        """A worker says hello; a policy whose whole shape it names is made."""
+        policy = self.known(body.policy_name)
+        wanted = body.capabilities
+        features = wanted.get("obs_dim", 0)
+        branches = wanted.get("branches")
+        axes = wanted.get("action_dim", wanted.get("continuous", 0 if branches else None))
+        if not isinstance(features, int) or not 0 <= features <= MOST_FEATURES:
+            raise RequestError(400, f"capabilities.obs_dim {features!r}: 1 to {MOST_FEATURES}")
+        if axes is not None and not (isinstance(axes, int) and 0 <= axes <= MOST_AXES):
+            raise RequestError(400, f"capabilities.action_dim {axes!r}: 0 to {MOST_AXES}")
+        if branches is not None:
+            sizes_fit = isinstance(branches, list) and all(
+                isinstance(n, int) and 1 <= n <= MOST_CHOICES for n in branches
+            )
+            if not sizes_fit or len(branches) > MOST_BRANCHES:
+                raise RequestError(400, f"capabilities.branches: up to {MOST_BRANCHES} sizes of 1 to {MOST_CHOICES}")
+        if features and policy.features and features != policy.features:
+            raise RequestError(400, f"policy {policy.name} observes {policy.features} numbers, this worker {features}")
+        policy.wanted = {"branches": branches, "continuous": axes, "features": features}
+        if not policy.features and features and axes is not None and (branches or axes):
+            await self._shape(policy, features, axes, tuple(branches or ()))
+        self._say("worker_registered", f"{body.instance_id} for {policy.name}", {"policy": policy.name})
+        return {"ok": True, "instance_id": body.instance_id, "policy_name": policy.name, "version": policy.version}
+
+    async def _shape(self, policy: Known, features: int, continuous: int, branches: tuple[int, ...]) -> None:
+        """Fix the shape of a policy: the store's, if it holds one."""
+        current = await self.stored(policy.name)
+        if current is not None:
+            layout = current.manifest.layout
+            if current.manifest.kind != KIND:
+                raise RequestError(409, f"policy {policy.name} is a {current.manifest.kind}; choose another name")
+            found = (layout["features"], layout["continuous"])
+            if found != (features, continuous):
+                raise RequestError(
+                    400, f"policy {policy.name} has {found} observed numbers and axes, this {(features, continuous)}"
+                )
+            branches, policy.version = tuple(layout["branches"]), current.version
+        policy.features, policy.continuous, policy.branches = features, continuous, branches
+        policy.outline = {
+            "name": policy.name, "features": features, "continuous": continuous, "branches": list(branches)
+        }  # fmt: skip
+        await self._open(policy)
+
+    def adopt(self, name: str, outline: dict[str, Any], features: int, version: int) -> Known:
+        """The policy that plays here learns too."""
+        policy = self.known(name)
+        policy.outline, policy.features, policy.version, policy.plays_here = outline, features, version, True
+        return policy
+
+    # --- learning ----------------------------------------------------------------------------------------------
+
+    async def push(self, head: Arrays, payload: bytes) -> dict[str, Any]:
+        """Learn from a worker's rollout; raises RequestError or ChildGone."""
+        policy = await self._fitting(head)
+        if head.version > policy.version:
+            raise RequestError(400, f"policy_version {head.version}: the newest is {policy.version}")
+        if 0 <= head.version < policy.version - MOST_VERSIONS_OLD:
+            policy.stale += 1
+            reason = f"version {head.version} is more than {MOST_VERSIONS_OLD} older than {policy.version}"
+            return {"ok": False, "dropped": reason, "version": policy.version, "losses": policy.losses}
+        answer, weights = await self.learn(policy, payload)
+        await self._publish(policy, load_tensors(weights), f"rollout of {head.instance}"[:80])
+        reply: dict[str, Any] = {
+            "ok": True, "version": policy.version, "steps": answer["steps"], "losses": policy.losses,
+            "seconds": answer["seconds"], "parked": policy.parked, "stale_dropped": policy.stale,
+        }  # fmt: skip
+        if head.ignored:
+            reply["ignored"] = head.ignored
+        return reply
+
+    async def demo(self, head: Arrays, payload: bytes) -> dict[str, Any]:
+        """Imitate a worker's demonstration."""
+        policy = await self._fitting(head)
+        await self._open(policy)
+        answer, weights = await self._call({"do": "clone", "policy": policy.name}, payload)
+        await self._publish(policy, load_tensors(weights), f"demonstration of {head.instance}"[:80])
+        return {"ok": True, "version": policy.version, "metrics": answer["metrics"]}
+
+    async def learn(self, policy: Known, payload: bytes) -> tuple[Head, bytes]:
+        """One rollout through every part; the answer, and the new weights as safetensors."""
+        await self._open(policy)
+        answer, weights = await self._call({"do": "learn", "policy": policy.name}, payload)
+        policy.rollouts += 1
+        policy.steps += answer["steps"]
+        policy.losses = answer["losses"]
+        for part in answer["parked"].keys() - policy.parked.keys():
+            self._supervisor.park(f"{policy.name}: {part}", answer["parked"][part])
+        policy.parked = answer["parked"]
+        return answer, weights
+
+    async def better_outcomes(self, policy: Known) -> tuple[dict[str, float], bytes]:
+        """A model of outcomes better than the one in play, with its trial; empty bytes where there is none."""
+        answer, tensors = await self._call({"do": "outcomes", "policy": policy.name}, b"")
+        return dict(answer.get("trial", {})), tensors
+
+    async def take_back(self, policy: Known, tensors: Tensors) -> None:
+        """Go on from these weights instead of what was learned last."""
+        if policy.opened_in == self.child.starts and self.child.is_up:
+            await self._call({"do": "load", "policy": policy.name}, await self._lane.run(lambda: save_tensors(tensors)))
+
+    async def _fitting(self, head: Arrays) -> Known:
+        """The policy that arrays belong to, made where it is new; raises RequestError where they do not fit."""
+        policy = self.known(head.policy)
+        if policy.plays_here:
+            raise RequestError(409, f"policy {policy.name} plays here; choose another name")
+        if not policy.features:
+            branches = policy.wanted.get("branches") or head.branches
+            await self._shape(policy, head.features, head.continuous, tuple(branches))
+        if (head.features, head.continuous) != (policy.features, policy.continuous):
+            raise RequestError(
+                400,
+                f"policy {policy.name} observes {policy.features} numbers and has {policy.continuous} axes; "
+                f"this has {head.features} and {head.continuous}",
+            )
+        fits = len(head.branches) == len(policy.branches)
+        if not fits or any(n > most for n, most in zip(head.branches, policy.branches, strict=True)):
+            raise RequestError(
+                400, f"policy {policy.name} has branches of {policy.branches}; this needs {head.branches}"
+            )
+        return policy
+
+    async def _open(self, policy: Known) -> None:
+        """Have the process hold the policy; after a restart of the process it goes on from the stored weights."""
+        async with self._opening:
+            if self.child.is_up and policy.opened_in == self.child.starts:
+                return
+            current = await self.stored(policy.name)
+            payload = await self._lane.run(current.path.read_bytes) if current is not None else b""
+            own = current is not None and current.manifest.created_by.startswith(OWN)
+            state = str(self.store.folder / folder_name(policy.name))
+            head = {"do": "open", "outline": policy.outline, "budget": self._budget, "state": state, "own": own}
+            answer, weights = await self._call(head, payload)
+            policy.opened_in, policy.begun, policy.place = self.child.starts, answer["begun"], answer["place"]
+            log.info("learner_opened", policy=policy.name, begun=policy.begun, dreams=policy.place)
+            outcomes = self.outcomes_in_play() if policy.plays_here else b""
+            if outcomes:
+                await self._call({"do": "serve_outcomes", "policy": policy.name}, outcomes)
+            if current is None:
+                await self._publish(policy, load_tensors(weights), "a first push")
+
+    async def _call(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        if PART in self._supervisor.parked:
+            raise RequestError(503, f"the learner is parked: {self._supervisor.parked[PART]}")
+        try:
+            return await self.child.call(head, payload)
+        except ChildGone as error:
+            self._supervisor.fault(PART, Failure.of(error))
+            now_s = self._clock.now_s()
+            self._ends_s = [s for s in self._ends_s if now_s - s < WITHIN_S] + [now_s]
+            if len(self._ends_s) > MOST_RESTARTS and PART not in self._supervisor.parked:
+                self._supervisor.park(PART, f"ended {len(self._ends_s)} times in {WITHIN_S / 60:.0f} min: {error}")
+            raise
+
+    async def _publish(self, policy: Known, tensors: Tensors, source: str) -> None:
+        layout = {"features": policy.features, "continuous": policy.continuous, "branches": list(policy.branches)}
+        try:
+            stored = await self._lane.run(
+                lambda: self.store.publish(policy.name, tensors, kind=KIND, layout=layout, created_by=source)
+            )
+        except WeightsError as error:
+            raise RequestError(507, str(error)) from error
+        policy.version = stored.version
+
+    # --- what others read ------------------------------------------------------------------------------------
+
+    async def weights(self, name: str, since: int) -> tuple[int, bytes] | None:
+        """Version and file of a policy's weights, None where they are not newer; raises RequestError(404)."""
+        current = await self.stored(name)
+        if current is None:
+            if name in self.policies:
+                return None
+            raise RequestError(404, f"there is no policy {name}")
+        if current.version <= since:
+            return None
+        kept = self._files.get(name)
+        if kept is None or kept[0] != current.version:
+            kept = current.version, await self._lane.run(current.path.read_bytes)
+            self._files[name] = kept
+        return kept
+
+    def losses(self) -> dict[str, dict[str, float]]:
+        """Newest losses by policy."""
+        return {name: dict(policy.losses) for name, policy in self.policies.items()}
+
+    def status(self) -> dict[str, Any]:
+        """The process, and every policy's counts."""
+        keys = ("version", "rollouts", "steps", "stale", "parked", "begun", "place")
+        policies = {name: {key: getattr(p, key) for key in keys} for name, p in self.policies.items()}
+        return {"process": self.child.status(), "policies": policies, "losses": self.losses()}

@@ -1,0 +1,130 @@
+"""The model of outcomes that chooses cards: where it comes from, when it may choose, its versions in the store.
+
+At the start the store's newest model of this policy, else the shipped one where the game is the one that it learned
+from. A model chooses where it foretold held-out outcomes better than their frequencies do, and better than without
+being told which card was taken. Owns one lane, for the disk and the trial runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from safetensors.numpy import save as save_tensors
+
+from agent.concurrency.lane import Lane
+from agent.control.arbiter import Arbiter
+from agent.control.cards import KIND, CardChooser, layout
+from agent.core.errors import WeightsError
+from agent.models.sealed import Manifest, Tensors, load_sealed
+from agent.store.store import WeightsStore
+
+SHIPPED: Final = Path(__file__).resolve().parents[1] / "shipped" / "outcomes.safetensors"
+LEAST_HELD: Final = 128
+"""Held-out choices of which the outcome must be known before a model may choose."""
+log = structlog.get_logger(__name__)
+
+
+def reason_not_to_choose(notes: dict[str, Any]) -> str:
+    """Why a model with this trial may not choose yet, or "" where it may."""
+    held, loss = notes.get("efe_held_choices", 0.0), notes.get("efe_held_loss")
+    frequencies, any_option = notes.get("efe_held_frequencies"), notes.get("efe_held_any_option")
+    if loss is None or frequencies is None or any_option is None or held < LEAST_HELD:
+        return f"the model of outcomes was tried on {held:.0f} held-out choices; {LEAST_HELD} are needed"
+    if not loss < frequencies:
+        return f"the model foretells outcomes no better ({loss:.4f} nats) than their frequencies ({frequencies:.4f})"
+    if not loss < any_option:
+        return f"the model foretells outcomes no better for being told the card ({loss:.4f} nats, {any_option:.4f})"
+    return ""
+
+
+class OutcomeWeights:
+    """The models of one policy in one session. `say` hears of every exchange and refusal."""
+
+    def __init__(
+        self,
+        chooser: CardChooser,
+        arbiter: Arbiter,
+        policy: str,
+        inference: Lane,
+        *,
+        store: WeightsStore | None = None,
+        shipped: Path | None = None,
+        say: Callable[[str, str, dict[str, Any]], None] = lambda kind, message, payload: None,
+    ) -> None:
+        self.chooser = chooser
+        self.source = ""
+        self.refused = ""
+        self._tensors: Tensors = {}
+        self._arbiter, self._policy, self._inference = arbiter, policy, inference
+        self._store, self._shipped, self._say = store, shipped, say
+        self._lane = Lane("outcomes")
+
+    @property
+    def name(self) -> str:
+        """Of the models in the store."""
+        return f"{self._policy[:55]}.outcomes"
+
+    def close(self) -> None:
+        """End the lane."""
+        self._lane.close()
+
+    async def begin(self) -> None:
+        """Take up the model to begin with, where there is one."""
+        await self._lane.run(self._begin)
+
+    def _begin(self) -> None:
+        if self._store is not None and (current := self._store.current(self.name)) is not None:
+            try:
+                self._take(current.manifest, self._store.load(self.name)[1], f"version {current.version}")
+                return
+            except WeightsError as error:
+                self._refuse(str(error))
+        if self._shipped is None:
+            self.chooser.why = "there is no model of outcomes of this game yet; it is learned from play"
+            return
+        try:
+            self._take(*load_sealed(self._shipped), "shipped")
+        except WeightsError as error:
+            self._refuse(str(error))
+            self.chooser.why = f"the shipped model of outcomes was refused: {error}"
+
+    def _take(self, manifest: Manifest, tensors: Tensors, source: str) -> None:
+        if manifest.kind != KIND or manifest.layout != layout():
+            raise WeightsError(f"{source}: holds a {manifest.kind} of {manifest.layout}, not {KIND} of {layout()}")
+        model = self.chooser.prepare(tensors, source)
+        self.chooser.load(model, manifest.version, reason_not_to_choose(manifest.notes))
+        self.source, self._tensors = source, tensors
+
+    def packed(self) -> bytes:
+        """The model in force as safetensors, for its learner; empty without one."""
+        return save_tensors(self._tensors) if self._tensors else b""
+
+    async def offer(self, tensors: Tensors, notes: dict[str, Any]) -> None:
+        """Try a model that was learned, store it as the next version, and choose by it; a bad one changes nothing."""
+        store = self._store
+        if store is None:
+            return
+        try:
+            model = await self._lane.run(lambda: self.chooser.prepare(tensors, "learner"))
+            stored = await self._lane.run(
+                lambda: store.publish(self.name, tensors, kind=KIND, layout=layout(), created_by="learner", notes=notes)
+            )
+        except WeightsError as error:
+            self._refuse(str(error))
+            return
+        why = reason_not_to_choose(notes)
+        await self._inference.run(lambda: self.chooser.load(model, stored.version, why))
+        self.source, self._tensors = f"version {stored.version}", tensors
+        self._say("outcomes_live", f"model of outcomes, version {stored.version}", {"version": stored.version})
+
+    def _refuse(self, reason: str) -> None:
+        self.refused = reason
+        self._say("outcomes_refused", reason, {})
+        log.warning("outcomes_refused", reason=reason)
+
+    def status(self) -> dict[str, Any]:
+        """Who chooses, why, and what came of the last choice."""
+        return {**self.chooser.status(self._arbiter), "source": self.source, "refused": self.refused}

@@ -1,0 +1,1 @@
+"""Choices judged by expected free energy: data, model, learner, trial. Functions of tensors."""

@@ -1,0 +1,1 @@
+"""World model, replay and dreams, after DreamerV3. Functions of tensors."""

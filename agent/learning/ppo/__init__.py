@@ -1,0 +1,1 @@
+"""Proximal policy optimisation: returns, update, learner. Functions of tensors."""

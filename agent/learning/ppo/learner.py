@@ -1,0 +1,217 @@
+"""PPO as a learner of rollouts: from one game's stretch of play to sequences, for any policy of `models.policies`.
+
+Rollouts whose policy is more than `most_versions_old` versions behind are dropped and counted. Owns the memory at the
+end of each instance's last rollout and the running scale of rewards; no games, no files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from agent.core.errors import WeightsError
+from agent.core.rollout import Rollout, check_rollout
+from agent.learning.ppo.returns import advantages
+from agent.learning.ppo.update import PPO, PPOConfig, Sequences
+from agent.models.heads import log_prob
+from agent.models.policies import Policy
+
+
+class ReturnScale:
+    """Running standard deviation of discounted returns; rewards are divided by it. Saved with the learner."""
+
+    def __init__(self, gamma: float) -> None:
+        self.gamma = gamma
+        self.moments = torch.tensor([0.0, 0.0, 0.0], dtype=torch.float64)
+        self._returns: dict[str, float] = {}
+
+    def update(self, instance: str, rewards: Tensor, last: Tensor) -> None:
+        """Take in the rewards of one stretch."""
+        running = self._returns.get(instance, 0.0)
+        seen = []
+        for reward, ended in zip(rewards.tolist(), last.tolist(), strict=True):
+            running = self.gamma * running + reward
+            seen.append(running)
+            if ended:
+                running = 0.0
+        self._returns[instance] = running
+        new = torch.tensor(seen, dtype=torch.float64)
+        self.moments += torch.stack(
+            [torch.tensor(float(len(seen)), dtype=torch.float64), new.sum(), new.square().sum()]
+        )
+
+    def running(self, most: int) -> dict[str, Tensor]:
+        """Discounted returns so far of the last `most` instances."""
+        kept = list(self._returns.items())[-most:]
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in kept}
+
+    def go_on(self, instance: str, value: float) -> None:
+        """An instance's return so far."""
+        self._returns[instance] = value
+
+    @property
+    def std(self) -> float:
+        """The standard deviation; 1 before anything was seen."""
+        count, total, squares = self.moments.tolist()
+        if count < 2:
+            return 1.0
+        return float(max(squares / count - (total / count) ** 2, 1e-8) ** 0.5)
+
+
+class PPOLearner:
+    """One policy learning from rollouts. `version` is that of the weights being trained; a store may set it."""
+
+    name = "ppo"
+
+    def __init__(self, policy: Policy, config: PPOConfig, *, seed: int = 0, scale_rewards: bool = True) -> None:
+        self.ppo = PPO(policy, config, seed=seed)
+        self.policy, self.config = policy, config
+        self.version = 0
+        self.stale_dropped = 0
+        self._scale = ReturnScale(config.gamma) if scale_rewards else None
+        self._carries: dict[str, Tensor] = {}
+
+    @property
+    def length(self) -> int:
+        """Steps of a sequence; 1 without memory: a minibatch is then drawn from all steps, not from a few games."""
+        return self.config.length if self.policy.units else 1
+
+    def begin(self, instance: str, carry: Tensor) -> None:
+        """The memory [1, U] that the next rollout of an instance began with."""
+        self._carries[instance] = carry
+
+    def update(self, rollout: Rollout) -> dict[str, float]:
+        """Learn from one rollout; raises ValueError where it does not fit the policy."""
+        return self.update_many([rollout])
+
+    def update_many(self, rollouts: Sequence[Rollout]) -> dict[str, float]:
+        """Learn from rollouts of several instances at once."""
+        fresh = []
+        for rollout in rollouts:
+            reason = check_rollout(rollout, self.policy.features, self.policy.spec)
+            if reason:
+                raise ValueError(f"rollout of {rollout.instance}: {reason}")
+            if self.version - rollout.policy_version > self.config.most_versions_old:
+                self.stale_dropped += 1
+            else:
+                fresh.append(rollout)
+        figures = {"stale_dropped": float(self.stale_dropped)}
+        if not fresh:
+            return figures
+        parts = [self.sequences(rollout) for rollout in fresh]
+        joined = Sequences(*(torch.cat([getattr(p, n) for p in parts]) for n in Sequences.__struct_fields__))
+        figures |= self.ppo.update(joined)
+        self.version += 1
+        return figures
+
+    @torch.no_grad()
+    def sequences(self, rollout: Rollout) -> Sequences:
+        """A rollout cut into sequences, with advantages; what the worker did not say is computed anew."""
+        obs, first = torch.from_numpy(rollout.obs), torch.from_numpy(rollout.is_first)
+        elapsed, cut = torch.from_numpy(rollout.elapsed), torch.from_numpy(rollout.is_cut)
+        axes, choices = torch.from_numpy(rollout.actions_cont), torch.from_numpy(rollout.actions_disc)
+        final = torch.from_numpy(rollout.final_obs)
+        start = self._carries.get(rollout.instance, self.policy.initial(1))
+        values, log_probs, after, carries = self._look_back(obs, start, first, elapsed, axes, choices, cut, final)
+        self._carries[rollout.instance] = carries[-1:]
+        if rollout.values is not None:
+            values = torch.from_numpy(rollout.values)
+        if rollout.log_probs is not None:
+            log_probs = torch.from_numpy(rollout.log_probs)
+        rewards = torch.from_numpy(rollout.rewards)
+        if self._scale is not None:
+            self._scale.update(rollout.instance, rewards, torch.from_numpy(rollout.is_last))
+            rewards = rewards / self._scale.std
+        next_values = torch.where(cut, after, torch.cat([values[1:], values[-1:]]))
+        terminated = torch.from_numpy(rollout.terminated)
+        gained = advantages(
+            rewards[:, None], values[:, None], next_values[:, None], terminated[:, None], cut[:, None],
+            self.config.gamma, self.config.lam,
+        )[:, 0]  # fmt: skip
+        rows = (obs, first, elapsed, axes, choices, log_probs, values, gained, gained + values)
+        return self._cut_up(rows, carries)
+
+    def _look_back(
+        self, obs: Tensor, start: Tensor, first: Tensor, elapsed: Tensor, axes: Tensor, choices: Tensor, cut: Tensor,
+        final: Tensor,
+    ) -> tuple[Float[Tensor, T], Float[Tensor, T], Float[Tensor, T], Float[Tensor, "T1 U"]]:  # fmt: skip
+        """Values, log-probabilities, the value after each cut step, and the memory before each step and after all."""
+        steps = obs.shape[0]
+        after = torch.zeros(steps)
+        ends = torch.nonzero(cut).squeeze(1)
+        still = torch.zeros(1, 1, dtype=torch.bool)
+        if self.policy.units == 0:
+            heads, _ = self.policy(obs[None], start, first[None], elapsed[None])
+            ended, _ = self.policy(final[:, None], self.policy.initial(len(final)), still.expand(len(final), 1),
+                                   elapsed[ends][:, None])  # fmt: skip
+            after[ends] = ended.value[:, 0]
+            said = log_prob(heads, axes[None], choices[None])[0]
+            return heads.value[0], said, after, start.expand(steps + 1, -1)
+        values, said, carries = torch.zeros(steps), torch.zeros(steps), [start]
+        row = 0
+        for t in range(steps):
+            at = slice(t, t + 1)
+            heads, carry = self.policy(obs[None, at], carries[-1], first[None, at], elapsed[None, at])
+            values[t], said[t] = heads.value[0, 0], log_prob(heads, axes[None, at], choices[None, at])[0, 0]
+            if cut[t]:
+                ended, _ = self.policy(final[None, row : row + 1], carry, still, elapsed[None, at])
+                after[t] = ended.value[0, 0]
+                row += 1
+            carries.append(carry)
+        return values, said, after, torch.cat(carries)
+
+    def _cut_up(self, rows: tuple[Tensor, ...], carries: Tensor) -> Sequences:
+        """Sequences of `length` steps, the last padded with steps of weight 0 that begin anew."""
+        steps, length = rows[0].shape[0], self.length
+        count = -(-steps // length)
+        missing = count * length - steps
+
+        def parts(x: Tensor, fill: float = 0.0) -> Tensor:
+            padding = torch.full((missing, *x.shape[1:]), fill, dtype=x.dtype)
+            return torch.cat([x, padding]).reshape(count, length, *x.shape[1:])
+
+        obs, first, *others = rows
+        weight = parts(torch.ones(steps))
+        elapsed, axes, choices, said, values, gained, returns = (parts(row) for row in others)
+        carry = carries[:steps:length].clone()
+        return Sequences(
+            parts(obs), carry, parts(first, 1.0), elapsed, axes, choices, said, values, gained, returns, weight
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a restart needs, but for the memories of running games."""
+        found = self.ppo.tensors()
+        found["learner.counters"] = torch.tensor([self.version, self.stale_dropped])
+        if self._scale is not None:
+            found["learner.returns"] = self._scale.moments.clone()
+        return found
+
+    def memories(self, most: int) -> dict[str, Tensor]:
+        """What is remembered of running games, the last `most` instances: their carries, and returns so far."""
+        found = {f"carry.{name}": carry.clone() for name, carry in list(self._carries.items())[-most:]}
+        if self._scale is not None:
+            found |= {f"return.{name}": t for name, t in self._scale.running(most).items()}
+        return found
+
+    def load_memories(self, memories: dict[str, Tensor]) -> None:
+        """Take up what `memories` gave; a carry of another width is forgotten."""
+        for name, tensor in memories.items():
+            kind, _, instance = name.partition(".")
+            if kind == "carry" and tensor.shape == (1, self.policy.units):
+                self._carries[instance] = tensor.clone()
+            elif kind == "return" and self._scale is not None:
+                self._scale.go_on(instance, float(tensor))
+
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `tensors()` gave; raises WeightsError where names, shapes or types differ."""
+        wanted = {"learner.counters": (2,), **({"learner.returns": (3,)} if self._scale is not None else {})}
+        for name, shape in wanted.items():
+            if name not in tensors or tuple(tensors[name].shape) != shape:
+                raise WeightsError(f"{name} is missing or not of shape {shape}")
+        self.ppo.load_tensors(tensors)
+        self.version, self.stale_dropped = (int(v) for v in tensors["learner.counters"])
+        if self._scale is not None:
+            self._scale.moments = tensors["learner.returns"].to(torch.float64).clone()

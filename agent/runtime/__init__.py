@@ -1,1 +1,0 @@
-"""The only home of loops, threads and accelerator streams."""

@@ -1,0 +1,124 @@
+"""A whole step on a card as one CUDA graph: pinned inputs in, the step's kernels, pinned outputs out.
+
+Inputs, outputs and weights keep their addresses; new weights are copied into the live ones between two steps. Replays
+run on a stream of high priority, so that a learner on the same card waits for play and not the reverse. With `Dry` the
+same happens without a card, but for the capture and the launch, with the kernels' references in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from agent.concurrency.card import Cuda, Dry
+from agent.control import encode
+from agent.control.motor import Motor, decide_on
+from agent.control.reflex.network import AXES, BUTTONS, Decision
+from agent.control.reflex.paths import FULL, fastest, measure
+from agent.core.errors import WeightsError
+from agent.core.types import FloatArray
+from agent.models.kernel_pilot import KernelPilot, StepInputs, StepOutputs
+from kernels.library import ran
+
+
+def live_tensors(owner: Any) -> list[Tensor]:
+    """Every tensor that an object holds, in a fixed order: those that a graph knows by address."""
+    if isinstance(owner, Tensor):
+        return [owner]
+    if isinstance(owner, dict):
+        return [t for key in sorted(owner) for t in live_tensors(owner[key])]
+    if isinstance(owner, tuple | list):
+        return [t for part in owner for t in live_tensors(part)]
+    return []
+
+
+class CapturedStep:
+    """A pilot's step of a fixed number of games, recorded once."""
+
+    def __init__(self, pilot: KernelPilot, inputs: StepInputs, device: Cuda | Dry) -> None:
+        """`inputs` are examples on the host: their shapes are the step's."""
+        self._pilot, self._device = pilot, device
+        self._host_in = StepInputs(*(self._host(t) for t in inputs))
+        self._static = StepInputs(*(torch.empty_like(t, device=device.device) for t in inputs))
+        before = ran.copy()
+        example = pilot.step(StepInputs(*(t.to(device.device) for t in inputs)))
+        self.paths = {name: count for name, count in (ran - before).items()}
+        self._host_out = StepOutputs(*(self._host(t.float().cpu()) for t in example))
+        device.capture(self._work)
+
+    def _host(self, tensor: Tensor) -> Tensor:
+        return tensor.clone().pin_memory() if self._device.pinned else tensor.clone()
+
+    @torch.inference_mode()
+    def _work(self) -> None:
+        for static, host in zip(self._static, self._host_in, strict=True):
+            static.copy_(host, non_blocking=True)
+        for host, out in zip(self._host_out, self._pilot.step(self._static), strict=True):
+            host.copy_(out, non_blocking=True)
+
+    def step(self, inputs: StepInputs) -> StepOutputs:
+        """One step; what is returned is overwritten by the next. Raises ValueError where a shape differs."""
+        for host, given in zip(self._host_in, inputs, strict=True):
+            if host.shape != given.shape:
+                raise ValueError(f"a captured step takes {tuple(host.shape)}, not {tuple(given.shape)}")
+            host.copy_(given)
+        self._device.replay()
+        return self._host_out
+
+    def reload(self, other: KernelPilot) -> None:
+        """Copy another pilot's weights into the live ones; raises WeightsError, and changes nothing, if they differ."""
+        live, new = live_tensors(self._pilot.weights()), live_tensors(other.weights())
+        if [(t.shape, t.dtype) for t in live] != [(t.shape, t.dtype) for t in new]:
+            raise WeightsError("the new weights have other shapes or another format than those of the captured step")
+        for old, fresh in zip(live, new, strict=True):
+            old.copy_(fresh)
+
+    def as_builtins(self) -> dict[str, Any]:
+        """For `/status`: the kernels of one step under the names they ran by."""
+        return {"path": "dry run" if isinstance(self._device, Dry) else "CUDA graph", "kernels": dict(self.paths)}
+
+
+def step_inputs(batch: encode.Encoded, picture: FloatArray, hidden: FloatArray, ticks: float) -> StepInputs:
+    """One game's step as tensors on the host."""
+    parts = (batch.self_[0], batch.tokens[0], batch.mask[0], batch.rings[0], batch.cards[0], picture, hidden, ticks)
+    return StepInputs(*(torch.from_numpy(np.array(part, np.float32)[None]) for part in parts))
+
+
+def decide_captured(
+    captured: CapturedStep, batch: encode.Encoded, picture: FloatArray, hidden: FloatArray, ticks: float
+) -> Decision:
+    """One decision by a captured step."""
+    out = captured.step(step_inputs(batch, picture, hidden, ticks))
+    heads, cards, after = (t[0].numpy().copy() for t in out)
+    return Decision(heads[:AXES], heads[AXES : AXES + BUTTONS], cards, float(heads[AXES + BUTTONS]), after)
+
+
+def move_to_card(
+    policy: Motor, device: Cuda | Dry, now_s: Callable[[], float], *, measured: dict[str, float] | None = None
+) -> bool:
+    """Let a pilot of four bits decide on a card where that is faster than on the processor; true where it does.
+
+    `measured` replaces the measure. The policy's `chosen` names the kernels that ran, or stays what it was.
+    """
+    dtype = torch.float32 if isinstance(device, Dry) else torch.float16
+    batch, reflex = encode.Encoded.empty(1), policy.reflex
+    hidden, picture = np.zeros(reflex.gates.b.shape[0] // 4, np.float32), np.zeros_like(reflex.picture.b)
+    pilot = KernelPilot(policy.tensors, device.device, dtype)
+    captured = CapturedStep(pilot, step_inputs(batch, picture, hidden, 4.0), device)
+    shown = captured.as_builtins()
+    name = f"{shown['path']}: " + ", ".join(f"{kernel} ×{count}" for kernel, count in sorted(shown["kernels"].items()))
+    network = partial(decide_captured, captured)
+    if measured is None:
+        ways = {FULL: partial(decide_on, reflex), name: network}
+        measured = measure(ways, lambda decide: decide(batch, picture, hidden, 4.0), now_s)
+    if fastest(measured) == FULL:
+        policy.chosen = msgspec.structs.replace(policy.chosen, measured_us=measured)
+        return False
+    policy.decide_by(network, msgspec.structs.replace(policy.chosen, path=name, measured_us=measured))
+    return True

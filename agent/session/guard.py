@@ -1,0 +1,141 @@
+"""The dead man's hand: goes neutral when packets stop, measures how late the loop is, and wakes the watchdog.
+
+Owns no task and no socket.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+from agent.core.clock import Clock
+from agent.core.latency import Latency, Stage
+from agent.core.types import NEUTRAL
+from agent.session.act import Seat
+
+TICK_S = 1 / 60
+DUMP_AFTER_S = 1.0
+EXIT_AFTER_S = 5.0
+EXIT_CODE = 70
+_LAG_FLOOR_S = 0.002
+
+
+async def guard(seats: Sequence[Seat], clock: Clock, latency: Latency, alive: Callable[[], None]) -> None:
+    """Every tick: one neutral action for each game whose newest packet is too old; ends by cancellation.
+
+    `alive` is called each tick, for a watchdog. Ticks that the loop missed are counted and skipped.
+    """
+    due_s = clock.now_s() + TICK_S
+    while True:
+        await clock.sleep_until(due_s)
+        now_s = clock.now_s()
+        late_s = now_s - due_s
+        latency.record(Stage.LOOP_LAG, max(0.0, late_s))
+        if late_s > _LAG_FLOOR_S:
+            latency.lag_pauses.add(due_s, now_s)
+        missed = int(late_s / TICK_S)
+        if missed:
+            latency.count("missed_ticks", missed)
+        due_s += TICK_S * (missed + 1)
+        alive()
+        for seat in seats:
+            _neutral_if_stale(seat, now_s, latency)
+
+
+def _neutral_if_stale(seat: Seat, now_s: float, latency: Latency) -> None:
+    feed = seat.feed
+    if not feed.real_time or feed.last_packet_s is None or now_s - feed.last_packet_s <= feed.lifespan_s:
+        return
+    was_neutral = feed.is_neutral
+    feed.disarm()
+    if not was_neutral and seat.sink.send(NEUTRAL):
+        seat.last_action = NEUTRAL
+        latency.count("neutral_actions")
+
+
+class CollectionTimer:
+    """Records every garbage collection of this process as a pause; use as a context."""
+
+    def __init__(self, clock: Clock, latency: Latency) -> None:
+        self._clock = clock
+        self._latency = latency
+        self._start_s = 0.0
+
+    def __enter__(self) -> CollectionTimer:
+        gc.callbacks.append(self._on_collection)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        gc.callbacks.remove(self._on_collection)
+
+    def _on_collection(self, phase: str, info: dict[str, int]) -> None:
+        now_s = self._clock.now_s()
+        if phase == "start":
+            self._start_s = now_s
+        elif now_s - self._start_s > 1e-4:
+            self._latency.record(Stage.GC_PAUSE, now_s - self._start_s)
+            self._latency.gc_pauses.add(self._start_s, now_s)
+
+
+class Watchdog:
+    """Writes every thread's stack when the loop stands still for a second, and ends the process after five.
+
+    The dump is made by a thread that holds the GIL: what another thread of Python changes meanwhile may not be read
+    (a walk through frames that come and go can end the process with a segmentation fault). Where that thread does not
+    get the GIL, because compiled code holds it and frames stand still, a C timer dumps after twice the time. A process
+    that is ended this way exits with code 70, for whoever restarts it.
+    """
+
+    def __init__(
+        self,
+        file: TextIO,
+        clock: Clock,
+        *,
+        dump_after_s: float = DUMP_AFTER_S,
+        exit_after_s: float | None = EXIT_AFTER_S,
+    ) -> None:
+        self._file = file
+        self._clock = clock
+        self._dump_after_s = dump_after_s
+        self._exit_after_s = exit_after_s
+        self._alive_s = self._wound_s = self._dumped_s = float("-inf")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._patrol, name="watchdog", daemon=True)
+
+    def __enter__(self) -> Watchdog:
+        self.alive()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rest()
+
+    def rest(self) -> None:
+        """Nobody plays any more: stop looking."""
+        self._stop.set()
+        faulthandler.cancel_dump_traceback_later()
+
+    def alive(self) -> None:
+        """The loop turns: wind the timer up again."""
+        self._alive_s = self._clock.now_s()
+        # Winding makes a thread: four times a dump period is often enough.
+        if self._alive_s - self._wound_s > self._dump_after_s / 4:
+            self._wound_s = self._alive_s
+            faulthandler.dump_traceback_later(2.0 * self._dump_after_s, file=self._file)
+
+    def _patrol(self) -> None:
+        while not self._stop.wait(self._dump_after_s / 4):
+            alive_s = self._alive_s
+            still_s = self._clock.now_s() - alive_s
+            if still_s > self._dump_after_s and self._dumped_s != alive_s:
+                self._dumped_s = alive_s
+                faulthandler.cancel_dump_traceback_later()
+                faulthandler.dump_traceback(self._file)
+            if self._exit_after_s is not None and still_s > self._exit_after_s:
+                self._file.write(f"watchdog: the event loop stood still for {still_s:.1f} s; exit {EXIT_CODE}\n")
+                self._file.flush()
+                os._exit(EXIT_CODE)

@@ -1,0 +1,68 @@
+"""The report of one session: a documented, versioned JSON file.
+
+`schema` is `metabonk-report/1`. Keys: started_utc, wall_seconds (since the process began), game, rules (hash of the
+arena's rules, empty for a game that is not ours), seed, policy, version, uptime_s (of the session), first_action_s
+(from the process's start to its first action, null without one), games (link counters and packet ledger of each),
+latency (percentiles by stage, ms), deadline_missed (by cause),
+counters, actions_refused (by reason), episodes (statistics of the finished ones), episode_results (each of them),
+http_port (the page's port, null without one), rss_mb. Within a version keys are only ever added.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from agent.core.clock import Clock
+from agent.core.errors import SettingsError
+from agent.session.act import Actor
+from agent.session.episodes import EpisodeLog
+from agent.session.status import REPORT_SCHEMA, Status
+
+
+def session_report(
+    game: str, rules: str, seed: int, status: Status, episodes: EpisodeLog, actor: Actor, clock: Clock
+) -> dict[str, Any]:
+    """The report's values as plain JSON types."""
+    created_s = psutil.Process().create_time()
+    alive_s = clock.wall_utc_ns() * 1e-9 - created_s
+    first_s = actor.first_action_s
+    return {
+        "schema": REPORT_SCHEMA,
+        "started_utc": datetime.datetime.fromtimestamp(created_s, datetime.UTC).isoformat(timespec="seconds"),
+        "wall_seconds": round(alive_s, 3),
+        "game": game,
+        "rules": rules,
+        "seed": seed,
+        "first_action_s": None if first_s is None else round(alive_s - (clock.now_s() - first_s), 3),
+        **status.status(),
+        "episode_results": episodes.as_builtins(),
+    }
+
+
+def check_report_path(path: Path) -> None:
+    """Refuse early a report that could not be written late; raises SettingsError."""
+    if path.is_dir():
+        raise SettingsError(f"--report {path}: is a folder; name a file")
+    if not path.parent.is_dir():
+        raise SettingsError(f"--report {path}: the folder {path.parent} does not exist; make it first")
+
+
+def write_report(path: Path, report: dict[str, Any]) -> None:
+    """Write the report atomically: a reader sees the old file or the whole new one."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(report, file, indent=2, allow_nan=False)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

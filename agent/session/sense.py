@@ -1,0 +1,250 @@
+"""From packets to observations: the newest state joined with the newest frame, and nothing lost from the count.
+
+A `Feed` belongs to one game. It owns no socket and no policy; the link calls it, `act` takes from it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from statistics import median
+
+import msgspec
+import structlog
+
+from agent.concurrency.lane import Lane
+from agent.core.clock import Clock
+from agent.core.errors import ImageError
+from agent.core.latency import Cause, Latency, Stage
+from agent.core.mailbox import Latest
+from agent.core.types import ByteArray, Frame, GameState, Observation, Packet
+from agent.link.accounting import PacketLedger
+
+LIFESPAN_FLOOR_S = 0.1
+LIFESPAN_PERIODS = 3
+REARM_PACKETS = 3
+
+Decode = Callable[[bytes, bool], ByteArray]
+log = structlog.get_logger(__name__)
+
+
+class _Picture(msgspec.Struct, frozen=True):
+    """The bytes of a frame and what is needed to decode them; times in seconds."""
+
+    data: bytes
+    top_down: bool
+    captured_at_s: float
+    received_at_s: float
+
+
+class _Pending(msgspec.Struct, frozen=True):
+    """The newest packet that nobody has answered; its picture is kept apart, so that a newer state keeps it."""
+
+    state: GameState
+    received_at_s: float
+
+
+class _Outcome(msgspec.Struct):
+    """What packets said that a later packet does not repeat: rewards, and the end of a run."""
+
+    reward: float = 0.0
+    ended: bool = False
+    won: bool = False
+
+    def add(self, reward: float, ended: bool, won: bool) -> None:
+        self.reward += reward
+        self.ended |= ended
+        self.won |= won
+
+
+class Feed:
+    """Everything that the agent knows of one game's stream.
+
+    The packet under way counts as pending in `ledger` until `settle_*` or a newer packet settles it. Rewards and
+    ends of runs that arrive in superseded packets are added to the next observation, so that none is lost.
+    With `real_time` false (a game in lock-step waits for each answer) nothing expires by age.
+    """
+
+    def __init__(self, game: int, name: str, clock: Clock, latency: Latency, *, real_time: bool = True) -> None:
+        self.game = game
+        self.name = name
+        self.real_time = real_time
+        self.ledger = PacketLedger()
+        self.latest_state: GameState | None = None
+        self.latest_frame: Frame | None = None
+        self.frames_refused: dict[str, int] = {}
+        self.last_packet_s: float | None = None
+        self.is_neutral = True
+        self.ready: Callable[[], None] = lambda: None
+        self._clock = clock
+        self._latency = latency
+        self._inbox: Latest[_Pending] = Latest()
+        self._observation: tuple[Observation, float] | None = None
+        self._intervals: deque[float] = deque(maxlen=31)
+        self._fresh_packets = REARM_PACKETS
+        self._is_first = True
+        self._outcome = _Outcome()
+        self._published = _Outcome()
+        self._picture: _Picture | None = None
+        self._last_time_s: float | None = None
+        self._said_old_plugin = False
+
+    # --- what the link calls -------------------------------------------------------------------------------
+
+    def on_up(self) -> None:
+        """A connection stands: the next observation is a first one."""
+        self._is_first = True
+        self._fresh_packets = REARM_PACKETS
+        self._outcome, self._published = _Outcome(), _Outcome()
+        self._intervals.clear()
+        self.last_packet_s = None
+        self.is_neutral = True
+
+    def on_packet(self, packet: Packet, received_at_s: float) -> None:
+        """Take one packet; an unanswered older one is superseded."""
+        state = packet.state
+        if self.last_packet_s is not None:
+            interval_s = received_at_s - self.last_packet_s
+            if interval_s > 1.5 * self.period_s and len(self._intervals) == self._intervals.maxlen:
+                self._latency.miss(Cause.NO_PACKET)
+            self._intervals.append(interval_s)
+            self._latency.record(Stage.PACKET_INTERVAL, interval_s)
+        self.last_packet_s = received_at_s
+        self.latest_state = state
+        self.ledger.received += 1
+        self._fresh_packets += 1
+        if state.run is not None:
+            self._outcome.add(state.run.reward, state.run.run_ended, state.run.run_won)
+        elif not self._said_old_plugin:
+            self._said_old_plugin = True
+            log.warning("old_plugin", game=self.name, note="no BLX1 trailer: rewards, time and latency are estimated")
+        if packet.frame:
+            self._picture = _picture(packet, received_at_s)
+        if not self.is_armed:
+            self.ledger.expired += 1
+            return
+        if self._inbox.put(_Pending(state, received_at_s)) is not None:
+            self.ledger.superseded += 1
+
+    def on_bad_packet(self, reason: str) -> None:
+        """Count a packet that broke the format as received and rejected."""
+        self.ledger.received += 1
+        self.ledger.rejected += 1
+
+    def on_down(self, reason: str) -> None:
+        """Forget what waits: it can no longer be answered."""
+        if self._inbox.take() is not None:
+            self.ledger.expired += 1
+        if self._observation is not None:
+            self._observation = None
+            self.ledger.expired += 1
+        self.is_neutral = True
+        log.info("link_down", game=self.name, reason=reason)
+
+    # --- what the stages use -------------------------------------------------------------------------------
+
+    @property
+    def period_s(self) -> float:
+        """Median interval between packets, seconds; 1/60 until it is known."""
+        return median(self._intervals) if len(self._intervals) >= 3 else 1 / 60
+
+    @property
+    def lifespan_s(self) -> float:
+        """Age at which the newest packet no longer justifies an action."""
+        return max(LIFESPAN_FLOOR_S, LIFESPAN_PERIODS * self.period_s)
+
+    @property
+    def is_armed(self) -> bool:
+        """False until enough fresh packets have come in a row."""
+        return not self.real_time or self._fresh_packets >= REARM_PACKETS
+
+    def disarm(self) -> None:
+        """Stop control until fresh packets come in a row; what waits expires."""
+        self._fresh_packets = 0
+        self.is_neutral = True
+        if self._inbox.take() is not None:
+            self.ledger.expired += 1
+        self.drop_observation()
+
+    def drop_observation(self) -> None:
+        """Expire the observation that waits for a policy, if there is one."""
+        if self._observation is not None:
+            self._observation = None
+            self.ledger.expired += 1
+
+    def take(self) -> tuple[Observation, float] | None:
+        """The newest observation with the instant it was published, leaving none.
+
+        What the observation carries (rewards, an end) is not carried again by the next one.
+        """
+        taken, self._observation = self._observation, None
+        if taken is not None:
+            observation = taken[0]
+            self._last_time_s = _time_s(observation.state, observation.received_at_s)
+            self._is_first = observation.is_last
+            self._published = _Outcome()
+        return taken
+
+    @property
+    def has_observation(self) -> bool:
+        return self._observation is not None
+
+    async def sense(self, decode: Decode, lane: Lane) -> None:
+        """Publish one observation for each packet that is not superseded; ends by cancellation."""
+        while True:
+            pending = await self._inbox.get()
+            if self._picture is not None:
+                try:
+                    await self._decode(self._picture, decode, lane)
+                except BaseException:
+                    self.ledger.expired += 1
+                    raise
+                if not self.is_armed:
+                    self.ledger.expired += 1
+                    continue
+            if self._observation is not None:
+                self.ledger.superseded += 1
+            self._observation = (self._join(pending), self._clock.now_s())
+            self.ready()
+
+    async def _decode(self, picture: _Picture, decode: Decode, lane: Lane) -> None:
+        self._picture = None
+        try:
+            pixels = await lane.run(lambda: decode(picture.data, picture.top_down))
+        except ImageError as error:
+            self.frames_refused[error.reason] = self.frames_refused.get(error.reason, 0) + 1
+            return
+        self.latest_frame = Frame(pixels, picture.captured_at_s, picture.received_at_s)
+
+    def _join(self, pending: _Pending) -> Observation:
+        state, run = pending.state, pending.state.run
+        carried = self._published
+        carried.add(self._outcome.reward, self._outcome.ended, self._outcome.won)
+        self._outcome = _Outcome()
+        time_s = _time_s(state, pending.received_at_s)
+        elapsed_s = 0.0 if self._is_first or self._last_time_s is None else max(0.0, time_s - self._last_time_s)
+        return Observation(
+            game=self.game,
+            state=state,
+            frame=self.latest_frame,
+            sequence=run.sequence if run is not None else None,
+            elapsed_s=elapsed_s,
+            received_at_s=pending.received_at_s,
+            reward=carried.reward,
+            is_first=self._is_first,
+            is_last=carried.ended,
+            is_terminal=carried.ended,
+            is_won=carried.won,
+        )
+
+
+def _picture(packet: Packet, received_at_s: float) -> _Picture:
+    run = packet.state.run
+    if run is None:
+        return _Picture(packet.frame, False, received_at_s, received_at_s)
+    return _Picture(packet.frame, run.rows_top_down, run.capture_time_us * 1e-6, received_at_s)
+
+
+def _time_s(state: GameState, received_at_s: float) -> float:
+    """The game's own time of a state: BLX1's capture time, or the arrival where there is none."""
+    return state.run.capture_time_us * 1e-6 if state.run is not None else received_at_s

@@ -1,0 +1,133 @@
+"""What would keep the agent from playing well: one finding a fault, with its remedy.
+
+Looks only; changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import shutil
+import socket
+import time
+from typing import Literal
+
+import msgspec
+
+from agent.core.clock import Clock
+from agent.core.settings import Settings
+from agent.link.endpoint import PLUGIN_PORT, Endpoint
+from agent.setup.find_game import answers_as_game
+
+Level = Literal["ok", "note", "fault"]
+_OLLAMA_PORT = 11434
+_SLOW_LOOP_S = 0.008
+_COARSE_CLOCK_S = 1e-3
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing looked at: `ok`, `note` (works without) or `fault`, and what to do."""
+
+    level: Level
+    what: str
+    remedy: str = ""
+
+    def line(self) -> str:
+        """The finding on one line."""
+        return f"{self.level:5} {self.what}{f' -> {self.remedy}' if self.remedy else ''}"
+
+
+async def diagnose(settings: Settings, clock: Clock) -> list[Finding]:
+    """Look at ports, game, GPU, LLM, extras, loop and clock."""
+    return [
+        check_http_port(settings.general.http_port),
+        *await check_game(settings),
+        check_gpu(shutil.which("nvidia-smi") is not None),
+        await check_llm(),
+        *check_extras(),
+        await check_loop(clock),
+        check_clock(time.get_clock_info("monotonic").resolution),
+    ]
+
+
+def check_http_port(port: int) -> Finding:
+    """Can the page's port be bound?"""
+    if port == 0:
+        return Finding("ok", "page: a free port is picked")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            return Finding("fault", f"page: port {port} is taken ({error.strerror})", "--http-port 0 picks a free one")
+    return Finding("ok", f"page: port {port} is free")
+
+
+async def check_game(settings: Settings) -> list[Finding]:
+    """Does something at the configured ports answer, and as a game?"""
+    findings = []
+    for port in dict.fromkeys((settings.link.port, PLUGIN_PORT)):
+        endpoint = Endpoint(settings.link.host, port)
+        if await answers_as_game(endpoint):
+            return [Finding("ok", f"game: {endpoint} answers")]
+        if await _listens(endpoint):
+            findings.append(
+                Finding("fault", f"game: {endpoint} is open but sends no BonkLink packet", "is another program there?")
+            )
+    if findings:
+        return findings
+    return [Finding("note", "game: none answers", "start Megabonk with BonkLink, or play the built-in arena")]
+
+
+async def _listens(endpoint: Endpoint) -> bool:
+    try:
+        async with asyncio.timeout(0.5):
+            _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+def check_gpu(has_driver: bool) -> Finding:
+    """Is there an NVIDIA driver?"""
+    if has_driver:
+        return Finding("ok", "gpu: an NVIDIA driver is installed")
+    return Finding("note", "gpu: none found", "everything runs on the processor")
+
+
+async def check_llm() -> Finding:
+    """Does a local LLM server listen?"""
+    if await _listens(Endpoint("127.0.0.1", _OLLAMA_PORT)):
+        return Finding("ok", f"llm: something listens at port {_OLLAMA_PORT}")
+    return Finding("note", f"llm: nothing listens at port {_OLLAMA_PORT}", "no policy needs one yet")
+
+
+def check_extras() -> list[Finding]:
+    """Which optional packages are missing?"""
+    names = {"pygame": "window", "minatar": "minatar", "vizdoom": "vizdoom"}
+    return [
+        Finding("note", f"extra: {extra} is not installed", f'pip install "metabonk-apex[{extra}]"')
+        for module, extra in names.items()
+        if importlib.util.find_spec(module) is None
+    ]
+
+
+async def check_loop(clock: Clock, waits: int = 30) -> Finding:
+    """How late does the event loop wake?"""
+    late_s = []
+    for _ in range(waits):
+        due_s = clock.now_s() + 0.005
+        await clock.sleep_until(due_s)
+        late_s.append(clock.now_s() - due_s)
+    worst_s = sorted(late_s)[-max(1, waits // 10)]
+    if worst_s > _SLOW_LOOP_S:
+        return Finding("fault", f"loop: wakes {worst_s * 1e3:.1f} ms late", "close what keeps the processor busy")
+    return Finding("ok", f"loop: wakes at most {worst_s * 1e3:.1f} ms late in nine of ten waits")
+
+
+def check_clock(resolution_s: float) -> Finding:
+    """Is the monotonic clock fine enough?"""
+    if resolution_s > _COARSE_CLOCK_S:
+        return Finding("fault", f"clock: resolution {resolution_s * 1e3:.1f} ms", "use Python 3.13 or newer on Windows")
+    return Finding("ok", f"clock: resolution {resolution_s * 1e9:.0f} ns")

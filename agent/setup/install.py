@@ -1,0 +1,162 @@
+"""Installing the plugins into a game's folder: BepInEx from the user's zip, both plugins, configuration kept.
+
+Every step does nothing where its work is done already; all of them are undone where a later one fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import msgspec
+
+from agent.core.errors import SettingsError
+from agent.setup.changes import Changes
+from agent.setup.game_folder import CORE, PLUGINS, GameFolder
+
+BACKUPS: Final = "metabonk-backup"
+CACHES: Final = ("interop", "cache", "unity-libs")
+DISABLED: Final = ".disabled"
+
+
+class InstallOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do. `source`: a folder with built plugins; without it they are built with the .NET SDK."""
+
+    source: Path | None = None
+    projects: Path | None = None
+    install: bool = True
+    install_bepinex: bool = False
+    bepinex_zip: Path | None = None
+    bepinex_sha256: str | None = None
+    clean_cache: bool = False
+    restore_config: bool = False
+    dry_run: bool = False
+
+
+def install(game: GameFolder, options: InstallOptions, say: Callable[[str], None] = print) -> list[str]:
+    """Do all that is asked, or nothing; returns what was done. Raises SettingsError with the remedy."""
+    if game.is_native:
+        raise SettingsError(f"{game.root}: the Linux build takes no plugins; force Proton in Steam first")
+    changes = Changes(_next_backup(game), dry_run=options.dry_run, say=say)
+    try:
+        with changes.together():
+            if options.install_bepinex:
+                _install_bepinex(game, options, changes)
+            if options.clean_cache:
+                for name in CACHES:
+                    changes.set_aside(game.bepinex / name)
+            if options.restore_config:
+                _restore_config(game, changes)
+            if options.install:
+                _install_plugins(game, options, changes)
+            return list(changes.done)
+    except PermissionError as error:
+        raise SettingsError(f"{error.filename}: may not be changed; close the game, then try again") from error
+    except OSError as error:
+        raise SettingsError(f"{error.filename or game.root}: {error.strerror or error}") from error
+
+
+def _next_backup(game: GameFolder) -> Path:
+    folder = game.bepinex / BACKUPS
+    numbers = [int(p.name) for p in folder.glob("*") if p.name.isdigit()]
+    return folder / f"{max(numbers, default=0) + 1:04}"
+
+
+# --- BepInEx ---------------------------------------------------------------------------------------------------
+
+
+def _install_bepinex(game: GameFolder, options: InstallOptions, changes: Changes) -> None:
+    path = options.bepinex_zip
+    if path is None:
+        raise SettingsError("--install-bepinex: name the downloaded file with --bepinex-zip FILE")
+    if not path.is_file():
+        raise SettingsError(f"--bepinex-zip {path}: no such file")
+    _check_sum(path, options.bepinex_sha256)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in _checked_members(archive, path):
+                changes.write(game.root / member.filename, archive.read(member))
+    except zipfile.BadZipFile as error:
+        raise SettingsError(f"--bepinex-zip {path}: {error}; download it again") from error
+
+
+def _check_sum(path: Path, wanted: str | None) -> None:
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if wanted is None:
+        raise SettingsError(
+            f"--bepinex-zip {path}: its SHA-256 is {found}; compare it with the one on the download page, "
+            f"then add --bepinex-sha256 {found}"
+        )
+    if wanted.strip().lower() != found:
+        raise SettingsError(f"--bepinex-zip {path}: SHA-256 is {found}, not {wanted}; download it again")
+
+
+def _checked_members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
+    members = [m for m in archive.infolist() if not m.is_dir()]
+    names = {m.filename for m in members}
+    for name in names:
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name:
+            raise SettingsError(f"--bepinex-zip {path}: {name} would be written outside the game's folder")
+    if not {"winhttp.dll", f"BepInEx/core/{CORE}"} <= names:
+        raise SettingsError(f"--bepinex-zip {path}: not BepInEx 6 for Unity IL2CPP on Windows x64 (no {CORE})")
+    return members
+
+
+# --- the plugins -----------------------------------------------------------------------------------------------
+
+
+def _install_plugins(game: GameFolder, options: InstallOptions, changes: Changes) -> None:
+    if not game.has_bepinex and not (options.dry_run and options.install_bepinex):
+        raise SettingsError(f"{game.root}: BepInEx 6 for IL2CPP is not there; --install-bepinex --bepinex-zip FILE")
+    built = options.source if options.source is not None else _build(game, options)
+    plugins = {}
+    for name in PLUGINS:
+        path = built / name
+        if not path.is_file():
+            raise SettingsError(f"{path}: no such file; the folder must hold {' and '.join(PLUGINS)}")
+        plugins[name] = path.read_bytes()
+        if not plugins[name].startswith(b"MZ"):
+            raise SettingsError(f"{path}: not an assembly")
+    if game.config.is_file() and _is_changed(game, plugins):
+        changes.keep(game.config)
+    for path in game.older_copies():
+        changes.move(path, path.with_name(path.name + DISABLED))
+    for name, data in plugins.items():
+        changes.write(game.plugins / name, data)
+
+
+def _is_changed(game: GameFolder, plugins: dict[str, bytes]) -> bool:
+    paths = [(game.plugins / name, data) for name, data in plugins.items()]
+    return any(not path.is_file() or path.read_bytes() != data for path, data in paths)
+
+
+def _build(game: GameFolder, options: InstallOptions) -> Path:
+    """Build both projects against the game's own assemblies; returns the folder with the results."""
+    root = options.projects
+    dotnet = shutil.which("dotnet")
+    if root is None or dotnet is None:
+        remedy = "get it from https://dotnet.microsoft.com, or use --from FOLDER"
+        raise SettingsError(f"the .NET SDK, which builds the plugins, is not installed; {remedy}")
+    if not (game.interop / "Assembly-CSharp.dll").is_file():
+        raise SettingsError(f"{game.interop}: start the game once with BepInEx, so that it makes its assemblies")
+    out = root / "build" / "plugins"
+    for project in ("plugins/BonkLink", "mods/ResearchPlugin"):
+        command = [dotnet, "build", str(root / project), "-c", "Release", "-o", str(out), f"-p:GameDir={game.root}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SettingsError(f"{' '.join(command)}: {(done.stdout + done.stderr).strip()[-2000:]}")
+    return out
+
+
+def _restore_config(game: GameFolder, changes: Changes) -> None:
+    name = game.config.relative_to(game.root)
+    kept = sorted((game.bepinex / BACKUPS).glob(f"*/{name.as_posix()}"))
+    if not kept:
+        raise SettingsError(f"--restore-config: there is no backup of {name} in {game.bepinex / BACKUPS}")
+    changes.write(game.config, kept[-1].read_bytes())

@@ -1,0 +1,1 @@
+"""Weights on disk: versions, exchange while playing, trial. Never imports a session or the learner."""

@@ -1,0 +1,316 @@
+"""Exchanges the weights of the policy that plays: tried before, swapped between two steps, taken back when bad.
+
+Offers come from the learner (`offer`) and from files that people put into the weights folder (`watch`); versions are
+kept by `runtime.weights`. Owns one lane, for the disk and the trial runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import structlog
+
+from agent.concurrency.lane import Lane
+from agent.concurrency.supervise import Failure
+from agent.control.arbiter import Verdict
+from agent.control.policy import Reloadable, Tensors
+from agent.core.clock import Clock
+from agent.core.errors import WeightsError
+from agent.core.types import Observation
+from agent.models.sealed import Manifest, load_sealed, manifest_path, read_manifest, specs_of, write_atomically
+from agent.store.store import Stored, WeightsStore, folder_name
+from agent.store.trial import Baseline, Trial
+
+LOOK_EVERY_S: Final = 0.25
+Identity = tuple[int, ...]
+log = structlog.get_logger(__name__)
+
+
+class _Trusted(msgspec.Struct):
+    """Weights that have shown themselves: what a bad version is replaced by."""
+
+    prepared: Any
+    tensors: Tensors
+    version: int
+
+
+class Reloader:
+    """Weights of one policy in one session. `say` hears of every exchange, refusal and roll-back."""
+
+    def __init__(
+        self,
+        policy: Reloadable,
+        store: WeightsStore,
+        inference: Lane,
+        clock: Clock,
+        *,
+        say: Callable[[str, str, dict[str, Any]], None] = lambda kind, message, payload: None,
+    ) -> None:
+        self.policy = policy
+        self.store = store
+        self.swaps = 0
+        self.rollbacks: list[dict[str, Any]] = []
+        self.refused: dict[str, str] = {}
+        self.on_rollback: Callable[[], None] = lambda: None
+        self._inference = inference
+        self._clock = clock
+        self._say = say
+        self._lane = Lane("weights")
+        self._exchange = asyncio.Lock()
+        self._bad = asyncio.Event()
+        self._bad_reason = ""
+        self._baseline = Baseline()
+        self._trial: Trial | None = None
+        self._trusted: _Trusted | None = None
+        self._seen: dict[str, Identity] = {}
+        self._accepted: dict[str, Identity] = {}
+
+    def close(self) -> None:
+        """End the lane."""
+        self._lane.close()
+
+    # --- the beginning of a session ----------------------------------------------------------------------------
+
+    async def begin(self, *, keep_given: bool) -> None:
+        """Serve the store's current version where it fits, else store what the policy came with.
+
+        keep_given: the user named a file, so what the policy came with goes before the store.
+        """
+        await self._lane.run(lambda: self._begin(keep_given))
+        self._accepted = await self._lane.run(self._known_files)
+        self._seen = dict(self._accepted)
+
+    def _begin(self, keep_given: bool) -> None:
+        policy, name = self.policy, self.policy.name
+        current = self.store.current(name)
+        if current is not None and not keep_given:
+            try:
+                _, tensors = self.store.load(name)
+                self._check(current.manifest, str(current.path))
+                prepared = policy.prepare(tensors, str(current.path))
+            except WeightsError as error:
+                self._refuse(current.path.name, str(error))
+            else:
+                policy.load(prepared, current.version)
+                self._trusted = _Trusted(prepared, tensors, current.version)
+                return
+        prepared = policy.prepare(policy.tensors, name)
+        stored = self._publish(policy.tensors, "the start of a session", {})
+        policy.load(prepared, stored.version)
+        self._trusted = _Trusted(prepared, policy.tensors, stored.version)
+
+    # --- exchanges ---------------------------------------------------------------------------------------------
+
+    async def offer(self, tensors: Tensors, source: str, notes: dict[str, Any] | None = None) -> int:
+        """Try weights, store them as the next version, act with them; raises WeightsError and changes nothing."""
+        async with self._exchange:
+            try:
+                prepared = await self._lane.run(lambda: self._prepare(tensors, source))
+                stored = await self._lane.run(lambda: self._publish(tensors, source, notes or {}))
+            except WeightsError as error:
+                self._refuse(source, str(error))
+                raise
+            await self._swap(prepared, stored.version)
+            self._trial = Trial(stored.version, self._baseline.missed_share)
+            self._say("weights_live", f"version {stored.version} from {source}", {"version": stored.version})
+            return stored.version
+
+    def _prepare(self, tensors: Tensors, source: str) -> Any:
+        _same_specs(tensors, self.policy.tensors, source)
+        for name, tensor in tensors.items():
+            if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+                raise WeightsError(f"{source}: tensor {name} has values that are not finite")
+        return self.policy.prepare(tensors, source)
+
+    def _check(self, manifest: Manifest, where: str) -> None:
+        policy = self.policy
+        if manifest.kind != policy.kind:
+            raise WeightsError(f"{where}: holds a {manifest.kind}, a {policy.kind} is needed")
+        if manifest.layout != policy.layout:
+            raise WeightsError(f"{where}: observes {manifest.layout}, this program encodes {policy.layout}")
+
+    def _publish(self, tensors: Tensors, source: str, notes: dict[str, Any]) -> Stored:
+        policy = self.policy
+        return self.store.publish(
+            policy.name, tensors, kind=policy.kind, layout=policy.layout, created_by=source, notes=notes
+        )
+
+    async def _swap(self, prepared: Any, version: int) -> None:
+        await self._inference.run(lambda: self.policy.load(prepared, version))
+        self.swaps += 1
+
+    def _refuse(self, source: str, reason: str) -> None:
+        if self.refused.get(source) == reason:
+            return
+        self.refused.pop(source, None)
+        self.refused[source] = reason
+        while len(self.refused) > 20:
+            del self.refused[next(iter(self.refused))]
+        self._say("weights_refused", reason, {"source": source})
+        log.warning("weights_refused", source=source, reason=reason)
+
+    # --- how a version behaves ---------------------------------------------------------------------------------
+
+    def stepped(self, version: int, observation: Observation, verdict: Verdict, missed: bool) -> None:
+        """Hear of one answered observation; called on the loop."""
+        trial = self._trial
+        if trial is None or trial.version != version:
+            self._baseline.add(missed)
+            return
+        reason = trial.step(observation, verdict, missed)
+        if reason:
+            self._give_up(reason)
+        elif trial.passed:
+            self._trial = None
+            self._trust(version)
+
+    def failed(self, failure: Failure) -> bool:
+        """A step raised: True where older weights are about to take over, so that play can go on."""
+        if self._trial is not None:
+            self._give_up(f"a step raised {failure.reason}")
+        return self._bad.is_set()
+
+    def _give_up(self, reason: str) -> None:
+        self._trial = None
+        self._bad_reason = reason
+        self._bad.set()
+
+    def _trust(self, version: int) -> None:
+        policy = self.policy
+        if policy.version == version:
+            self._trusted = _Trusted(None, policy.tensors, version)
+
+    async def mend(self) -> None:
+        """Take back each version that fails its trial; ends by cancellation."""
+        while True:
+            await self._bad.wait()
+            async with self._exchange:
+                await self._roll_back(self._bad_reason)
+                self._trial = None
+                self._bad.clear()
+
+    async def _roll_back(self, reason: str) -> None:
+        trusted, bad = self._trusted, self.policy.version
+        assert trusted is not None
+        if trusted.prepared is None:
+            trusted.prepared = await self._lane.run(lambda: self.policy.prepare(trusted.tensors, "trusted weights"))
+        notes = {"taken_back": bad, "restores": trusted.version, "reason": reason}
+        try:
+            stored = await self._lane.run(lambda: self._publish(trusted.tensors, f"roll-back of version {bad}", notes))
+            version = stored.version
+        except WeightsError as error:
+            self._refuse("roll-back", str(error))
+            version = self.store.skip(self.policy.name)
+        await self._swap(trusted.prepared, version)
+        trusted.version = version
+        self.rollbacks = [*self.rollbacks[-19:], {**notes, "version": version}]
+        self._say("weights_rolled_back", f"version {bad} taken back: {reason}", {**notes, "version": version})
+        log.warning("weights_rolled_back", **notes, version=version)
+        self.on_rollback()
+
+    # --- files that people put into the folder -----------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Look at the folder four times a second and offer what is new or changed; ends by cancellation."""
+        while True:
+            await self._clock.sleep_until(self._clock.now_s() + LOOK_EVERY_S)
+            for path, identity in await self._lane.run(self._changed):
+                self._seen[path.name] = identity
+                await self._offer_file(path, identity)
+
+    def _changed(self) -> list[tuple[Path, Identity]]:
+        found = []
+        for path in sorted(self.store.folder.glob("*.safetensors")):
+            try:
+                identity = _identity(path)
+            except FileNotFoundError:
+                continue
+            if self._seen.get(path.name) != identity:
+                found.append((path, identity))
+        return found
+
+    async def _offer_file(self, path: Path, identity: Identity) -> None:
+        try:
+            sha256, tensors = await self._lane.run(lambda: self._read(path))
+            await self.offer(tensors, path.name, {"file": path.name, "sha256": sha256})
+        except WeightsError as error:
+            self._refuse(path.name, str(error))
+            return
+        self.refused.pop(path.name, None)
+        self._accepted[path.name] = identity
+        await self._lane.run(self._write_accepted)
+
+    def _read(self, path: Path) -> tuple[str, Tensors]:
+        if path.is_symlink():
+            raise WeightsError(f"{path}: is a symbolic link; put the file itself there")
+        manifest = read_manifest(path)
+        self._check(manifest, str(path))
+        expected = specs_of(self.policy.tensors)
+        for name in sorted(expected.keys() | manifest.tensors.keys()):
+            if manifest.tensors.get(name) != expected.get(name):
+                raise WeightsError(
+                    f"{path}: tensor {name} is {manifest.tensors.get(name)}, the policy has {expected.get(name)}"
+                )
+        return manifest.sha256, load_sealed(path, follow_links=False)[1]
+
+    @property
+    def _accepted_path(self) -> Path:
+        return self.store.folder / folder_name(self.policy.name) / "accepted.json"
+
+    def _known_files(self) -> dict[str, Identity]:
+        """Files that were taken up before, also where the session ended before that was written down."""
+        known, current = self._read_accepted(), self.store.current(self.policy.name)
+        taken = current.manifest.notes.get("sha256") if current is not None else None
+        for path in self.store.folder.glob("*.safetensors") if taken else ():
+            try:
+                if read_manifest(path).sha256 == taken:
+                    known[path.name] = _identity(path)
+            except (WeightsError, OSError):
+                continue
+        return known
+
+    def _read_accepted(self) -> dict[str, Identity]:
+        try:
+            return msgspec.json.decode(self._accepted_path.read_bytes(), type=dict[str, Identity])
+        except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+            return {}
+
+    def _write_accepted(self) -> None:
+        try:
+            write_atomically(self._accepted_path, msgspec.json.encode(self._accepted))
+        except OSError as error:
+            log.warning("weights_accepted_not_written", reason=str(error))
+
+    def status(self) -> dict[str, Any]:
+        """What is served, since when, what was refused and what was taken back."""
+        return {
+            "policy": self.policy.name,
+            "version": self.policy.version,
+            "folder": str(self.store.folder),
+            "on_trial": self._trial is not None,
+            "swaps": self.swaps,
+            "rollbacks": list(self.rollbacks),
+            "refused": dict(self.refused),
+        }
+
+
+def _identity(path: Path) -> Identity:
+    """What changes when a file or its manifest does."""
+    info = path.lstat()
+    try:
+        beside = manifest_path(path).lstat()
+    except FileNotFoundError:
+        return (info.st_mtime_ns, info.st_size, info.st_ino)
+    return (info.st_mtime_ns, info.st_size, info.st_ino, beside.st_mtime_ns, beside.st_size, beside.st_ino)
+
+
+def _same_specs(tensors: Tensors, live: Tensors, where: str) -> None:
+    found, expected = specs_of(tensors), specs_of(live)
+    for name in sorted(found.keys() | expected.keys()):
+        if found.get(name) != expected.get(name):
+            raise WeightsError(f"{where}: tensor {name} is {found.get(name)}, the policy has {expected.get(name)}")

@@ -1,0 +1,1 @@
+"""Offline work that ends: train, evaluate, quantize. Never imports `http` or a session."""

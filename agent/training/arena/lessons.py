@@ -1,0 +1,90 @@
+"""First lessons of a pilot in the arena: it plays, the teacher says what he would have done, it imitates that.
+
+DAgger (Ross et al. 2011): the share of the teacher's own actions falls from one to nothing, so that the pilot learns
+on the situations that it gets into itself. The value learns from the same play.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from agent.models.heads import log_prob
+from agent.models.policies import PilotPolicy
+from agent.training.arena.batch import ArenaBatch
+from agent.training.arena.stretch import Player, Stretch
+from agent.training.arena.teacher import Teacher
+
+EPOCHS: Final = 2
+
+
+class Lessons:
+    """Imitation of the teacher on a player's runs; `share` is how often the teacher plays himself."""
+
+    def __init__(self, player: Player, policy: PilotPolicy, *, lr: float, parts: int = 4, seed: int = 0) -> None:
+        self.player, self.policy = player, policy
+        self.share = 1.0
+        self.optimiser = torch.optim.Adam(policy.parameters(), lr=lr, eps=1e-5)
+        self._teacher = Teacher()
+        self._random = torch.Generator().manual_seed(seed)
+        self._parts = parts
+
+    def _script(self, batch: ArenaBatch, axes: Tensor, choices: Tensor) -> tuple[Tensor, Tensor]:
+        a, b, c = self._teacher.act(batch)
+        wanted_axes, wanted = torch.from_numpy(a), torch.from_numpy(np.concatenate([b, c[:, None]], 1).astype(np.int64))
+        leads = (torch.rand(batch.count, generator=self._random) < self.share)[:, None]
+        axes.copy_(torch.where(leads, wanted_axes, axes))
+        choices.copy_(torch.where(leads, wanted, choices))
+        return wanted_axes, wanted
+
+    def lesson(self, steps: int) -> tuple[Stretch, dict[str, float]]:
+        """Play and imitate once."""
+        stretch = self.player.stretch(steps, self._script)
+        data = stretch.sequences
+        self.policy.observe(data.obs.flatten(0, 1))
+        figures = []
+        for _ in range(EPOCHS):
+            parts = torch.randperm(data.obs.shape[0], generator=self._random).chunk(self._parts)
+            figures += [self._step(stretch, index) for index in parts]
+        names = ("imitation_axes", "imitation_choices", "value_loss")
+        return stretch, dict(zip(names, torch.stack(figures).mean(0).tolist(), strict=True))
+
+    def _step(self, stretch: Stretch, index: Tensor) -> Tensor:
+        part, axes, choices = stretch.sequences.rows(index), stretch.script_axes[index], stretch.script_choices[index]
+        heads, _ = self.policy(part.obs, part.carry, part.is_first, part.elapsed)
+        assert heads.playing is not None
+        played = torch.tanh(heads.mean)
+        move, wanted = played[..., :2], axes[..., :2]
+        short = F.relu(1.0 - move.norm(dim=-1))
+        far = 1.0 - F.cosine_similarity(move, wanted, dim=-1, eps=1e-3) + short.square()
+        far = far + 0.5 * (played[..., 2:] - axes[..., 2:]).square().sum(-1)
+        away = (far * heads.playing).sum() / heads.playing.sum().clamp_min(1.0)
+        no_axes = heads.__class__(heads.mean[..., :0], heads.log_std[..., :0], heads.logits, heads.value)
+        unlikely = -log_prob(no_axes, axes[..., :0], choices).mean()
+        error = 0.5 * (heads.value - part.returns).square().mean()
+        loss = away + unlikely + 0.05 * error
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
+        self.optimiser.step()
+        return torch.stack([away, unlikely, error]).detach()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a restart needs, but for the policy."""
+        found = {"lessons.random": self._random.get_state()}
+        for name, parameter in self.policy.named_parameters():
+            for key, value in self.optimiser.state.get(parameter, {}).items():
+                found[f"lessons.{name}.{key}"] = value.detach().clone()
+        return found
+
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `tensors()` gave; raises KeyError or ValueError where it does not fit."""
+        self._random.set_state(tensors["lessons.random"])
+        for name, parameter in self.policy.named_parameters():
+            if f"lessons.{name}.step" in tensors:
+                keys = ("step", "exp_avg", "exp_avg_sq")
+                self.optimiser.state[parameter] = {key: tensors[f"lessons.{name}.{key}"].clone() for key in keys}

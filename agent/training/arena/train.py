@@ -1,0 +1,121 @@
+"""Training of a pilot in the arena: lessons by imitation first, then PPO; one `advance` is one stretch of play.
+
+Owns the runs and the learner. All state goes through `tensors()`, the worlds included, so that a resumed training goes
+on as if it had not been interrupted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from agent.control import encode
+from agent.control.motor import KIND
+from agent.control.untrained import default_sizes
+from agent.core.errors import WeightsError
+from agent.games.arena.rules_hash import rules_hash
+from agent.learning.ppo.update import PPO, PPOConfig
+from agent.models.policies import PilotPolicy
+from agent.training.arena.batch import ArenaBatch, EndedRun
+from agent.training.arena.lessons import Lessons
+from agent.training.arena.stretch import Player
+
+RUNS: Final = 96
+STRETCH: Final = 64
+LENGTH: Final = 32
+FIRST_SEED: Final = 10_000_000
+LESSON_LR: Final = 1e-3
+SCRIPT_LEAVES: Final = 0.35
+"""The share of the lessons after which the pilot alone plays; the script goes on saying what it would have done."""
+START_LOG_STD: Final = -1.2
+_RECENT: Final = 100
+PPO_CONFIG: Final = PPOConfig(
+    lr=1e-4, gamma=0.998, lam=0.95, epochs=2, minibatches=4, length=LENGTH, clip=0.15, clip_value=False,
+    value_weight=0.25, entropy_weight=5e-4, most_grad=0.5, target_kl=0.02,
+)  # fmt: skip
+
+
+class ArenaTraining:
+    """A pilot, its runs and its learner; `steps` counts decisions, of which the first `lesson_steps` are lessons.
+
+    Runs of training have seeds from `FIRST_SEED` on, far from those of evaluations.
+    """
+
+    game = "arena"
+
+    def __init__(self, *, seed: int, total_steps: int, lesson_steps: int, runs: int = RUNS) -> None:
+        torch.manual_seed(seed)
+        self.policy = PilotPolicy(default_sizes())
+        torch.nn.init.constant_(self.policy.pilot.axes_log_std, START_LOG_STD)
+        self.batch = ArenaBatch(runs, FIRST_SEED * (1 + seed), ticks=self.policy.pilot.sizes.decision_ticks)
+        config = PPO_CONFIG
+        self.player = Player(self.batch, self.policy, length=LENGTH, gamma=config.gamma, lam=config.lam)
+        self.lessons = Lessons(self.player, self.policy, lr=LESSON_LR, seed=seed)
+        stretches = max(1, (total_steps - lesson_steps) // (runs * STRETCH))
+        self.ppo = PPO(self.policy, msgspec.structs.replace(config, anneal_updates=stretches), seed=seed)
+        self.steps = self.episodes = 0
+        self.lesson_steps = lesson_steps
+        self.recent: deque[EndedRun] = deque(maxlen=_RECENT)
+
+    def advance(self) -> dict[str, float]:
+        """Play one stretch and learn from it; figures by name."""
+        in_lessons = self.steps < self.lesson_steps
+        if in_lessons:
+            done = self.steps / self.lesson_steps
+            self.lessons.share = max(0.0, 1.0 - done / SCRIPT_LEAVES)
+            for group in self.lessons.optimiser.param_groups:
+                group["lr"] = LESSON_LR * (1.0 - 0.9 * done)
+            stretch, figures = self.lessons.lesson(STRETCH)
+        else:
+            stretch = self.player.stretch(STRETCH)
+            figures = self.ppo.update(stretch.sequences)
+        self.steps += self.batch.count * STRETCH
+        self.episodes += len(stretch.ended)
+        self.recent.extend(stretch.ended)
+        figures |= {"reward": stretch.reward, "lesson": float(in_lessons), "episodes": float(self.episodes)}
+        if self.recent:
+            figures["score_s"] = float(np.mean([r.score_s for r in self.recent]))
+            figures["wins"] = float(np.mean([r.won for r in self.recent]))
+        return figures
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a restart needs."""
+        batch = self.batch.tensors()
+        return {
+            **self.ppo.tensors(), **self.lessons.tensors(),
+            **{f"batch.{name}": torch.from_numpy(array.copy()) for name, array in batch.items()},
+            "player.carry": self.player.carry, "random": torch.get_rng_state(),
+            "counters": torch.tensor([self.steps, self.episodes]),
+            "recent": torch.tensor([[r.score_s, r.won, r.kills, r.level, r.decisions] for r in self.recent]),
+        }  # fmt: skip
+
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `tensors()` gave; raises WeightsError where it is of another training."""
+        self.ppo.load_tensors(tensors)
+        try:
+            self.lessons.load_tensors(tensors)
+            self.batch.load_tensors(
+                {n.removeprefix("batch."): t.numpy() for n, t in tensors.items() if n.startswith("batch.")}
+            )
+            self.player.carry = tensors["player.carry"]
+            torch.set_rng_state(tensors["random"])
+            self.steps, self.episodes = tensors["counters"].tolist()
+            rows = tensors["recent"].reshape(-1, 5).tolist()
+        except (KeyError, ValueError) as error:
+            raise WeightsError(f"not a checkpoint of a training with {self.batch.count} runs: {error}") from error
+        self.recent.extend(EndedRun(a, bool(b), int(c), int(d), int(e)) for a, b, c, d, e in rows)
+
+    def sealed(self) -> dict[str, Any]:
+        """The arguments of `save_sealed` for the weights that are served."""
+        return {
+            "tensors": {name: t.numpy() for name, t in self.policy.pilot.state_dict().items()},
+            "kind": KIND,
+            "layout": encode.describe(),
+            "sizes": msgspec.to_builtins(self.policy.pilot.sizes),
+            "notes": {"rules": rules_hash(), "steps": self.steps, "lesson_steps": self.lesson_steps},
+        }

@@ -1,0 +1,238 @@
+"""The HTTP server: pages, guards against other origins, deadlines (S7–S9, S13), and the token."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import re
+import socket
+import stat
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import psutil
+import pytest
+from aiohttp import web
+
+from agent.core.clock import SystemClock
+from agent.core.errors import SettingsError
+from agent.http import server as serving
+from agent.http.server import Route, serve
+from agent.http.token import load_token
+
+TOKEN = "t" * 43
+STATUS: dict[str, Any] = {
+    "games": [
+        {
+            "name": "arena",
+            "link": dict.fromkeys(
+                (
+                    "received",
+                    "acted",
+                    "superseded",
+                    "rejected",
+                    "expired",
+                    "closed",
+                    "timed_out",
+                    "corrupt",
+                    "refused",
+                    "dropped",
+                ),
+                3,
+            ),
+        }
+    ],
+    "latency": {"policy": {"p50_ms": 0.5, "p90_ms": 0.6, "p99_ms": 0.7, "max_ms": 0.8}},
+    "deadline_missed": {"policy": 2},
+    "rss_mb": 100.0,
+}
+
+
+class Source:
+    frame: np.ndarray | None = None
+
+    def status(self) -> dict[str, Any]:
+        return STATUS
+
+    def newest_frame(self) -> np.ndarray | None:
+        return self.frame
+
+
+async def _write(request: web.Request) -> web.StreamResponse:
+    return web.json_response({"length": len(await request.read())})
+
+
+async def _fail(request: web.Request) -> web.StreamResponse:
+    raise RuntimeError("secret-inside")
+
+
+ROUTES = [Route("POST", "/write", _write), Route("GET", "/fail", _fail)]
+
+
+@contextlib.asynccontextmanager
+async def served(source: Source | None = None) -> AsyncIterator[tuple[int, aiohttp.ClientSession]]:
+    ports: asyncio.Queue[int] = asyncio.Queue()
+    task = asyncio.ensure_future(
+        serve(source or Source(), port=0, token=TOKEN, clock=SystemClock(), extra_routes=ROUTES, ready=ports.put_nowait)
+    )
+    port = await ports.get()
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+            yield port, session
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def test_the_pages_and_numbers_are_there() -> None:
+    async def main() -> None:
+        source = Source()
+        async with served(source) as (_, http):
+            for path, kind in (("/", "text/html"), ("/page.js", "text/javascript"), ("/page.css", "text/css")):
+                async with http.get(path) as answer:
+                    assert answer.status == 200 and answer.content_type == kind
+                    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+            async with http.get("/status") as answer:
+                assert await answer.json() == STATUS
+            async with http.get("/healthz") as answer:
+                assert await answer.json() == {"ok": True}
+            async with http.get("/metrics") as answer:
+                text = await answer.text()
+                assert 'metabonk_packets_total{fate="acted",game="arena"} 3.0' in text
+                assert 'metabonk_latency_ms{quantile="0.99",stage="policy"} 0.7' in text
+            async with http.get("/frame.jpg") as answer:
+                assert answer.status == 404
+            source.frame = np.zeros((8, 8, 3), np.uint8)
+            async with http.get("/frame.jpg") as answer:
+                assert answer.status == 200 and (await answer.read())[:2] == b"\xff\xd8"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "127.0.0.1:1"}, 421),
+        ({"Host": "127.0.0.1.evil.example"}, 421),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+    ],
+)
+def test_pages_of_other_origins_are_refused(headers: dict[str, str], status: int) -> None:
+    async def main() -> None:
+        async with served() as (_, http), http.get("/status", headers=headers) as answer:
+            assert answer.status == status
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 415),
+        ({"Content-Type": "text/plain", "Authorization": f"Bearer {TOKEN}"}, 415),
+        ({"Content-Type": "application/json"}, 401),
+        ({"Content-Type": "application/json", "Authorization": "Bearer wrong"}, 401),
+        ({"Content-Type": "application/json", "Authorization": f"Basic {TOKEN}"}, 401),
+    ],
+)
+def test_nothing_is_written_without_type_and_token(method: str, headers: dict[str, str], status: int) -> None:
+    async def main() -> None:
+        async with served() as (_, http), http.request(method, "/write", data=b"{}", headers=headers) as answer:
+            assert answer.status == status
+
+    asyncio.run(main())
+
+
+def test_what_writes_is_let_in_with_type_and_token_and_held_to_the_limit() -> None:
+    async def main() -> None:
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+        async with served() as (port, http):
+            for origin in ({}, {"Origin": f"http://127.0.0.1:{port}"}):
+                async with http.post("/write", data=b"{}", headers=headers | origin) as answer:
+                    assert await answer.json() == {"length": 2}
+            async with http.post("/write", data=io.BytesIO(bytes(2 << 20)), headers=headers) as answer:
+                assert answer.status == 413
+            async with http.get("/write", headers=headers) as answer:
+                assert answer.status == 405 and answer.headers["Allow"] == "POST"
+            async with http.get("/none") as answer:
+                assert answer.status == 404
+
+    asyncio.run(main())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_failure_shows_nothing_of_its_inside() -> None:
+    async def main() -> None:
+        async with served() as (_, http), http.get("/fail") as answer:
+            assert answer.status == 500 and "secret-inside" not in await answer.text()
+
+    asyncio.run(main())
+
+
+def test_half_open_connections_are_closed_in_time_and_hold_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "HEADER_DEADLINE_S", 0.4)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with served() as (port, http):
+            with contextlib.ExitStack() as stack:
+                half = [stack.enter_context(socket.socket()) for _ in range(200)]
+                for sock in half:
+                    sock.setblocking(False)
+                    await loop.sock_connect(sock, ("127.0.0.1", port))
+                    sock.send(b"GET / HTTP/1.1\r\nHost:")
+                async with http.get("/healthz") as answer:
+                    assert answer.status == 200
+                async with asyncio.timeout(3):
+                    ends = await asyncio.gather(*(loop.sock_recv(s, 64) for s in half), return_exceptions=True)
+                assert all(end == b"" or isinstance(end, ConnectionError) for end in ends)
+
+    asyncio.run(main())
+
+
+def test_it_listens_on_this_machine_alone_and_says_when_its_port_is_taken() -> None:
+    async def main() -> None:
+        async with served() as (port, _):
+            listening = [c for c in psutil.Process().net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+            assert {c.laddr.ip for c in listening if c.laddr.port == port} == {"127.0.0.1"}
+            with pytest.raises(SettingsError, match="--http-port"):
+                await serve(Source(), port=port, token=TOKEN, clock=SystemClock())
+
+    asyncio.run(main())
+
+
+def test_the_token_is_made_once_and_read_by_its_owner_alone(tmp_path: Path) -> None:
+    token = load_token("", tmp_path / "made")
+    assert len(token) >= 32 and load_token("", tmp_path / "made") == token
+    assert load_token("given", tmp_path) == "given"
+    path = tmp_path / "made" / "http-token"
+    if sys.platform != "win32":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        path.chmod(0o644)
+        with pytest.raises(SettingsError, match="chmod 600"):
+            load_token("", tmp_path / "made")
+        path.chmod(0o600)
+    path.write_text("short\n", encoding="ascii")
+    with pytest.raises(SettingsError, match="delete it"):
+        load_token("", tmp_path / "made")
+
+
+def test_the_page_asks_for_nothing_beyond_its_own_server() -> None:
+    web_folder = Path(serving.__file__).resolve().parent / "page"
+    for name in ("index.html", "page.js", "page.css"):
+        text = (web_folder / name).read_text(encoding="utf-8")
+        addresses = set(re.findall(r"https?://[^\"/]+", text))
+        assert addresses <= {"http://www.w3.org"} and "innerHTML" not in text
+    assert json.dumps(STATUS)

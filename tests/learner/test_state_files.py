@@ -1,0 +1,256 @@
+"""What a learner goes on from: to the bit after a clean end, from the former state after a kill, anew with a reason."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from agent.core.errors import WeightsError
+from agent.core.rollout import Rollout
+from agent.learner.bodies import pack_rollout
+from agent.learner.process import LearnerProcess
+from agent.learner.state_files import resume, save
+from agent.learning.dreamer.replay import Replay
+from agent.learning.learner import Budget, PolicyLearner, PolicyOutline
+from agent.learning.state import load_state, state_tensors
+from agent.models import sealed
+from tests.learning.test_learner import bandit
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = Budget(world_steps=8, world_batch=4, world_length=4, world_lr=1e-2, use_active_inference=False)
+FLAT = PolicyOutline(name="p", features=3, branches=(4,))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+def rollouts(count: int) -> list[Rollout]:
+    """Two games' stretches of play in turns, of which every second goes on in the next."""
+    made = []
+    policy = PolicyLearner(FLAT, SMALL).ppo
+    for i in range(count):
+        rollout = bandit(policy, 24, i)
+        ends = np.arange(24) % 5 == 4
+        first = np.append(i < 2, ends[:-1])
+        changes: dict[str, Any] = {"instance": f"w{i % 2}", "terminated": ends, "is_first": first}
+        cut = ends.copy()
+        cut[-1] = True
+        made.append(msgspec.structs.replace(rollout, final_obs=rollout.obs[cut], **changes))
+    return made
+
+
+def learn(learner: PolicyLearner, some: list[Rollout]) -> list[dict[str, float]]:
+    reports = []
+    for rollout in some:
+        report: dict[str, float] = {}
+        for part in learner.parts:
+            report |= part.update(rollout)
+        reports.append(report)
+    return reports
+
+
+def test_a_resumed_learner_goes_on_to_the_bit_and_one_that_has_only_the_weights_does_not(tmp_path: Path) -> None:
+    some = rollouts(8)
+    one = PolicyLearner(FLAT, SMALL)
+    learn(one, some[:5])
+    save(tmp_path, one, {"rollouts": 5})
+    weights = one.weights()
+    straight = learn(one, some[5:])
+    two, notes, reason = resume(tmp_path, lambda: PolicyLearner(msgspec.structs.replace(FLAT, seed=7), SMALL))
+    assert notes == {"rollouts": 5} and reason == ""
+    two.take_weights(weights)
+    resumed = learn(two, some[5:])
+    assert resumed == straight
+    first, second = state_tensors(one), state_tensors(two)
+    assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    only = PolicyLearner(FLAT, SMALL)
+    only.take_weights(weights)
+    without = learn(only, some[5:])
+    assert without[0]["wm_recon"] > 1.1 * straight[0]["wm_recon"] and without[0]["wm_replay"] < straight[0]["wm_replay"]
+    assert any((only.weights()[name] != two.weights()[name]).any() for name in weights)
+
+
+def test_replay_is_cut_to_its_newest_rows_where_it_is_too_large() -> None:
+    learner = PolicyLearner(FLAT, SMALL)
+    learn(learner, rollouts(6))
+    whole, few = state_tensors(learner), state_tensors(learner, 0)
+    assert whole["replay/counts"].tolist()[1] > 100 and few["replay/counts"].tolist()[1] == 0
+    fixed = sum(t.numel() * t.element_size() for n, t in whole.items() if not n.startswith("replay/"))
+    part = state_tensors(learner, fixed + 30_000)
+    rows = part["replay/counts"].tolist()[1]
+    assert 0 < rows < whole["replay/counts"].tolist()[1]
+    assert torch.equal(part["replay/rows.obs"], whole["replay/rows.obs"][-rows:])
+    other = PolicyLearner(FLAT, SMALL)
+    load_state(other, part)
+    reports = learn(other, rollouts(3))
+    assert reports[-1]["wm_replay"] > rows and np.isfinite(list(reports[-1].values())).all()
+
+
+def test_a_full_ring_is_the_same_ring_afterwards() -> None:
+    learner = PolicyLearner(FLAT, SMALL)
+    spec, one = learner.spec, Replay(3, learner.spec, 4, 2, 2, capacity=64, seed=3)
+    for rollout in rollouts(7):
+        one.push(rollout, 4)
+    assert one.sample(4, 4) is not None
+    two = Replay(3, spec, 4, 2, 2, capacity=64, seed=9)
+    two.check(one.arrays(1 << 30, 8))
+    two.load(one.arrays(1 << 30, 8))
+    for rollout in rollouts(9)[7:]:
+        a, b = one.sample(4, 4), two.sample(4, 4)
+        assert a is not None and b is not None and np.array_equal(a.serials, b.serials)
+        assert all(np.array_equal(x, y) for x, y in zip(a.rows, b.rows, strict=True))
+        rows = one.push(rollout, 4), two.push(rollout, 4)
+        assert all(np.array_equal(x, y) for x, y in zip(*rows, strict=True))
+    with pytest.raises(WeightsError, match="counts"):
+        Replay(3, spec, 4, 2, 2, capacity=32).check(one.arrays(1 << 30, 8))
+    with pytest.raises(WeightsError, match=r"rows\.obs"):
+        Replay(5, spec, 4, 2, 2, capacity=64).check(one.arrays(1 << 30, 8))
+
+
+def test_a_state_of_another_learner_is_refused_with_the_reason(tmp_path: Path) -> None:
+    save(tmp_path, PolicyLearner(FLAT, SMALL), {})
+    other = PolicyLearner(msgspec.structs.replace(FLAT, features=5), SMALL)
+    found, notes, reason = resume(tmp_path, lambda: other)
+    assert found is other and notes == {} and "float32" in reason
+    assert "no state" in resume(tmp_path / "nowhere", lambda: other)[2]
+
+
+def test_where_writing_breaks_off_between_file_and_manifest_the_former_state_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = PolicyLearner(FLAT, SMALL)
+    save(tmp_path, learner, {"rollouts": 1})
+    real = sealed.write_atomically
+
+    def breaks(path: Path, data: bytes) -> None:
+        if path.suffix == ".json":
+            raise OSError("the power went")
+        real(path, data)
+
+    monkeypatch.setattr(sealed, "write_atomically", breaks)
+    learn(learner, rollouts(1))
+    with pytest.raises(OSError, match="power"):
+        save(tmp_path, learner, {"rollouts": 2})
+    monkeypatch.undo()
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert resume(tmp_path, lambda: PolicyLearner(FLAT, SMALL))[1:] == ({"rollouts": 1}, "")
+    save(tmp_path, learner, {"rollouts": 3})
+    assert resume(tmp_path, lambda: PolicyLearner(FLAT, SMALL))[1:] == ({"rollouts": 3}, "")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from agent.learner.state_files import save
+from tests.learner.test_state_files import FLAT, SMALL, PolicyLearner
+learner, number = PolicyLearner(FLAT, SMALL), 0
+while True:
+    number += 1
+    save(Path(sys.argv[1]), learner, {"rollouts": number})
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
+def test_a_learner_that_is_killed_while_it_writes_leaves_a_whole_state(tmp_path: Path) -> None:
+    for delay_ms in (0, 3, 7, 12):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        ) as child:
+            assert child.stdout is not None
+            told = [int(child.stdout.readline()) for _ in range(3)]
+            time.sleep(delay_ms / 1000)
+            child.send_signal(signal.SIGKILL)
+            told += [int(line) for line in child.stdout if line.endswith("\n")]
+        _, notes, reason = resume(tmp_path, lambda: PolicyLearner(FLAT, SMALL))
+        assert reason == "" and notes["rollouts"] >= told[-1] and not list(tmp_path.glob(".*.tmp"))
+
+
+def test_the_process_saves_when_told_and_when_it_is_due_and_says_how_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.learner.process.SAVE_EVERY", 2)
+    monkeypatch.setattr("agent.learner.process.SAVE_AFTER_S", 0.0)
+    outline, budget = msgspec.to_builtins(FLAT), msgspec.to_builtins(SMALL)
+    opened = {"do": "open", "outline": outline, "budget": budget, "state": str(tmp_path), "own": True}
+    process = LearnerProcess()
+    answer, _ = process.handle(opened, b"")
+    assert answer["begun"] == "anew: there is no state of an earlier session"
+    weights = b""
+    for i, rollout in enumerate(rollouts(3)):
+        answer, weights = process.handle({"do": "learn", "policy": "p"}, pack_rollout(rollout))
+        process.after()
+        assert bool(list(tmp_path.glob("*.safetensors"))) == (i >= 1) and not answer["parked"]
+    assert process.handle({"do": "save"}, b"")[0] == {"saved": ["p"]}
+    assert process.handle({"do": "save"}, b"")[0] == {"saved": []}
+    again = LearnerProcess()
+    answer, same = again.handle(opened, weights)
+    assert answer["begun"] == "resumed after 3 rollouts" and same == weights
+    random, rollout = torch.get_rng_state(), pack_rollout(rollouts(4)[3])
+    answers = []
+    for each in (again, process):
+        torch.set_rng_state(random)
+        answers.append(each.handle({"do": "learn", "policy": "p"}, rollout))
+    assert answers[0][1] == answers[1][1]
+    own = [p for p in again._policies["p"].parts if p.name == "ppo"][0]
+    assert own.learner.ppo.optimiser.state
+    third = LearnerProcess()
+    third.handle({**opened, "own": False}, PolicyBytes.of(seed=5))
+    assert not third._policies["p"].ppo.learner.ppo.optimiser.state, "moments belong to weights that are gone"
+
+
+def test_before_a_save_a_rollouts_later_parts_are_left_out(tmp_path: Path) -> None:
+    process = LearnerProcess()
+    outline, budget = msgspec.to_builtins(FLAT), msgspec.to_builtins(SMALL)
+    process.handle({"do": "open", "outline": outline, "budget": budget, "state": str(tmp_path)}, b"")
+    process.arrived({"do": "learn"})
+    assert process.handle({"do": "learn", "policy": "p"}, pack_rollout(rollouts(1)[0]))[0]["seconds"]
+    process.arrived({"do": "save"})
+    assert not process.handle({"do": "learn", "policy": "p"}, pack_rollout(rollouts(1)[0]))[0]["seconds"]
+    assert process.handle({"do": "save"}, b"")[0] == {"saved": ["p"]}
+    assert process.handle({"do": "learn", "policy": "p"}, pack_rollout(rollouts(1)[0]))[0]["seconds"]
+
+
+def chooser_states(learner: PolicyLearner) -> list[str]:
+    return [name for name in state_tensors(learner) if name.startswith("active_inference/optimiser.exp_avg.")]
+
+
+def test_a_state_in_which_some_of_the_choosers_parameters_never_learned_is_taken_up(tmp_path: Path) -> None:
+    budget = msgspec.structs.replace(SMALL, use_active_inference=True)
+    one = PolicyLearner(FLAT, budget)
+    learn(one, rollouts(3))
+    part = next(p for p in one.parts if p.name == "active_inference")
+    stepped = len(chooser_states(one))
+    assert stepped > 2
+    forgotten = list(part.optimiser.state)[0]
+    del part.optimiser.state[forgotten]
+    save(tmp_path, one, {})
+    two, _, reason = resume(tmp_path, lambda: PolicyLearner(FLAT, budget))
+    assert reason == "" and len(chooser_states(two)) == stepped - 1
+    first, second = state_tensors(one), state_tensors(two)
+    assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    assert np.isfinite(list(learn(two, rollouts(1))[0].values())).all()
+
+
+class PolicyBytes:
+    """Weights that someone else made."""
+
+    @staticmethod
+    def of(seed: int) -> bytes:
+        from safetensors.numpy import save as save_tensors
+
+        return save_tensors(PolicyLearner(msgspec.structs.replace(FLAT, seed=seed), SMALL).weights())

@@ -1,0 +1,79 @@
+"""The doctor: each fault has its line and its remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from agent.core.clock import SystemClock, VirtualClock
+from agent.core.settings import GeneralSettings, LinkSettings, Settings
+from agent.link.wire import encode_packet
+from agent.setup import doctor
+from agent.setup.doctor import Finding, check_clock, check_game, check_gpu, check_http_port, check_loop, diagnose
+from tests.link.game_side import state
+
+
+def test_a_port_that_is_taken_is_a_fault_with_its_remedy() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        found = check_http_port(port)
+        assert found.level == "fault" and str(port) in found.what and "--http-port" in found.remedy
+    assert check_http_port(port).level == "ok" and check_http_port(0).level == "ok"
+
+
+def serving(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
+    """What the doctor finds where a server says `answer` to each client."""
+
+    async def main() -> list[Finding]:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(answer)
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            monkeypatch.setattr(doctor, "PLUGIN_PORT", port)
+            found = await check_game(Settings(link=LinkSettings(port=port)))
+            await asyncio.sleep(0.05)
+            return found
+
+    return asyncio.run(main())
+
+
+def test_a_game_another_program_and_nobody_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [f.level for f in serving(encode_packet(state(1)), monkeypatch)] == ["ok"]
+    assert [f.level for f in serving(b"HTTP/1.1 400 Bad Request\r\n\r\n", monkeypatch)] == ["fault"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setattr(doctor, "PLUGIN_PORT", port)
+    found = asyncio.run(check_game(Settings(link=LinkSettings(port=port))))
+    assert [f.level for f in found] == ["note"]
+
+
+class LateClock(VirtualClock):
+    """Wakes 20 ms late."""
+
+    async def sleep_until(self, deadline_s: float) -> None:
+        self._now_s = deadline_s + 0.02
+
+
+def test_a_slow_loop_and_a_coarse_clock_are_faults() -> None:
+    assert asyncio.run(check_loop(LateClock())).level == "fault"
+    assert check_clock(0.0156).level == "fault" and check_clock(1e-9).level == "ok"
+    assert check_gpu(False).level == "note" and check_gpu(True).level == "ok"
+
+
+def test_every_finding_is_one_line_and_every_fault_has_a_remedy() -> None:
+    async def main() -> Any:
+        return await diagnose(Settings(general=GeneralSettings(http_port=0)), SystemClock())
+
+    findings = asyncio.run(main())
+    assert len(findings) >= 6
+    for finding in findings:
+        assert "\n" not in finding.line()
+        assert finding.level == "ok" or finding.remedy

@@ -1,0 +1,195 @@
+"""Training as a command: it resumes, refuses, writes what it says, and imitation makes a pilot like its teacher."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from rich.console import Console
+
+from agent.control.motor import pilot_tensors
+from agent.core.clock import SystemClock
+from agent.core.errors import SettingsError, WeightsError
+from agent.models.sealed import read_manifest
+from agent.training.arena.train import ArenaTraining
+from agent.training.command import TrainRequest, build_training, train
+from agent.training.event_file import EventFile, masked_crc, scalar_event
+from agent.training.gym import Eyes, GymTraining, Hands
+
+torch.set_num_threads(1)
+
+
+QUIET = Console(file=io.StringIO())
+
+
+def arena() -> ArenaTraining:
+    return ArenaTraining(seed=1, total_steps=1280, lesson_steps=256, runs=4)
+
+
+def test_a_resumed_training_goes_on_as_if_it_had_not_stopped() -> None:
+    one = arena()
+    for _ in range(2):
+        one.advance()
+    kept = {name: t.clone() for name, t in one.tensors().items()}
+    straight = [one.advance() for _ in range(2)]
+    two = arena()
+    two.load_tensors(kept)
+    resumed = [two.advance() for _ in range(2)]
+    assert resumed == straight
+    first, second = one.tensors(), two.tensors()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert one.steps == 4 * 256 and straight[-1]["lesson"] == 0.0
+
+
+def test_a_checkpoint_of_another_training_is_refused() -> None:
+    kept = arena().tensors()
+    other = ArenaTraining(seed=1, total_steps=1280, lesson_steps=0, runs=3)
+    with pytest.raises(WeightsError, match="3 runs"):
+        other.load_tensors(kept)
+
+
+def test_lessons_bring_a_pilot_nearer_to_its_teacher() -> None:
+    training = ArenaTraining(seed=0, total_steps=10_000, lesson_steps=9_000, runs=8)
+    seen = [training.advance() for _ in range(10)]
+    assert seen[-1]["imitation_axes"] < 0.75 * seen[0]["imitation_axes"]
+    assert seen[-1]["imitation_choices"] < 0.75 * seen[0]["imitation_choices"]
+
+
+def test_the_command_writes_weights_curve_and_events_and_goes_on(tmp_path: Path) -> None:
+    def asked(steps: int, *, resume: bool = False, seed: int = 0) -> TrainRequest:
+        return TrainRequest("gym:CartPole-v1", steps, seed, tmp_path, resume, 0, 2)
+
+    assert train(asked(256), SystemClock(), QUIET) == 0
+    with pytest.raises(SettingsError, match="--resume"):
+        train(asked(512), SystemClock(), QUIET)
+    with pytest.raises(SettingsError, match="asked for"):
+        train(asked(512, resume=True, seed=3), SystemClock(), QUIET)
+    assert train(asked(512, resume=True), SystemClock(), QUIET) == 0
+    lines = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
+    assert [line["steps"] for line in lines] == [256, 512]
+    assert lines[1]["episodes"] > lines[0]["episodes"] and lines[1]["wall_s"] > lines[0]["wall_s"]
+    manifest = read_manifest(tmp_path / "policy.safetensors")
+    assert manifest.kind == "flat-policy" and manifest.notes["steps"] == 512
+    assert len(list(tmp_path.glob("events.out.tfevents.*"))) == 2
+
+
+def test_what_the_arena_trains_is_what_a_motor_loads(tmp_path: Path) -> None:
+    from agent.models.sealed import save_sealed
+
+    path = tmp_path / "pilot.safetensors"
+    save_sealed(path, **arena().sealed())
+    assert float(pilot_tensors(path)["decision_ticks"]) == 4.0
+    assert read_manifest(path).sizes["decision_ticks"] == 4
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (("bonklink://", 10, 0), "can be trained on"),
+        (("arena", 0, 0), "--steps 0"),
+        (("arena", 10, 11), "--lesson-steps 11"),
+        (("gym:CartPole-v1", 10, 5), "--lesson-steps"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(request_: tuple[str, int, int], message: str, tmp_path: Path) -> None:
+    game, steps, lessons = request_
+    with pytest.raises(SettingsError, match=message):
+        build_training(TrainRequest(game, steps, 0, tmp_path, False, lessons))
+
+
+def test_every_kind_of_action_space_has_hands() -> None:
+    axes, choices = np.array([1.0, -1.0], np.float32), np.array([1, 0], np.int64)
+    assert Hands(spaces.Discrete(3, start=-1)).action(axes, choices) == 0
+    box = spaces.Box(np.array([-2.0, 0.0]), np.array([2.0, 10.0]), dtype=np.float64)
+    assert Hands(box).action(axes, choices).tolist() == [2.0, 0.0]
+    assert Hands(spaces.MultiDiscrete([2, 5])).spec.branches == (2, 5)
+    assert Hands(spaces.MultiBinary(2)).action(axes, choices).tolist() == [1, 0]
+    with pytest.raises(SettingsError, match="bounded flat Box"):
+        Hands(spaces.Box(-np.inf, np.inf, (2,)))
+
+
+def test_pictures_are_seen_at_their_own_size() -> None:
+    example = np.zeros((10, 10, 4), np.bool_)
+    example[2, 3, 1] = True
+    eyes = Eyes(spaces.Box(0, 1, (10, 10, 4), np.bool_), example)
+    row = eyes.row(example).reshape(eyes.shape)
+    assert eyes.shape == (10, 10, 3)
+    assert np.argwhere(row.sum(2) > 0).tolist() == [[2, 3]]
+
+
+class Endless(gymnasium.Env[np.ndarray, int]):
+    """One reward a step, cut after five steps, never over."""
+
+    observation_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: object = None) -> tuple[np.ndarray, dict[str, object]]:
+        super().reset(seed=seed)
+        self.steps = 0
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, object]]:
+        self.steps += 1
+        return np.full(2, self.steps / 5, np.float32), 1.0, False, self.steps == 5, {}
+
+
+def test_an_episode_that_is_cut_is_truncated_with_its_last_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.training.gym.make_env", lambda spec: Endless())
+    training = GymTraining("endless", seed=0, total_steps=1000, copies=2)
+    rollouts = training._play()
+    for rollout in rollouts:
+        assert rollout.truncated.sum() == 25 and not rollout.terminated.any()
+        assert np.flatnonzero(rollout.is_first).tolist() == list(range(0, 128, 5))
+        assert (rollout.final_obs[:25] == 1.0).all() and np.allclose(rollout.final_obs[25], 0.6)
+    assert training.learner.update_many(rollouts)["stale_dropped"] == 0.0
+    assert list(training.recent) == [5.0] * 50
+
+
+@pytest.mark.parametrize(("space", "scaled"), [
+    (spaces.Box(0, 255, (8, 8, 3), np.uint8), False), (spaces.Box(0, 1, (2,), np.float32), True),
+])  # fmt: skip
+def test_points_of_pictures_count_as_they_are_and_rewards_beside_numbers_are_scaled(
+    monkeypatch: pytest.MonkeyPatch, space: Any, scaled: bool
+) -> None:
+    class Points(Endless):
+        observation_space = space
+
+        def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+            super().reset(seed=seed)
+            return np.zeros(space.shape, space.dtype), {}
+
+        def step(self, action: Any) -> Any:
+            _, _, terminated, truncated, info = super().step(action)
+            return np.zeros(space.shape, space.dtype), 10.0, terminated, truncated, info
+
+    monkeypatch.setattr("agent.training.gym.make_env", lambda spec: Points())
+    training = GymTraining("points", seed=0, total_steps=1000, copies=1)
+    returns = training.learner.sequences(training._play()[0]).returns
+    assert (float(returns.max()) < 10.0) == scaled, "five tens, discounted, are 40 to 50"
+
+
+def test_event_files_are_what_tensorboard_reads(tmp_path: Path) -> None:
+    assert masked_crc(b"123456789") == ((((0xE3069283 >> 15) | (0xE3069283 << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+    file = EventFile(tmp_path, 1.5)
+    file.add(2.5, 300, {"loss": 0.25})
+    file.close()
+    data, records = file.path.read_bytes(), []
+    while data:
+        (length,) = struct.unpack("<Q", data[:8])
+        assert struct.unpack("<I", data[8:12])[0] == masked_crc(data[:8])
+        records.append(data[12 : 12 + length])
+        assert struct.unpack("<I", data[12 + length : 16 + length])[0] == masked_crc(records[-1])
+        data = data[16 + length :]
+    assert records[0].endswith(b"brain.Event:2")
+    assert records[1] == scalar_event(2.5, 300, {"loss": 0.25})
+    assert records[1] == b"\x09" + struct.pack(
+        "<d", 2.5
+    ) + b"\x10\xac\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15" + struct.pack("<f", 0.25)

@@ -1,0 +1,1 @@
+"""Commands for developers: bootstrap, check, benchmarks, scripts."""

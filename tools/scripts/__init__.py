@@ -1,0 +1,1 @@
+"""Small commands that make or check one thing: `python -m tools.scripts.NAME`."""

@@ -1,0 +1,25 @@
+"""Write the settings into the README, where a test wants them as they are.
+
+    python -m tools.scripts.settings_table
+"""
+
+from __future__ import annotations
+
+import re
+
+from agent.core.settings import settings_table
+from tools.bench._result_file import ROOT
+
+
+def main() -> None:
+    """Replace the table."""
+    path = ROOT / "README.md"
+    text = path.read_text(encoding="utf-8")
+    table = re.compile(r"^\| setting \| TOML .*\n(?:\|.*\n)*", re.MULTILINE)
+    if len(table.findall(text)) != 1:
+        raise SystemExit(f"{path}: one table of settings is expected")
+    path.write_text(table.sub(lambda _: settings_table() + "\n", text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
