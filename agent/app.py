@@ -36,7 +36,7 @@ from agent.link.imaging import decode_frame
 from agent.link.links import Address, link_to
 from agent.link.research import ResearchAddress
 from agent.link.wire import Limits
-from agent.session.act import Actor, Seat, Watcher
+from agent.session.act import ActLoop, Seat, Watcher
 from agent.session.console import show
 from agent.session.episodes import EpisodeLog
 from agent.session.guard import CollectionTimer, Watchdog, guard
@@ -124,7 +124,7 @@ class Session:
         self.outcomes: OutcomeWeights | None = None
         if options.wanted is not None and isinstance(policy, ChoosesCards):
             self.outcomes = self._choose_cards(options.wanted, policy)
-        self.actor = Actor(
+        self.actor = ActLoop(
             self.seats,
             policy,
             self.inference,
@@ -185,11 +185,11 @@ class Session:
         self.learning = Learning(store, clock, self.supervisor, options.budget, say=self._say)
         if self.reloader is not None and isinstance(self._policy, Learnable):
             recorder = self._policy.learn(options.names)
-            outline = {
+            policy_spec = {
                 "name": self._policy.name, "kind": self._policy.kind, "features": recorder.features,
                 "continuous": ACTIONS.continuous, "branches": list(ACTIONS.branches), "seed": options.seed,
             }  # fmt: skip
-            self.live = LiveLearning(recorder, self.learning, self.reloader, outline, clock)
+            self.live = LiveLearning(recorder, self.learning, self.reloader, policy_spec, clock)
 
     def _say(self, kind: str, message: str, payload: dict[str, Any]) -> None:
         self.events.add(kind, message, payload)

@@ -22,11 +22,11 @@ from kernels.int4 import Int4Weight
 from kernels.jit import KernelUnavailable, Value, constexpr, jit, tl
 from kernels.launch import Launch
 from kernels.library import capability, ran, register
-from kernels.plan import Plan, plan
+from kernels.plan import KernelPlan, plan
 from kernels.w4a16_linear import int4_tile
 
 OP = "cfc_cell"
-MOST_BACKBONE = 256
+MAX_BACKBONE = 256
 
 
 class CfcWeights(NamedTuple):
@@ -129,14 +129,14 @@ def prepare(
     elapsed: Float[Tensor, " m"],
     weights: tuple[Tensor, Tensor | None, Tensor | None, Tensor, Tensor, Tensor | None, Tensor | None, Tensor],
     group: int,
-    chosen: Plan,
+    chosen: KernelPlan,
     out: Float[Tensor, "m u"],
 ) -> Launch:
     """The launch of one step that writes `out`; `weights` are words, scales, zeros and bias of B and of G."""
     b_words, b_scales, b_zeros, b_bias, g_words, g_scales, g_zeros, g_bias = weights
     (m, i), u, d = x.shape, h.shape[1], b_bias.shape[0]
-    if d > MOST_BACKBONE:
-        raise KernelUnavailable(f"{OP} with a backbone of {d}: at most {MOST_BACKBONE}")
+    if d > MAX_BACKBONE:
+        raise KernelUnavailable(f"{OP} with a backbone of {d}: at most {MAX_BACKBONE}")
 
     def present(tensor: Tensor | None) -> Tensor:
         return b_bias if tensor is None else tensor

@@ -22,7 +22,7 @@ import msgspec
 
 from kernels.jit import HAS_TRITON, KernelUnavailable, triton_version
 from kernels.launch import Launch
-from kernels.plan import ARCHITECTURES, Plan
+from kernels.plan import ARCHITECTURES, KernelPlan
 from kernels.specimens import SPECIMENS
 
 SHARED_LIMIT = {80: 163 << 10, 89: 99 << 10, 90: 227 << 10, 100: 227 << 10, 120: 99 << 10}
@@ -37,7 +37,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     specimen: str
     arch: int
-    plan: Plan
+    plan: KernelPlan
     registers: int = 0
     stack: int = 0
     shared: int = 0
@@ -95,7 +95,7 @@ def describe_cubin(cubin: bytes) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def facts(specimen: str, launch: Launch, chosen: Plan, arch: int) -> Facts:
+def facts(specimen: str, launch: Launch, chosen: KernelPlan, arch: int) -> Facts:
     """Compile one launch and describe it; a compiler that fails is a fact too."""
     try:
         made = compile_launch(launch, arch)

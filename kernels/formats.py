@@ -65,7 +65,7 @@ def save_modelopt(weight: Float[Tensor, "n k"], input_amax: float | None = None)
     rounded = nvfp4.quantise_nvfp4(weight)
     layer = {"weight": rounded.packed, "weight_scale": rounded.scales, "weight_scale_2": rounded.global_scale}
     if input_amax is not None:
-        layer["input_scale"] = torch.tensor(input_amax / (nvfp4.E2M1_MOST * nvfp4.E4M3_MOST))
+        layer["input_scale"] = torch.tensor(input_amax / (nvfp4.E2M1_MAX * nvfp4.E4M3_MAX))
     return layer
 
 
@@ -78,10 +78,10 @@ def save_nvfp4_pack_quantized(weight: Float[Tensor, "n k"]) -> Layer:
     """Round a matrix to NVFP4 as compressed-tensors does."""
     _check_blocks(weight)
     x = weight.float()
-    most = x.abs().amax().clamp(min=torch.finfo(torch.float32).tiny)
-    inverse = nvfp4.E4M3_MOST * nvfp4.E2M1_MOST / most
-    scales = inverse * (x.reshape(len(x), -1, nvfp4.BLOCK).abs().amax(2) / nvfp4.E2M1_MOST)
-    scales = scales.clamp(max=nvfp4.E4M3_MOST).to(torch.float8_e4m3fn).float()
+    maximum = x.abs().amax().clamp(min=torch.finfo(torch.float32).tiny)
+    inverse = nvfp4.E4M3_MAX * nvfp4.E2M1_MAX / maximum
+    scales = inverse * (x.reshape(len(x), -1, nvfp4.BLOCK).abs().amax(2) / nvfp4.E2M1_MAX)
+    scales = scales.clamp(max=nvfp4.E4M3_MAX).to(torch.float8_e4m3fn).float()
     scales = torch.where(scales == 0, _EPS_E4M3, scales)
     codes = nvfp4.encode_e2m1((x.reshape(len(x), -1, nvfp4.BLOCK) / (scales / inverse).unsqueeze(2)).flatten(1))
     return {

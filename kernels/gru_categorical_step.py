@@ -18,10 +18,10 @@ from kernels.activations import tanh
 from kernels.jit import KernelUnavailable, Value, constexpr, jit, tl
 from kernels.launch import Launch
 from kernels.library import capability, ran, register
-from kernels.plan import Plan, plan
+from kernels.plan import KernelPlan, plan
 
 OP = "gru_categorical_step"
-MOST_CLASSES = 128
+MAX_CLASSES = 128
 
 
 @jit
@@ -79,13 +79,13 @@ def prepare(
     seed: Int32[Tensor, " one"],
     groups: int,
     unimix: float,
-    chosen: Plan,
+    chosen: KernelPlan,
     outputs: tuple[Tensor, Tensor, Tensor],
 ) -> Launch:
     """The launch that writes h', classes and log-probs."""
     classes = weight.shape[0] // groups
-    if classes > MOST_CLASSES:
-        raise KernelUnavailable(f"{OP} with {classes} classes: at most {MOST_CLASSES}")
+    if classes > MAX_CLASSES:
+        raise KernelUnavailable(f"{OP} with {classes} classes: at most {MAX_CLASSES}")
     arguments = {
         "gi": gi, "gh": gh, "h": h, "weight": weight, "bias": bias,
         "uniform": outputs[2] if uniform is None else uniform, "seed": seed, "after": outputs[0],

@@ -17,7 +17,7 @@ from jaxtyping import Float, Float8e4m3fn, Float32, UInt8
 from torch import Tensor
 
 BLOCK = 16
-E2M1_MOST, E4M3_MOST, E4M3_LEAST = 6.0, 448.0, 2.0**-9
+E2M1_MAX, E4M3_MAX, E4M3_MIN = 6.0, 448.0, 2.0**-9
 E2M1 = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
 MIDPOINTS = torch.tensor([0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0])
 _TO_EVEN = torch.tensor([0.75, 1.75, 3.5])
@@ -59,15 +59,15 @@ def unpack_nibbles(packed: UInt8[Tensor, "n b"]) -> UInt8[Tensor, "n k"]:
 
 def global_scale_of(x: Float[Tensor, "n k"]) -> Float32[Tensor, ""]:
     """The tensor's scale by its largest value: 1 where everything is zero."""
-    most = x.abs().amax().float()
-    return torch.where(most > 0, most / (E2M1_MOST * E4M3_MOST), 1.0)
+    maximum = x.abs().amax().float()
+    return torch.where(maximum > 0, maximum / (E2M1_MAX * E4M3_MAX), 1.0)
 
 
 def block_scales(x: Float[Tensor, "n k"], global_scale: Float32[Tensor, ""]) -> Float8e4m3fn[Tensor, "n s"]:
     """The scale of every block by its largest value; 1 for a block of zeros."""
-    scales = x.float().reshape(len(x), -1, BLOCK).abs().amax(2) / (E2M1_MOST * global_scale)
+    scales = x.float().reshape(len(x), -1, BLOCK).abs().amax(2) / (E2M1_MAX * global_scale)
     scales = torch.where(scales == 0, 1.0, scales)
-    return scales.clamp(E4M3_LEAST, E4M3_MOST).to(torch.float8_e4m3fn)
+    return scales.clamp(E4M3_MIN, E4M3_MAX).to(torch.float8_e4m3fn)
 
 
 def quantise_nvfp4(x: Float[Tensor, "n k"], global_scale: Float32[Tensor, ""] | None = None) -> Nvfp4Weight:
@@ -95,9 +95,7 @@ def swizzled_size(rows: int, columns: int) -> int:
 def swizzle(scales: Float8e4m3fn[Tensor, "r c"]) -> Float8e4m3fn[Tensor, " swizzled"]:
     """Linear scales in the order of the tensor cores, padded with zeros to whole tiles."""
     rows, columns = scales.shape
-    padded = torch.nn.functional.pad(
-        scales.view(torch.uint8), (0, -columns % TILE_COLUMNS, 0, -rows % TILE_ROWS)
-    )
+    padded = torch.nn.functional.pad(scales.view(torch.uint8), (0, -columns % TILE_COLUMNS, 0, -rows % TILE_ROWS))
     tiles = padded.view(padded.shape[0] // TILE_ROWS, 4, 32, -1, TILE_COLUMNS)
     return tiles.permute(0, 3, 2, 1, 4).reshape(-1).view(torch.float8_e4m3fn)
 

@@ -24,7 +24,7 @@ from kernels.launch import Launch
 from kernels.library import capability, ran, register
 from kernels.nvfp4 import Nvfp4Weight
 from kernels.nvfp4_quantize import decode_e4m3, scale_offset
-from kernels.plan import Plan, plan
+from kernels.plan import KernelPlan, plan
 
 OP_A16, OP_A4 = "nvfp4_linear_w4a16", "nvfp4_linear_w4a4"
 GROUP = 128
@@ -157,7 +157,7 @@ def prepare_w4a16(
     whole: Float32[Tensor, ""],
     bias: Float[Tensor, " n"] | None,
     act: str,
-    chosen: Plan,
+    chosen: KernelPlan,
     y: Float[Tensor, "m n"],
 ) -> Launch:
     """The launch of one linear on 16-bit x that writes `y`."""
@@ -179,7 +179,7 @@ def prepare_w4a4(
     bias: Float[Tensor, " n"] | None,
     act: str,
     swizzled: bool,
-    chosen: Plan,
+    chosen: KernelPlan,
     y: Float[Tensor, "m n"],
 ) -> Launch:
     """The launch of one linear on four-bit x that writes `y`; each operand is bytes, scales and the tensor's scale."""

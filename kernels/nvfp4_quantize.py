@@ -15,7 +15,7 @@ from kernels import nvfp4
 from kernels.jit import Value, constexpr, jit, tl
 from kernels.launch import Launch
 from kernels.library import capability, ran, register
-from kernels.plan import Plan, plan
+from kernels.plan import KernelPlan, plan
 
 OP = "nvfp4_quantize"
 
@@ -82,7 +82,7 @@ def prepare(
     packed: UInt8[Tensor, "m b"],
     scales: Float8e4m3fn[Tensor, "*s"],
     swizzled: bool,
-    chosen: Plan,
+    chosen: KernelPlan,
 ) -> Launch:
     """The launch that writes `packed` and `scales`."""
     (m, k), blocks = x.shape, packed.shape[1] // 8

@@ -15,10 +15,10 @@ import msgspec
 from kernels.jit import KernelUnavailable
 
 ARCHITECTURES = (80, 89, 90, 100, 120)
-MOST_ROWS = 64
+MAX_ROWS = 64
 
 
-class Plan(msgspec.Struct, frozen=True):
+class KernelPlan(msgspec.Struct, frozen=True):
     """A kernel with its tile. `opcode` must occur in its machine code and none of `forbidden` may; "" needs none.
 
     pdl: the kernel is launched before the one in front of it has ended, and waits on the card (programmatic dependent
@@ -40,10 +40,10 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 @functools.cache
-def rules() -> dict[str, dict[str, list[Plan]]]:
+def rules() -> dict[str, dict[str, list[KernelPlan]]]:
     """All rules: architecture → operation → plans by rising `rows`."""
     text = files("kernels").joinpath("plans.json").read_bytes()
-    return msgspec.json.decode(text, type=dict[str, dict[str, list[Plan]]])
+    return msgspec.json.decode(text, type=dict[str, dict[str, list[KernelPlan]]])
 
 
 def nearest_architecture(capability: int) -> int:
@@ -54,10 +54,10 @@ def nearest_architecture(capability: int) -> int:
     return family[-1] if family else max(a for a in ARCHITECTURES if a <= min(capability, 90))
 
 
-def plan(op: str, m: int, n: int, k: int, capability: int) -> Plan:
+def plan(op: str, m: int, n: int, k: int, capability: int) -> KernelPlan:
     """The plan of `op` on an [m, k] input and an [n, k] weight; raises KernelUnavailable with the reason."""
-    if not 1 <= m <= MOST_ROWS:
-        raise KernelUnavailable(f"{op} with {m} rows: these kernels take a policy's batch, 1 to {MOST_ROWS}")
+    if not 1 <= m <= MAX_ROWS:
+        raise KernelUnavailable(f"{op} with {m} rows: these kernels take a policy's batch, 1 to {MAX_ROWS}")
     if n < 1 or k < 1:
         raise KernelUnavailable(f"{op} of {n} × {k}: a matrix has at least one row and one column")
     architecture = nearest_architecture(capability)
@@ -79,4 +79,3 @@ def _fit(tile: dict[str, int], n: int, k: int) -> dict[str, int]:
 def archs_of(op: str) -> list[str]:
     """Architectures that have a plan for `op`."""
     return [arch for arch, table in rules().items() if op in table]
-

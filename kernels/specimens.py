@@ -13,9 +13,9 @@ import torch
 from kernels import cfc_cell, gru_categorical_step, nvfp4, nvfp4_linear, nvfp4_quantize, w4a16_linear
 from kernels.jit import KernelUnavailable
 from kernels.launch import Launch
-from kernels.plan import Plan, plan
+from kernels.plan import KernelPlan, plan
 
-Built = tuple[Launch, Plan] | None
+Built = tuple[Launch, KernelPlan] | None
 N, K, GROUP = 2048, 2048, 128
 
 
@@ -24,7 +24,7 @@ def empty(*shape: int, dtype: torch.dtype = torch.float16) -> torch.Tensor:
     return torch.empty(shape, dtype=dtype, device="meta")
 
 
-def _planned(op: str, m: int, arch: int, build: Callable[[Plan], Launch]) -> Built:
+def _planned(op: str, m: int, arch: int, build: Callable[[KernelPlan], Launch]) -> Built:
     try:
         chosen = plan(op, m, N, K, arch)
     except KernelUnavailable:
@@ -36,7 +36,7 @@ def _w4a16_linear(arch: int, m: int, group: int = GROUP, **options: Any) -> Buil
     zeros = empty(N, K // group) if options.get("zeros", True) else None
     act, dtype = options.get("act", "silu"), options.get("dtype", torch.float16)
 
-    def build(chosen: Plan) -> Launch:
+    def build(chosen: KernelPlan) -> Launch:
         x, words, scales = empty(m, K, dtype=dtype), empty(N, K // 8, dtype=torch.int32), empty(N, K // group)
         y = empty(m, N, dtype=dtype)
         return w4a16_linear.prepare(x, words, scales, zeros, empty(N), group, act, chosen, y)
@@ -56,7 +56,7 @@ SPECIMENS: dict[str, Callable[[int], Built]] = {
 
 
 def _nvfp4_quantize(arch: int, m: int, *, swizzled: bool) -> Built:
-    def build(chosen: Plan) -> Launch:
+    def build(chosen: KernelPlan) -> Launch:
         blocks = K // nvfp4.BLOCK
         shape = (nvfp4.swizzled_size(m, blocks),) if swizzled else (m, blocks)
         scales, packed = empty(*shape, dtype=torch.float8_e4m3fn), empty(m, 8 * blocks, dtype=torch.uint8)
@@ -66,7 +66,7 @@ def _nvfp4_quantize(arch: int, m: int, *, swizzled: bool) -> Built:
 
 
 def _nvfp4_w4a16(arch: int, m: int) -> Built:
-    def build(chosen: Plan) -> Launch:
+    def build(chosen: KernelPlan) -> Launch:
         words, scales = empty(N, K // 8, dtype=torch.int32), empty(N, K // 16, dtype=torch.float8_e4m3fn)
         whole = empty(1, dtype=torch.float32)
         return nvfp4_linear.prepare_w4a16(empty(m, K), words, scales, whole, empty(N), "silu", chosen, empty(m, N))
@@ -80,7 +80,7 @@ def _nvfp4_w4a4(arch: int, m: int, *, swizzled: bool = False) -> Built:
         scales = empty(*shape, dtype=torch.float8_e4m3fn)
         return empty(rows, K // 2, dtype=torch.uint8), scales, empty(1, dtype=torch.float32)
 
-    def build(chosen: Plan) -> Launch:
+    def build(chosen: KernelPlan) -> Launch:
         y = empty(m, N)
         return nvfp4_linear.prepare_w4a4(operand(m), operand(N), empty(N), "silu", swizzled, chosen, y)
 
@@ -110,7 +110,7 @@ def _cfc_cell(arch: int, m: int, group: int, dtype: torch.dtype = torch.float16)
             return empty(n, k, dtype=dtype), None, None
         return empty(n, k // 8, dtype=torch.int32), empty(n, k // group), empty(n, k // group)
 
-    def build(chosen: Plan) -> Launch:
+    def build(chosen: KernelPlan) -> Launch:
         x, h, out = empty(m, inputs, dtype=dtype), empty(m, units, dtype=dtype), empty(m, units, dtype=dtype)
         b, g = matrix(width, inputs + units), matrix(4 * units, width)
         weights = (*b, empty(width, dtype=dtype), *g, empty(4 * units, dtype=dtype))
@@ -122,7 +122,7 @@ def _cfc_cell(arch: int, m: int, group: int, dtype: torch.dtype = torch.float16)
 def _gru(arch: int, *, uniform: bool) -> Built:
     rows, width, groups, classes = 16, 512, 32, 32
 
-    def build(chosen: Plan) -> Launch:
+    def build(chosen: KernelPlan) -> Launch:
         u = empty(rows, groups, dtype=torch.float32) if uniform else None
         index = empty(rows, groups, dtype=torch.int32)
         outputs = (empty(rows, width), index, empty(rows, groups, dtype=torch.float32))

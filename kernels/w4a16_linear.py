@@ -21,7 +21,7 @@ from kernels.int4 import Int4Weight
 from kernels.jit import Value, constexpr, jit, tl
 from kernels.launch import Launch
 from kernels.library import capability, ran, register
-from kernels.plan import Plan, plan
+from kernels.plan import KernelPlan, plan
 
 OP = "w4a16_linear"
 
@@ -121,7 +121,7 @@ def prepare(
     bias: Float[Tensor, " n"] | None,
     group: int,
     act: str,
-    chosen: Plan,
+    chosen: KernelPlan,
     y: Float[Tensor, "m n"],
 ) -> Launch:
     """The launch of one linear that writes `y`."""

@@ -1,6 +1,6 @@
 """Pictures of the README: the arena in play, and a level-up.
 
-    python tools/draw_pictures.py [--out docs]
+python tools/draw_pictures.py [--out docs]
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--decisions", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=40_000_000)
     parser.add_argument("--epsilon", type=float, default=0.5)
-    parser.add_argument("--most-steps", type=int, default=2000)
+    parser.add_argument("--max-steps", type=int, default=2000)
     parser.add_argument("--out", type=Path, default=SHIPPED)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -47,7 +47,7 @@ def main() -> None:
     outcomes = np.bincount(np.concatenate([e.outcomes for e in episodes]), minlength=len(EDGES) + 1)
     training = OutcomeTraining(seed=0)
     tried = training.fit(
-        episodes, most_steps=args.most_steps,
+        episodes, max_steps=args.max_steps,
         say=lambda steps, now: print(f"{steps} steps: {now.loss:.4f} nats, {now.any_option:.4f} cardless", flush=True),
     )  # fmt: skip
     notes = {

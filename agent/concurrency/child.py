@@ -28,7 +28,7 @@ Answer = tuple[Head, bytes]
 
 
 class Child:
-    """One child; `module` is run with `arguments`. `most_waiting` calls may be under way."""
+    """One child; `module` is run with `arguments`. `max_waiting` calls may be under way."""
 
     def __init__(
         self,
@@ -36,13 +36,13 @@ class Child:
         module: str,
         arguments: Sequence[str] = (),
         *,
-        most_waiting: int = 8,
+        max_waiting: int = 8,
         on_start: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self.starts = 0
         self._command = [sys.executable, "-m", module, *arguments]
-        self._most_waiting = most_waiting
+        self._max_waiting = max_waiting
         self._on_start = on_start
         self._lane = Lane(f"{name} pipe")
         self._process: subprocess.Popen[bytes] | None = None
@@ -67,7 +67,7 @@ class Child:
         """
         if self._closed:
             raise ChildGone(f"{self.name}: the session ends")
-        if len(self._waiting) >= self._most_waiting:
+        if len(self._waiting) >= self._max_waiting:
             raise RequestError(503, f"{self.name}: {len(self._waiting)} calls wait already; try again later")
         loop = asyncio.get_running_loop()
         number = next(self._calls)

@@ -21,8 +21,8 @@ from agent.concurrency.supervise import Failure, attempt
 from agent.core.errors import AgentError, ChildGone, RequestError
 
 _LENGTHS: Final = struct.Struct("<IQ")
-MOST_HEAD_BYTES: Final = 64 << 20
-MOST_PAYLOAD_BYTES: Final = 2 << 30
+MAX_HEAD_BYTES: Final = 64 << 20
+MAX_PAYLOAD_BYTES: Final = 2 << 30
 Head = dict[str, Any]
 Handler = Callable[[Head, bytes], tuple[Head, bytes]]
 
@@ -44,7 +44,7 @@ def read_frame(file: BinaryIO) -> tuple[Head, bytes] | None:
     if len(lengths) < _LENGTHS.size:
         raise ChildGone("the pipe ended within a message")
     head_bytes, payload_bytes = _LENGTHS.unpack(lengths)
-    if head_bytes > MOST_HEAD_BYTES or payload_bytes > MOST_PAYLOAD_BYTES:
+    if head_bytes > MAX_HEAD_BYTES or payload_bytes > MAX_PAYLOAD_BYTES:
         raise ChildGone(f"a message of {head_bytes} + {payload_bytes} bytes: the pipe is out of step")
     head, payload = file.read(head_bytes), file.read(payload_bytes) if payload_bytes else b""
     if len(head) < head_bytes or len(payload) < payload_bytes:

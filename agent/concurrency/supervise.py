@@ -18,7 +18,7 @@ import structlog
 from agent.core.clock import Clock
 
 T = TypeVar("T")
-MOST_RESTARTS: Final = 5
+MAX_RESTARTS: Final = 5
 WITHIN_S: Final = 600.0
 BACKOFF_S: Final = (0.1, 0.5, 2.0, 5.0, 10.0)
 LOG_EVERY_S: Final = 10.0
@@ -93,7 +93,7 @@ class Supervisor:
             self.fault(part, outcome)
             now_s = self._clock.now_s()
             failures_s = [s for s in failures_s if now_s - s < WITHIN_S] + [now_s]
-            if len(failures_s) > MOST_RESTARTS:
+            if len(failures_s) > MAX_RESTARTS:
                 self.park(part, f"failed {len(failures_s)} times in {WITHIN_S / 60:.0f} min: {outcome.reason}")
                 return
             await self._clock.sleep_until(now_s + BACKOFF_S[len(failures_s) - 1])

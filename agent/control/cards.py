@@ -14,7 +14,7 @@ import numpy as np
 
 from agent.control import encode
 from agent.control.arbiter import Arbiter
-from agent.control.foretell import Outcomes, Plan, build_outcomes, free_energy, step
+from agent.control.expected_free_energy import Outcomes, CardEvaluation, build_outcomes, free_energy, step
 from agent.control.reward import RewardTable
 from agent.core.choices import EDGES, WINDOW, Preferences
 from agent.core.rollout import BoolArray
@@ -23,7 +23,7 @@ from agent.core.types import FloatArray, Observation
 NAME: Final = "active_inference"
 MOTOR: Final = "motor"
 KIND: Final = "outcome-model"
-MOST_CHOICES: Final = 256
+MAX_CHOICES: Final = 256
 LEFT_TO_MOTOR: Final = 0.1
 """Share of the cards that stay the motor's where it learns: its head goes on learning, and other cards are seen."""
 
@@ -78,7 +78,7 @@ class CardChooser:
 
     def fresh(self) -> Memory:
         """The beginning of an episode."""
-        return Memory(np.zeros(0, np.float32), deque(), deque(maxlen=MOST_CHOICES))
+        return Memory(np.zeros(0, np.float32), deque(), deque(maxlen=MAX_CHOICES))
 
     def begin(self, memory: Memory) -> None:
         """A decision of the motor begins, all rewards before it are in `total`: outcomes that are due become known."""
@@ -92,7 +92,7 @@ class CardChooser:
         if self.model is not None and memory.version == self.version:
             memory.belief = step(self.model, memory.belief, taken.option, outcome, taken.context)
 
-    def weigh(self, memory: Memory, options: FloatArray, allowed: BoolArray, context: FloatArray) -> Plan | None:
+    def weigh(self, memory: Memory, options: FloatArray, allowed: BoolArray, context: FloatArray) -> CardEvaluation | None:
         """G of each option; None without a model."""
         model = self.model
         if model is None:
@@ -147,7 +147,7 @@ class CardSeat:
         return verdict.card
 
 
-def _numbers(plan: Plan | None) -> dict[str, Any]:
+def _numbers(plan: CardEvaluation | None) -> dict[str, Any]:
     """G and its parts of each option, None where it was not on offer."""
     if plan is None:
         return {}

@@ -19,7 +19,7 @@ import torch
 
 from agent.control import encode, menus
 from agent.control.arrays import STILL
-from agent.control.experience import ACTIONS, Recorder, Sampled, allowed_choices
+from agent.control.experience import ACTIONS, RolloutRecorder, Sampled, allowed_choices
 from agent.control.policy import Tensors
 from agent.core.errors import WeightsError
 from agent.core.rollout import BoolArray
@@ -77,19 +77,19 @@ def checked_dreamer(tensors: Tensors, where: str) -> Dreamer:
         network.load_state_dict({name: torch.from_numpy(np.array(t)) for name, t in tensors.items()})
     except RuntimeError as error:
         raise WeightsError(f"{where}: not the tensors of a dreamer: {' '.join(str(error).split())[:300]}") from error
-    dice, carry = torch.Generator().manual_seed(0), initial_carry(network.model, 3)
+    generator, carry = torch.Generator().manual_seed(0), initial_carry(network.model, 3)
     rng = np.random.default_rng(0)
     for row in range(3):
         seen = torch.from_numpy(rng.normal(0.0, row, (3, FEATURES)).astype(np.float32))
         first = torch.tensor([row == 0, False, True])
-        carry, choice, out = decide(network.model, network.policy.actor, carry, seen, first, dice=dice)
+        carry, choice, out = decide(network.model, network.policy.actor, carry, seen, first, rng=generator)
         parts = (carry.latent.deter, choice.u, out.mean, out.log_std, *out.log_p)
         if not all(bool(torch.isfinite(part).all()) for part in parts):
             raise WeightsError(f"{where}: canned observation {row} gives values that are not finite")
     return network
 
 
-class GameCarry(msgspec.Struct):
+class DreamerCarry(msgspec.Struct):
     """What is remembered of one game beside the model's state.
 
     last: the action of play decided last; waited_s: since that decision; choice: of the open menu; picture: the
@@ -105,9 +105,9 @@ class GameCarry(msgspec.Struct):
 
 
 class Carry(msgspec.Struct):
-    """Memory of all games: a `GameCarry` each, and the rows of `dream`."""
+    """Memory of all games: a `DreamerCarry` each, and the rows of `dream`."""
 
-    games: list[GameCarry]
+    games: list[DreamerCarry]
     dream: DreamCarry
 
 
@@ -118,10 +118,10 @@ class DreamPilot:
 
     def __init__(self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = KIND) -> None:
         self.name, self.tensors, self.version = name, tensors, 0
-        self.recorder: Recorder | None = None
+        self.recorder: RolloutRecorder | None = None
         self.network = checked_dreamer(tensors, name)
         self._explore = explore
-        self._dice = torch.Generator().manual_seed(seed)
+        self._rng = torch.Generator().manual_seed(seed)
 
     @property
     def layout(self) -> dict[str, Any]:
@@ -129,9 +129,9 @@ class DreamPilot:
         return describe()
 
     @property
-    def dice(self) -> torch.Generator:
+    def rng(self) -> torch.Generator:
         """What draws the latents and, exploring, the actions."""
-        return self._dice
+        return self._rng
 
     def served(self) -> dict[str, Any]:
         """Who acts, for `/status`."""
@@ -139,10 +139,12 @@ class DreamPilot:
         acts = "the dreaming actor" if dreamt else "the dreaming actor, which has learned nothing yet"
         return {"policy": KIND, "acts": acts, "dream_steps": dreamt, "samples": self._explore}
 
-    def learn(self, names: tuple[str, ...], *, steps: int = ROLLOUT_STEPS) -> Recorder:
+    def learn(self, names: tuple[str, ...], *, steps: int = ROLLOUT_STEPS) -> RolloutRecorder:
         """From now on sample every action and write down what is done in the games of these names."""
         self._explore = True
-        self.recorder = Recorder(self.name, names, 0, steps=steps, features=FEATURES, valued=False, off_policy=True)
+        self.recorder = RolloutRecorder(
+            self.name, names, 0, steps=steps, features=FEATURES, valued=False, off_policy=True
+        )
         return self.recorder
 
     def prepare(self, tensors: Tensors, where: str) -> tuple[Dreamer, Tensors]:
@@ -157,18 +159,18 @@ class DreamPilot:
     def warm_up(self) -> None:
         """Compile the encoding, and make torch's first steps, on the thread of the steps."""
         torch.set_num_threads(1)
-        state, recorder = self._dice.get_state(), self.recorder
+        state, recorder = self._rng.get_state(), self.recorder
         self.recorder = None
         frame = Frame(np.zeros((64, 64, 3), np.uint8), 0.0, 0.0)
         carry = self.initial(1)
         for tick in range(8 * DECISION_TICKS):
             self.step(carry, [Observation(0, STILL, frame, 0, 1 / 60, 0.0, 0.0, tick == 0, False, False)])
-        self._dice.set_state(state)
+        self._rng.set_state(state)
         self.recorder = recorder
 
     def initial(self, games: int) -> Carry:
         """No memory of any game."""
-        return Carry([GameCarry() for _ in range(games)], initial_carry(self.network.model, games))
+        return Carry([DreamerCarry() for _ in range(games)], initial_carry(self.network.model, games))
 
     def step(self, carry: Carry, observations: Sequence[Observation | None]) -> tuple[Carry, list[Action | None]]:
         """One step for the games that have an observation; those that are due decide together."""
@@ -177,7 +179,7 @@ class DreamPilot:
             self._decide(carry, due)
         return carry, [None if o is None else _answer(c, o) for c, o in zip(carry.games, observations, strict=True)]
 
-    def _due(self, c: GameCarry, observation: Observation) -> bool:
+    def _due(self, c: DreamerCarry, observation: Observation) -> bool:
         """Take the observation's time and picture in; whether it is one to decide on."""
         state, first = observation.state, observation.is_first
         if self.recorder is not None:
@@ -202,7 +204,7 @@ class DreamPilot:
         first = torch.tensor([o.is_first for o in due])
         after, choice, out = decide(
             self.network.model, self.network.policy.actor, at, torch.from_numpy(seen), first,
-            torch.from_numpy(allowed), explore=self._explore, dice=self._dice,
+            torch.from_numpy(allowed), explore=self._explore, rng=self._rng,
         )  # fmt: skip
         latent.deter[index], latent.stoch[index], before[index] = after.latent.deter, after.latent.stoch, after.action
         chances = log_prob(out, choice).tolist() if self.recorder is not None else []
@@ -219,7 +221,7 @@ class DreamPilot:
                 self.recorder.write(observation, seen[k], _NO_MEMORY, waited_s, 0.0, sampled, self.version)
 
 
-def _answer(c: GameCarry, observation: Observation) -> Action:
+def _answer(c: DreamerCarry, observation: Observation) -> Action:
     """What a game's carry says: on through a menu, or the action of the last decision."""
     if menus.in_menu(observation.state):
         c.menu, action = menus.step(c.menu, observation.state, c.choice)
@@ -236,7 +238,7 @@ def _cards(seen: FloatArray, state: GameState) -> BoolArray | None:
     return there
 
 
-def seen_by(c: GameCarry, observation: Observation) -> FloatArray:
+def seen_by(c: DreamerCarry, observation: Observation) -> FloatArray:
     """What the world model sees: player and run, things in sectors, the picture, cards; f32 [FEATURES].
 
     The picture is looked at only where the state tells of no scene; it is 0 elsewhere.

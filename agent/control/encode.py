@@ -118,7 +118,7 @@ def fill_self(
     pitch: float,
     velocity: tuple[float, float, float],
     health: float,
-    most: float,
+    maximum: float,
     time_s: float,
     counters: tuple[float, float, float, float],
     enemies: int,
@@ -133,8 +133,8 @@ def fill_self(
     out[0] = (velocity[0] * cos - velocity[2] * sin) * 0.1
     out[1] = (velocity[0] * sin + velocity[2] * cos) * 0.1
     out[2] = velocity[1] * 0.1
-    out[3] = health / max(most, 1.0)
-    out[4] = math.log1p(max(most, 0.0)) * 0.2
+    out[3] = health / max(maximum, 1.0)
+    out[4] = math.log1p(max(maximum, 0.0)) * 0.2
     out[5] = min(time_s / 600.0, 4.0)
     out[6] = counters[0] * 0.02
     out[7] = counters[1]
@@ -161,10 +161,10 @@ def fill_self(
 
 
 @njit(cache=True)
-def _nearest(d2: FloatArray, most: int) -> NDArray[np.int64]:
-    """Indices of the `most` smallest, in ascending order."""
+def _nearest(d2: FloatArray, maximum: int) -> NDArray[np.int64]:
+    """Indices of the `maximum` smallest, in ascending order."""
     order = np.argsort(d2)
-    return order[:most]
+    return order[:maximum]
 
 
 @njit(cache=True)

@@ -24,7 +24,7 @@ FEATURES: Final = (
 )  # fmt: skip
 ACTIONS: Final = ActionSpec(4, (2, 2, 2, encode.CARDS))
 """Move and look; fire, ability, interact, card."""
-MOST_AXIS: Final = np.float32(1.0 - 1e-6)
+MAX_AXIS: Final = np.float32(1.0 - 1e-6)
 LOG_STD_RANGE: Final = (-3.0, 0.5)
 _LOG_2PI: Final = math.log(2.0 * math.pi)
 
@@ -32,7 +32,7 @@ _LOG_2PI: Final = math.log(2.0 * math.pi)
 def sampled_axes(mean: FloatArray, log_std: FloatArray, noise: FloatArray) -> tuple[FloatArray, float]:
     """Axes tanh(mean + std · noise), and the logarithm of their density as `models.heads.log_prob` has it."""
     wide = np.clip(log_std.astype(np.float64), *LOG_STD_RANGE)
-    axes = np.clip(np.tanh(mean + np.exp(wide) * noise).astype(np.float32), -MOST_AXIS, MOST_AXIS)
+    axes = np.clip(np.tanh(mean + np.exp(wide) * noise).astype(np.float32), -MAX_AXIS, MAX_AXIS)
     u = np.arctanh(axes.astype(np.float64))
     z = (u - mean) * np.exp(-wide)
     slope = 2.0 * (math.log(2.0) - u - np.logaddexp(0.0, -2.0 * u))
@@ -42,8 +42,8 @@ def sampled_axes(mean: FloatArray, log_std: FloatArray, noise: FloatArray) -> tu
 def choice_log_prob(logits: FloatArray, choice: int) -> float:
     """Logarithm of the softmax at `choice`."""
     wide = logits.astype(np.float64)
-    most = wide.max()
-    return float(wide[choice] - most - np.log(np.exp(wide - most).sum()))
+    maximum = wide.max()
+    return float(wide[choice] - maximum - np.log(np.exp(wide - maximum).sum()))
 
 
 def button_log_prob(logit: float, pressed: bool) -> float:
@@ -94,7 +94,7 @@ class _Buffer:
         self.first = True
 
 
-class Recorder:
+class RolloutRecorder:
     """Rollouts of `steps` decisions of every game; `emit` is called on the thread of the policy's steps.
 
     units: numbers of memory that are written down, 0 for none; valued: the policy says what it expects. off_policy:

@@ -23,7 +23,7 @@ from agent.control.arbiter import Arbiter
 from agent.control.arrays import STILL
 from agent.control.cards import LEFT_TO_MOTOR, MOTOR, CardChooser, CardSeat
 from agent.control.experience import (
-    Recorder,
+    RolloutRecorder,
     Sampled,
     allowed_choices,
     button_log_prob,
@@ -40,7 +40,7 @@ from agent.models.sealed import load_sealed, read_manifest, save_sealed
 
 KIND: Final = "pilot"
 TICKS_PER_S: Final = 60.0
-LONGEST_TICKS: Final = 30.0
+MAX_TICKS: Final = 30.0
 PLAY_FLAG: Final = 16
 _NO_AXES: Final = np.zeros(4, np.float32)
 Network = Callable[[encode.Encoded, FloatArray, FloatArray, float], Decision]
@@ -124,8 +124,8 @@ def _check_widths(r: Reflex) -> None:
     """Compiled code does not check its indices: every width must fit the next; raises ValueError."""
     units, hidden, pooled = r.gates.b.shape[0] // 4, r.flat.b.shape[0], 2 * r.token_b.b.shape[0]
     flat = encode.SELF_FEATURES + encode.SECTORS * encode.RING_FEATURES
-    if not 1.0 <= r.ticks <= LONGEST_TICKS:
-        raise ValueError(f"decision_ticks is {r.ticks}, 1 to {LONGEST_TICKS:.0f} are possible")
+    if not 1.0 <= r.ticks <= MAX_TICKS:
+        raise ValueError(f"decision_ticks is {r.ticks}, 1 to {MAX_TICKS:.0f} are possible")
     chain = (
         ("normaliser", r.factor.shape, (flat,)), ("flat", shape_of(r.flat), (flat, hidden)),
         ("token.0", shape_of(r.token_a), (encode.TOKEN_FEATURES, r.token_a.b.shape[0])),
@@ -164,7 +164,7 @@ def decide_on(reflex: Reflex, batch: encode.Encoded, picture: FloatArray, hidden
     return _decide(reflex, batch, 0, picture, hidden, ticks)
 
 
-class GameCarry(msgspec.Struct):
+class PilotCarry(msgspec.Struct):
     """What is remembered of one game; `pictured` is the frame whose embedding is kept.
 
     last: the action of play decided last; noise [4]: what its axes were sampled with; waited_s: since that decision;
@@ -195,7 +195,7 @@ class Motor:
         hold: bool = False,
     ) -> None:  # fmt: skip
         self.name = name
-        self.recorder: Recorder | None = None
+        self.recorder: RolloutRecorder | None = None
         self.chosen, self.tensors, self.version = checked_path(tensors, name, way), tensors, 0
         self._network: Network | None = None
         self._cards: tuple[CardChooser, Arbiter] | None = None
@@ -208,20 +208,20 @@ class Motor:
         """What it observes."""
         return encode.describe()
 
-    def learn(self, names: tuple[str, ...], *, steps: int = 256) -> Recorder:
+    def learn(self, names: tuple[str, ...], *, steps: int = 256) -> RolloutRecorder:
         """From now on sample every action and write down what is done in the games of these names.
 
         What is learned from has no pictures in it, so pictures are not looked at either.
         """
         self._explore = True
-        self.recorder = Recorder(self.name, names, self.reflex.gates.b.shape[0] // 4, steps=steps)
+        self.recorder = RolloutRecorder(self.name, names, self.reflex.gates.b.shape[0] // 4, steps=steps)
         return self.recorder
 
     def choose_by(self, chooser: CardChooser, arbiter: Arbiter) -> None:
         """From now on ask this chooser for cards, in games that begin after this."""
         self._cards = chooser, arbiter
 
-    def owner(self, carry: list[GameCarry], game: int) -> str:
+    def owner(self, carry: list[PilotCarry], game: int) -> str:
         """Who chose what is being done: the chooser of cards while its card is picked."""
         seat = carry[game].cards
         return MOTOR if seat is None else seat.owner
@@ -249,22 +249,22 @@ class Motor:
         frame = Frame(np.zeros((encode.FRAME_PX, encode.FRAME_PX, 3), np.uint8), 0.0, 0.0)
         self.step(self.initial(1), [Observation(0, STILL, frame, 0, 0.0, 0.0, 0.0, True, False, False)])
 
-    def initial(self, games: int) -> list[GameCarry]:
+    def initial(self, games: int) -> list[PilotCarry]:
         """No memory of any game."""
         return [self._forgotten() for _ in range(games)]
 
-    def _forgotten(self) -> GameCarry:
+    def _forgotten(self) -> PilotCarry:
         units, picture = self.reflex.gates.b.shape[0] // 4, self.reflex.picture.b.shape[0]
         seat = CardSeat(*self._cards) if self._cards is not None else None
-        return GameCarry(np.zeros(units, np.float32), np.zeros(picture, np.float32), menus.MenuCarry(), cards=seat)
+        return PilotCarry(np.zeros(units, np.float32), np.zeros(picture, np.float32), menus.MenuCarry(), cards=seat)
 
     def step(
-        self, carry: list[GameCarry], observations: Sequence[Observation | None]
-    ) -> tuple[list[GameCarry], list[Action | None]]:
+        self, carry: list[PilotCarry], observations: Sequence[Observation | None]
+    ) -> tuple[list[PilotCarry], list[Action | None]]:
         """One step for the games that have an observation; the others keep their state."""
         return carry, [None if o is None else self._act(c, o) for c, o in zip(carry, observations, strict=True)]
 
-    def _act(self, carry: GameCarry, observation: Observation) -> Action:
+    def _act(self, carry: PilotCarry, observation: Observation) -> Action:
         state, first = observation.state, observation.is_first
         if self.recorder is not None:
             self.recorder.observe(observation)
@@ -291,7 +291,7 @@ class Motor:
             action = carry.last if self._hold else self._between(carry, state)
         return msgspec.structs.replace(action, answers=observation.sequence)
 
-    def _decision(self, carry: GameCarry, state: GameState) -> tuple[Decision, FloatArray, float]:
+    def _decision(self, carry: PilotCarry, state: GameState) -> tuple[Decision, FloatArray, float]:
         """One step of the network, which is told the time since its last; with the memory before, and that time."""
         before, waited_s = carry.hidden, carry.waited_s
         decision = self._thought(carry, state, waited_s)
@@ -300,15 +300,15 @@ class Motor:
             carry.cards.chooser.begin(carry.cards.memory)
         return decision, before, waited_s
 
-    def _thought(self, carry: GameCarry, state: GameState, waited_s: float) -> Decision:
+    def _thought(self, carry: PilotCarry, state: GameState, waited_s: float) -> Decision:
         """What the network says of this state, `waited_s` after its last decision; its memory stays as it was."""
         encode.encode_state(state, waited_s, carry.last, self._batch, 0)
-        ticks = min(waited_s * TICKS_PER_S, LONGEST_TICKS)
+        ticks = min(waited_s * TICKS_PER_S, MAX_TICKS)
         if self._network is not None:
             return self._network(self._batch, carry.picture, carry.hidden, ticks)
         return decide_on(self.reflex, self._batch, carry.picture, carry.hidden, ticks)
 
-    def _between(self, carry: GameCarry, state: GameState) -> Action:
+    def _between(self, carry: PilotCarry, state: GameState) -> Action:
         """Between two decisions: the axes anew from what is seen now, as if the next one were due.
 
         The noise and the buttons are the last decision's.
@@ -321,7 +321,7 @@ class Motor:
             mx, my, lx, ly = squashed(decision.axes)
         return Action((mx, my), (lx, ly), last.fire, last.ability, last.interact)
 
-    def _choose(self, carry: GameCarry, observation: Observation) -> None:
+    def _choose(self, carry: PilotCarry, observation: Observation) -> None:
         """The card of a menu that has just opened, 0 where there is nothing to choose.
 
         For what learns, a card that another chose is a part of the game: the branch's only choice, with chance one.
@@ -347,7 +347,7 @@ class Motor:
             sampled = Sampled(_NO_AXES, (0, 0, 0, carry.choice), chance, allowed_choices(False, there))
             self.recorder.row(observation, self._batch, before, waited_s, decision, sampled, self.version)
 
-    def _play(self, carry: GameCarry, observation: Observation) -> Action:
+    def _play(self, carry: PilotCarry, observation: Observation) -> Action:
         """The action of a decision in play."""
         decision, before, waited_s = self._decision(carry, observation.state)
         if not self._explore:
@@ -366,7 +366,7 @@ class Motor:
         move, turn = (float(axes[0]), float(axes[1])), (float(axes[2]), float(axes[3]))
         return Action(move, turn, fire, ability, interact)
 
-    def _look(self, carry: GameCarry, frame: Frame | None) -> None:
+    def _look(self, carry: PilotCarry, frame: Frame | None) -> None:
         """Embed a picture that is new."""
         if frame is carry.pictured or self.recorder is not None:
             return

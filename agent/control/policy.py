@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agent.control.arbiter import Arbiter
 from agent.control.cards import CardChooser
-from agent.control.experience import Recorder
+from agent.control.experience import RolloutRecorder
 from agent.core.types import Action, Observation
 
 Tensors = dict[str, NDArray[np.generic]]
@@ -82,7 +82,7 @@ class Reloadable(Policy, Protocol):
 class Learnable(Reloadable, Protocol):
     """A policy that can write down what it does, to be learned from."""
 
-    def learn(self, names: tuple[str, ...], *, steps: int = 256) -> Recorder:
+    def learn(self, names: tuple[str, ...], *, steps: int = 256) -> RolloutRecorder:
         """Sample every action from now on, and record the games of these names."""
         ...
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 from hdrh.histogram import HdrHistogram
 
-_HIGHEST_US = 60_000_000
+_MAX_US = 60_000_000
 _SIGNIFICANT_DIGITS = 3
 
 
@@ -85,7 +85,7 @@ class Latency:
     """Histograms by stage, and counters of deadline misses by cause."""
 
     def __init__(self) -> None:
-        self._histograms = {stage: HdrHistogram(1, _HIGHEST_US, _SIGNIFICANT_DIGITS) for stage in Stage}
+        self._histograms = {stage: HdrHistogram(1, _MAX_US, _SIGNIFICANT_DIGITS) for stage in Stage}
         self.missed: dict[Cause, int] = dict.fromkeys(Cause, 0)
         self.counters: dict[str, int] = {}
         self.consecutive_missed = 0
@@ -95,7 +95,7 @@ class Latency:
 
     def record(self, stage: Stage, seconds: float) -> None:
         """Add one duration to a stage; durations below 1 µs count as 1 µs."""
-        self._histograms[stage].record_value(min(_HIGHEST_US, max(1, round(seconds * 1e6))))
+        self._histograms[stage].record_value(min(_MAX_US, max(1, round(seconds * 1e6))))
 
     def count(self, name: str, n: int = 1) -> None:
         """Add to a named counter."""

@@ -16,7 +16,7 @@ from agent.core.types import FloatArray
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
-MOST_STEPS: Final = 1 << 20
+MAX_STEPS: Final = 1 << 20
 
 
 class ActionSpec(msgspec.Struct, frozen=True):
@@ -84,8 +84,8 @@ class Rollout(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 def check_rollout(rollout: Rollout, features: int, spec: ActionSpec) -> str:
     """Why a rollout cannot be learned from, or "" where it can: shapes, types, finite numbers, indices, order."""
     steps = len(rollout.obs)
-    if not 0 < steps <= MOST_STEPS:
-        return f"{steps} steps; 1 to {MOST_STEPS} are taken"
+    if not 0 < steps <= MAX_STEPS:
+        return f"{steps} steps; 1 to {MAX_STEPS} are taken"
     if not len(rollout.terminated) == len(rollout.truncated) == len(rollout.is_first) == steps:
         return f"terminated, truncated and is_first have not {steps} rows each, as obs has"
     cuts = int(rollout.is_cut.sum())

@@ -23,7 +23,7 @@ _PALETTE = np.array(
     ],
     np.uint8,
 )  # fmt: skip
-_LEAST_SIDE_PX = 84
+_MIN_SIDE_PX = 84
 
 
 def make_env(spec: str) -> Any:
@@ -76,7 +76,7 @@ class GymnasiumGame:
         self._over = False
         self._steps = 0
         self._episode = 0
-        self._picture: ByteArray = np.zeros((_LEAST_SIDE_PX, _LEAST_SIDE_PX, 3), np.uint8)
+        self._picture: ByteArray = np.zeros((_MIN_SIDE_PX, _MIN_SIDE_PX, 3), np.uint8)
         self.reset(0)
         height, width = self.render().shape[:2]
         self.capture_size_px = (width, height)
@@ -168,7 +168,7 @@ def to_rgb(image: Any) -> ByteArray:
     else:
         scaled = image if image.dtype == np.uint8 else _to_bytes(image)
         picture = np.repeat(scaled, 3, axis=2) if scaled.shape[2] == 1 else scaled[:, :, :3]
-    times = -(-_LEAST_SIDE_PX // min(picture.shape[:2]))
+    times = -(-_MIN_SIDE_PX // min(picture.shape[:2]))
     if times > 1:
         picture = picture.repeat(times, axis=0).repeat(times, axis=1)
     return np.ascontiguousarray(picture, np.uint8)

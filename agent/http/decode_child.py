@@ -21,7 +21,7 @@ from agent.learner.bodies import (
     rollout_of,
 )
 
-MOST_MEMORY_BYTES = 3 << 30
+MAX_MEMORY_BYTES = 3 << 30
 
 
 def decoded(kind: str, body: bytes, content_type: str) -> tuple[Head, bytes]:
@@ -50,7 +50,7 @@ def _limit_memory() -> None:
     if sys.platform != "win32":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
 
 
 if __name__ == "__main__":

@@ -18,17 +18,17 @@ ROLLOUT_BYTES: Final = 32 << 20
 BODY_DEADLINE_S: Final = 30.0
 
 
-async def read_body(request: web.Request, most_bytes: int) -> bytes:
-    """The body, if it comes in time and is no longer than `most_bytes`; raises RequestError(408 or 413)."""
-    if request.content_length is not None and request.content_length > most_bytes:
-        raise RequestError(413, f"{request.content_length} bytes; at most {most_bytes} are taken")
+async def read_body(request: web.Request, max_bytes: int) -> bytes:
+    """The body, if it comes in time and is no longer than `max_bytes`; raises RequestError(408 or 413)."""
+    if request.content_length is not None and request.content_length > max_bytes:
+        raise RequestError(413, f"{request.content_length} bytes; at most {max_bytes} are taken")
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_DEADLINE_S):
             while chunk := await request.content.readany():
                 body += chunk
-                if len(body) > most_bytes:
-                    raise RequestError(413, f"more than {most_bytes} bytes")
+                if len(body) > max_bytes:
+                    raise RequestError(413, f"more than {max_bytes} bytes")
     except TimeoutError as error:
         raise RequestError(408, f"the body did not come within {BODY_DEADLINE_S:.0f} s") from error
     return bytes(body)

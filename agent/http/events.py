@@ -40,16 +40,16 @@ class Gap(msgspec.Struct, frozen=True):
 class Reader:
     """One follower's queue."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, maximum: int) -> None:
         self.missed_total = 0
         self._queue: deque[Event] = deque()
-        self._most = most
+        self._maximum = maximum
         self._missed = self._last_missed = 0
         self._arrived = asyncio.Event()
 
     def put(self, event: Event) -> None:
         """Queue an event; where the queue is full the oldest goes and is counted."""
-        if len(self._queue) >= self._most:
+        if len(self._queue) >= self._maximum:
             self._last_missed = self._queue.popleft().event_id
             self._missed += 1
             self.missed_total += 1
@@ -102,9 +102,9 @@ class EventLog:
         return len(self._readers)
 
     @contextmanager
-    def follow(self, *, most: int = QUEUE) -> Iterator[Reader]:
+    def follow(self, *, maximum: int = QUEUE) -> Iterator[Reader]:
         """Every event from now on."""
-        reader = Reader(most)
+        reader = Reader(maximum)
         self._readers.add(reader)
         try:
             yield reader

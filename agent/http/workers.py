@@ -21,7 +21,7 @@ from agent.http.server import Route
 from agent.learner.bodies import MSGPACK, Arrays, Register
 from agent.learner.client import Learning
 
-MOST_STREAMS: Final = 8
+MAX_STREAMS: Final = 8
 HEARTBEAT_S: Final = 15.0
 WRITE_DEADLINE_S: Final = 10.0
 RETRY_S: Final = "5"
@@ -75,8 +75,8 @@ class _Api:
             raise RequestError(503, "nothing learns here: it was started with --no-learn")
         return self._learner
 
-    async def _decoded(self, request: web.Request, kind: str, most_bytes: int) -> tuple[dict[str, Any], bytes]:
-        body = await read_body(request, most_bytes)
+    async def _decoded(self, request: web.Request, kind: str, max_bytes: int) -> tuple[dict[str, Any], bytes]:
+        body = await read_body(request, max_bytes)
         return await self._decoder.decode(kind, body, request.content_type)
 
     async def register_worker(self, request: web.Request) -> web.StreamResponse:
@@ -138,8 +138,8 @@ def learner_routes(learner: Learning | None, decoder: Decoder, events: EventLog)
 
 async def _stream(request: web.Request, events: EventLog) -> web.StreamResponse:
     """Server-sent events without end; a reader that takes too long is told what it missed, then let go."""
-    if events.readers >= MOST_STREAMS:
-        raise RequestError(503, f"{MOST_STREAMS} readers follow already")
+    if events.readers >= MAX_STREAMS:
+        raise RequestError(503, f"{MAX_STREAMS} readers follow already")
     response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
     with events.follow() as reader:
         await response.prepare(request)

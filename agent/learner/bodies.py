@@ -17,9 +17,9 @@ from agent.core.errors import RequestError
 from agent.core.rollout import ActionSpec, Rollout, check_rollout
 
 MSGPACK: Final = "application/msgpack"
-MOST_NUMBERS: Final = 6 << 20
-MOST_FEATURES: Final = 1 << 16
-MOST_AXES, MOST_BRANCHES, MOST_CHOICES = 64, 32, 1024
+MAX_NUMBERS: Final = 6 << 20
+MAX_FEATURES: Final = 1 << 16
+MAX_AXES, MAX_BRANCHES, MAX_CHOICES = 64, 32, 1024
 TICK_S: Final = 1 / 60
 _DTYPES: Final = {
     "f4": np.float32, "f8": np.float64, "i4": np.int32, "i8": np.int64, "u1": np.uint8, "b1": np.bool_,
@@ -113,8 +113,8 @@ def decode(kind: type[Any], body: bytes, content_type: str) -> Any:
 
 def check_size(body: bytes, content_type: str) -> None:
     """Refuse JSON of more numbers than are taken, before anything is made of it; raises RequestError(413)."""
-    if content_type != MSGPACK and body.count(b",") + body.count(b"[") > MOST_NUMBERS:
-        raise RequestError(413, f"the body holds more than {MOST_NUMBERS} numbers; send msgpack with packed arrays")
+    if content_type != MSGPACK and body.count(b",") + body.count(b"[") > MAX_NUMBERS:
+        raise RequestError(413, f"the body holds more than {MAX_NUMBERS} numbers; send msgpack with packed arrays")
 
 
 def array(value: Any, dtype: type[np.generic], axes: int, name: str) -> NDArray[Any]:
@@ -153,10 +153,10 @@ def _actions(body: PushRollout | PushDemo, steps: int) -> tuple[NDArray[Any], ND
     disc = disc if disc.size else np.zeros((steps, 0), np.int64)
     if cont.shape[0] != steps or disc.shape[0] != steps:
         raise RequestError(400, f"obs has {steps} rows, actions_cont {len(cont)}, actions_disc {len(disc)}")
-    if cont.shape[1] > MOST_AXES or disc.shape[1] > MOST_BRANCHES:
-        raise RequestError(400, f"{cont.shape[1]} axes, {disc.shape[1]} branches; at most {MOST_AXES}, {MOST_BRANCHES}")
-    if disc.size and (disc.min() < 0 or disc.max() >= MOST_CHOICES):
-        raise RequestError(400, f"actions_disc: {disc.min()} to {disc.max()}; 0 to {MOST_CHOICES - 1} are taken")
+    if cont.shape[1] > MAX_AXES or disc.shape[1] > MAX_BRANCHES:
+        raise RequestError(400, f"{cont.shape[1]} axes, {disc.shape[1]} branches; at most {MAX_AXES}, {MAX_BRANCHES}")
+    if disc.size and (disc.min() < 0 or disc.max() >= MAX_CHOICES):
+        raise RequestError(400, f"actions_disc: {disc.min()} to {disc.max()}; 0 to {MAX_CHOICES - 1} are taken")
     return cont, disc, [int(n) + 1 for n in disc.max(0)] if disc.size else []
 
 
@@ -164,8 +164,8 @@ def rollout_of(body: PushRollout) -> tuple[Arrays, Rollout]:
     """A pushed rollout as ours; raises RequestError(400) naming the field that is wrong."""
     obs = array(body.obs, np.float32, 2, "obs")
     steps = len(obs)
-    if not obs.size or obs.shape[1] > MOST_FEATURES:
-        raise RequestError(400, f"obs: {list(obs.shape)}; rows of 1 to {MOST_FEATURES} numbers are needed")
+    if not obs.size or obs.shape[1] > MAX_FEATURES:
+        raise RequestError(400, f"obs: {list(obs.shape)}; rows of 1 to {MAX_FEATURES} numbers are needed")
     cont, disc, branches = _actions(body, steps)
 
     def column(value: Numbers | None, dtype: type[np.generic], name: str) -> NDArray[Any] | None:

@@ -18,15 +18,15 @@ from safetensors.numpy import save as save_tensors
 from agent.concurrency.child import Child
 from agent.concurrency.frames import Head
 from agent.concurrency.lane import Lane
-from agent.concurrency.supervise import MOST_RESTARTS, WITHIN_S, Failure, Supervisor
+from agent.concurrency.supervise import MAX_RESTARTS, WITHIN_S, Failure, Supervisor
 from agent.core.clock import Clock
 from agent.core.errors import ChildGone, RequestError, WeightsError
-from agent.learner.bodies import MOST_AXES, MOST_BRANCHES, MOST_CHOICES, MOST_FEATURES, Arrays, Register
+from agent.learner.bodies import MAX_AXES, MAX_BRANCHES, MAX_CHOICES, MAX_FEATURES, Arrays, Register
 from agent.models.sealed import Tensors
 from agent.store.store import Stored, WeightsStore, check_name, folder_name
 
-MOST_POLICIES: Final = 64
-MOST_VERSIONS_OLD: Final = 8
+MAX_POLICIES: Final = 64
+MAX_VERSIONS_OLD: Final = 8
 KIND: Final = "flat-policy"
 PART: Final = "learner"
 LEARNER: Final = "learner"
@@ -43,7 +43,7 @@ class Known(msgspec.Struct):
     features: int = 0
     continuous: int = 0
     branches: tuple[int, ...] = ()
-    outline: dict[str, Any] = {}
+    policy_spec: dict[str, Any] = {}
     version: int = 0
     opened_in: int = 0
     plays_here: bool = False
@@ -107,8 +107,8 @@ class Learning:
         except WeightsError as error:
             raise RequestError(400, str(error)) from error
         if name not in self.policies:
-            if len(self.policies) >= MOST_POLICIES:
-                raise RequestError(409, f"there are {MOST_POLICIES} policies already")
+            if len(self.policies) >= MAX_POLICIES:
+                raise RequestError(409, f"there are {MAX_POLICIES} policies already")
             self.policies[name] = Known(name)
         return self.policies[name]
 
@@ -126,16 +126,16 @@ class Learning:
         features = wanted.get("obs_dim", 0)
         branches = wanted.get("branches")
         axes = wanted.get("action_dim", wanted.get("continuous", 0 if branches else None))
-        if not isinstance(features, int) or not 0 <= features <= MOST_FEATURES:
-            raise RequestError(400, f"capabilities.obs_dim {features!r}: 1 to {MOST_FEATURES}")
-        if axes is not None and not (isinstance(axes, int) and 0 <= axes <= MOST_AXES):
-            raise RequestError(400, f"capabilities.action_dim {axes!r}: 0 to {MOST_AXES}")
+        if not isinstance(features, int) or not 0 <= features <= MAX_FEATURES:
+            raise RequestError(400, f"capabilities.obs_dim {features!r}: 1 to {MAX_FEATURES}")
+        if axes is not None and not (isinstance(axes, int) and 0 <= axes <= MAX_AXES):
+            raise RequestError(400, f"capabilities.action_dim {axes!r}: 0 to {MAX_AXES}")
         if branches is not None:
             sizes_fit = isinstance(branches, list) and all(
-                isinstance(n, int) and 1 <= n <= MOST_CHOICES for n in branches
+                isinstance(n, int) and 1 <= n <= MAX_CHOICES for n in branches
             )
-            if not sizes_fit or len(branches) > MOST_BRANCHES:
-                raise RequestError(400, f"capabilities.branches: up to {MOST_BRANCHES} sizes of 1 to {MOST_CHOICES}")
+            if not sizes_fit or len(branches) > MAX_BRANCHES:
+                raise RequestError(400, f"capabilities.branches: up to {MAX_BRANCHES} sizes of 1 to {MAX_CHOICES}")
         if features and policy.features and features != policy.features:
             raise RequestError(400, f"policy {policy.name} observes {policy.features} numbers, this worker {features}")
         policy.wanted = {"branches": branches, "continuous": axes, "features": features}
@@ -158,15 +158,15 @@ class Learning:
                 )
             branches, policy.version = tuple(layout["branches"]), current.version
         policy.features, policy.continuous, policy.branches = features, continuous, branches
-        policy.outline = {
+        policy.policy_spec = {
             "name": policy.name, "features": features, "continuous": continuous, "branches": list(branches)
         }  # fmt: skip
         await self._open(policy)
 
-    def adopt(self, name: str, outline: dict[str, Any], features: int, version: int) -> Known:
+    def adopt(self, name: str, policy_spec: dict[str, Any], features: int, version: int) -> Known:
         """The policy that plays here learns too."""
         policy = self.known(name)
-        policy.outline, policy.features, policy.version, policy.plays_here = outline, features, version, True
+        policy.policy_spec, policy.features, policy.version, policy.plays_here = policy_spec, features, version, True
         return policy
 
     # --- learning ----------------------------------------------------------------------------------------------
@@ -176,9 +176,9 @@ class Learning:
         policy = await self._fitting(head)
         if head.version > policy.version:
             raise RequestError(400, f"policy_version {head.version}: the newest is {policy.version}")
-        if 0 <= head.version < policy.version - MOST_VERSIONS_OLD:
+        if 0 <= head.version < policy.version - MAX_VERSIONS_OLD:
             policy.stale += 1
-            reason = f"version {head.version} is more than {MOST_VERSIONS_OLD} older than {policy.version}"
+            reason = f"version {head.version} is more than {MAX_VERSIONS_OLD} older than {policy.version}"
             return {"ok": False, "dropped": reason, "version": policy.version, "losses": policy.losses}
         answer, weights = await self.learn(policy, payload)
         await self._publish(policy, load_tensors(weights), f"rollout of {head.instance}"[:80])
@@ -235,7 +235,7 @@ class Learning:
                 f"this has {head.features} and {head.continuous}",
             )
         fits = len(head.branches) == len(policy.branches)
-        if not fits or any(n > most for n, most in zip(head.branches, policy.branches, strict=True)):
+        if not fits or any(n > maximum for n, maximum in zip(head.branches, policy.branches, strict=True)):
             raise RequestError(
                 400, f"policy {policy.name} has branches of {policy.branches}; this needs {head.branches}"
             )
@@ -250,7 +250,7 @@ class Learning:
             payload = await self._lane.run(current.path.read_bytes) if current is not None else b""
             own = current is not None and current.manifest.created_by.startswith(OWN)
             state = str(self.store.folder / folder_name(policy.name))
-            head = {"do": "open", "outline": policy.outline, "budget": self._budget, "state": state, "own": own}
+            head = {"do": "open", "outline": policy.policy_spec, "budget": self._budget, "state": state, "own": own}
             answer, weights = await self._call(head, payload)
             policy.opened_in, policy.begun, policy.place = self.child.starts, answer["begun"], answer["place"]
             log.info("learner_opened", policy=policy.name, begun=policy.begun, dreams=policy.place)
@@ -269,7 +269,7 @@ class Learning:
             self._supervisor.fault(PART, Failure.of(error))
             now_s = self._clock.now_s()
             self._ends_s = [s for s in self._ends_s if now_s - s < WITHIN_S] + [now_s]
-            if len(self._ends_s) > MOST_RESTARTS and PART not in self._supervisor.parked:
+            if len(self._ends_s) > MAX_RESTARTS and PART not in self._supervisor.parked:
                 self._supervisor.park(PART, f"ended {len(self._ends_s)} times in {WITHIN_S / 60:.0f} min: {error}")
             raise
 

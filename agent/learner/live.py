@@ -13,16 +13,16 @@ from typing import Any, Final
 from safetensors.numpy import load as load_tensors
 
 from agent.concurrency.lane import Lane
-from agent.control.experience import Recorder
+from agent.control.experience import RolloutRecorder
 from agent.core.clock import Clock
 from agent.core.errors import ChildGone, RequestError, WeightsError
 from agent.core.rollout import Rollout
 from agent.learner.bodies import pack_rollout
-from agent.learner.client import LEARNER, MOST_VERSIONS_OLD, Known, Learning
+from agent.learner.client import LEARNER, MAX_VERSIONS_OLD, Known, Learning
 from agent.learner.outcomes import OutcomeWeights
 from agent.store.reload import Reloader
 
-MOST_WAITING: Final = 8
+MAX_WAITING: Final = 8
 RETRY_S: Final = 2.0
 
 
@@ -30,14 +30,19 @@ class LiveLearning:
     """Feeds one policy's rollouts to its learner, one after another; what comes faster than that is counted."""
 
     def __init__(
-        self, recorder: Recorder, learning: Learning, reloader: Reloader, outline: dict[str, Any], clock: Clock
+        self,
+        recorder: RolloutRecorder,
+        learning: Learning,
+        reloader: Reloader,
+        policy_spec: dict[str, Any],
+        clock: Clock,
     ) -> None:
         self.learned = self.stale = self.overflowed = 0
         self.outcomes: OutcomeWeights | None = None
         self._recorder = recorder
         self._learning = learning
         self._reloader = reloader
-        self._outline = outline
+        self._policy_spec = policy_spec
         self._clock = clock
         self._lane = Lane("rollouts")
         self._waiting: deque[Rollout] = deque()
@@ -49,14 +54,14 @@ class LiveLearning:
         loop = asyncio.get_running_loop()
         self._recorder.emit = lambda rollout: _on(loop, self._take, rollout)
         policy = self._reloader.policy
-        self._learning.adopt(policy.name, self._outline, self._recorder.features, policy.version)
+        self._learning.adopt(policy.name, self._policy_spec, self._recorder.features, policy.version)
 
     def close(self) -> None:
         """End the lane."""
         self._lane.close()
 
     def _take(self, rollout: Rollout) -> None:
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MAX_WAITING:
             self._waiting.popleft()
             self.overflowed += 1
         self._waiting.append(rollout)
@@ -73,7 +78,7 @@ class LiveLearning:
                 await self._arrived.wait()
             rollout = self._waiting.popleft()
             age = policy.version - rollout.policy_version
-            if age > MOST_VERSIONS_OLD and not self._recorder.off_policy:
+            if age > MAX_VERSIONS_OLD and not self._recorder.off_policy:
                 self.stale += 1
                 continue
             await self._learn(known, rollout)

@@ -22,7 +22,7 @@ from agent.models.sealed import Manifest, Tensors, load_sealed
 from agent.store.store import WeightsStore
 
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "shipped" / "outcomes.safetensors"
-LEAST_HELD: Final = 128
+MIN_HELD: Final = 128
 """Held-out choices of which the outcome must be known before a model may choose."""
 log = structlog.get_logger(__name__)
 
@@ -31,8 +31,8 @@ def reason_not_to_choose(notes: dict[str, Any]) -> str:
     """Why a model with this trial may not choose yet, or "" where it may."""
     held, loss = notes.get("efe_held_choices", 0.0), notes.get("efe_held_loss")
     frequencies, any_option = notes.get("efe_held_frequencies"), notes.get("efe_held_any_option")
-    if loss is None or frequencies is None or any_option is None or held < LEAST_HELD:
-        return f"the model of outcomes was tried on {held:.0f} held-out choices; {LEAST_HELD} are needed"
+    if loss is None or frequencies is None or any_option is None or held < MIN_HELD:
+        return f"the model of outcomes was tried on {held:.0f} held-out choices; {MIN_HELD} are needed"
     if not loss < frequencies:
         return f"the model foretells outcomes no better ({loss:.4f} nats) than their frequencies ({frequencies:.4f})"
     if not loss < any_option:

@@ -22,7 +22,7 @@ from agent.core.rollout import ActionSpec, Rollout
 from agent.learning.dreamer.dream import DreamLearner
 from agent.learning.dreamer.recorded import ON_CPU, Place
 from agent.learning.dreamer.world_model import WorldModelLearner
-from agent.learning.learner import Budget, PolicyOutline, build_dreams, has_dreams
+from agent.learning.learner import Budget, PolicySpec, build_dreams, has_dreams
 
 AUTO: Final = "auto"
 CARD: Final = "cuda"
@@ -42,15 +42,15 @@ def card() -> Place | None:
 
 def canned(features: int, spec: ActionSpec, steps: int) -> Rollout:
     """A rollout of noise, one episode, to measure with."""
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     last = np.arange(steps) == steps - 1
     return Rollout(
         instance="trial", policy="trial", policy_version=0,
-        obs=dice.normal(size=(steps, features)).astype(np.float32),
-        actions_cont=dice.uniform(-1, 1, (steps, spec.continuous)).astype(np.float32),
-        actions_disc=np.stack([dice.integers(0, n, steps) for n in spec.branches], 1).astype(np.int64)
+        obs=rng.normal(size=(steps, features)).astype(np.float32),
+        actions_cont=rng.uniform(-1, 1, (steps, spec.continuous)).astype(np.float32),
+        actions_disc=np.stack([rng.integers(0, n, steps) for n in spec.branches], 1).astype(np.int64)
         if spec.branches else np.zeros((steps, 0), np.int64),
-        rewards=dice.normal(size=steps).astype(np.float32), terminated=last, truncated=np.zeros(steps, np.bool_),
+        rewards=rng.normal(size=steps).astype(np.float32), terminated=last, truncated=np.zeros(steps, np.bool_),
         is_first=np.arange(steps) == 0, elapsed=np.full(steps, 0.1, np.float32),
         final_obs=np.zeros((1, features), np.float32),
     )  # fmt: skip
@@ -58,7 +58,7 @@ def canned(features: int, spec: ActionSpec, steps: int) -> Rollout:
 
 def step_seconds(make: Make, place: Place, now_s: Callable[[], float]) -> float:
     """Seconds of one step of model and dreams, the quickest of some after the first, which compiles and records."""
-    dice = torch.get_rng_state()
+    rng = torch.get_rng_state()
     world, dream = make(place)
     world.push(canned(world.sizes.obs, world.spec, 4 * world.config.length))
     taken = []
@@ -71,7 +71,7 @@ def step_seconds(make: Make, place: Place, now_s: Callable[[], float]) -> float:
         if broken:
             raise ArithmeticError(f"{broken[0]} is not finite")
         taken.append(now_s() - start_s)
-    torch.set_rng_state(dice)
+    torch.set_rng_state(rng)
     return min(taken[1:])
 
 
@@ -99,8 +99,8 @@ def choose(
     return (place, f"{place.device}: {measured}") if there < here else (ON_CPU, f"cpu: {measured}")
 
 
-def place_for(outline: PolicyOutline, budget: Budget, now_s: Callable[[], float]) -> tuple[Place, str]:
+def place_for(policy_spec: PolicySpec, budget: Budget, now_s: Callable[[], float]) -> tuple[Place, str]:
     """`choose` for a policy's own networks."""
-    if not has_dreams(outline, budget):
+    if not has_dreams(policy_spec, budget):
         return ON_CPU, "cpu: no world model learns"
-    return choose(budget.device, partial(build_dreams, outline, budget), now_s)
+    return choose(budget.device, partial(build_dreams, policy_spec, budget), now_s)

@@ -70,16 +70,16 @@ class LearnerProcess:
 
         from agent.control.untrained import default_sizes
         from agent.learner.placement import place_for
-        from agent.learning.learner import DREAMER, PILOT, Budget, PolicyLearner, PolicyOutline
+        from agent.learning.learner import DREAMER, PILOT, Budget, PolicyLearner, PolicySpec
 
-        outline = msgspec.convert(head["outline"], PolicyOutline)
-        if outline.kind in (PILOT, DREAMER) and outline.sizes is None:
-            outline = msgspec.structs.replace(outline, sizes=default_sizes())
+        policy_spec = msgspec.convert(head["outline"], PolicySpec)
+        if policy_spec.kind in (PILOT, DREAMER) and policy_spec.sizes is None:
+            policy_spec = msgspec.structs.replace(policy_spec, sizes=default_sizes())
         budget = msgspec.convert(head["budget"], Budget)
-        place, why = place_for(outline, budget, self._clock.now_s)
-        begun = self._resume(outline.name, head.get("state", ""), lambda: PolicyLearner(outline, budget, place))
-        learner = self._policies[outline.name]
-        self._parked[outline.name], self._losses[outline.name] = {}, {}
+        place, why = place_for(policy_spec, budget, self._clock.now_s)
+        begun = self._resume(policy_spec.name, head.get("state", ""), lambda: PolicyLearner(policy_spec, budget, place))
+        learner = self._policies[policy_spec.name]
+        self._parked[policy_spec.name], self._losses[policy_spec.name] = {}, {}
         if payload:
             learner.take_weights(load(payload), keep_moments=head.get("own", False) and begun.startswith("resumed"))
         answer = {"parts": [part.name for part in learner.parts], "begun": begun, "place": why}

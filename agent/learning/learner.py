@@ -38,7 +38,7 @@ from agent.learning.tensors import module_tensors, take_up
 from agent.models.actor_critic import PilotSizes
 from agent.models.dreamer import world_sizes
 from agent.models.outcome_model import OutcomeSizes
-from agent.models.policies import FlatPolicy, FlatSizes, PilotPolicy, Policy
+from agent.models.policies import FlatPolicy, FlatSizes, PilotPolicy, TrainablePolicy
 
 T = TypeVar("T")
 FLAT: Final = "flat"
@@ -50,7 +50,7 @@ REPLAY_ROWS: Final = 100_000
 REPLAY_BYTES: Final = 256 << 20
 FLAT_EDGES: Final = (-3.0, -1.0, 0.0, 1.0, 3.0)
 CONTEXT_FEATURES: Final = 64
-LEAST_CHOICES: Final = 128
+MIN_CHOICES: Final = 128
 PILOT_PPO: Final = PPOConfig(
     lr=3e-5, gamma=0.998, epochs=2, length=32, clip=0.15, clip_value=False, value_weight=0.25, entropy_weight=5e-4,
     target_kl=0.02,
@@ -77,7 +77,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     dream: DreamConfig = DreamConfig(horizon=15, starts=256, lr=2e-4, warm_up=100, units=128, layers=2)
 
 
-class PolicyOutline(msgspec.Struct, frozen=True, kw_only=True):
+class PolicySpec(msgspec.Struct, frozen=True, kw_only=True):
     """What must be known to build the learners of a policy. `sizes` says where cards lie, None in flat observations."""
 
     name: str
@@ -89,46 +89,46 @@ class PolicyOutline(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
 
 
-def _seeded(outline: PolicyOutline, build: Callable[[], T]) -> T:
+def _seeded(policy_spec: PolicySpec, build: Callable[[], T]) -> T:
     """What `build` makes with the outline's seed; torch's random state is left as it was."""
     before = torch.random.get_rng_state()
-    torch.manual_seed(outline.seed)
+    torch.manual_seed(policy_spec.seed)
     built = build()
     torch.random.set_rng_state(before)
     return built
 
 
-def build_policy(outline: PolicyOutline) -> Policy:
+def build_policy(policy_spec: PolicySpec) -> TrainablePolicy:
     """The network; the same for the same seed."""
-    if outline.kind == PILOT:
-        assert outline.sizes is not None
-        sizes = outline.sizes
-        return _seeded(outline, lambda: PilotPolicy(sizes))
-    flat = FlatSizes(outline.features, outline.continuous, outline.branches)
-    return _seeded(outline, lambda: FlatPolicy(flat))
+    if policy_spec.kind == PILOT:
+        assert policy_spec.sizes is not None
+        sizes = policy_spec.sizes
+        return _seeded(policy_spec, lambda: PilotPolicy(sizes))
+    flat = FlatSizes(policy_spec.features, policy_spec.continuous, policy_spec.branches)
+    return _seeded(policy_spec, lambda: FlatPolicy(flat))
 
 
-def shape_of(outline: PolicyOutline) -> tuple[int, ActionSpec]:
+def shape_of(policy_spec: PolicySpec) -> tuple[int, ActionSpec]:
     """Features observed, and what an action is."""
-    if outline.kind == DREAMER:
-        return outline.features, ActionSpec(outline.continuous, outline.branches)
-    policy = build_policy(outline)
+    if policy_spec.kind == DREAMER:
+        return policy_spec.features, ActionSpec(policy_spec.continuous, policy_spec.branches)
+    policy = build_policy(policy_spec)
     return policy.features, policy.spec
 
 
-def has_dreams(outline: PolicyOutline, budget: Budget) -> bool:
+def has_dreams(policy_spec: PolicySpec, budget: Budget) -> bool:
     """True where a world model learns at all."""
-    return outline.kind == DREAMER or budget.use_world
+    return policy_spec.kind == DREAMER or budget.use_world
 
 
 def build_dreams(
-    outline: PolicyOutline, budget: Budget, place: Place = ON_CPU
+    policy_spec: PolicySpec, budget: Budget, place: Place = ON_CPU
 ) -> tuple[WorldModelLearner, DreamLearner | None]:
     """World model, and dreams where they are wanted; the same for the same seed."""
-    features, spec = shape_of(outline)
-    served = outline.kind == DREAMER
+    features, spec = shape_of(policy_spec)
+    served = policy_spec.kind == DREAMER
     config = WorldModelConfig(
-        batch=budget.world_batch, length=budget.world_length, lr=budget.world_lr, warm_up=100, seed=outline.seed,
+        batch=budget.world_batch, length=budget.world_length, lr=budget.world_lr, warm_up=100, seed=policy_spec.seed,
         steps_per_update=budget.dreamer_steps if served else budget.world_steps,
         capacity=max(1024, min(REPLAY_ROWS, REPLAY_BYTES // (4 * features))),
     )  # fmt: skip
@@ -137,27 +137,27 @@ def build_dreams(
         world = WorldModelLearner(world_sizes(features, spec), spec, config, place)
         return world, DreamLearner(world, budget.dream) if budget.use_dreams or served else None
 
-    return _seeded(outline, build)
+    return _seeded(policy_spec, build)
 
 
 class PolicyLearner:
     """The parts of one policy. `ppo` is None where the dreaming actor itself is served; `place`: where dreams learn."""
 
-    def __init__(self, outline: PolicyOutline, budget: Budget, place: Place = ON_CPU) -> None:
-        self.outline = outline
+    def __init__(self, policy_spec: PolicySpec, budget: Budget, place: Place = ON_CPU) -> None:
+        self.policy_spec = policy_spec
         self.ppo: ServedPPO | None = None
         self.dream: DreamLearner | None = None
         self.parts: list[Learner] = []
-        if outline.kind == DREAMER:
-            self.features, self.spec = shape_of(outline)
+        if policy_spec.kind == DREAMER:
+            self.features, self.spec = shape_of(policy_spec)
         else:
-            policy = build_policy(outline)
+            policy = build_policy(policy_spec)
             self.features, self.spec = policy.features, policy.spec
-            config = PILOT_PPO if outline.kind == PILOT else budget.ppo
-            self.ppo = ServedPPO(policy, config, seed=outline.seed, scale_rewards=outline.kind != PILOT)
+            config = PILOT_PPO if policy_spec.kind == PILOT else budget.ppo
+            self.ppo = ServedPPO(policy, config, seed=policy_spec.seed, scale_rewards=policy_spec.kind != PILOT)
             self.parts.append(self.ppo)
-        if has_dreams(outline, budget):
-            world, self.dream = build_dreams(outline, budget, place)
+        if has_dreams(policy_spec, budget):
+            world, self.dream = build_dreams(policy_spec, budget, place)
             self.parts += [world] if self.dream is None else [world, self.dream]
         if self.ppo is not None and self.dream is not None and budget.served == "ppo+dream":
             self.parts.append(DreamDistiller(self.ppo, self.dream, coefficient=budget.distill_coef))
@@ -169,7 +169,7 @@ class PolicyLearner:
     def _chooser(self, preferences: Preferences) -> ActiveInferenceLearner:
         """A pilot's choice is its card; another policy's is the widest branch of its actions."""
         branches = self.spec.branches
-        sizes = self.outline.sizes
+        sizes = self.policy_spec.sizes
         if sizes is not None:
             start = self.features - sizes.cards * sizes.card_features
             layout = ChoiceLayout(
@@ -184,8 +184,8 @@ class PolicyLearner:
         low, high = layout.context
         outcomes = OutcomeSizes(layout.option_width, len(layout.edges) + 1, high - low)
         config = ActiveInferenceConfig(
-            preferences, lr=1e-3, batch=64, longest=64, episodes=1000, weight_decay=0.05, hold_out=5,
-            least_choices=LEAST_CHOICES if sizes is not None else 0, seed=self.outline.seed,
+            preferences, lr=1e-3, batch=64, max_length=64, episodes=1000, weight_decay=0.05, hold_out=5,
+            min_choices=MIN_CHOICES if sizes is not None else 0, seed=self.policy_spec.seed,
         )  # fmt: skip
         return ActiveInferenceLearner(outcomes, config, layout, branches)
 
@@ -193,7 +193,7 @@ class PolicyLearner:
         """What is served: the weights by the names of the network."""
         if self.ppo is None:
             return {name: t.detach().cpu().numpy().copy() for name, t in self._dreamer().items()}
-        prefix = "pilot." if self.outline.kind == PILOT else ""
+        prefix = "pilot." if self.policy_spec.kind == PILOT else ""
         return {name.removeprefix(prefix): t for name, t in self.ppo.weights().items()}
 
     def _dreamer(self) -> dict[str, torch.Tensor]:
@@ -219,10 +219,10 @@ class PolicyLearner:
             if not same and not keep_moments:
                 self._forget_moments()
             return
-        prefix = "pilot." if self.outline.kind == PILOT else ""
+        prefix = "pilot." if self.policy_spec.kind == PILOT else ""
         served = self.ppo.weights()
         named = {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
         for name in sorted(served.keys() | named.keys()):
             if name not in served or name not in named or served[name].shape != named[name].shape:
-                raise WeightsError(f"policy {self.outline.name}: tensor {name} does not fit its learner")
+                raise WeightsError(f"policy {self.policy_spec.name}: tensor {name} does not fit its learner")
         self.ppo.take_weights(named, keep_moments=keep_moments)

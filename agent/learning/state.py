@@ -17,8 +17,8 @@ from agent.learning.dreamer.world_model import WorldModelLearner
 from agent.learning.learner import PolicyLearner
 from agent.learning.ppo.served import ServedPPO
 
-MOST_BYTES: Final = 192 << 20
-MOST_INSTANCES: Final = 256
+MAX_BYTES: Final = 192 << 20
+MAX_INSTANCES: Final = 256
 RANDOM: Final = "random"
 
 
@@ -41,17 +41,17 @@ def _replay(learner: PolicyLearner) -> Replay | None:
     return next((part.replay for part in learner.parts if isinstance(part, WorldModelLearner)), None)
 
 
-def state_tensors(learner: PolicyLearner, most_bytes: int = MOST_BYTES) -> dict[str, Tensor]:
-    """All of it, at most about `most_bytes`; some are views."""
+def state_tensors(learner: PolicyLearner, max_bytes: int = MAX_BYTES) -> dict[str, Tensor]:
+    """All of it, at most about `max_bytes`; some are views."""
     found = {f"{part.name}/{name}": t for part in learner.parts for name, t in part.tensors().items()}
     for part in learner.parts:
         if isinstance(part, ServedPPO):
-            found |= {f"ppo/memory.{name}": t for name, t in part.learner.memories(MOST_INSTANCES).items()}
+            found |= {f"ppo/memory.{name}": t for name, t in part.learner.memories(MAX_INSTANCES).items()}
     found[RANDOM] = torch.get_rng_state()
     replay = _replay(learner)
     if replay is not None:
         used = sum(t.numel() * t.element_size() for t in found.values())
-        arrays = replay.arrays(max(0, most_bytes - used), MOST_INSTANCES)
+        arrays = replay.arrays(max(0, max_bytes - used), MAX_INSTANCES)
         found |= {f"replay/{name}": torch.from_numpy(array) for name, array in arrays.items()}
     return found
 

@@ -34,7 +34,7 @@ HEAD_BYTES: Final = 0x20
 ACTION_BYTES: Final = 24
 BEAT_BYTES: Final = 8
 BEAT_EVERY_S: Final = 0.1
-_MOST_SIDE_PX: Final = 8192
+_MAX_SIDE_PX: Final = 8192
 _HEAD = struct.Struct("<fiiiii")
 _ACTION = struct.Struct("<6f")
 _NO_ENEMIES = np.zeros((0, 4), np.float32)
@@ -72,8 +72,8 @@ def parse_research(text: str, environ: Mapping[str, str]) -> ResearchAddress:
             raise SettingsError(f"{name}={value!r}: a whole number is needed")
         numbers[name] = int(value)
     width, height = numbers["MEGABONK_OBS_WIDTH"], numbers["MEGABONK_OBS_HEIGHT"]
-    if not (1 <= width <= _MOST_SIDE_PX and 1 <= height <= _MOST_SIDE_PX):
-        raise SettingsError(f"MEGABONK_OBS_WIDTH, _HEIGHT: {width}×{height}, each goes from 1 to {_MOST_SIDE_PX}")
+    if not (1 <= width <= _MAX_SIDE_PX and 1 <= height <= _MAX_SIDE_PX):
+        raise SettingsError(f"MEGABONK_OBS_WIDTH, _HEIGHT: {width}×{height}, each goes from 1 to {_MAX_SIDE_PX}")
     folder = environ.get("MEGABONK_RESEARCH_SHM_DIR") or (None if sys.platform == "win32" else "/dev/shm")
     instance = int(match[1]) if match[1] else numbers["MEGABONK_INSTANCE_ID"]
     return ResearchAddress(instance, folder, (width, height))
@@ -101,7 +101,7 @@ class ResearchMap:
             # Opening a named map that is not there makes an empty one.
             self.close()
             raise LinkRefused(f"{address}: {address.name} is empty; is the game with ResearchPlugin running?")
-        if width <= 0 or width > _MOST_SIDE_PX or height <= 0 or height > _MOST_SIDE_PX:
+        if width <= 0 or width > _MAX_SIDE_PX or height <= 0 or height > _MAX_SIDE_PX:
             width, height = address.size_px
         self.size_px = (width, height)
         self._pixel_bytes = width * height * 3

@@ -100,9 +100,9 @@ def decode_state(data: bytes, limits: Limits = DEFAULT_LIMITS) -> GameState:
     """Decode one state; raises ProtocolError where the bytes break the format."""
     if len(data) < _HEAD.size:
         raise ProtocolError("truncated_state", f"{len(data)} bytes, the head alone has {_HEAD.size}")
-    x, y, z, vx, vy, vz, health, most, time_s, playing, paused, n = _HEAD.unpack_from(data)
+    x, y, z, vx, vy, vz, health, maximum, time_s, playing, paused, n = _HEAD.unpack_from(data)
     # Finite float32 values cannot overflow a float64 sum; NaN and infinities survive it.
-    if not math.isfinite(x + y + z + vx + vy + vz + health + most + time_s):
+    if not math.isfinite(x + y + z + vx + vy + vz + health + maximum + time_s):
         raise ProtocolError("not_finite", "in the head")
     if not 0 <= n <= limits.max_enemies:
         raise ProtocolError("enemy_count", f"{n}, limit {limits.max_enemies}")
@@ -139,7 +139,7 @@ def decode_state(data: bytes, limits: Limits = DEFAULT_LIMITS) -> GameState:
         (x, y, z),
         (vx, vy, vz),
         health,
-        most,
+        maximum,
         time_s,
         playing != 0,
         paused != 0,
@@ -172,7 +172,7 @@ def _read_human(data: bytes, at: int) -> tuple[HumanInput | None, int]:
     return human, at + _HINP.size
 
 
-def _payload(data: bytes, at: int, tag: bytes, name: str, least: int) -> tuple[int, int]:
+def _payload(data: bytes, at: int, tag: bytes, name: str, minimum: int) -> tuple[int, int]:
     """Start and end of a sized trailer's payload, or (0, 0) where another thing stands there."""
     if not data.startswith(tag, at):
         return 0, 0
@@ -180,8 +180,10 @@ def _payload(data: bytes, at: int, tag: bytes, name: str, least: int) -> tuple[i
         raise ProtocolError("truncated_trailer", f"{name}: its size is cut short")
     (size,) = _U32.unpack_from(data, at + 4)
     start = at + 8
-    if size < least or start + size > len(data):
-        raise ProtocolError("truncated_trailer", f"{name}: payload of {size}, {len(data) - start} left, {least} needed")
+    if size < minimum or start + size > len(data):
+        raise ProtocolError(
+            "truncated_trailer", f"{name}: payload of {size}, {len(data) - start} left, {minimum} needed"
+        )
     return start, start + size
 
 

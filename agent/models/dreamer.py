@@ -72,14 +72,14 @@ class Actor(nn.Module):
             log_p.append(p)
         return ActorOutput(mean, log_std, log_p)
 
-    def sample(self, out: ActorOutput, noise: float = 0.0, dice: torch.Generator | None = None) -> Choice:
+    def sample(self, out: ActorOutput, noise: float = 0.0, rng: torch.Generator | None = None) -> Choice:
         """A random action; with `noise`, that deviation is added to axes and that share of choices is uniform."""
-        u = out.mean + out.log_std.exp() * _normal(out.mean, dice) + noise * _normal(out.mean, dice)
+        u = out.mean + out.log_std.exp() * _normal(out.mean, rng) + noise * _normal(out.mean, rng)
         index = []
         for p in out.log_p:
             possible = p > FORBIDDEN / 2
             uniform = possible / possible.sum(-1, keepdim=True)
-            index.append(sample_index(torch.log(p.exp() * (1.0 - noise) + noise * uniform) if noise else p, dice))
+            index.append(sample_index(torch.log(p.exp() * (1.0 - noise) + noise * uniform) if noise else p, rng))
         return Choice(u, torch.stack(index, 1) if index else u.new_zeros((len(u), 0), dtype=torch.int64))
 
     def likely(self, out: ActorOutput) -> Choice:
@@ -88,8 +88,8 @@ class Actor(nn.Module):
         return Choice(out.mean, torch.stack(index, 1) if index else out.mean.new_zeros((len(out.mean), 0)).long())
 
 
-def _normal(like: Tensor, dice: torch.Generator | None) -> Tensor:
-    return torch.randn(like.shape, generator=dice, dtype=like.dtype, device=like.device)
+def _normal(like: Tensor, rng: torch.Generator | None) -> Tensor:
+    return torch.randn(like.shape, generator=rng, dtype=like.dtype, device=like.device)
 
 
 def log_prob(out: ActorOutput, choice: Choice) -> Float[Tensor, " B"]:
@@ -162,15 +162,15 @@ def decide(
     allowed: Tensor | None = None,
     *,
     explore: bool = True,
-    dice: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
 ) -> tuple[DreamCarry, Choice, ActorOutput]:
     """Take in one observation of each game and choose; `allowed` bool [B, ΣB] are the choices that the game allows.
 
-    `dice` draws the latents and the actions; torch's own generator where there is none.
+    `rng` draws the latents and the actions; torch's own generator where there is none.
     """
-    latent = model.act_step(carry.latent, obs, carry.action, is_first, dice)
+    latent = model.act_step(carry.latent, obs, carry.action, is_first, rng)
     out = actor(latent.features(), allowed)
-    choice = actor.sample(out, dice=dice) if explore else actor.likely(out)
+    choice = actor.sample(out, rng=rng) if explore else actor.likely(out)
     return DreamCarry(latent, choice.written_out(actor.spec)), choice, out
 
 

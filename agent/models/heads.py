@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 NEVER = -1e9
-_MOST = 1.0 - 1e-6
+_MAX = 1.0 - 1e-6
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
@@ -41,7 +41,7 @@ def log_prob(heads: Heads, axes: Float[Tensor, "*B C"], choices: Int64[Tensor, "
     """Log-probability of actions as executed: axes in −1 … 1 (cut at ±(1 − 1e-6)) and one index a branch."""
     total = torch.zeros(heads.value.shape, dtype=heads.value.dtype, device=heads.value.device)
     if heads.mean.shape[-1]:
-        u = torch.atanh(axes.clamp(-_MOST, _MOST))
+        u = torch.atanh(axes.clamp(-_MAX, _MAX))
         z = (u - heads.mean) * torch.exp(-heads.log_std)
         each = -0.5 * (z.square() + _LOG_2PI) - heads.log_std - softplus_log_slope(u)
         total = total + _counted(heads, each.sum(-1))

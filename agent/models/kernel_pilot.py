@@ -161,9 +161,7 @@ class KernelPilot:
         return StepOutputs(functional.linear(trunk, *self._heads), logits, hidden)
 
 
-def empty_inputs(
-    games: int, sizes: dict[str, int], device: torch.device, *, pinned: bool = False
-) -> StepInputs:
+def empty_inputs(games: int, sizes: dict[str, int], device: torch.device, *, pinned: bool = False) -> StepInputs:
     """Room for the inputs of a step; `sizes` are self, tokens, token, rings, cards, card, picture and units."""
     shapes = [
         (sizes["self"],), (sizes["tokens"], sizes["token"]), (sizes["tokens"],), (sizes["rings"],),

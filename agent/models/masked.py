@@ -10,13 +10,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from agent.models.heads import NEVER, Heads
-from agent.models.policies import Policy
+from agent.models.policies import TrainablePolicy
 
 
-class MaskedPolicy(Policy):
+class MaskedPolicy(TrainablePolicy):
     """`inner` with forbidden choices at `NEVER`; a branch with no choice allowed is free."""
 
-    def __init__(self, inner: Policy) -> None:
+    def __init__(self, inner: TrainablePolicy) -> None:
         super().__init__()
         self.inner = inner
         self.spec, self.units = inner.spec, inner.units

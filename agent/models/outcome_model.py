@@ -69,7 +69,7 @@ class OutcomeModel(nn.Module):
         after: Tensor = self.memory(torch.cat([option, outcome, context], 1), belief)
         return after
 
-    def foretell(
+    def predict(
         self, belief: Float[Tensor, "B H"], option: Float[Tensor, "B A"], context: Float[Tensor, "B C"]
     ) -> tuple[Float[Tensor, "E B O"], Float[Tensor, "B O"]]:
         """Log-probabilities of the outcomes by each member, and logits that the episode ends with each outcome."""

@@ -21,13 +21,13 @@ from agent.models.heads import NEVER, Heads
 from agent.models.liquid import CfCCell
 
 TICKS_PER_S = 60.0
-LONGEST_TICKS = 30.0
+MAX_TICKS = 30.0
 SMALL_PX = 36
 MENU_AT, PLAY_COLUMN = 16, 16
 _CHOOSING_COLUMNS = (MENU_AT + 5, MENU_AT + 7)
 
 
-class Policy(nn.Module):
+class TrainablePolicy(nn.Module):
     """What the three have in common: `features` in, actions of `spec` out, `units` of memory (0: none)."""
 
     features: int
@@ -57,7 +57,7 @@ def _unroll(
     cell: CfCCell, seen: Tensor, carry: Tensor, is_first: Tensor, elapsed: Tensor
 ) -> tuple[Float[Tensor, "S L U"], Float[Tensor, "S U"]]:
     """Memory after each step."""
-    ticks = (elapsed * TICKS_PER_S).clamp(max=LONGEST_TICKS).unsqueeze(-1)
+    ticks = (elapsed * TICKS_PER_S).clamp(max=MAX_TICKS).unsqueeze(-1)
     kept = (~is_first).to(seen.dtype).unsqueeze(-1)
     steps = []
     for t in range(seen.shape[1]):
@@ -66,7 +66,7 @@ def _unroll(
     return torch.stack(steps, 1), carry
 
 
-class PilotPolicy(Policy):
+class PilotPolicy(TrainablePolicy):
     """A `Pilot` on flat rows: self, tokens, mask, rings, cards; without pictures.
 
     Branches: fire, ability, interact, card. In a menu axes and buttons do not count; a card counts where it is asked
@@ -150,7 +150,7 @@ def _tower(inputs: int, hidden: int, outputs: int, gain: float) -> nn.Sequential
     )
 
 
-class FlatPolicy(Policy):
+class FlatPolicy(TrainablePolicy):
     """Two towers of two layers over normalised features, with an optional liquid memory before them."""
 
     def __init__(self, sizes: FlatSizes) -> None:
@@ -200,7 +200,7 @@ class FrameSizes(msgspec.Struct, frozen=True):
     hidden: int = 128
 
 
-class FramePolicy(Policy):
+class FramePolicy(TrainablePolicy):
     """A convolutional actor-critic over one picture, 0 … 255, rows of [height, width, channel] written flat.
 
     One layer for pictures of less than `SMALL_PX`, those of Mnih et al. 2015 for others.

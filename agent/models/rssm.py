@@ -162,12 +162,12 @@ class RSSM(nn.Module):
         return Latent(deter, sample_one_hot(self.prior(deter)))
 
     def _observe_step(
-        self, latent: Latent, action: Tensor, embed: Tensor, keep: Float[Tensor, "B 1"], dice: torch.Generator | None
+        self, latent: Latent, action: Tensor, embed: Tensor, keep: Float[Tensor, "B 1"], rng: torch.Generator | None
     ) -> tuple[Latent, Tensor]:
         latent = Latent(latent.deter * keep, latent.stoch * keep.unsqueeze(-1))
         deter = self._next_deter(latent, action)
         log_p = self._log_p(self.post_out(embed + self.post_deter(deter)))
-        return Latent(deter, sample_one_hot(log_p, dice)), log_p
+        return Latent(deter, sample_one_hot(log_p, rng)), log_p
 
     def observe(
         self,
@@ -175,7 +175,7 @@ class RSSM(nn.Module):
         embed: Float[Tensor, "B T E"],
         actions: Float[Tensor, "B T A"],
         is_first: Bool[Tensor, "B T"],
-        dice: torch.Generator | None = None,
+        rng: torch.Generator | None = None,
     ) -> Observed:
         """Posterior states along a sequence; `actions[:, t]` led to step t; where is_first, all before is forgotten."""
         keep = 1.0 - is_first.to(embed.dtype).unsqueeze(-1)
@@ -183,7 +183,7 @@ class RSSM(nn.Module):
         projected = self.post_embed(embed)
         deters, stochs, posteriors = [], [], []
         for t in range(embed.shape[1]):
-            latent, log_p = self._observe_step(latent, action[:, t], projected[:, t], keep[:, t], dice)
+            latent, log_p = self._observe_step(latent, action[:, t], projected[:, t], keep[:, t], rng)
             deters.append(latent.deter)
             stochs.append(latent.stoch)
             posteriors.append(log_p)
@@ -224,9 +224,9 @@ class WorldModel(nn.Module):
         obs: Float[Tensor, "B O"],
         action: Float[Tensor, "B A"],
         is_first: Bool[Tensor, " B"],
-        dice: torch.Generator | None = None,
+        rng: torch.Generator | None = None,
     ) -> Latent:
-        """The posterior after one raw observation that `action` led to; `dice` draws it."""
+        """The posterior after one raw observation that `action` led to; `rng` draws it."""
         embed = self.encoder(self.normalised(obs)).unsqueeze(1)
-        seen = self.rssm.observe(latent, embed, action.unsqueeze(1), is_first.unsqueeze(1), dice)
+        seen = self.rssm.observe(latent, embed, action.unsqueeze(1), is_first.unsqueeze(1), rng)
         return Latent(seen.latent.deter[:, 0], seen.latent.stoch[:, 0])

@@ -23,8 +23,8 @@ from safetensors.numpy import save as save_tensors
 from agent.core.errors import WeightsError
 
 SCHEMA: Final = "metabonk-weights/1"
-MOST_BYTES: Final = 1 << 30
-MOST_MANIFEST_BYTES: Final = 4 << 20
+MAX_BYTES: Final = 1 << 30
+MAX_MANIFEST_BYTES: Final = 4 << 20
 Tensors = dict[str, NDArray[Any]]
 
 
@@ -118,8 +118,8 @@ def read_manifest(path: Path) -> Manifest:
         raise WeightsError(f"{path}: there is no such file")
     if not beside.is_file():
         raise WeightsError(f"{path}: no manifest {beside.name}; write one with `python -m agent weights seal {path}`")
-    if beside.stat().st_size > MOST_MANIFEST_BYTES:
-        raise WeightsError(f"{beside}: larger than the {MOST_MANIFEST_BYTES} bytes of the longest manifest")
+    if beside.stat().st_size > MAX_MANIFEST_BYTES:
+        raise WeightsError(f"{beside}: larger than the {MAX_MANIFEST_BYTES} bytes of the longest manifest")
     try:
         manifest = msgspec.json.decode(beside.read_bytes(), type=Manifest)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
@@ -153,8 +153,8 @@ def read_limited(path: Path, expected: int | None, *, follow_links: bool) -> byt
         info = os.fstat(file.fileno())
         if not stat.S_ISREG(info.st_mode):
             raise WeightsError(f"{path}: is not a regular file")
-        if info.st_size > MOST_BYTES or info.st_size != (expected if expected is not None else info.st_size):
-            raise WeightsError(f"{path}: {info.st_size} bytes, its manifest says {expected}, the limit is {MOST_BYTES}")
+        if info.st_size > MAX_BYTES or info.st_size != (expected if expected is not None else info.st_size):
+            raise WeightsError(f"{path}: {info.st_size} bytes, its manifest says {expected}, the limit is {MAX_BYTES}")
         return file.read()
 
 

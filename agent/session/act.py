@@ -69,7 +69,7 @@ class _Step(msgspec.Struct):
     version: int
 
 
-class Actor:
+class ActLoop:
     """Batches what is ready from all games into single policy steps on the inference lane."""
 
     def __init__(

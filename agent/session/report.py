@@ -21,13 +21,13 @@ import psutil
 
 from agent.core.clock import Clock
 from agent.core.errors import SettingsError
-from agent.session.act import Actor
+from agent.session.act import ActLoop
 from agent.session.episodes import EpisodeLog
 from agent.session.status import REPORT_SCHEMA, Status
 
 
 def session_report(
-    game: str, rules: str, seed: int, status: Status, episodes: EpisodeLog, actor: Actor, clock: Clock
+    game: str, rules: str, seed: int, status: Status, episodes: EpisodeLog, actor: ActLoop, clock: Clock
 ) -> dict[str, Any]:
     """The report's values as plain JSON types."""
     created_s = psutil.Process().create_time()

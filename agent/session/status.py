@@ -17,7 +17,7 @@ from agent.core.clock import Clock
 from agent.core.latency import Latency
 from agent.core.types import ByteArray
 from agent.link.links import Link
-from agent.session.act import Actor
+from agent.session.act import ActLoop
 from agent.session.episodes import EpisodeLog
 from agent.session.sense import Feed
 
@@ -50,7 +50,7 @@ class Status:
         clock: Clock,
         links: Sequence[Link],
         feeds: Sequence[Feed],
-        actor: Actor,
+        actor: ActLoop,
         latency: Latency,
         episodes: EpisodeLog,
     ) -> None:

@@ -13,9 +13,9 @@ from agent.control.menus import in_menu
 from agent.core.types import Observation
 
 STEPS: Final = 120
-MOST_MISSED: Final = 0.10
+MAX_MISSED: Final = 0.10
 SATURATED: Final = 0.99
-MOST_SATURATED: Final = 0.90
+MAX_SATURATED: Final = 0.90
 SATURATED_AFTER: Final = 45
 
 
@@ -46,7 +46,7 @@ class Trial:
     def __init__(self, version: int, missed_before: float) -> None:
         self.version = version
         self.steps = 0
-        self._limit = max(MOST_MISSED, min(0.95, 2 * missed_before)) * STEPS
+        self._limit = max(MAX_MISSED, min(0.95, 2 * missed_before)) * STEPS
         self._missed = self._played = self._saturated = 0
 
     @property
@@ -66,6 +66,6 @@ class Trial:
             self._played += 1
             axes = (*verdict.action.move, *verdict.action.look)
             self._saturated += all(abs(axis) >= SATURATED for axis in axes)
-            if self._played >= SATURATED_AFTER and self._saturated > MOST_SATURATED * self._played:
+            if self._played >= SATURATED_AFTER and self._saturated > MAX_SATURATED * self._played:
                 return f"{self._saturated} of the first {self._played} actions stand at the end of every axis"
         return ""

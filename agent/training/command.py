@@ -144,14 +144,14 @@ def train(request: TrainRequest, clock: Clock, console: Console) -> int:
         with Progress(*columns, console=console) as progress, (request.out / "curve.jsonl").open("a") as curve:
             bar = progress.add_task(request.game, total=request.steps, completed=training.steps)
             while training.steps < request.steps:
-                figures = training.advance()
+                metrics = training.advance()
                 now_s = clock.now_s()
                 wall_s = before_s + now_s - start_s
-                line = {"steps": training.steps, "wall_s": round(wall_s, 2), **figures}
+                line = {"steps": training.steps, "wall_s": round(wall_s, 2), **metrics}
                 curve.write(json.dumps({k: round(v, 5) for k, v in line.items()}) + "\n")
                 curve.flush()
-                events.add(clock.wall_utc_ns() * 1e-9, training.steps, figures)
-                progress.update(bar, completed=training.steps, description=_describe(request.game, figures))
+                events.add(clock.wall_utc_ns() * 1e-9, training.steps, metrics)
+                progress.update(bar, completed=training.steps, description=_describe(request.game, metrics))
                 if now_s - kept_s >= KEEP_EVERY_S:
                     kept_s = now_s
                     _keep(request, training, wall_s)
@@ -161,8 +161,8 @@ def train(request: TrainRequest, clock: Clock, console: Console) -> int:
     return 0
 
 
-def _describe(game: str, figures: dict[str, float]) -> str:
+def _describe(game: str, metrics: dict[str, float]) -> str:
     for name, text in (("score_s", "{:.0f} s"), ("episode_return", "return {:.2f}")):
-        if name in figures:
-            return f"{game} {text.format(figures[name])}"
+        if name in metrics:
+            return f"{game} {text.format(metrics[name])}"
     return game

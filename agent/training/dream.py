@@ -26,7 +26,7 @@ from agent.core.types import Action, Frame, Observation
 from agent.games.contract import HostedGame
 from agent.games.hosting import HostOptions, build_game
 from agent.learner.placement import place_for
-from agent.learning.learner import DREAMER, Budget, PolicyLearner, PolicyOutline
+from agent.learning.learner import DREAMER, Budget, PolicyLearner, PolicySpec
 from agent.learning.state import load_state, state_tensors
 from agent.training.evaluate import observe, picture_ticks
 
@@ -36,7 +36,7 @@ _RECENT: Final = 100
 log = structlog.get_logger(__name__)
 
 
-class Seat:
+class TrainingGame:
     """One game in lock-step, run after run; seeds count up from `seed`."""
 
     def __init__(self, index: int, game: HostedGame, seed: int, *, pictures: bool) -> None:
@@ -83,18 +83,18 @@ class DreamTraining:
         hosted = games or [build_game(HostOptions(spec=game, seed=seed, start="run")) for _ in range(copies)]
         first = FIRST_SEED * (1 + seed)
         self.seats = [
-            Seat(i, g, first + 100_000 * i, pictures=game.startswith("gym:")) for i, g in enumerate(hosted)
+            TrainingGame(i, g, first + 100_000 * i, pictures=game.startswith("gym:")) for i, g in enumerate(hosted)
         ]  # fmt: skip
         self.policy = DreamPilot(untrained_tensors(seed), seed=seed)
         self._recorder = self.policy.learn(tuple(f"{game} {i}" for i in range(len(hosted))), steps=rollout_steps)
         self._rollouts: list[Rollout] = []
         self._recorder.emit = self._rollouts.append
-        outline = PolicyOutline(
+        policy_spec = PolicySpec(
             name=KIND, kind=DREAMER, features=FEATURES, continuous=SPEC.continuous, branches=SPEC.branches,
             sizes=default_sizes(), seed=seed,
         )  # fmt: skip
-        place, self.place = place_for(outline, budget, SystemClock().now_s)
-        self.learner = PolicyLearner(outline, budget, place)
+        place, self.place = place_for(policy_spec, budget, SystemClock().now_s)
+        self.learner = PolicyLearner(policy_spec, budget, place)
         log.info("dreams_learn", place=self.place)
         self._serve()
         self._carry = self.policy.initial(len(hosted))
@@ -114,17 +114,17 @@ class DreamTraining:
         """Play until a rollout is full, learn from it, and act with what was learned; figures by name."""
         while not self._rollouts:
             self._tick()
-        figures: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         while self._rollouts:
             rollout = self._rollouts.pop(0)
             for part in self.learner.parts:
-                figures |= part.update(rollout)
+                metrics |= part.update(rollout)
         self._serve()
-        figures["episodes"] = float(self.episodes)
+        metrics["episodes"] = float(self.episodes)
         if self.recent:
-            figures["episode_return"] = float(np.mean([r.episode_return for r in self.recent]))
-            figures["score_s"] = float(np.mean([r.survival_s for r in self.recent]))
-        return figures
+            metrics["episode_return"] = float(np.mean([r.episode_return for r in self.recent]))
+            metrics["score_s"] = float(np.mean([r.survival_s for r in self.recent]))
+        return metrics
 
     def _tick(self) -> None:
         seen = [seat.observe() for seat in self.seats]
@@ -140,7 +140,7 @@ class DreamTraining:
         """Everything that a restart needs but the games."""
         return {
             **{f"learner.{name}": t for name, t in state_tensors(self.learner).items()},
-            "random": torch.get_rng_state(), "dice": self.policy.dice.get_state(),
+            "random": torch.get_rng_state(), "dice": self.policy.rng.get_state(),
             "counters": torch.tensor([self.steps, self.episodes]),
         }  # fmt: skip
 
@@ -152,7 +152,7 @@ class DreamTraining:
         own = {name.removeprefix("learner."): t for name, t in tensors.items() if name.startswith("learner.")}
         load_state(self.learner, own)
         torch.set_rng_state(tensors["random"])
-        self.policy.dice.set_state(tensors["dice"])
+        self.policy.rng.set_state(tensors["dice"])
         self._before, self.episodes = tensors["counters"].tolist()
         self._serve()
 

@@ -51,7 +51,7 @@ def picture_ticks(game: HostedGame) -> int:
     return max(1, round(DECISION_S / game.tick_s))
 
 
-class Rollout:
+class EvaluationRun:
     """One policy on one game, episode after episode."""
 
     def __init__(self, game: HostedGame, policy: Policy, *, frames: bool, frame_every: int = FRAME_EVERY) -> None:
@@ -96,7 +96,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Play `episodes` episodes with seeds `seed`, `seed`+1, … and return the report's values."""
     policy.warm_up()
-    rollout = Rollout(game, policy, frames=frames, frame_every=frame_every)
+    rollout = EvaluationRun(game, policy, frames=frames, frame_every=frame_every)
     start_s = clock.now_s()
     results = []
     for index in range(episodes):

@@ -27,10 +27,10 @@ from agent.games.gymnasium_host import first_image, make_env, to_rgb
 from agent.learning.ppo.learner import PPOLearner
 from agent.learning.ppo.update import PPOConfig
 from agent.models.heads import log_prob, sample
-from agent.models.policies import SMALL_PX, FlatPolicy, FlatSizes, FramePolicy, FrameSizes, Policy
+from agent.models.policies import SMALL_PX, FlatPolicy, FlatSizes, FramePolicy, FrameSizes, TrainablePolicy
 
 STRETCH: Final = 128
-MOST_PX: Final = 64
+MAX_PX: Final = 64
 _RECENT: Final = 100
 VECTOR_CONFIG: Final = PPOConfig(length=STRETCH)
 PICTURE_CONFIG: Final = PPOConfig(length=STRETCH, clip=0.1)
@@ -47,7 +47,7 @@ class Eyes:
         if image is not None:
             moved = image.ndim == 3 and image.shape[0] in (1, 3, 4) and image.shape[2] not in (1, 3, 4)
             height, width = image.shape[1:] if moved else image.shape[:2]
-            self.shape = (min(height, MOST_PX), min(width, MOST_PX), 3)
+            self.shape = (min(height, MAX_PX), min(width, MAX_PX), 3)
         self.features = int(np.prod(self.shape)) if self.shape else flatdim(space)
 
     def row(self, observation: Any) -> FloatArray:
@@ -59,7 +59,7 @@ class Eyes:
         return np.asarray(picture, np.float32).reshape(-1)
 
 
-class Hands:
+class ActionDecoder:
     """How rows of actions become an environment's actions; raises SettingsError for a space without a table."""
 
     def __init__(self, space: Any) -> None:
@@ -87,7 +87,7 @@ class Hands:
         return choices.astype(space.dtype)
 
 
-def build_policy(eyes: Eyes, spec: ActionSpec) -> tuple[Policy, PPOConfig]:
+def build_policy(eyes: Eyes, spec: ActionSpec) -> tuple[TrainablePolicy, PPOConfig]:
     """A convolutional policy for pictures, two towers for numbers, with their hyper-parameters."""
     if eyes.shape:
         if spec.continuous:
@@ -109,7 +109,7 @@ class GymTraining:
         self.envs: list[gymnasium.Env[Any, Any]] = [make_env(spec) for _ in range(copies)]
         space = self.envs[0].observation_space
         self._seen = [env.reset(seed=seed * 1000 + i)[0] for i, env in enumerate(self.envs)]
-        self._eyes, self._hands = Eyes(space, self._seen[0]), Hands(self.envs[0].action_space)
+        self._eyes, self._hands = Eyes(space, self._seen[0]), ActionDecoder(self.envs[0].action_space)
         self.policy, config = build_policy(self._eyes, self._hands.spec)
         updates = max(1, total_steps // (copies * STRETCH))
         config = msgspec.structs.replace(config, anneal_updates=updates)
@@ -123,12 +123,12 @@ class GymTraining:
 
     def advance(self) -> dict[str, float]:
         """Play one stretch of every copy and learn from it; figures by name."""
-        figures = self.learner.update_many(self._play())
+        metrics = self.learner.update_many(self._play())
         self.steps += len(self.envs) * STRETCH
-        figures["episodes"] = float(self.episodes)
+        metrics["episodes"] = float(self.episodes)
         if self.recent:
-            figures["episode_return"] = float(np.mean(self.recent))
-        return figures
+            metrics["episode_return"] = float(np.mean(self.recent))
+        return metrics
 
     @torch.no_grad()
     def _play(self) -> list[Rollout]:

@@ -24,10 +24,10 @@ from agent.core.errors import SettingsError, WeightsError
 from agent.core.types import Action, Observation
 from agent.games.contract import HostedGame
 from agent.models.sealed import read_manifest, save_sealed
-from agent.training.evaluate import Rollout, evaluate
+from agent.training.evaluate import EvaluationRun, evaluate
 
 Format = Literal["int8", "int4", "nvfp4"]
-LEAST_EPISODES = 20
+MIN_EPISODES = 20
 RESAMPLES = 10_000
 CALIBRATION_TICKS = 1800
 
@@ -96,12 +96,12 @@ def calibrate(tensors: Tensors, game: HostedGame, seed: int) -> dict[str, float]
     from agent.control.untrained import pilot_of
 
     recorder = _Recorder(Motor(tensors))
-    Rollout(game, recorder, frames=False).episode(seed)
-    network, most = pilot_of(tensors), dict[str, float]()
+    EvaluationRun(game, recorder, frames=False).episode(seed)
+    network, maximum = pilot_of(tensors), dict[str, float]()
 
     def watch(name: str) -> Callable[..., None]:
         def hook(module: Any, inputs: tuple[torch.Tensor, ...]) -> None:
-            most[name] = max(most.get(name, 0.0), float(inputs[0].abs().max()))
+            maximum[name] = max(maximum.get(name, 0.0), float(inputs[0].abs().max()))
 
         return hook
 
@@ -114,7 +114,7 @@ def calibrate(tensors: Tensors, game: HostedGame, seed: int) -> dict[str, float]
             parts = [torch.from_numpy(a) for a in (batch.self_, batch.tokens, batch.mask, batch.rings, batch.cards)]
             picture = torch.zeros(1, network.sizes.encoder.picture)
             hidden = network(*parts, picture, hidden, torch.full((1, 1), 4.0)).hidden
-    return most
+    return maximum
 
 
 def rounded(tensors: Tensors, format_: Format, game: HostedGame, seed: int) -> Tensors:
@@ -138,8 +138,8 @@ def quantize(
     say: Callable[[str], None],
 ) -> Gate:
     """Round, try, and write; raises WeightsError with the figures where the gate refuses."""
-    if episodes < LEAST_EPISODES:
-        raise SettingsError(f"--episodes {episodes}: the gate needs at least {LEAST_EPISODES}")
+    if episodes < MIN_EPISODES:
+        raise SettingsError(f"--episodes {episodes}: the gate needs at least {MIN_EPISODES}")
     if not out.parent.is_dir():
         raise SettingsError(f"--out {out}: there is no folder {out.parent}")
     if out.resolve() == source.resolve():

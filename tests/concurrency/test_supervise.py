@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from agent.concurrency.supervise import MOST_RESTARTS, Failure, Supervisor, attempt, attempted
+from agent.concurrency.supervise import MAX_RESTARTS, Failure, Supervisor, attempt, attempted
 from agent.core.clock import VirtualClock
 
 
@@ -37,7 +37,7 @@ def test_a_part_is_restarted_five_times_in_ten_minutes_and_then_parked_with_its_
         task = asyncio.ensure_future(supervisor.run("part", part))
         for _ in range(60):
             await clock.advance(1.0)
-        assert task.done() and len(runs) == MOST_RESTARTS + 1 and parked == ["part"]
+        assert task.done() and len(runs) == MAX_RESTARTS + 1 and parked == ["part"]
         assert "OSError: disk" in supervisor.status()["parked"]["part"] and supervisor.faults == {"part": 6}
 
     asyncio.run(main())

@@ -104,7 +104,7 @@ def test_each_game_has_a_memory_of_its_own_which_a_new_run_begins_without(tensor
         assert actions[1] is None
     assert not carry.dream.latent.deter[1].any() and carry.dream.latent.deter[0].any()
     kept = carry.dream.latent.deter.clone()
-    state_of_dice = policy.dice.get_state()
+    state_of_dice = policy.rng.get_state()
     carry, _ = policy.step(carry, [seen(9, first=True), None, None])
     assert torch.equal(carry.dream.latent.deter[1:], kept[1:])
 
@@ -115,11 +115,9 @@ def test_each_game_has_a_memory_of_its_own_which_a_new_run_begins_without(tensor
             start = start._replace(latent=type(start.latent)(kept[:1], start.latent.stoch))
         blank = policy.initial(1).games[0]
         row = torch.from_numpy(seen_by(blank, seen(9, first=True)))[None]
-        dice = torch.Generator().manual_seed(0)
-        dice.set_state(state_of_dice)
-        after, _, _ = decide(
-            model.model, model.policy.actor, start, row, torch.tensor([first]), explore=False, dice=dice
-        )
+        rng = torch.Generator().manual_seed(0)
+        rng.set_state(state_of_dice)
+        after, _, _ = decide(model.model, model.policy.actor, start, row, torch.tensor([first]), explore=False, rng=rng)
         return after.latent.deter[0]
 
     assert torch.equal(carry.dream.latent.deter[0], alone(first=True))
@@ -185,7 +183,7 @@ def test_rollouts_of_play_have_the_chances_that_the_model_gives_and_every_menus_
     assert len(rollouts) >= 5 and any(r.terminated.any() for r in rollouts)
     chosen = sum(int((r.action_masks[:, -3:].sum(1) > 1).sum()) for r in rollouts if r.action_masks is not None)
     assert cards == 0 or chosen > 0
-    dice, now = torch.Generator().manual_seed(2), initial_carry(model.model, 1)
+    rng, now = torch.Generator().manual_seed(2), initial_carry(model.model, 1)
     for rollout in rollouts:
         assert check_rollout(rollout, FEATURES, SPEC) == ""
         assert rollout.log_probs is not None and rollout.values is None and rollout.carry is None
@@ -193,7 +191,7 @@ def test_rollouts_of_play_have_the_chances_that_the_model_gives_and_every_menus_
         for t in range(len(rollout)):
             row, first = torch.from_numpy(rollout.obs[t : t + 1]), torch.from_numpy(rollout.is_first[t : t + 1])
             allowed = torch.from_numpy(rollout.action_masks[t : t + 1])
-            now, choice, out = decide(model.model, model.policy.actor, now, row, first, allowed, dice=dice)
+            now, choice, out = decide(model.model, model.policy.actor, now, row, first, allowed, rng=rng)
             if not np.array_equal(torch.tanh(choice.u)[0].numpy(), rollout.actions_cont[t]):
                 return_at = t
                 break

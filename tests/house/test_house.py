@@ -25,7 +25,7 @@ TEXTS = sorted(
     ]
     if p.is_file() and p.suffix in ("", ".py", ".md", ".toml", ".html", ".js", ".css")
 )
-MOST_LINES, MOST_FUNCTION_LINES = 500, 60
+MAX_LINES, MAX_FUNCTION_LINES = 500, 60
 FORBIDDEN_CALLS = {"eval", "exec", "__import__"}
 FORBIDDEN_MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 
@@ -38,7 +38,7 @@ def trees(folders: tuple[str, ...] = FOLDERS) -> Iterator[tuple[Path, ast.Module
 
 def test_no_file_is_longer_than_500_lines() -> None:
     sources = [p for p in TEXTS if p.suffix in (".py", ".js", ".css", ".html")]
-    long = {str(p): n for p in sources if (n := len(p.read_text(encoding="utf-8").splitlines())) > MOST_LINES}
+    long = {str(p): n for p in sources if (n := len(p.read_text(encoding="utf-8").splitlines())) > MAX_LINES}
     assert not long
 
 
@@ -48,7 +48,7 @@ def test_no_function_is_longer_than_60_lines() -> None:
         for path, tree in trees()
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or node.lineno) - node.lineno + 1 > MOST_FUNCTION_LINES
+        and (node.end_lineno or node.lineno) - node.lineno + 1 > MAX_FUNCTION_LINES
     ]
     assert not long
 

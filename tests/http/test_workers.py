@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from agent.learner.bodies import MOST_NUMBERS
-from agent.learner.client import MOST_VERSIONS_OLD
+from agent.learner.bodies import MAX_NUMBERS
+from agent.learner.client import MAX_VERSIONS_OLD
 from agent.store.store import WeightsStore
 from tests.http.api_side import PACKS, TOKEN, WRITES, Api, api
 
@@ -173,7 +173,7 @@ def test_sizes_are_held_to_their_limits_before_anything_is_made_of_them(tmp_path
                 writer.write("\r\n".join([*lines, "", ""]).encode())
                 assert b" 413 " in await asyncio.wait_for(reader.readline(), 5), "answered before the body comes"
                 writer.close()
-            numbers = b'{"obs": [[' + b"1," * (MOST_NUMBERS + 1) + b"1]]}"
+            numbers = b'{"obs": [[' + b"1," * (MAX_NUMBERS + 1) + b"1]]}"
             async with side.http.post("/push_rollout", data=io.BytesIO(numbers), headers=WRITES) as reply:
                 assert reply.status == 413 and "numbers" in (await reply.json())["error"]
 
@@ -224,9 +224,9 @@ def test_the_first_that_says_a_shape_fixes_it_and_what_old_weights_did_is_droppe
                     )
                 )["error"]
             )
-            for _ in range(MOST_VERSIONS_OLD + 2):
+            for _ in range(MAX_VERSIONS_OLD + 2):
                 newest = (await side.post("/push_rollout", rollout(8)))["version"]
-            kept = await side.post("/push_rollout", rollout(8, policy_version=newest - MOST_VERSIONS_OLD))
+            kept = await side.post("/push_rollout", rollout(8, policy_version=newest - MAX_VERSIONS_OLD))
             assert kept["ok"] and kept["version"] == newest + 1
             old = await side.post("/push_rollout", rollout(8, policy_version=1))
             assert not old["ok"] and "older" in old["dropped"] and old["losses"].keys() >= {"policy_loss", "wm_kl"}

@@ -26,7 +26,7 @@ from agent.core.rollout import Rollout
 from agent.core.settings import Settings
 from agent.core.types import Action, Menu, Observation, Packet
 from agent.games.arena.game import ArenaGame
-from agent.learner.outcomes import LEAST_HELD, SHIPPED, OutcomeWeights, reason_not_to_choose
+from agent.learner.outcomes import MIN_HELD, SHIPPED, OutcomeWeights, reason_not_to_choose
 from agent.learner.process import LearnerProcess
 from agent.learning.active_inference.choices import choices_of
 from agent.learning.active_inference.outcome_trial import Tried
@@ -35,7 +35,7 @@ from agent.models.masked import MaskedPolicy
 from agent.models.outcome_model import OutcomeModel
 from agent.models.policies import PilotPolicy
 from agent.models.sealed import load_sealed, save_sealed
-from agent.session.act import Actor, Seat
+from agent.session.act import ActLoop, Seat
 from agent.session.sense import Feed
 from agent.store.store import WeightsStore
 from agent.training.arena.choices import SIZES, PilotRuns, gather
@@ -64,7 +64,7 @@ class ArenaSeat:
         self.feed = Feed(0, "arena", self.clock, Latency(), real_time=False)
         self.lane = Lane("test")
         self.ticks = 0
-        self.actor = Actor(
+        self.actor = ActLoop(
             [Seat(self.feed, self)], motor, self.lane, self.clock, Latency(), budget_s=1.0, arbiter=arbiter, judge=self
         )
 
@@ -186,7 +186,7 @@ def test_a_share_of_the_cards_stays_the_motors_only_where_it_learns(learns: bool
     ("changes", "said"),
     [
         ({}, ""),
-        ({"efe_held_choices": LEAST_HELD - 1.0}, "are needed"),
+        ({"efe_held_choices": MIN_HELD - 1.0}, "are needed"),
         ({"efe_held_loss": 1.7, "efe_held_any_option": 1.8}, "no better .* than their frequencies"),
         ({"efe_held_loss": 1.1}, "no better for being told the card"),
     ],
@@ -266,7 +266,7 @@ def test_the_learners_process_goes_on_from_the_model_in_play_and_offers_a_better
         np.array_equal(t.numpy(), load_sealed(SHIPPED)[1][n]) for n, t in mind.model.state_dict().items()
     )
     episodes = gather(PilotRuns(12, 77_000_000, pilot_tensors(PILOT)), 2500, lambda s: s.motor)
-    mind.config = msgspec.structs.replace(mind.config, least_held=20)
+    mind.config = msgspec.structs.replace(mind.config, min_held=20)
     mind.pool.put({("a", 5 * k): e for k, e in enumerate(episodes)})
     mind.pool.put({("a", 5 * k + 1): e for k, e in enumerate(episodes)})
     assert process.handle({"do": "outcomes", **named}, b"") == ({}, b""), "the model in play is not better than itself"

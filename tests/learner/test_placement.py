@@ -15,12 +15,12 @@ from agent.core.errors import RequestError, SettingsError
 from agent.core.settings import load_settings
 from agent.learner.placement import choose, place_for
 from agent.learning.dreamer.recorded import ON_CPU, Place
-from agent.learning.learner import DREAMER, Budget, PolicyLearner, PolicyOutline, build_dreams
+from agent.learning.learner import DREAMER, Budget, PolicyLearner, PolicySpec, build_dreams
 
-OUTLINE = PolicyOutline(name="d", kind=DREAMER, features=6, continuous=1, branches=(2,))
+POLICY_SPEC = PolicySpec(name="d", kind=DREAMER, features=6, continuous=1, branches=(2,))
 BUDGET = Budget(world_batch=2, world_length=8)
 DRY = Place(torch.device("cpu"), Dry)
-MAKE = partial(build_dreams, OUTLINE, BUDGET)
+MAKE = partial(build_dreams, POLICY_SPEC, BUDGET)
 
 
 def ticking(*seconds: float) -> Callable[[], float]:
@@ -58,13 +58,13 @@ def test_a_trial_changes_neither_the_dice_nor_the_networks() -> None:
     before = torch.get_rng_state()
     place, _ = choose("cuda", MAKE, ticking(0.001), lambda: DRY)
     assert torch.equal(before, torch.get_rng_state())
-    plain, recorded = PolicyLearner(OUTLINE, BUDGET).weights(), PolicyLearner(OUTLINE, BUDGET, place).weights()
+    plain, recorded = PolicyLearner(POLICY_SPEC, BUDGET).weights(), PolicyLearner(POLICY_SPEC, BUDGET, place).weights()
     assert all((plain[name] == recorded[name]).all() for name in plain)
 
 
 def test_a_policy_without_a_world_model_needs_no_trial() -> None:
-    outline = PolicyOutline(name="f", features=4, branches=(2,))
-    place, why = place_for(outline, Budget(use_world=False, device="auto"), ticking())
+    policy_spec = PolicySpec(name="f", features=4, branches=(2,))
+    place, why = place_for(policy_spec, Budget(use_world=False, device="auto"), ticking())
     assert place is ON_CPU and why == "cpu: no world model learns"
 
 

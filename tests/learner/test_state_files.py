@@ -20,14 +20,14 @@ from agent.learner.bodies import pack_rollout
 from agent.learner.process import LearnerProcess
 from agent.learner.state_files import resume, save
 from agent.learning.dreamer.replay import Replay
-from agent.learning.learner import Budget, PolicyLearner, PolicyOutline
+from agent.learning.learner import Budget, PolicyLearner, PolicySpec
 from agent.learning.state import load_state, state_tensors
 from agent.models import sealed
 from tests.learning.test_learner import bandit
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = Budget(world_steps=8, world_batch=4, world_length=4, world_lr=1e-2, use_active_inference=False)
-FLAT = PolicyOutline(name="p", features=3, branches=(4,))
+FLAT = PolicySpec(name="p", features=3, branches=(4,))
 
 
 @pytest.fixture(autouse=True)
@@ -185,8 +185,8 @@ def test_the_process_saves_when_told_and_when_it_is_due_and_says_how_it_began(
 ) -> None:
     monkeypatch.setattr("agent.learner.process.SAVE_EVERY", 2)
     monkeypatch.setattr("agent.learner.process.SAVE_AFTER_S", 0.0)
-    outline, budget = msgspec.to_builtins(FLAT), msgspec.to_builtins(SMALL)
-    opened = {"do": "open", "outline": outline, "budget": budget, "state": str(tmp_path), "own": True}
+    policy_spec, budget = msgspec.to_builtins(FLAT), msgspec.to_builtins(SMALL)
+    opened = {"do": "open", "outline": policy_spec, "budget": budget, "state": str(tmp_path), "own": True}
     process = LearnerProcess()
     answer, _ = process.handle(opened, b"")
     assert answer["begun"] == "anew: there is no state of an earlier session"
@@ -215,8 +215,8 @@ def test_the_process_saves_when_told_and_when_it_is_due_and_says_how_it_began(
 
 def test_before_a_save_a_rollouts_later_parts_are_left_out(tmp_path: Path) -> None:
     process = LearnerProcess()
-    outline, budget = msgspec.to_builtins(FLAT), msgspec.to_builtins(SMALL)
-    process.handle({"do": "open", "outline": outline, "budget": budget, "state": str(tmp_path)}, b"")
+    policy_spec, budget = msgspec.to_builtins(FLAT), msgspec.to_builtins(SMALL)
+    process.handle({"do": "open", "outline": policy_spec, "budget": budget, "state": str(tmp_path)}, b"")
     process.arrived({"do": "learn"})
     assert process.handle({"do": "learn", "policy": "p"}, pack_rollout(rollouts(1)[0]))[0]["seconds"]
     process.arrived({"do": "save"})

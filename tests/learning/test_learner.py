@@ -12,7 +12,7 @@ from torch import distributions as D
 from agent.core.rollout import Rollout
 from agent.learning.dreamer.distill import DreamDistiller, divergence
 from agent.learning.dreamer.dream import Targets
-from agent.learning.learner import Budget, PolicyLearner, PolicyOutline
+from agent.learning.learner import Budget, PolicyLearner, PolicySpec
 from agent.learning.ppo.served import ServedPPO
 from agent.learning.ppo.update import PPOConfig
 from agent.models.heads import Heads, log_prob
@@ -119,22 +119,22 @@ def test_distillation_draws_the_served_policy_towards_the_dreamer_after_it_has_w
 
 
 def test_the_parts_come_in_their_order_and_each_can_be_left_out() -> None:
-    outline = PolicyOutline(name="p", features=3, branches=(4,))
-    names = [part.name for part in PolicyLearner(outline, SMALL).parts]
+    policy_spec = PolicySpec(name="p", features=3, branches=(4,))
+    names = [part.name for part in PolicyLearner(policy_spec, SMALL).parts]
     assert names == ["ppo", "world_model", "dream", "active_inference"]
     served = Budget(served="ppo+dream")
-    assert [p.name for p in PolicyLearner(outline, served).parts][3] == "distill"
+    assert [p.name for p in PolicyLearner(policy_spec, served).parts][3] == "distill"
     alone = Budget(use_world=False, use_active_inference=False)
-    assert [p.name for p in PolicyLearner(outline, alone).parts] == ["ppo"]
-    flat = PolicyOutline(name="q", features=3, continuous=2)
+    assert [p.name for p in PolicyLearner(policy_spec, alone).parts] == ["ppo"]
+    flat = PolicySpec(name="q", features=3, continuous=2)
     assert [p.name for p in PolicyLearner(flat, SMALL).parts] == ["ppo", "world_model", "dream"]
 
 
 def test_every_part_reports_and_weights_go_in_and_out() -> None:
-    outline = PolicyOutline(name="p", features=3, branches=(4,))
+    policy_spec = PolicySpec(name="p", features=3, branches=(4,))
     learner, other = (
-        PolicyLearner(outline, SMALL),
-        PolicyLearner(PolicyOutline(name="p", features=3, branches=(4,), seed=1), SMALL),
+        PolicyLearner(policy_spec, SMALL),
+        PolicyLearner(PolicySpec(name="p", features=3, branches=(4,), seed=1), SMALL),
     )
     rollout = bandit(learner.ppo, 64, 0)
     losses: dict[str, float] = {}

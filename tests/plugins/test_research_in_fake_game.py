@@ -25,9 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def game(
-    toolchain: Toolchain, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[PluginHost]:
+def game(toolchain: Toolchain, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PluginHost]:
     monkeypatch.setenv("MEGABONK_RESEARCH_SHM_DIR", str(tmp_path))
     monkeypatch.setenv("MEGABONK_SEED", "1234")
     arguments = ("ResearchPlugin", str(tmp_path))

@@ -18,7 +18,7 @@ from agent.core.clock import SystemClock, VirtualClock
 from agent.core.errors import ImageError
 from agent.core.latency import Latency
 from agent.core.types import NEUTRAL, Action, Observation, Packet
-from agent.session.act import Actor, Seat
+from agent.session.act import ActLoop, Seat
 from agent.session.guard import guard
 from agent.session.sense import Feed
 from tests.link.game_side import state
@@ -71,7 +71,7 @@ class Table:
         self.sinks = [Sink() for _ in range(games)]
         self.seats = [Seat(f, s) for f, s in zip(self.feeds, self.sinks, strict=True)]
         self.lane, self.imaging = Lane("test"), Lane("pictures")
-        self.actor = Actor(self.seats, self.policy, self.lane, self.clock, self.latency, budget_s=PERIOD_S)
+        self.actor = ActLoop(self.seats, self.policy, self.lane, self.clock, self.latency, budget_s=PERIOD_S)
         self.decode = decode or (lambda data, top_down: np.full((2, 2, 3), data[-1], np.uint8))
 
     @contextlib.asynccontextmanager
@@ -366,7 +366,7 @@ def test_the_count_is_exact_and_observations_are_fresh_at_any_pace(producer_hz: 
                 time.sleep(0.005)
                 return super().step(carry, observations)
 
-        table.actor = Actor(table.seats, Slow(), table.lane, table.clock, table.latency, budget_s=PERIOD_S)
+        table.actor = ActLoop(table.seats, Slow(), table.lane, table.clock, table.latency, budget_s=PERIOD_S)
         async with table.running():
             for sequence in range(min(60, producer_hz)):
                 table.packet(sequence, frame=b"\x01" if sequence % 6 == 0 else b"")

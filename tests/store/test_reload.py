@@ -23,7 +23,7 @@ from agent.core.errors import WeightsError
 from agent.core.latency import Latency
 from agent.core.types import Action, Observation, Packet
 from agent.models.sealed import manifest_path, save_sealed
-from agent.session.act import Actor, Seat
+from agent.session.act import ActLoop, Seat
 from agent.session.sense import Feed
 from agent.store.reload import Reloader
 from agent.store.store import WeightsStore
@@ -99,7 +99,7 @@ class Table:
         self.reloader = Reloader(
             self.policy, WeightsStore(folder), self.lane, self.clock, say=lambda k, m, p: self.said.append((k, m))
         )
-        self.actor = Actor(
+        self.actor = ActLoop(
             [Seat(self.feed, self.sink)], self.policy, self.lane, self.clock, self.latency, budget_s=PERIOD_S,
             watchers=[self.versions], judge=self.reloader,
         )  # fmt: skip

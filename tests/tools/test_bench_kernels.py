@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from kernels.plan import Plan
+from kernels.plan import KernelPlan
 from tools.bench._card_timing import COPIES, Card, Stepping, spread, timings
 from tools.bench._kernel_cases import Case
 from tools.bench.kernels import FEW, case, draw, ratio
@@ -58,7 +58,7 @@ class FakeLaunch:
 
 
 def a_case(error: float, opcode: str = "HMMA", forbidden: tuple[str, ...] = ("OMMA",)) -> Case:
-    chosen = Plan("k", 1, {}, 4, 2, opcode, forbidden=forbidden)
+    chosen = KernelPlan("k", 1, {}, 4, 2, opcode, forbidden=forbidden)
     rival = lambda: lambda: None
     return Case("op", 1, 8, 8, chosen, FakeLaunch, lambda launch: error, 1600, {"fp16 F.linear": rival}, 128)  # type: ignore[arg-type]
 

@@ -91,6 +91,6 @@ def test_a_place_that_cannot_be_written_or_is_the_source_is_refused_before_anyth
 
 @pytest.mark.slow
 def test_calibration_sees_the_largest_input_of_every_layer() -> None:
-    most = calibrate(untrained_tensors(0), ArenaGame(), 3)
-    assert set(paths.INNER) <= most.keys() and all(v > 0 for v in most.values())
-    assert most["encoder.flat.0"] <= 8.0
+    maximum = calibrate(untrained_tensors(0), ArenaGame(), 3)
+    assert set(paths.INNER) <= maximum.keys() and all(v > 0 for v in maximum.values())
+    assert maximum["encoder.flat.0"] <= 8.0

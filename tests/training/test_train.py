@@ -22,7 +22,7 @@ from agent.models.sealed import read_manifest
 from agent.training.arena.train import ArenaTraining
 from agent.training.command import TrainRequest, build_training, train
 from agent.training.event_file import EventFile, masked_crc, scalar_event
-from agent.training.gym import Eyes, GymTraining, Hands
+from agent.training.gym import ActionDecoder, Eyes, GymTraining
 
 torch.set_num_threads(1)
 
@@ -107,13 +107,13 @@ def test_what_cannot_be_trained_is_refused(request_: tuple[str, int, int], messa
 
 def test_every_kind_of_action_space_has_hands() -> None:
     axes, choices = np.array([1.0, -1.0], np.float32), np.array([1, 0], np.int64)
-    assert Hands(spaces.Discrete(3, start=-1)).action(axes, choices) == 0
+    assert ActionDecoder(spaces.Discrete(3, start=-1)).action(axes, choices) == 0
     box = spaces.Box(np.array([-2.0, 0.0]), np.array([2.0, 10.0]), dtype=np.float64)
-    assert Hands(box).action(axes, choices).tolist() == [2.0, 0.0]
-    assert Hands(spaces.MultiDiscrete([2, 5])).spec.branches == (2, 5)
-    assert Hands(spaces.MultiBinary(2)).action(axes, choices).tolist() == [1, 0]
+    assert ActionDecoder(box).action(axes, choices).tolist() == [2.0, 0.0]
+    assert ActionDecoder(spaces.MultiDiscrete([2, 5])).spec.branches == (2, 5)
+    assert ActionDecoder(spaces.MultiBinary(2)).action(axes, choices).tolist() == [1, 0]
     with pytest.raises(SettingsError, match="bounded flat Box"):
-        Hands(spaces.Box(-np.inf, np.inf, (2,)))
+        ActionDecoder(spaces.Box(-np.inf, np.inf, (2,)))
 
 
 def test_pictures_are_seen_at_their_own_size() -> None:

@@ -21,7 +21,7 @@ from kernels.library import capability
 
 Work = Callable[[], object]
 Spread = dict[str, float] | None
-ROUNDS, COPIES, MOST_COPIES = 30, 50, 4096
+ROUNDS, COPIES, MAX_COPIES = 30, 50, 4096
 SAMPLED = ("driver_version", "clocks.sm", "clocks.max.sm", "clocks.mem", "temperature.gpu", "power.draw")
 
 
@@ -116,7 +116,7 @@ class Card:
 
     def cold_copies(self, each_bytes: int) -> int:
         """Copies of weights that fill L2 three times over, so that each is gone before its next turn."""
-        return max(2, min(MOST_COPIES, 3 * self.l2_bytes // each_bytes + 1))
+        return max(2, min(MAX_COPIES, 3 * self.l2_bytes // each_bytes + 1))
 
 
 class Stepping:

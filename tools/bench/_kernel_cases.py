@@ -15,7 +15,7 @@ from torch import Tensor
 from kernels import cfc_cell, gru_categorical_step, int4, nvfp4, nvfp4_linear, nvfp4_quantize, w4a16_linear
 from kernels.jit import KernelUnavailable
 from kernels.launch import Launch
-from kernels.plan import Plan, plan
+from kernels.plan import KernelPlan, plan
 
 Maker = Callable[[], Callable[[], object]]
 LINEARS = (w4a16_linear.OP, nvfp4_linear.OP_A16, nvfp4_linear.OP_A4)
@@ -30,7 +30,7 @@ class Case(NamedTuple):
     m: int
     n: int
     k: int
-    chosen: Plan
+    chosen: KernelPlan
     make: Callable[[], Launch]
     error: Callable[[Launch], float]
     moved_bytes: int
@@ -74,7 +74,7 @@ def dense(m: int, size: int, device: torch.device) -> dict[str, Maker]:
     return {f"{name} F.linear": partial(make, dtype) for name, dtype in HALVES.items()}
 
 
-def linear_launch(op: str, size: int, chosen: Plan, x: Any, y: Tensor, act: str = "none") -> Launch:
+def linear_launch(op: str, size: int, chosen: KernelPlan, x: Any, y: Tensor, act: str = "none") -> Launch:
     """A launch that writes y, with weights of its own beside it; x is [m, size], for W4A4 its bytes and scales."""
     first, second, third = (t.to(y.device, copy=True) for t in weight_of(op, size)[0])
     if op == w4a16_linear.OP:

@@ -39,9 +39,9 @@ from agent.link.endpoint import Endpoint
 from agent.training.arena.batch import ArenaBatch
 from tools.bench._result_file import ROOT, publish
 
-LEAST_RATIO = 0.85
+MIN_RATIO = 0.85
 RESAMPLES = 10_000
-MOST_S = 1500.0
+MAX_S = 1500.0
 
 
 class FirstRuns:
@@ -72,7 +72,7 @@ def live(seeds: list[int], weights: Path) -> dict[str, Any]:
         ]
         endpoints = tuple(Endpoint("127.0.0.1", host.port()) for host in hosts)
         options = SessionOptions(
-            endpoints=endpoints, names=tuple(f"seed {s}" for s in seeds), seconds=MOST_S, http_port=None, game="arena"
+            endpoints=endpoints, names=tuple(f"seed {s}" for s in seeds), seconds=MAX_S, http_port=None, game="arena"
         )
         watcher = FirstRuns(len(seeds))
         with asyncio.Runner(loop_factory=lambda: new_event_loop(endpoints)) as runner:
@@ -85,7 +85,7 @@ def live(seeds: list[int], weights: Path) -> dict[str, Any]:
             report = runner.run(main())
     missing = [seed for k, seed in enumerate(seeds) if k not in watcher.results]
     if missing:
-        raise SystemExit(f"after {MOST_S:.0f} s the runs of seeds {missing} had not ended")
+        raise SystemExit(f"after {MAX_S:.0f} s the runs of seeds {missing} had not ended")
     scores = {seed: watcher.results[k].score_s for k, seed in enumerate(seeds)}
     return {"scores_s": scores, "latency": report["latency"]}
 
@@ -174,14 +174,14 @@ def main() -> None:
     publish(
         "live",
         {**identity(args.weights), "seed": args.seed, "games_at_once": args.games,
-         "ratio": mean, "ratio_low": low, "ratio_high": high, "passed": low >= LEAST_RATIO,
+         "ratio": mean, "ratio_low": low, "ratio_high": high, "passed": low >= MIN_RATIO,
          "live": statistics(pairs[:, 0].tolist()),
          "vectorised": statistics(pairs[:, 1].tolist()),
          "scores_s": {str(s): [lived[s], round(batch[s], 1)] for s in seeds},
          "latency": [part["latency"] for part in played]},
         args.out,
     )  # fmt: skip
-    sys.exit(0 if low >= LEAST_RATIO else 1)
+    sys.exit(0 if low >= MIN_RATIO else 1)
 
 
 if __name__ == "__main__":

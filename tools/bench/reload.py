@@ -35,7 +35,7 @@ from agent.link.endpoint import Endpoint
 from tools.bench._result_file import publish
 
 WARM_S = 5.0
-MOST_WAIT_S = 10.0
+MAX_WAIT_S = 10.0
 
 
 class Walks:
@@ -121,7 +121,7 @@ async def roll_back(session: Session, tensors: dict[str, Any]) -> dict[str, Any]
     bad = {**tensors, "axes.bias": np.full_like(tensors["axes.bias"], 50.0)}
     version = await reloader.offer(bad, "bench")
     start_s = time.monotonic()
-    while not reloader.rollbacks and time.monotonic() - start_s < MOST_WAIT_S:
+    while not reloader.rollbacks and time.monotonic() - start_s < MAX_WAIT_S:
         await asyncio.sleep(0.005)
     found = {"seconds": round(time.monotonic() - start_s, 3), "version": version}
     return found | {"taken_back": dict(reloader.rollbacks[0]) if reloader.rollbacks else None}

@@ -1,7 +1,7 @@
 """Golden bytes of the quantised formats, written by the projects that own them.
 
-    pip install compressed-tensors==0.20.0 nvidia-modelopt==0.47.0    (in an environment of its own)
-    python -m tools.scripts.golden_kernel_formats tests/golden/kernels/formats.safetensors
+pip install compressed-tensors==0.20.0 nvidia-modelopt==0.47.0    (in an environment of its own)
+python -m tools.scripts.golden_kernel_formats tests/golden/kernels/formats.safetensors
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 POINTS = 60
-LEAST_RUNS = 20
+MIN_RUNS = 20
 SMOOTH = 100
 LAST = 1_000_000
 MEANS = ("reward", "score_s", "wins")
@@ -53,7 +53,7 @@ def draw(curve: list[dict[str, Any]], kiter: dict[str, float] | None, picture: P
     figure, (axes, below) = plt.subplots(
         2, 1, figsize=(8, 5.5), layout="constrained", sharex=True, height_ratios=(2.5, 1)
     )
-    scored = [row for row in curve if "score_s" in row and row.get("episodes", LEAST_RUNS) >= LEAST_RUNS]
+    scored = [row for row in curve if "score_s" in row and row.get("episodes", MIN_RUNS) >= MIN_RUNS]
     axes.plot(
         [r["steps"] / 1e6 for r in scored], [r["score_s"] for r in scored], label="pilot, last 100 runs of training"
     )

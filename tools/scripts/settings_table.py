@@ -1,6 +1,6 @@
 """Write the settings into the README, where a test wants them as they are.
 
-    python -m tools.scripts.settings_table
+python -m tools.scripts.settings_table
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from agent.core.types import FloatArray
 _F, _I = np.float32, np.int32
 ROUND = _F(12582912.0)
 """1.5·2²³: added and taken away again it rounds to whole numbers; between, the lowest bits are that number."""
-_LOWEST, _HIGHEST = _F(-87.0), _F(88.0)
+_MIN, _MAX = _F(-87.0), _F(88.0)
 _LOG2_E, _LN2_HIGH, _LN2_LOW = _F(1.44269504), _F(0.693359375), _F(-2.12194440e-4)
 _EXP = tuple(_F(c) for c in (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.5))
 """Cephes' expf, by falling powers."""
@@ -42,7 +42,7 @@ def _held(x: Any, low: Any, high: Any) -> Any:
 @njit(cache=True, error_model="numpy")
 def exp(x: Any) -> Any:
     """e to the x."""
-    x = _held(x, _LOWEST, _HIGHEST)
+    x = _held(x, _MIN, _MAX)
     shifted = x * _LOG2_E + ROUND
     whole = shifted - ROUND
     rest = (x - whole * _LN2_HIGH) - whole * _LN2_LOW

@@ -134,31 +134,31 @@ def _steps(inputs: int) -> np.float32:
 def _product_of_rows(layer: Any, x: Any) -> Any:
     w = layer.w
     n = w.shape[1]
-    most, steps = _largest(x), _steps(n)
-    if most == 0:
+    maximum, steps = _largest(x), _steps(n)
+    if maximum == 0:
         return layer.b.copy()
     q = np.empty(n, np.int16)
     for i in range(n):
-        q[i] = np.int16((x[i] * (steps / most) + ROUND) - ROUND)
+        q[i] = np.int16((x[i] * (steps / maximum) + ROUND) - ROUND)
     y = np.empty(w.shape[0], np.float32)
     for j in range(w.shape[0]):
         row = w[j]
         total = np.int32(0)
         for i in range(n):
             total = np.int32(total + np.int32(np.int32(row[i]) * np.int32(q[i])))
-        y[j] = _F(total) * (layer.scale[j] * (most / steps)) + layer.b[j]
+        y[j] = _F(total) * (layer.scale[j] * (maximum / steps)) + layer.b[j]
     return y
 
 
 def _product_of_tiles(layer: Any, x: Any) -> Any:
     w = layer.w
-    most, steps = _largest(x), _steps(layer.inputs)
-    if most == 0:
+    maximum, steps = _largest(x), _steps(layer.inputs)
+    if maximum == 0:
         return layer.b.copy()
     room = w.shape[1] * vnni.QUAD
     high, low = np.empty(room, np.uint8), np.empty(room, np.uint8)
     for i in range(layer.inputs):
-        q = np.int32((x[i] * (steps / most) + ROUND) - ROUND) + _HALF
+        q = np.int32((x[i] * (steps / maximum) + ROUND) - ROUND) + _HALF
         high[i], low[i] = np.uint8(q >> 8), np.uint8(q & 255)
     totals = np.empty(w.shape[0] * vnni.TILE, np.int32)
     for tile in range(w.shape[0]):
@@ -166,5 +166,5 @@ def _product_of_tiles(layer: Any, x: Any) -> Any:
     y = np.empty(layer.b.shape[0], np.float32)
     for j in range(y.shape[0]):
         total = np.int32(totals[j] - layer.excess[j])
-        y[j] = _F(total) * (layer.scale[j] * (most / steps)) + layer.b[j]
+        y[j] = _F(total) * (layer.scale[j] * (maximum / steps)) + layer.b[j]
     return y

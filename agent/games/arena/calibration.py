@@ -108,7 +108,7 @@ class Character(_Table, frozen=True):
     modifiers: tuple[Modifier, ...] = ()
 
 
-class Stage(_Table, frozen=True):
+class TierStage(_Table, frozen=True):
     """One stage of one map; mini-bosses come when so much time is left."""
 
     map: str
@@ -130,7 +130,7 @@ class GameData(_Table, frozen=True):
     tomes: tuple[Tome, ...]
     items: tuple[Item, ...]
     characters: tuple[Character, ...]
-    stages: tuple[Stage, ...]
+    stages: tuple[TierStage, ...]
     base_stats: dict[str, float]
 
 

@@ -18,7 +18,7 @@ from agent.games.arena.screens import Screen
 from agent.games.arena.stats import MAX_HP
 from agent.games.arena.world import Worlds
 
-SMALLEST_PX, LARGEST_PX = (84, 84), (1280, 720)
+MIN_PX, MAX_PX = (84, 84), (1280, 720)
 LOADING_TICKS = 45
 _IN_RUN = (Menu.LEVEL_UP, Menu.CHEST, Menu.ENCOUNTER, Menu.PAUSE)
 _EMPTY_OPTIONS: tuple[str, ...] = ()
@@ -35,10 +35,10 @@ class ArenaGame:
     name = "arena"
 
     def __init__(self, *, capture_px: tuple[int, int] = (320, 180), calibration: Calibration | None = None) -> None:
-        for size, least, most, side in zip(capture_px, SMALLEST_PX, LARGEST_PX, ("width", "height"), strict=True):
-            if not least <= size <= most:
+        for size, minimum, maximum, side in zip(capture_px, MIN_PX, MAX_PX, ("width", "height"), strict=True):
+            if not minimum <= size <= maximum:
                 raise SettingsError(
-                    f"--capture {capture_px[0]}x{capture_px[1]}: the {side} goes from {least} to {most}"
+                    f"--capture {capture_px[0]}x{capture_px[1]}: the {side} goes from {minimum} to {maximum}"
                 )
         self.calibration = calibration
         self.worlds = Worlds(1, calibration.catalog if calibration is not None else None)

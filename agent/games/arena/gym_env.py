@@ -21,9 +21,9 @@ from agent.games.arena.catalog import STATS
 from agent.games.arena.stats import MAX_HP
 from agent.games.arena.world import Worlds
 
-MOST_FOES: Final = 64
-MOST_DROPS: Final = 32
-MOST_THINGS: Final = 16
+MAX_FOES: Final = 64
+MAX_DROPS: Final = 32
+MAX_THINGS: Final = 16
 TICKS_PER_STEP: Final = 4
 OBSERVED_M: Final = 60.0
 KILL, LEVEL, DAMAGE_SHARE, DEATH, WIN = 0.02, 0.5, -1.0, -5.0, 10.0
@@ -64,9 +64,9 @@ class ArenaEnv(gymnasium.Env[Observation, Observation]):
             {
                 "player": box(len(_SELF)),
                 "stats": box(len(STATS)),
-                "foes": box(MOST_FOES, 5),
-                "drops": box(MOST_DROPS, 3),
-                "things": box(MOST_THINGS, 3),
+                "foes": box(MAX_FOES, 5),
+                "drops": box(MAX_DROPS, 3),
+                "things": box(MAX_THINGS, 3),
                 "offers": box(3, 4),
                 "phase": spaces.Discrete(_PHASES),
             }
@@ -117,9 +117,9 @@ class ArenaEnv(gymnasium.Env[Observation, Observation]):
     def _reward(self, phase: int) -> float:
         before, now = self._before, self._counters()
         self._before = now
-        most = max(1.0, float(self._worlds.records[0]["stats"][MAX_HP]))
+        maximum = max(1.0, float(self._worlds.records[0]["stats"][MAX_HP]))
         reward = KILL * (now[0] - before[0]) + LEVEL * max(0.0, now[1] - before[1])
-        reward += DAMAGE_SHARE * (now[2] - before[2]) / most
+        reward += DAMAGE_SHARE * (now[2] - before[2]) / maximum
         return reward + {layout.DEAD: DEATH, layout.WON: WIN}.get(phase, 0.0)
 
     def _info(self) -> dict[str, Any]:
@@ -130,20 +130,20 @@ class ArenaEnv(gymnasium.Env[Observation, Observation]):
         info |= {name: float(world[name]) for name in ("time_s", "xp", "gold", "dealt", "taken")}
         return info | {"offers": self._worlds.offers(0), "seed": int(world["seed"])}
 
-    def _near(self, prefix: str, count: int, most: int) -> NDArray[np.intp]:
+    def _near(self, prefix: str, count: int, maximum: int) -> NDArray[np.intp]:
         world = self._worlds.records[0]
         d2 = (world[f"{prefix}_x"][:count] - world["x"]) ** 2 + (world[f"{prefix}_z"][:count] - world["z"]) ** 2
         if prefix == "thing":
             d2 = np.where(world["thing_used"][:count] == 0, d2, np.inf)
-        order = np.argsort(d2, kind="stable")[:most]
+        order = np.argsort(d2, kind="stable")[:maximum]
         near: NDArray[np.intp] = order[d2[order] < OBSERVED_M**2]
         return near
 
     def _observe(self) -> Observation:
         world = self._worlds.records[0]
-        foes, drops = np.zeros((MOST_FOES, 5), np.float32), np.zeros((MOST_DROPS, 3), np.float32)
-        things, offers = np.zeros((MOST_THINGS, 3), np.float32), np.zeros((3, 4), np.float32)
-        rows = self._near("foe", int(world["foes"]), MOST_FOES)
+        foes, drops = np.zeros((MAX_FOES, 5), np.float32), np.zeros((MAX_DROPS, 3), np.float32)
+        things, offers = np.zeros((MAX_THINGS, 3), np.float32), np.zeros((3, 4), np.float32)
+        rows = self._near("foe", int(world["foes"]), MAX_FOES)
         for column, axis in enumerate(("x", "y", "z")):
             foes[: len(rows), column] = world[f"foe_{axis}"][rows] - world[axis]
         foes[: len(rows), 3] = world["foe_hp"][rows]

@@ -27,9 +27,9 @@ class ChoiceBatch(NamedTuple):
     valid: Tensor
 
 
-def padded(episodes: list[Choices], longest: int, device: torch.device) -> ChoiceBatch:
+def padded(episodes: list[Choices], max_length: int, device: torch.device) -> ChoiceBatch:
     """The first `longest` choices of each episode."""
-    length = min(longest, max(len(e.picks) for e in episodes))
+    length = min(max_length, max(len(e.picks) for e in episodes))
     columns: list[Tensor] = []
     for field in range(len(Choices._fields)):
         parts = [np.asarray(e[field])[:length] for e in episodes]

@@ -16,7 +16,7 @@ from agent.core.rollout import BoolArray, Rollout
 from agent.core.types import FloatArray
 
 Key = tuple[str, int]
-MOST_GAMES: Final = 256
+MAX_GAMES: Final = 256
 
 
 def options_at(obs: FloatArray, layout: ChoiceLayout) -> FloatArray:
@@ -93,7 +93,7 @@ class ChoiceStream:
             begin = int(end)
         if part is not None:
             self._parts[rollout.instance] = part, rollout.final_obs[-1].copy()
-            while len(self._parts) > MOST_GAMES:
+            while len(self._parts) > MAX_GAMES:
                 self._parts.popitem(last=False)
         return changed
 
@@ -122,10 +122,10 @@ def choices_of(rollout: Rollout, branches: tuple[int, ...], layout: ChoiceLayout
 class Pool:
     """The newest episodes; every `hold_out`-th is held back from learning, none where that is 0."""
 
-    def __init__(self, most: int, hold_out: int) -> None:
+    def __init__(self, maximum: int, hold_out: int) -> None:
         self.learned: OrderedDict[Key, Choices] = OrderedDict()
         self.held: OrderedDict[Key, Choices] = OrderedDict()
-        self._most, self._hold_out = most, hold_out
+        self._maximum, self._hold_out = maximum, hold_out
 
     def put(self, episodes: dict[Key, Choices]) -> None:
         """Add episodes, or replace them by longer ones of the same key."""
@@ -133,6 +133,6 @@ class Pool:
             held = self._hold_out > 0 and key[1] % self._hold_out == 0
             side = self.held if held else self.learned
             side[key] = episode
-            most = max(1, self._most // self._hold_out) if held else self._most
-            while len(side) > most:
+            maximum = max(1, self._maximum // self._hold_out) if held else self._maximum
+            while len(side) > maximum:
                 side.popitem(last=False)

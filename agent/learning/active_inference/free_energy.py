@@ -62,7 +62,7 @@ def free_energy(
     liking = torch.tensor(wanted.liking, device=belief.device)
     state = belief.repeat_interleave(many, 0)
     situation = context.repeat_interleave(many, 0)
-    members, ends = model.foretell(state, options.flatten(0, 1), situation)
+    members, ends = model.predict(state, options.flatten(0, 1), situation)
     p = members.exp().mean(0)
     alive = 1.0 - torch.sigmoid(ends)
     after = model.step(
@@ -72,7 +72,7 @@ def free_energy(
         situation.repeat_interleave(outcomes, 0),
     )
     second = options.view(batch, 1, 1, many, width).expand(-1, many, outcomes, -1, -1).reshape(-1, width)
-    later, _ = model.foretell(after.repeat_interleave(many, 0), second, situation.repeat_interleave(outcomes * many, 0))
+    later, _ = model.predict(after.repeat_interleave(many, 0), second, situation.repeat_interleave(outcomes * many, 0))
     q = later.exp().mean(0).view(batch * many, outcomes, many, outcomes)
     allowed2 = allowed.repeat_interleave(many, 0)
     value, gain = _plans(p, alive, q, liking, wanted, allowed2)

@@ -39,7 +39,7 @@ class ActiveInferenceConfig(msgspec.Struct, frozen=True):
     preferences: Preferences
     lr: float = 5e-3
     batch: int = 256
-    longest: int = 32
+    max_length: int = 32
     steps_per_update: int = 8
     episodes: int = 5000
     habit_temperature: float = 0.1
@@ -47,8 +47,8 @@ class ActiveInferenceConfig(msgspec.Struct, frozen=True):
     bootstrap: float = 0.8
     weight_decay: float = 0.0
     hold_out: int = 0
-    least_choices: int = 0
-    least_held: int = 128
+    min_choices: int = 0
+    min_held: int = 128
     seed: int = 0
 
 
@@ -96,7 +96,7 @@ class ActiveInferenceLearner:
     def _learn(self, episodes: dict[Key, Choices]) -> dict[str, float]:
         self.pool.put(episodes)
         learned = self.pool.learned
-        enough = bool(learned) and sum(len(e.picks) for e in learned.values()) >= self.config.least_choices
+        enough = bool(learned) and sum(len(e.picks) for e in learned.values()) >= self.config.min_choices
         parts = [self.train_step() for _ in range(self.config.steps_per_update if enough else 0)]
         for key in parts[0] if parts else ():
             self._report[key] = float(torch.stack([p[key] for p in parts]).mean())
@@ -123,7 +123,7 @@ class ActiveInferenceLearner:
         option was taken.
         """
         held = list(self.pool.held.values())
-        if sum(len(e.picks) for e in held) < self.config.least_held:
+        if sum(len(e.picks) for e in held) < self.config.min_held:
             return None
         tried = self.tried()
         if not tried.loss < min(tried.frequencies, tried.any_option):
@@ -139,7 +139,7 @@ class ActiveInferenceLearner:
     def _sample(self) -> ChoiceBatch:
         episodes = list(self.pool.learned.values())
         picked = [episodes[i] for i in self._random.integers(0, len(episodes), self.config.batch)]
-        return padded(picked, self.config.longest, self.device)
+        return padded(picked, self.config.max_length, self.device)
 
     def train_step(self) -> dict[str, Tensor]:
         """One step on outcomes, ends and habit."""
@@ -149,7 +149,7 @@ class ActiveInferenceLearner:
         flat = belief.flatten(0, 1)[valid]
         context = batch.context.flatten(0, 1)[valid]
         outcomes, ended = batch.outcomes.flatten()[valid], batch.ended.flatten()[valid].float()
-        told, ends = self.model.foretell(flat, taken.flatten(0, 1)[valid], context)
+        told, ends = self.model.predict(flat, taken.flatten(0, 1)[valid], context)
         loss = -told.gather(-1, outcomes.expand(len(told), -1).unsqueeze(-1)).squeeze(-1)
         share = (torch.rand_like(loss) < config.bootstrap).float()
         outcome_loss = (loss * share).sum() / share.sum().clamp_min(1.0)

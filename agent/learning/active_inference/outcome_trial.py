@@ -11,7 +11,7 @@ from agent.core.choices import Choices
 from agent.learning.active_inference.choice_batch import beliefs, padded
 from agent.models.outcome_model import OutcomeModel
 
-LONGEST = 256
+MAX_LENGTH = 256
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -38,15 +38,13 @@ class Tried(msgspec.Struct, frozen=True):
 @torch.no_grad()
 def likelihoods(model: OutcomeModel, episodes: list[Choices]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Log-likelihood of each choice's outcome given the option taken, and given only that it was one of those there."""
-    batch = padded(episodes, LONGEST, next(model.parameters()).device)
+    batch = padded(episodes, MAX_LENGTH, next(model.parameters()).device)
     belief, _ = beliefs(model, batch)
     valid = batch.valid
     state, context, outcomes = belief[valid], batch.context[valid], batch.outcomes[valid]
     options, allowed, picks = batch.options[valid], batch.allowed[valid], batch.picks[valid]
     many = options.shape[1]
-    told, _ = model.foretell(
-        state.repeat_interleave(many, 0), options.flatten(0, 1), context.repeat_interleave(many, 0)
-    )
+    told, _ = model.predict(state.repeat_interleave(many, 0), options.flatten(0, 1), context.repeat_interleave(many, 0))
     chance = told.exp().mean(0).view(len(state), many, -1)
     here = chance.gather(2, outcomes[:, None, None].expand(-1, many, 1)).squeeze(2)
     taken = here.gather(1, picks[:, None]).squeeze(1)
@@ -67,5 +65,5 @@ class OutcomeTrial:
             counts += np.bincount(episode.outcomes, minlength=len(counts))
         chances = np.log(counts / counts.sum())
         taken, some = likelihoods(self.model, held)
-        outcomes = np.concatenate([e.outcomes[:LONGEST] for e in held])
+        outcomes = np.concatenate([e.outcomes[:MAX_LENGTH] for e in held])
         return Tried(len(taken), len(held), -float(taken.mean()), -float(some.mean()), -float(chances[outcomes].mean()))

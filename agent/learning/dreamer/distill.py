@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from agent.core.rollout import Rollout
 from agent.learning.dreamer.dream import DreamLearner, Targets
 from agent.learning.ppo.served import ServedPPO, rows_of
-from agent.learning.ppo.update import Sequences
+from agent.learning.ppo.update import RolloutSequences
 from agent.models.heads import NEVER, Heads
 
 
@@ -43,7 +43,7 @@ class DreamDistiller:
             self._ppo.step(self._coefficient * loss)
         return {"dream_distill_loss": sum(sums) / len(sums), "dream_distill_waits": 0.0}
 
-    def _loss(self, part: Sequences, wanted: Targets) -> Tensor:
+    def _loss(self, part: RolloutSequences, wanted: Targets) -> Tensor:
         heads, _ = self._ppo.policy(part.obs, part.carry, part.is_first, part.elapsed)
         each = divergence(wanted, heads)
         return (each * part.weight).sum() / part.weight.sum().clamp_min(1.0)

@@ -122,7 +122,7 @@ class DreamLearner:
         self.optimiser = LaProp(self.policy.named_parameters(), config.lr, clip=config.clip, warm_up=config.warm_up)
         self._report: dict[str, float] = {}
         self._points = torch.tensor([0.05, 0.95], device=world.device)
-        self._figures: tuple[str, ...] = ()
+        self._metrics: tuple[str, ...] = ()
         self._gradients = Recorded(self._work, world.place, [self.policy.range])
 
     @property
@@ -147,20 +147,20 @@ class DreamLearner:
         if 0 < config.starts < len(dead):
             chosen = torch.randperm(len(dead), device=dead.device)[: config.starts]
             start, dead = Latent(start.deter[chosen], start.stoch[chosen]), dead[chosen]
-        figures, *gradients = self._gradients((*start, dead, *seen.latent, *seen[1:]))
+        metrics, *gradients = self._gradients((*start, dead, *seen.latent, *seen[1:]))
         self.optimiser.step(gradients)
         with torch.no_grad():
             for fast, late in zip(policy.critic.parameters(), policy.slow.parameters(), strict=True):
                 late.lerp_(fast, config.slow_rate)
             policy.dreamt += 1
-        return dict(zip(self._figures, figures.unbind(), strict=True))
+        return dict(zip(self._metrics, metrics.unbind(), strict=True))
 
     def _work(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """(figures, gradients …) of (deter, stoch, dead) where dreams start and of the parts of a `Posterior`."""
         deter, stoch, dead, *seen = inputs
-        loss, figures = self._loss(Latent(deter, stoch), dead, Posterior(Latent(*seen[:2]), *seen[2:]))
-        self._figures = tuple(f"dream_{name}" for name in figures)
-        return [torch.stack([f.detach() for f in figures.values()]), *self.optimiser.gradients(loss)]
+        loss, metrics = self._loss(Latent(deter, stoch), dead, Posterior(Latent(*seen[:2]), *seen[2:]))
+        self._metrics = tuple(f"dream_{name}" for name in metrics)
+        return [torch.stack([f.detach() for f in metrics.values()]), *self.optimiser.gradients(loss)]
 
     def _loss(self, start: Latent, dead: Tensor, seen: Posterior) -> tuple[Tensor, dict[str, Tensor]]:
         config, policy = self.config, self.policy
@@ -180,10 +180,10 @@ class DreamLearner:
         logits = policy.critic(dream.features[:, :-1])
         critic_loss = (weight * self._critic_loss(logits, returns, slow[:, :-1])).mean()
         replay_loss = self._replay_loss(seen)
-        figures = {"actor_loss": actor_loss, "critic_loss": critic_loss, "replay_value_loss": replay_loss}
-        figures |= {"return": returns.mean(), "reward": dream.rewards[:, 1:].mean(), "entropy": bonus.mean()}
-        figures |= {"value": values.mean(), "continue": dream.proceed.mean(), "return_range": high - low}
-        return actor_loss + critic_loss + config.replay_value_weight * replay_loss, figures
+        metrics = {"actor_loss": actor_loss, "critic_loss": critic_loss, "replay_value_loss": replay_loss}
+        metrics |= {"return": returns.mean(), "reward": dream.rewards[:, 1:].mean(), "entropy": bonus.mean()}
+        metrics |= {"value": values.mean(), "continue": dream.proceed.mean(), "return_range": high - low}
+        return actor_loss + critic_loss + config.replay_value_weight * replay_loss, metrics
 
     def _controlled(self, dream: Dream, dead: Tensor) -> Dream:
         """The dream with what is known of its start, and with the controls that the configuration asks for."""

@@ -16,7 +16,7 @@ from torch import Tensor
 Work = Callable[[Sequence[Tensor]], list[Tensor]]
 
 
-class Recorder(Protocol):
+class GraphRecorder(Protocol):
     """Records one piece of work and launches it again. The work must not read a value back, or wait for one."""
 
     def capture(self, work: Callable[[], None]) -> None:
@@ -32,7 +32,7 @@ class Place(NamedTuple):
     """Where networks learn: a device, and what makes recorders there, if steps are recorded at all."""
 
     device: torch.device = torch.device("cpu")
-    recorder: Callable[[], Recorder] | None = None
+    recorder: Callable[[], GraphRecorder] | None = None
 
 
 ON_CPU = Place()
@@ -46,7 +46,7 @@ class Recorded:
 
     def __init__(self, work: Work, place: Place, kept: Sequence[Tensor] = ()) -> None:
         self._work, self._make, self._kept = work, place.recorder, kept
-        self._recorder: Recorder | None = None
+        self._recorder: GraphRecorder | None = None
         self._static: list[Tensor] = []
         self._out: list[Tensor] = []
 
@@ -63,15 +63,15 @@ class Recorded:
         self._recorder.replay()
         return [tensor.clone() for tensor in self._out]
 
-    def _record(self, recorder: Recorder, inputs: Sequence[Tensor]) -> Recorder:
+    def _record(self, recorder: GraphRecorder, inputs: Sequence[Tensor]) -> GraphRecorder:
         self._static = [tensor.clone() for tensor in inputs]
-        before, dice = [tensor.clone() for tensor in self._kept], torch.get_rng_state()
+        before, rng = [tensor.clone() for tensor in self._kept], torch.get_rng_state()
 
         def work() -> None:
             self._out = self._work(self._static)
 
         recorder.capture(work)
-        torch.set_rng_state(dice)
+        torch.set_rng_state(rng)
         for tensor, was in zip(self._kept, before, strict=True):
             tensor.copy_(was)
         return recorder

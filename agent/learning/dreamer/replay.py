@@ -212,11 +212,11 @@ class Replay:
         columns |= {"deter": self._deter, "stoch": self._stoch, "before": self._before, "after": self._after}
         return columns
 
-    def arrays(self, most_bytes: int, most_tails: int) -> dict[str, NDArray[Any]]:
-        """The newest rows that fit into `most_bytes`, oldest first, and all else; copies."""
+    def arrays(self, max_bytes: int, max_tails: int) -> dict[str, NDArray[Any]]:
+        """The newest rows that fit into `max_bytes`, oldest first, and all else; copies."""
         columns = self._columns()
         width = sum(column[:1].nbytes for column in columns.values())
-        kept = min(len(self), most_bytes // width)
+        kept = min(len(self), max_bytes // width)
         slots = np.arange(self.pushed - kept, self.pushed) % self.capacity
         state: Any = self._random.bit_generator.state
         words = [state["state"][key] >> shift & _WORD for key in ("state", "inc") for shift in (0, 64)]
@@ -224,7 +224,7 @@ class Replay:
         found["counts"] = np.array([self.pushed, kept], np.int64)
         found["fresh"] = np.array(self._fresh, np.int64)
         found["random"] = np.array([*words, state["has_uint32"], state["uinteger"]], np.uint64)
-        for name, tail in list(self._tails.items())[-most_tails:]:
+        for name, tail in list(self._tails.items())[-max_tails:]:
             found[f"tail.{name}"] = np.array([tail.serial, tail.reward, tail.is_open, *tail.action], np.float64)
         return found
 

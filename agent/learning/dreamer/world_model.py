@@ -51,7 +51,7 @@ class WorldModelConfig(msgspec.Struct, frozen=True):
     seed: int = 0
 
 
-class Sequences(NamedTuple):
+class ReplaySequences(NamedTuple):
     """A batch as tensors, [B, T, …]; obs are normalised."""
 
     obs: Tensor
@@ -73,17 +73,17 @@ class Posterior(NamedTuple):
     is_terminal: Tensor
 
 
-def to_sequences(model: WorldModel, batch: Batch, device: torch.device) -> Sequences:
+def to_sequences(model: WorldModel, batch: Batch, device: torch.device) -> ReplaySequences:
     """A batch from replay, on the device, with normalised observations."""
     columns = [torch.from_numpy(a).to(device) for a in batch.rows]
     before = Latent(torch.from_numpy(batch.deter).to(device), torch.from_numpy(batch.stoch).to(device))
     obs, actions, rewards, is_first, is_last, is_terminal, masks = columns
-    return Sequences(model.normalised(obs), actions, rewards, is_first, is_last, is_terminal, masks, before)
+    return ReplaySequences(model.normalised(obs), actions, rewards, is_first, is_last, is_terminal, masks, before)
 
 
 def rollout_sequences(
     model: WorldModel, rollout: Rollout, spec: ActionSpec, device: torch.device
-) -> tuple[Sequences, Tensor]:
+) -> tuple[ReplaySequences, Tensor]:
     """A rollout as one sequence from a blank state, and the row of it that each step's observation is in."""
     rows = to_rows(rollout, spec, None)
     return rows_as_sequence(model, rows, device), torch.from_numpy(np.flatnonzero(~rows.is_last)).to(device)
@@ -98,7 +98,7 @@ def balanced_kl(seen: Observed, free_nats: float) -> tuple[Tensor, Tensor, Tenso
 
 
 def world_loss(
-    model: WorldModel, data: Sequences, config: WorldModelConfig
+    model: WorldModel, data: ReplaySequences, config: WorldModelConfig
 ) -> tuple[Tensor, dict[str, Tensor], Observed]:
     """The loss of a batch, its parts, and the states."""
     seen = model.observe(data.before, data.obs, data.actions, data.is_first)
@@ -119,7 +119,9 @@ def world_loss(
 
 
 @torch.no_grad()
-def open_loop(model: WorldModel, data: Sequences, starts: Tensor, samples: int, steps: int) -> tuple[Tensor, Tensor]:
+def open_loop(
+    model: WorldModel, data: ReplaySequences, starts: Tensor, samples: int, steps: int
+) -> tuple[Tensor, Tensor]:
     """Squared errors [N, steps, O] of the model's mean over `samples` futures, and of persistence.
 
     data is one sequence [1, T, …] that begins with an episode; each future starts from the posterior at a row of
@@ -137,20 +139,20 @@ def open_loop(model: WorldModel, data: Sequences, starts: Tensor, samples: int, 
     return (torch.stack(told, 1) - real).square(), (last - real).square()
 
 
-def whole_starts(rows: Rows, context: int, steps: int, most: int) -> IntArray:
-    """Up to `most` rows, spread over `rows`, with `context` rows of their episode up to them and `steps` after."""
+def whole_starts(rows: Rows, context: int, steps: int, maximum: int) -> IntArray:
+    """Up to `maximum` rows, spread over `rows`, with `context` rows of their episode up to them and `steps` after."""
     count = len(rows.obs)
     episode = np.cumsum(rows.is_first)
     index = np.arange(max(0, count - steps))
     begun = np.maximum.accumulate(np.where(rows.is_first, np.arange(count), 0))
     fits = (episode[index] == episode[index + steps]) & (index - begun[index] >= context - 1) & (episode[index] > 0)
     index = index[fits]
-    chosen = np.linspace(0, len(index) - 1, min(most, len(index))).astype(np.int64)
+    chosen = np.linspace(0, len(index) - 1, min(maximum, len(index))).astype(np.int64)
     spread: IntArray = index[chosen] if len(index) else index
     return spread
 
 
-def rows_as_sequence(model: WorldModel, rows: Rows, device: torch.device) -> Sequences:
+def rows_as_sequence(model: WorldModel, rows: Rows, device: torch.device) -> ReplaySequences:
     """Rows as one sequence from a blank state."""
     sizes = model.sizes
     before = np.zeros((1, sizes.deter), np.float32), np.zeros((1, sizes.stoch, sizes.classes), np.float32)
@@ -217,7 +219,7 @@ class WorldModelLearner:
         """(deter, stoch, losses, gradients …) of the tensors of a batch, the state before it last."""
         obs, actions, rewards, is_first, is_last, is_terminal, masks, deter, stoch = inputs
         before = Latent(deter, stoch)
-        data = Sequences(obs, actions, rewards, is_first, is_last, is_terminal, masks, before)
+        data = ReplaySequences(obs, actions, rewards, is_first, is_last, is_terminal, masks, before)
         loss, parts, seen = world_loss(self.model, data, self.config)
         self._parts = tuple(parts)
         losses = torch.stack([part.detach() for part in parts.values()])

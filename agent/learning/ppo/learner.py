@@ -1,6 +1,6 @@
 """PPO as a learner of rollouts: from one game's stretch of play to sequences, for any policy of `models.policies`.
 
-Rollouts whose policy is more than `most_versions_old` versions behind are dropped and counted. Owns the memory at the
+Rollouts whose policy is more than `max_versions_old` versions behind are dropped and counted. Owns the memory at the
 end of each instance's last rollout and the running scale of rewards; no games, no files.
 """
 
@@ -15,9 +15,9 @@ from torch import Tensor
 from agent.core.errors import WeightsError
 from agent.core.rollout import Rollout, check_rollout
 from agent.learning.ppo.returns import advantages
-from agent.learning.ppo.update import PPO, PPOConfig, Sequences
+from agent.learning.ppo.update import PPO, PPOConfig, RolloutSequences
 from agent.models.heads import log_prob
-from agent.models.policies import Policy
+from agent.models.policies import TrainablePolicy
 
 
 class ReturnScale:
@@ -43,9 +43,9 @@ class ReturnScale:
             [torch.tensor(float(len(seen)), dtype=torch.float64), new.sum(), new.square().sum()]
         )
 
-    def running(self, most: int) -> dict[str, Tensor]:
-        """Discounted returns so far of the last `most` instances."""
-        kept = list(self._returns.items())[-most:]
+    def running(self, maximum: int) -> dict[str, Tensor]:
+        """Discounted returns so far of the last `maximum` instances."""
+        kept = list(self._returns.items())[-maximum:]
         return {name: torch.tensor(value, dtype=torch.float64) for name, value in kept}
 
     def go_on(self, instance: str, value: float) -> None:
@@ -66,7 +66,9 @@ class PPOLearner:
 
     name = "ppo"
 
-    def __init__(self, policy: Policy, config: PPOConfig, *, seed: int = 0, scale_rewards: bool = True) -> None:
+    def __init__(
+        self, policy: TrainablePolicy, config: PPOConfig, *, seed: int = 0, scale_rewards: bool = True
+    ) -> None:
         self.ppo = PPO(policy, config, seed=seed)
         self.policy, self.config = policy, config
         self.version = 0
@@ -94,21 +96,23 @@ class PPOLearner:
             reason = check_rollout(rollout, self.policy.features, self.policy.spec)
             if reason:
                 raise ValueError(f"rollout of {rollout.instance}: {reason}")
-            if self.version - rollout.policy_version > self.config.most_versions_old:
+            if self.version - rollout.policy_version > self.config.max_versions_old:
                 self.stale_dropped += 1
             else:
                 fresh.append(rollout)
-        figures = {"stale_dropped": float(self.stale_dropped)}
+        metrics = {"stale_dropped": float(self.stale_dropped)}
         if not fresh:
-            return figures
+            return metrics
         parts = [self.sequences(rollout) for rollout in fresh]
-        joined = Sequences(*(torch.cat([getattr(p, n) for p in parts]) for n in Sequences.__struct_fields__))
-        figures |= self.ppo.update(joined)
+        joined = RolloutSequences(
+            *(torch.cat([getattr(p, n) for p in parts]) for n in RolloutSequences.__struct_fields__)
+        )
+        metrics |= self.ppo.update(joined)
         self.version += 1
-        return figures
+        return metrics
 
     @torch.no_grad()
-    def sequences(self, rollout: Rollout) -> Sequences:
+    def sequences(self, rollout: Rollout) -> RolloutSequences:
         """A rollout cut into sequences, with advantages; what the worker did not say is computed anew."""
         obs, first = torch.from_numpy(rollout.obs), torch.from_numpy(rollout.is_first)
         elapsed, cut = torch.from_numpy(rollout.elapsed), torch.from_numpy(rollout.is_cut)
@@ -163,7 +167,7 @@ class PPOLearner:
             carries.append(carry)
         return values, said, after, torch.cat(carries)
 
-    def _cut_up(self, rows: tuple[Tensor, ...], carries: Tensor) -> Sequences:
+    def _cut_up(self, rows: tuple[Tensor, ...], carries: Tensor) -> RolloutSequences:
         """Sequences of `length` steps, the last padded with steps of weight 0 that begin anew."""
         steps, length = rows[0].shape[0], self.length
         count = -(-steps // length)
@@ -177,7 +181,7 @@ class PPOLearner:
         weight = parts(torch.ones(steps))
         elapsed, axes, choices, said, values, gained, returns = (parts(row) for row in others)
         carry = carries[:steps:length].clone()
-        return Sequences(
+        return RolloutSequences(
             parts(obs), carry, parts(first, 1.0), elapsed, axes, choices, said, values, gained, returns, weight
         )
 
@@ -189,11 +193,11 @@ class PPOLearner:
             found["learner.returns"] = self._scale.moments.clone()
         return found
 
-    def memories(self, most: int) -> dict[str, Tensor]:
-        """What is remembered of running games, the last `most` instances: their carries, and returns so far."""
-        found = {f"carry.{name}": carry.clone() for name, carry in list(self._carries.items())[-most:]}
+    def memories(self, maximum: int) -> dict[str, Tensor]:
+        """What is remembered of running games, the last `maximum` instances: their carries, and returns so far."""
+        found = {f"carry.{name}": carry.clone() for name, carry in list(self._carries.items())[-maximum:]}
         if self._scale is not None:
-            found |= {f"return.{name}": t for name, t in self._scale.running(most).items()}
+            found |= {f"return.{name}": t for name, t in self._scale.running(maximum).items()}
         return found
 
     def load_memories(self, memories: dict[str, Tensor]) -> None:

@@ -13,10 +13,10 @@ from torch import Tensor
 from agent.core.rollout import BoolArray, Rollout
 from agent.core.types import FloatArray
 from agent.learning.ppo.learner import PPOLearner
-from agent.learning.ppo.update import PPOConfig, Sequences
+from agent.learning.ppo.update import PPOConfig, RolloutSequences
 from agent.models.heads import log_prob
 from agent.models.masked import MaskedPolicy
-from agent.models.policies import Policy
+from agent.models.policies import TrainablePolicy
 
 Weights = dict[str, NDArray[Any]]
 
@@ -26,7 +26,7 @@ class ServedPPO:
 
     name = "ppo"
 
-    def __init__(self, inner: Policy, config: PPOConfig, *, seed: int = 0, scale_rewards: bool = True) -> None:
+    def __init__(self, inner: TrainablePolicy, config: PPOConfig, *, seed: int = 0, scale_rewards: bool = True) -> None:
         self.inner = inner
         self.policy = MaskedPolicy(inner) if inner.spec.branches else inner
         self.learner = PPOLearner(self.policy, config, seed=seed, scale_rewards=scale_rewards)
@@ -35,7 +35,7 @@ class ServedPPO:
         """Some epochs over a rollout; losses by name. How old it may be was decided by whoever sent it."""
         return self.learner.update(self._prepared(rollout))
 
-    def sequences(self, rollout: Rollout) -> Sequences:
+    def sequences(self, rollout: Rollout) -> RolloutSequences:
         """A rollout as sequences, for other losses on the same policy."""
         return self.learner.sequences(self._prepared(rollout))
 
@@ -54,21 +54,21 @@ class ServedPPO:
         data = self.sequences(rollout)
         weight = data.weight / data.weight.sum()
         self.policy.observe(data.obs[data.weight > 0])
-        figures = []
+        metrics = []
         for _ in range(epochs + 1):
             heads, _ = self.policy(data.obs, data.carry, data.is_first, data.elapsed)
             loss = -(log_prob(heads, data.axes, data.choices) * weight).sum()
-            figures.append(float(loss.detach()))
-            if len(figures) <= epochs:
+            metrics.append(float(loss.detach()))
+            if len(metrics) <= epochs:
                 self.step(loss)
-        return {"demo_loss_before": figures[0], "demo_loss": figures[-1], "demo_steps": float(len(rollout))}
+        return {"demo_loss_before": metrics[0], "demo_loss": metrics[-1], "demo_steps": float(len(rollout))}
 
     def step(self, loss: Tensor) -> None:
         """One step of the optimiser down `loss`."""
         ppo = self.learner.ppo
         ppo.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), ppo.config.most_grad)
+        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), ppo.config.max_grad)
         ppo.optimiser.step()
 
     def weights(self) -> Weights:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from agent.core.errors import WeightsError
 from agent.models.heads import entropy, log_prob
-from agent.models.policies import Policy
+from agent.models.policies import TrainablePolicy
 
 
 class PPOConfig(msgspec.Struct, frozen=True):
@@ -40,9 +40,9 @@ class PPOConfig(msgspec.Struct, frozen=True):
     larger_value: bool = True
     value_weight: float = 0.5
     entropy_weight: float = 0.01
-    most_grad: float = 0.5
+    max_grad: float = 0.5
     target_kl: float = 0.0
-    most_versions_old: int = 8
+    max_versions_old: int = 8
 
 
 def learning_rate(config: PPOConfig, updates: int) -> float:
@@ -52,7 +52,7 @@ def learning_rate(config: PPOConfig, updates: int) -> float:
     return config.lr * rising * falling
 
 
-class Sequences(msgspec.Struct, frozen=True, eq=False):
+class RolloutSequences(msgspec.Struct, frozen=True, eq=False):
     """S sequences of L steps; `weight` is 0 for padding. Advantages and returns are of the behaviour's values."""
 
     obs: Float[Tensor, "S L D"]
@@ -67,21 +67,21 @@ class Sequences(msgspec.Struct, frozen=True, eq=False):
     returns: Float[Tensor, "S L"]
     weight: Float[Tensor, "S L"]
 
-    def rows(self, index: Tensor) -> Sequences:
+    def rows(self, index: Tensor) -> RolloutSequences:
         """Some of the sequences."""
-        return Sequences(*(getattr(self, name)[index] for name in self.__struct_fields__))
+        return RolloutSequences(*(getattr(self, name)[index] for name in self.__struct_fields__))
 
 
 class PPO:
     """A policy and its optimiser."""
 
-    def __init__(self, policy: Policy, config: PPOConfig, *, seed: int = 0) -> None:
+    def __init__(self, policy: TrainablePolicy, config: PPOConfig, *, seed: int = 0) -> None:
         self.policy, self.config = policy, config
         self.optimiser = torch.optim.Adam(policy.parameters(), lr=config.lr, eps=1e-5)
         self.updates = 0
         self._random = torch.Generator().manual_seed(seed)
 
-    def update(self, data: Sequences) -> dict[str, float]:
+    def update(self, data: RolloutSequences) -> dict[str, float]:
         """Some epochs over the sequences; then the normaliser takes them in. Means of the losses by name."""
         config = self.config
         for group in self.optimiser.param_groups:
@@ -94,10 +94,10 @@ class PPO:
             order = torch.randperm(count, generator=self._random)
             kl = 0.0
             for index in order.chunk(parts):
-                figures = self._step(data.rows(index))
-                sums += figures
+                metrics = self._step(data.rows(index))
+                sums += metrics
                 taken += 1
-                kl += float(figures[3])
+                kl += float(metrics[3])
             if config.target_kl and kl / parts > config.target_kl:
                 break
         self.policy.observe(data.obs[data.weight > 0])
@@ -108,7 +108,7 @@ class PPO:
         explained = 1.0 - torch.var(data.returns - data.values) / spread if float(spread) > 0 else torch.zeros(())
         return {**dict(zip(names, means, strict=True)), "explained_variance": float(explained)}
 
-    def _step(self, part: Sequences) -> Tensor:
+    def _step(self, part: RolloutSequences) -> Tensor:
         """One minibatch; policy loss, value loss, entropy, KL, share of clipped ratios, gradient norm."""
         config, weight = self.config, part.weight / part.weight.sum().clamp_min(1.0)
         heads, _ = self.policy(part.obs, part.carry, part.is_first, part.elapsed)
@@ -129,7 +129,7 @@ class PPO:
         loss = policy_loss + config.value_weight * value_loss - config.entropy_weight * spread
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), config.most_grad)
+        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), config.max_grad)
         self.optimiser.step()
         with torch.no_grad():
             kl = ((ratio - 1.0 - log_ratio) * weight).sum()

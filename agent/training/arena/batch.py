@@ -154,8 +154,8 @@ class ArenaBatch:
         last = terminal | (self.records["time_s"] >= CAP_S)
         now = self._counted()
         change = now - before
-        most = np.maximum(self.records["stats"][:, MAX_HP], 1.0)
-        reward = KILL * change[:, 0] + LEVEL * np.maximum(change[:, 1], 0.0) + DAMAGE_SHARE * change[:, 2] / most
+        maximum = np.maximum(self.records["stats"][:, MAX_HP], 1.0)
+        reward = KILL * change[:, 0] + LEVEL * np.maximum(change[:, 1], 0.0) + DAMAGE_SHARE * change[:, 2] / maximum
         reward += SECOND * change[:, 3]
         reward += np.where(phase == layout.DEAD, DEATH, np.where(phase == layout.WON, WIN, 0.0))
         ended = [self._ended(int(row)) for row in np.flatnonzero(last)]

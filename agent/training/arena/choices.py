@@ -134,7 +134,7 @@ class Scored(msgspec.Struct, frozen=True, eq=False):
 
 def score(
     runs: PilotRuns, chooser: CardChooser, *, on: bool, note: Note = lambda situation, memory: None,
-    most: int | None = None,
+    maximum: int | None = None,
 ) -> Scored:  # fmt: skip
     """Play one run of each row to its end; `on`: by the chooser's cards, else by the motor's, the chooser watching.
 
@@ -155,7 +155,7 @@ def score(
         return int(plan.energy.argmin()) if on else s.motor
 
     done = 0
-    while len(first) < count and done != most:
+    while len(first) < count and done != maximum:
         done += 1
         for memory in memories:
             chooser.begin(memory)

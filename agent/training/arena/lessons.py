@@ -46,12 +46,12 @@ class Lessons:
         stretch = self.player.stretch(steps, self._script)
         data = stretch.sequences
         self.policy.observe(data.obs.flatten(0, 1))
-        figures = []
+        metrics = []
         for _ in range(EPOCHS):
             parts = torch.randperm(data.obs.shape[0], generator=self._random).chunk(self._parts)
-            figures += [self._step(stretch, index) for index in parts]
+            metrics += [self._step(stretch, index) for index in parts]
         names = ("imitation_axes", "imitation_choices", "value_loss")
-        return stretch, dict(zip(names, torch.stack(figures).mean(0).tolist(), strict=True))
+        return stretch, dict(zip(names, torch.stack(metrics).mean(0).tolist(), strict=True))
 
     def _step(self, stretch: Stretch, index: Tensor) -> Tensor:
         part, axes, choices = stretch.sequences.rows(index), stretch.script_axes[index], stretch.script_choices[index]

@@ -19,7 +19,7 @@ from agent.training.arena.choices import SIZES
 
 EVERY: Final = 25
 PATIENCE: Final = 8
-LONGEST: Final = 64
+MAX_LENGTH: Final = 64
 
 
 class OutcomeTraining:
@@ -28,31 +28,31 @@ class OutcomeTraining:
     def __init__(self, *, seed: int) -> None:
         torch.manual_seed(seed)
         config = ActiveInferenceConfig(
-            WANTED, lr=1e-3, batch=64, longest=LONGEST, steps_per_update=EVERY, episodes=100_000, weight_decay=0.05,
-            seed=seed,
+            WANTED, lr=1e-3, batch=64, max_length=MAX_LENGTH, steps_per_update=EVERY, episodes=100_000,
+            weight_decay=0.05, seed=seed,
         )  # fmt: skip
         self.learner = ActiveInferenceLearner(SIZES, config)
         self.best: dict[str, torch.Tensor] = {}
         self.steps = 0
 
     def fit(
-        self, episodes: list[Choices], *, most_steps: int, say: Callable[[int, Tried], None] = lambda steps, tried: None
+        self, episodes: list[Choices], *, max_steps: int, say: Callable[[int, Tried], None] = lambda steps, tried: None
     ) -> Tried:
         """Learn, and take the best up again; how it does on episodes that had no part in it."""
         if len(episodes) < 10:
             raise ValueError(f"{len(episodes)} episodes; at least 10 are needed to hold some back")
         parts = [[e for k, e in enumerate(episodes) if (k % 10 in (0, 5)) == apart] for apart in (False, True)]
         learned, stop, held = parts[0], parts[1][0::2], parts[1][1::2]
-        least, waited = float("inf"), 0
+        minimum, waited = float("inf"), 0
         self.learner.learn(learned)
-        for done in range(0, most_steps, EVERY):
+        for done in range(0, max_steps, EVERY):
             if done:
                 self.learner.learn([])
             tried = self.learner.trial.of(stop, learned)
             say(done + EVERY, tried)
             waited += 1
-            if tried.loss < least:
-                least, waited, self.steps = tried.loss, 0, done + EVERY
+            if tried.loss < minimum:
+                minimum, waited, self.steps = tried.loss, 0, done + EVERY
                 self.best = {n: t.clone() for n, t in self.learner.model.state_dict().items()}
             if waited >= PATIENCE:
                 break

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from agent.learning.ppo.returns import advantages
-from agent.learning.ppo.update import Sequences
+from agent.learning.ppo.update import RolloutSequences
 from agent.models.heads import log_prob, sample
-from agent.models.policies import Policy
+from agent.models.policies import TrainablePolicy
 from agent.training.arena.batch import ArenaBatch, EndedRun
 
 Script = Callable[[ArenaBatch, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -24,7 +24,7 @@ Script = Callable[[ArenaBatch, Tensor, Tensor], tuple[Tensor, Tensor]]
 class Stretch(msgspec.Struct, frozen=True, eq=False):
     """Sequences of a stretch, the script's actions where there was one, the runs that ended, the mean reward."""
 
-    sequences: Sequences
+    sequences: RolloutSequences
     script_axes: Tensor
     script_choices: Tensor
     ended: list[EndedRun]
@@ -34,7 +34,7 @@ class Stretch(msgspec.Struct, frozen=True, eq=False):
 class Player:
     """A policy on a batch of runs; samples its actions."""
 
-    def __init__(self, batch: ArenaBatch, policy: Policy, *, length: int, gamma: float, lam: float) -> None:
+    def __init__(self, batch: ArenaBatch, policy: TrainablePolicy, *, length: int, gamma: float, lam: float) -> None:
         self.batch, self.policy = batch, policy
         self.carry = policy.initial(batch.count)
         self._length, self._gamma, self._lam = length, gamma, lam
@@ -89,9 +89,9 @@ class Player:
         parts = x.reshape(steps // self._length, self._length, runs, *x.shape[2:]).transpose(1, 2)
         return parts.reshape(-1, self._length, *x.shape[2:])
 
-    def _cut(self, data: dict[str, Tensor], carries: Tensor) -> Sequences:
+    def _cut(self, data: dict[str, Tensor], carries: Tensor) -> RolloutSequences:
         p = {name: self._parts(rows) for name, rows in data.items()}
-        return Sequences(
+        return RolloutSequences(
             p["obs"], carries.reshape(-1, carries.shape[-1]), p["is_first"], p["elapsed"], p["axes"], p["choices"],
             p["log_prob"], p["value"], p["advantage"], p["return"], p["weight"],
         )  # fmt: skip

@@ -36,7 +36,7 @@ START_LOG_STD: Final = -1.2
 _RECENT: Final = 100
 PPO_CONFIG: Final = PPOConfig(
     lr=1e-4, gamma=0.998, lam=0.95, epochs=2, minibatches=4, length=LENGTH, clip=0.15, clip_value=False,
-    value_weight=0.25, entropy_weight=5e-4, most_grad=0.5, target_kl=0.02,
+    value_weight=0.25, entropy_weight=5e-4, max_grad=0.5, target_kl=0.02,
 )  # fmt: skip
 
 
@@ -70,18 +70,18 @@ class ArenaTraining:
             self.lessons.share = max(0.0, 1.0 - done / SCRIPT_LEAVES)
             for group in self.lessons.optimiser.param_groups:
                 group["lr"] = LESSON_LR * (1.0 - 0.9 * done)
-            stretch, figures = self.lessons.lesson(STRETCH)
+            stretch, metrics = self.lessons.lesson(STRETCH)
         else:
             stretch = self.player.stretch(STRETCH)
-            figures = self.ppo.update(stretch.sequences)
+            metrics = self.ppo.update(stretch.sequences)
         self.steps += self.batch.count * STRETCH
         self.episodes += len(stretch.ended)
         self.recent.extend(stretch.ended)
-        figures |= {"reward": stretch.reward, "lesson": float(in_lessons), "episodes": float(self.episodes)}
+        metrics |= {"reward": stretch.reward, "lesson": float(in_lessons), "episodes": float(self.episodes)}
         if self.recent:
-            figures["score_s"] = float(np.mean([r.score_s for r in self.recent]))
-            figures["wins"] = float(np.mean([r.won for r in self.recent]))
-        return figures
+            metrics["score_s"] = float(np.mean([r.score_s for r in self.recent]))
+            metrics["wins"] = float(np.mean([r.won for r in self.recent]))
+        return metrics
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a restart needs."""

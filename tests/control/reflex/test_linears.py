@@ -37,11 +37,11 @@ def a_layer(inputs: int, outputs: int, seed: int = 0) -> tuple[Dense8, NDArray[n
 def by_numpy(layer: Dense8, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """The definition: x in as many steps as 32 bits leave room for, sums in 64 bits, one rounding a factor."""
     one, steps = np.float32, np.float32(min(32767, (2**31 - 1) // (127 * len(x))))
-    most = np.abs(x).max()
-    q = np.rint(x * one(steps / most)).astype(np.int64)
+    maximum = np.abs(x).max()
+    q = np.rint(x * one(steps / maximum)).astype(np.int64)
     totals = layer.w.astype(np.int64) @ q
     assert np.abs(totals).max() < 2**31
-    return totals.astype(np.float32) * (layer.scale * one(most / steps)) + layer.b
+    return totals.astype(np.float32) * (layer.scale * one(maximum / steps)) + layer.b
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), SHAPES)

@@ -61,13 +61,13 @@ def test_the_rules_are_those_that_were_frozen() -> None:
 def test_the_catalog_is_broad_and_its_names_are_unique() -> None:
     catalog = Worlds(1).catalog
     rules = catalog.rules
-    for names, least in (
+    for names, minimum in (
         ([c["name"] for c in catalog.characters], 6),
         ([w["name"] for w in catalog.weapons], 10),
         ([t["name"] for t in catalog.tomes], 12),
         ([i["name"] for i in catalog.items], 15),
     ):
-        assert len(names) == len(set(names)) >= least
+        assert len(names) == len(set(names)) >= minimum
     assert len(rules.foe_role) >= 10 and len(rules.tiers) == 3
 
 

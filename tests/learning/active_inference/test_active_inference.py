@@ -29,7 +29,7 @@ class ExactMaze:
 
     sizes = SimpleNamespace(outcomes=maze.OUTCOMES)
 
-    def foretell(self, belief: Any, option: Any, context: Any) -> Any:
+    def predict(self, belief: Any, option: Any, context: Any) -> Any:
         p = torch.zeros(len(belief), maze.OUTCOMES)
         left, action = belief[:, 0], option.argmax(-1)
         p[action == maze.WAIT, maze.NOTHING] = 1.0
@@ -261,7 +261,7 @@ def test_a_card_that_another_chose_is_still_a_choice() -> None:
 def test_a_model_is_offered_once_it_beats_frequencies_and_then_only_when_better() -> None:
     torch.manual_seed(0)
     config = ActiveInferenceConfig(
-        Preferences((0.0, 1.0, 2.0)), steps_per_update=12, batch=32, lr=1e-2, hold_out=3, least_held=20
+        Preferences((0.0, 1.0, 2.0)), steps_per_update=12, batch=32, lr=1e-2, hold_out=3, min_held=20
     )
     mind = ActiveInferenceLearner(OutcomeSizes(2, 3, 2, 16, 16), config, LAYOUT, (2, 3))
     mind.update(rollout(0))

@@ -30,10 +30,10 @@ def learners(place: Place) -> tuple[WorldModelLearner, DreamLearner]:
 
 def trained(place: Place) -> tuple[dict[str, Tensor], dict[str, float]]:
     world, dream = learners(place)
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for _ in range(2):
-        figures |= world.update(canned(5, SPEC, 80)) | dream.update(canned(5, SPEC, 80))
-    return world.tensors() | dream.tensors(), figures
+        metrics |= world.update(canned(5, SPEC, 80)) | dream.update(canned(5, SPEC, 80))
+    return world.tensors() | dream.tensors(), metrics
 
 
 def test_a_recorded_training_is_the_unrecorded_one_to_the_bit() -> None:
@@ -43,10 +43,10 @@ def test_a_recorded_training_is_the_unrecorded_one_to_the_bit() -> None:
         made.append(Dry())
         return made[-1]
 
-    plain, figures = trained(ON_CPU)
+    plain, metrics = trained(ON_CPU)
     recorded, again = trained(Place(torch.device("cpu"), recorder))
     assert [dry.replays for dry in made] == [8, 8]
-    assert figures == again
+    assert metrics == again
     assert all(torch.equal(plain[name], recorded[name]) for name in plain)
     untrained = learners(ON_CPU)[0].tensors()
     assert not all(torch.equal(plain[name], untrained[name]) for name in untrained), "nothing was learned"
@@ -93,7 +93,7 @@ def test_training_steps_read_nothing_back_and_stay_on_their_device() -> None:
     )
     assert {t.device.type for t in (deter, stoch, losses, *gradients)} == {"meta"}
     world.optimiser.step(gradients)
-    figures = dream.train_step(Posterior(Latent(deter, stoch), columns[2], flags[0], flags[1]))
-    assert {t.device.type for t in figures.values()} == {"meta"}
+    metrics = dream.train_step(Posterior(Latent(deter, stoch), columns[2], flags[0], flags[1]))
+    assert {t.device.type for t in metrics.values()} == {"meta"}
     with pytest.raises(RuntimeError, match="meta"):
         float(losses[0])

@@ -12,15 +12,15 @@ import torch
 from agent.core.errors import WeightsError
 from agent.core.rollout import Rollout
 from agent.learning.ppo.learner import PPOLearner
-from agent.learning.ppo.update import PPO, PPOConfig, Sequences
+from agent.learning.ppo.update import PPO, PPOConfig, RolloutSequences
 from agent.models.heads import log_prob, sample
-from agent.models.policies import FlatPolicy, FlatSizes, FramePolicy, FrameSizes, Policy
+from agent.models.policies import FlatPolicy, FlatSizes, FramePolicy, FrameSizes, TrainablePolicy
 
 Reward = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def rollout(
-    policy: Policy, obs: np.ndarray, first: np.ndarray, reward: Reward, version: int = 0, **more: object
+    policy: TrainablePolicy, obs: np.ndarray, first: np.ndarray, reward: Reward, version: int = 0, **more: object
 ) -> Rollout:
     """What a policy does on given observations, which its actions do not change; is_first ends the episode before."""
     with torch.no_grad():
@@ -120,7 +120,7 @@ def test_what_came_before_a_first_step_changes_nothing_after_it(units: int) -> N
     assert units == 0 or not torch.allclose(without.mean[0, 3:], without.mean[1, 3:], atol=1e-4)
 
 
-def sequences(policy: Policy, learner: PPOLearner, steps: int) -> Sequences:
+def sequences(policy: TrainablePolicy, learner: PPOLearner, steps: int) -> RolloutSequences:
     rng = np.random.default_rng(0)
     obs = rng.normal(size=(steps, policy.features)).astype(np.float32)
     first = rng.random(steps) < 0.2
@@ -161,7 +161,7 @@ def test_a_value_that_moved_far_teaches_no_more_unless_the_larger_error_counts_a
         data, values=data.values - moved, returns=data.values + 5.0, advantages=torch.zeros_like(data.advantages)
     )
     config = PPOConfig(
-        length=8, epochs=1, minibatches=1, entropy_weight=0.0, clip=0.2, larger_value=larger, most_grad=100.0
+        length=8, epochs=1, minibatches=1, entropy_weight=0.0, clip=0.2, larger_value=larger, max_grad=100.0
     )
     assert (PPO(policy, config).update(data)["grad_norm"] > 0.1) == teaches
 
@@ -249,5 +249,5 @@ def test_pictures_of_any_size_have_a_policy(height: int, width: int) -> None:
     policy = FramePolicy(FrameSizes(height, width, (3,), hidden=32))
     learner = PPOLearner(policy, PPOConfig(length=4, epochs=1))
     obs = np.random.default_rng(0).integers(0, 256, (8, policy.features)).astype(np.float32)
-    figures = learner.update(rollout(policy, obs, np.ones(8, np.bool_), lambda o, a, c: c[:, 0]))
-    assert np.isfinite(list(figures.values())).all()
+    metrics = learner.update(rollout(policy, obs, np.ones(8, np.bool_), lambda o, a, c: c[:, 0]))
+    assert np.isfinite(list(metrics.values())).all()

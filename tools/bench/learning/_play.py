@@ -14,7 +14,7 @@ from agent.learning.dreamer.dream import DreamLearner
 from agent.models.dreamer import Choice, act, initial_carry
 
 
-class Recorder:
+class StepRecorder:
     """Steps of one game, made into a Rollout when asked."""
 
     def __init__(self, instance: str, spec: ActionSpec) -> None:
@@ -80,7 +80,7 @@ def play(
     Returns (step, return) of each finished episode. The first `random_steps` are uniform.
     """
     model, spec, rng = learner.world.model, learner.world.spec, np.random.default_rng(seed)
-    recorder, carry = Recorder("bench", spec), initial_carry(learner.world.model, 1)
+    recorder, carry = StepRecorder("bench", spec), initial_carry(learner.world.model, 1)
     raw, _ = env.reset(seed=seed)
     first, total, done = True, 0.0, []
     for step in range(1, steps + 1):
@@ -107,7 +107,7 @@ def play(
     return done
 
 
-class Served:
+class ServedDreamer:
     """What the dreaming policy does, by sampling, on its recurrent posterior."""
 
     def __init__(self, learner: DreamLearner) -> None:
@@ -125,7 +125,7 @@ class Served:
 
 
 def returns_of(served: Any, env: Any, observe: Callable[[Any], Any], episodes: int, seed: int) -> list[float]:
-    """Returns of a policy that learns no more: `begin` and `act` as in `Served`."""
+    """Returns of a policy that learns no more: `begin` and `act` as in `ServedDreamer`."""
     found = []
     for episode in range(episodes):
         raw, _ = env.reset(seed=seed if episode == 0 else None)

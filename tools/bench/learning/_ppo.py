@@ -13,7 +13,7 @@ from agent.learning.ppo.learner import PPOLearner
 from agent.learning.ppo.update import PPOConfig
 from agent.models.heads import sample
 from agent.models.policies import FlatPolicy, FlatSizes
-from tools.bench.learning._play import Recorder, spec_of
+from tools.bench.learning._play import StepRecorder, spec_of
 
 COPIES, STRETCH = 4, 128
 CONFIG = PPOConfig(lr=2.5e-3, epochs=4, minibatches=4, entropy_weight=0.01)
@@ -24,7 +24,7 @@ class Game:
 
     def __init__(self, name: str, seed: int, env: Any, observe: Callable[[Any], Any], frames: int) -> None:
         self.env, self.observe = env, observe
-        self.recorder = Recorder(name, spec_of(env))
+        self.recorder = StepRecorder(name, spec_of(env))
         self.frames: deque[Any] = deque(maxlen=frames)
         self.total, self.begin = 0.0, True
         self._see(self.env.reset(seed=seed)[0], first=True)
@@ -51,7 +51,7 @@ class Game:
         return ended
 
 
-class Served:
+class ServedPPOPolicy:
     """What the trained policy does, by sampling; one frame is seen."""
 
     def __init__(self, policy: FlatPolicy) -> None:

@@ -25,8 +25,8 @@ def one_seed(seed: int, reduced: bool) -> dict[str, Any]:
     start = time.perf_counter()
     until = STEPS[:1] if reduced else STEPS
     done = _ppo.learn(lambda: gymnasium.make("CartPole-v1"), lambda raw: raw[[0, 2]], FRAMES, until[-1], seed)
-    figures = {str(at): float(np.mean([r for t, r in done if t <= at][-10:])) for at in until}
-    return {"seed": seed, "last_ten_mean": figures, "wall_s": round(time.perf_counter() - start, 1)}
+    metrics = {str(at): float(np.mean([r for t, r in done if t <= at][-10:])) for at in until}
+    return {"seed": seed, "last_ten_mean": metrics, "wall_s": round(time.perf_counter() - start, 1)}
 
 
 def summarise(rows: list[dict[str, Any]], reduced: bool) -> dict[str, Any]:

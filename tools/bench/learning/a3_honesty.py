@@ -24,7 +24,7 @@ from agent.learning.dreamer.world_model import (
     whole_starts,
 )
 from agent.models.rssm import TINY, Latent, WorldSizes
-from tools.bench.learning._play import Recorder
+from tools.bench.learning._play import StepRecorder
 
 DEFAULT_SEEDS: Final = 3
 SPEC = ActionSpec(0, (2,))
@@ -34,7 +34,7 @@ CONTEXT, AHEAD, FEATURES = 8, (1, 5, 15), ("position", "angle")
 
 def play(steps: int, episodes: int, seed: int) -> Rollout:
     """At least `steps` steps and `episodes` whole episodes of a controller that is random three times in ten."""
-    env, rng, recorder, done = gymnasium.make("CartPole-v1"), np.random.default_rng(seed), Recorder("a3", SPEC), 0
+    env, rng, recorder, done = gymnasium.make("CartPole-v1"), np.random.default_rng(seed), StepRecorder("a3", SPEC), 0
     raw, _ = env.reset(seed=seed)
     first, taken = True, 0
     while taken < steps or done < episodes:
@@ -71,14 +71,14 @@ def continuation(world: WorldModelLearner, rollout: Rollout) -> float:
 @torch.no_grad()
 def errors(world: WorldModelLearner, rollout: Rollout) -> dict[str, dict[str, float]]:
     """NMSE by method, feature and distance."""
-    most, rows = max(AHEAD), to_rows(rollout, SPEC, None)
-    starts = torch.from_numpy(whole_starts(rows, CONTEXT, most, 1000))
+    maximum, rows = max(AHEAD), to_rows(rollout, SPEC, None)
+    starts = torch.from_numpy(whole_starts(rows, CONTEXT, maximum, 1000))
     data = rows_as_sequence(world.model, rows, world.device)
-    model, still = open_loop(world.model, data, starts, 16, most)
+    model, still = open_loop(world.model, data, starts, 16, maximum)
     mixed = rows._replace(actions=np.where(rows.is_first[:, None], 0.0, rows.actions[:, ::-1]).astype(np.float32))
     swapped = rows_as_sequence(world.model, mixed, world.device)
-    wrong, _ = open_loop(world.model, swapped, starts, 16, most)
-    steps = torch.arange(1, most + 1)
+    wrong, _ = open_loop(world.model, swapped, starts, 16, maximum)
+    steps = torch.arange(1, maximum + 1)
     last, before = data.obs[0, starts], data.obs[0, starts - 1]
     line = last.unsqueeze(1) + (last - before).unsqueeze(1) * steps.view(1, -1, 1)
     truth = data.obs[0, starts.unsqueeze(1) + steps]

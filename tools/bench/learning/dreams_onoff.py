@@ -31,7 +31,7 @@ from agent.learning.dreamer.world_model import WorldModelConfig, WorldModelLearn
 from agent.models.rssm import TINY, WorldSizes
 from tools.bench.learning import _ppo
 from tools.bench.learning._gather import Gather
-from tools.bench.learning._play import Served, play, returns_of, spec_of
+from tools.bench.learning._play import ServedDreamer, play, returns_of, spec_of
 
 DEFAULT_SEEDS: Final = 5
 STEPS, REDUCED_STEPS, RANDOM, EVERY = 6000, 800, 500, 3
@@ -89,9 +89,9 @@ def one_arm(seed: int, arm: str, reduced: bool) -> dict[str, Any]:
     task, steps = TASKS[name], REDUCED_STEPS if reduced else STEPS
     served: Any
     if way == "off":
-        served = _ppo.Served(_ppo.train(task.make, task.observe, 1, steps, seed)[0])
+        served = _ppo.ServedPPOPolicy(_ppo.train(task.make, task.observe, 1, steps, seed)[0])
     else:
-        served = Served(dreaming(task, seed, steps, shuffled=way == "shuffled"))
+        served = ServedDreamer(dreaming(task, seed, steps, shuffled=way == "shuffled"))
     torch.manual_seed(seed)
     returns = returns_of(served, task.make(), task.observe, 3 if reduced else EPISODES, UNSEEN_SEED)
     print(f"dreams seed {seed} {arm}: {np.mean(returns):.3f}", flush=True)

@@ -106,7 +106,7 @@ def theirs(game: str, seed: int, steps: int) -> dict[str, float]:
         "CnnPolicy", envs, seed=seed, n_steps=STRETCH, batch_size=STRETCH * COPIES // config.minibatches,
         n_epochs=config.epochs, learning_rate=lambda left: config.lr * left, gamma=config.gamma,
         gae_lambda=config.lam, clip_range=config.clip, clip_range_vf=config.clip, ent_coef=config.entropy_weight,
-        vf_coef=config.value_weight / 2.0, max_grad_norm=config.most_grad, device="cpu",
+        vf_coef=config.value_weight / 2.0, max_grad_norm=config.max_grad, device="cpu",
         policy_kwargs={"features_extractor_class": Body, "net_arch": []},
     )  # fmt: skip
     start = time.perf_counter()
@@ -141,9 +141,9 @@ def summarise(rows: list[dict[str, Any]], reduced: bool) -> dict[str, Any]:
     """Statistics of the seeds, and whether the test is passed."""
     if reduced:
         floor = float(np.mean([row["random"]["score"] for row in rows]))
-        least = min(row["ours"]["score"] for row in rows)
-        most = max(row["deathless"]["score"] for row in rows)
-        passed = least >= 4.0 * floor and most < 2.0 * floor
+        minimum = min(row["ours"]["score"] for row in rows)
+        maximum = max(row["deathless"]["score"] for row in rows)
+        passed = minimum >= 4.0 * floor and maximum < 2.0 * floor
         return {"game": REDUCED_GAME, "steps": REDUCED_STEPS, "random": floor, "rows": rows, "passed": passed}
     games: dict[str, Any] = {}
     for game in GAMES:

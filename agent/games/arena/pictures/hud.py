@@ -40,9 +40,9 @@ def draw_hud(pixels: Any, game: Any) -> None:
     draw.caption(pixels, _clock(world["time_s"]), left, 14 * unit, scale * 1.2)
     draw.caption(pixels, f"{int(world['gold'])} gold", left + 34 * unit, 14 * unit, scale, (250, 210, 80))
     draw.caption(pixels, f"{int(world['kills'])} kills", left + 78 * unit, 14 * unit, scale)
-    most, hp = float(world["stats"][MAX_HP]), float(world["hp"])
-    draw.bar(pixels, left, 21 * unit, left + 72 * unit, 31 * unit, hp / max(most, 1), (205, 50, 50))
-    draw.caption(pixels, f"{hp:.0f}/{most:.0f}", left + 36 * unit, 26 * unit, scale, centred=True)
+    maximum, hp = float(world["stats"][MAX_HP]), float(world["hp"])
+    draw.bar(pixels, left, 21 * unit, left + 72 * unit, 31 * unit, hp / max(maximum, 1), (205, 50, 50))
+    draw.caption(pixels, f"{hp:.0f}/{maximum:.0f}", left + 36 * unit, 26 * unit, scale, centred=True)
     if world["stats"][SHIELD] > 0:
         share = float(world["shield"] / world["stats"][SHIELD])
         draw.bar(pixels, left, 18 * unit, left + 72 * unit, 21 * unit, share, (70, 150, 250))

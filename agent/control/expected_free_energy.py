@@ -52,7 +52,7 @@ _NAMES = (
 _TURNED = ("memory.weight_ih", "memory.weight_hh", "ends.0.weight", "ends.2.weight")
 
 
-class Plan(NamedTuple):
+class CardEvaluation(NamedTuple):
     """[K] each, as `learning.free_energy.FreeEnergy`; energy is G, +inf where the option is not allowed."""
 
     energy: FloatArray
@@ -133,7 +133,7 @@ def _layer(w: FloatArray, b: FloatArray, belief: FloatArray, options: FloatArray
     return out
 
 
-def foretell(m: Outcomes, belief: FloatArray, options: FloatArray, context: FloatArray) -> FloatArray:
+def predict(m: Outcomes, belief: FloatArray, options: FloatArray, context: FloatArray) -> FloatArray:
     """Probabilities of the outcomes by each member after every belief and option, [E, N, K, O]."""
     members, seen, units = m.first.shape
     first = m.first.transpose(1, 0, 2).reshape(seen, members * units)
@@ -149,11 +149,11 @@ def foretell(m: Outcomes, belief: FloatArray, options: FloatArray, context: Floa
 def free_energy(
     m: Outcomes, belief: FloatArray, options: FloatArray, allowed: BoolArray, context: FloatArray, wanted: Preferences,
     shuffle: np.random.Generator | None = None,
-) -> Plan:  # fmt: skip
+) -> CardEvaluation:  # fmt: skip
     """G of every option [K, A], by plans of two choices. shuffle: as a control, the gains change places."""
     many, outcomes = len(options), m.outcomes
     liking = np.array(wanted.liking, np.float32)
-    members = foretell(m, belief[None], options, context)[:, 0]
+    members = predict(m, belief[None], options, context)[:, 0]
     p = members.mean(0)
     ends = _layer(m.ends_first, m.ends_first_bias, belief[None], options, context)[0]
     alive = 1.0 - _sigmoid(ends @ m.ends_second + m.ends_second_bias)
@@ -164,7 +164,7 @@ def free_energy(
         np.broadcast_to(belief, (many * outcomes, len(belief))),
         np.concatenate([taken, told, np.broadcast_to(context, (many * outcomes, len(context)))], 1),
     )
-    q = foretell(m, after, options, context).mean(0).reshape(many, outcomes, many, outcomes)
+    q = predict(m, after, options, context).mean(0).reshape(many, outcomes, many, outcomes)
     worth, gain = _plans(p, alive, q, liking, wanted, allowed)
     if shuffle is not None:
         here = np.flatnonzero(allowed)
@@ -180,7 +180,7 @@ def free_energy(
     risk = (p * (np.log(np.maximum(p, _TINY)) - log_wanted)).sum(-1)
     rows = np.arange(many)
     energy = np.where(allowed, -total[rows, best], np.inf).astype(np.float32)
-    return Plan(energy, utility, gain[rows, best], novelty, risk, ambiguity)
+    return CardEvaluation(energy, utility, gain[rows, best], novelty, risk, ambiguity)
 
 
 def _plans(
