@@ -14,7 +14,7 @@ import numpy as np
 
 from agent.control import encode
 from agent.control.arbiter import Arbiter
-from agent.control.expected_free_energy import Outcomes, CardEvaluation, build_outcomes, free_energy, step
+from agent.control.expected_free_energy import CardEvaluation, Outcomes, build_outcomes, free_energy, step
 from agent.control.reward import RewardTable
 from agent.core.choices import EDGES, WINDOW, Preferences
 from agent.core.rollout import BoolArray
@@ -92,7 +92,9 @@ class CardChooser:
         if self.model is not None and memory.version == self.version:
             memory.belief = step(self.model, memory.belief, taken.option, outcome, taken.context)
 
-    def weigh(self, memory: Memory, options: FloatArray, allowed: BoolArray, context: FloatArray) -> CardEvaluation | None:
+    def weigh(
+        self, memory: Memory, options: FloatArray, allowed: BoolArray, context: FloatArray
+    ) -> CardEvaluation | None:
         """G of each option; None without a model."""
         model = self.model
         if model is None:
