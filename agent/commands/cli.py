@@ -1,6 +1,6 @@
 """The command line: play, host, evaluate, doctor.
 
-Parses and checks; the work is done by `agent.app`, `agent.runtime` and `agent.games`.
+Parses and checks; the rooms below do the work.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The process that decodes large request bodies, so that this one's GIL is free; run by `runtime.decoding`."""
+"""The process that decodes large request bodies, so that this one's GIL is free; run by `http.decoding`."""
 
 from __future__ import annotations
 

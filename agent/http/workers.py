@@ -1,6 +1,6 @@
 """Routes of the learner: workers register, fetch weights, push rollouts and demonstrations; events in and out.
 
-Answers are JSON, or msgpack where the request asks for it. Owns no socket; the server is `runtime.serve`.
+Answers are JSON, or msgpack where the request asks for it. Owns no socket; the server is `http.server`.
 """
 
 from __future__ import annotations

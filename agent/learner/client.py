@@ -1,7 +1,7 @@
 """Policies that learn: which there are, their versions, and the learner's process that trains them.
 
 Owns that process and a lane for the disk. The policy that plays here is a learner like any other, but its new weights
-go through `runtime.reload`.
+go through `store.reload`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The learner's process: one thread of low priority that takes calls in order; run by `runtime.learning`.
+"""The learner's process: one thread of low priority that takes calls in order; run by `learner.client`.
 
 Calls: `open` a policy (with weights, or fresh), `learn` from a rollout, `clone` a demonstration, `load` other weights,
 `save` all states, `serve_outcomes` names the model that chooses cards in play, `outcomes` asks for a better one.

@@ -1,1 +1,1 @@
-"""Learning as functions of tensors: no loop, no thread, no socket. `runtime` calls it in a lane."""
+"""Learning as functions of tensors: no loop, no thread, no socket. The learner's process and training call it."""

@@ -1,7 +1,7 @@
 """Exchanges the weights of the policy that plays: tried before, swapped between two steps, taken back when bad.
 
 Offers come from the learner (`offer`) and from files that people put into the weights folder (`watch`); versions are
-kept by `runtime.weights`. Owns one lane, for the disk and the trial runs.
+kept by `store.store`. Owns one lane, for the disk and the trial runs.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Layout under METABONK_WEIGHTS_DIR: `NAME/v00000012.safetensors` with its manifest, and `NAME/current`, which names a
 complete version at every instant. Files that people put into METABONK_WEIGHTS_DIR itself are offers, not versions:
-`runtime.reload` looks after those. Owns no thread; calls block on the disk, so they belong into a lane.
+`store.reload` looks after those. Owns no thread; calls block on the disk, so they belong into a lane.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Gradients of a loss over inputs of one shape: computed as they come, or recorded once and replayed.
 
 A training step of a recurrent model is thousands of small kernels; on a card their launches cost more than their
-arithmetic, and a CUDA graph launches them all at once. What records is handed in (`runtime.card.Cuda`; `Dry`, which
+arithmetic, and a CUDA graph launches them all at once. What records is handed in (`concurrency.card.Cuda`; `Dry`, which
 does everything but record): this room has no streams. Optimisers stay outside, since their rates change.
 """
 
