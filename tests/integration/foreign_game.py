@@ -8,7 +8,8 @@ BLX1; one JPEG or raw picture in six packets) and measures from the game's side 
 Prints `ports P [P …]` once it listens, `client` for each client, and at the end a list, one JSON object a game. Faults:
 `--flip-every K` flips one bit of the state's length in each K-th packet of a connection; `--close-every K` closes
 after K packets; `--nonce` puts a nonce of each packet into its position and expects `move` to carry it back;
-`--no-blx1` is an older plugin. SIGTERM ends it early with its report.
+`--no-blx1` is an older plugin. `--each` lists every answer as [second at which its packet went out, ms]. SIGTERM ends
+it early with its report.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Game:
         self.sent_at: dict[int, float] = {}
         self.nonces: dict[int, float] = {}
         self.latencies: list[float] = []
+        self.each: list[tuple[float, float]] = []
         self.report = {
             "port": self.port,
             "packets": 0,
@@ -157,6 +159,8 @@ class Game:
             return
         self.report["answered"] += 1
         self.latencies.append(now - sent)
+        if self.args.each:
+            self.each.append((sent, round((now - sent) * 1e3, 4)))
         if self.args.nonce and abs(move_x - self.nonces.pop(claimed)) > 1e-4:
             self.report["nonce_wrong"] += 1
         if self.fault_at is not None:
@@ -169,7 +173,8 @@ class Game:
         def at(share: float) -> float | None:
             return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1e3, 3) if ordered else None
 
-        return {**self.report, "p50_ms": at(0.5), "p90_ms": at(0.9), "p99_ms": at(0.99), "max_ms": at(1.0)}
+        each = {"each": self.each} if self.args.each else {}
+        return {**self.report, **each, "p50_ms": at(0.5), "p90_ms": at(0.9), "p99_ms": at(0.99), "max_ms": at(1.0)}
 
 
 def serve(games: list[Game], args: argparse.Namespace) -> None:
@@ -209,6 +214,7 @@ def main() -> None:
     parser.add_argument("--flip-every", type=int, default=0)
     parser.add_argument("--close-every", type=int, default=0)
     parser.add_argument("--nonce", action="store_true")
+    parser.add_argument("--each", action="store_true")
     parser.add_argument("--no-blx1", dest="blx1", action="store_false")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: STOP.set())

@@ -1,27 +1,32 @@
 """Frame→action latency as a game that knows nothing of the agent sees it: its own process, 60 packets a second.
 
-    python -m tools.bench.latency [--seconds 20] [--policy pilot] [--out docs/results/latency.json]
+    python -m tools.bench.latency [--policy pilot] [--seconds 20] [--rounds 4] [--only NAME …] [--out FILE]
 
-One line of the result for each case: the policy against one game and against eight, and two that cannot be faked: a
-policy that returns a nonce of the observed position (`nonce`), and one that sleeps 30 ms (`sleeper`). The game is
-tests/integration/foreign_game.py; the agent is `python -m agent play`, or for the two, this file with `--agent`.
+`side_by_side`: one game process with two ports, half a period apart. The agent answers one; a client that only decodes
+and answers (`_latency_floor`) answers the other, so noise of the machine meets both. The ratios of p50 and of p99 have
+95 % intervals, bootstrapped over blocks of one second. Then the policy against 8 and 16 games, and two that cannot be
+faked: a policy that returns a nonce of the observed position (`nonce`), and one that sleeps 30 ms (`sleeper`). The game
+is tests/integration/foreign_game.py; the agent is `python -m agent play`, or for the two, this file with `--agent`.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from agent.control.policy import Policy
 from agent.core.types import Action, Observation
@@ -29,6 +34,10 @@ from tools.bench._result_file import ROOT, publish
 
 FOREIGN = ROOT / "tests" / "integration" / "foreign_game.py"
 SLEEP_S = 0.03
+WARM_UP_S = 1.0
+BLOCK_S = 1.0
+SHARES = (50, 99)
+FloatArray = NDArray[np.float64]
 
 
 class ProofPolicy:
@@ -75,7 +84,6 @@ def run_policy(policy: Policy, ports: Sequence[int], seconds: float, report: Pat
 
 def picture(folder: Path) -> Path:
     """A JPEG of 320 × 180 with something in it."""
-    import numpy as np
     import simplejpeg
 
     rng = np.random.default_rng(0)
@@ -125,6 +133,29 @@ def _ports(games: int) -> list[int]:
 
 
 Command = Callable[[str, Sequence[int], float, Path], list[str]]
+Finish = Callable[[], list[dict[str, Any]]]
+
+
+@contextlib.contextmanager
+def foreign_game(
+    ports: Sequence[int], frame: Path, flags: Sequence[str]
+) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """A game process that serves these ports; what is yielded ends it and returns its report."""
+    command = [sys.executable, str(FOREIGN), "--ports", *map(str, ports), "--seconds", "3600", "--frame", str(frame)]
+    with subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+
+        def finish() -> list[dict[str, Any]]:
+            process.terminate()
+            out, _ = process.communicate(timeout=60)
+            seen: list[dict[str, Any]] = json.loads(out.splitlines()[-1])
+            return seen
+
+        try:
+            yield finish
+        finally:
+            process.kill()
 
 
 def case(
@@ -132,40 +163,105 @@ def case(
 ) -> dict[str, Any]:
     """Run one agent against `games` foreign games; what each side reports. `command` starts the agent."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder, ports = Path(name), _ports(games)
         report = folder / "report.json"
-        ports = _ports(games)
-        foreign = subprocess.Popen(
-            [sys.executable, str(FOREIGN), "--ports", *map(str, ports), "--seconds", "3600", "--frame",
-             str(picture(folder)), *flags],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert foreign.stdout is not None
-        foreign.stdout.readline()
-        agent = psutil.Popen(
-            command(policy, ports, seconds, report), cwd=ROOT, env=os.environ, stderr=subprocess.PIPE, text=True
-        )
-        largest = 0
-        while agent.poll() is None:
-            try:
-                largest = max(largest, agent.memory_info().rss)
-            except psutil.Error:
-                break
-            time.sleep(0.25)
-        with agent.stderr:
-            errors = agent.stderr.read()
-        foreign.terminate()
-        out, _ = foreign.communicate(timeout=20)
-        if agent.returncode != 0:
-            raise SystemExit(f"the agent failed with {agent.returncode}:\n{errors}")
-        seen = json.loads(out.splitlines()[-1])
-        return {
-            "policy": policy,
-            "games": games,
-            "seen_by_game": _join(seen),
-            "agent": json.loads(report.read_text(encoding="utf-8")),
-            "rss_mb": round(largest / 2**20),
-        }
+        with foreign_game(ports, picture(folder), flags) as finish:
+            agent = psutil.Popen(
+                command(policy, ports, seconds, report), cwd=ROOT, env=os.environ, stderr=subprocess.PIPE, text=True
+            )
+            largest = _watched(agent)
+            return {
+                "policy": policy,
+                "games": games,
+                "seen_by_game": _join(finish()),
+                "agent": json.loads(report.read_text(encoding="utf-8")),
+                "rss_mb": round(largest / 2**20),
+            }
+
+
+def _watched(agent: psutil.Popen) -> int:
+    """Wait for the agent to end; its largest size in bytes. Ends this program where the agent failed."""
+    largest = 0
+    while agent.poll() is None:
+        try:
+            largest = max(largest, agent.memory_info().rss)
+        except psutil.Error:
+            break
+        time.sleep(0.25)
+    with agent.stderr:
+        errors = agent.stderr.read()
+    if agent.wait() != 0:
+        raise SystemExit(f"the agent failed with {agent.returncode}:\n{errors}")
+    return largest
+
+
+Answers = list[tuple[float, float]]
+"""Second at which a packet went out, and the milliseconds until its answer came."""
+
+
+def round_of_two(policy: str, seconds: float, seed: int) -> tuple[list[Answers], dict[str, Any]]:
+    """One game process, the agent and the floor on a port each; their answers in this order, and the agent's report."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, ports = Path(name), _ports(2)
+        report, mine = folder / "report.json", seed % 2
+        with foreign_game(ports, picture(folder), ("--each", "--seed", str(seed))) as finish:
+            floor_command = [sys.executable, "-m", "tools.bench._latency_floor", str(ports[1 - mine])]
+            with subprocess.Popen(floor_command, cwd=ROOT) as floor:
+                agent = psutil.Popen(
+                    agent_command(policy, [ports[mine]], seconds, report), cwd=ROOT, stderr=subprocess.PIPE, text=True
+                )
+                _watched(agent)
+                seen = finish()
+                floor.wait(timeout=60)
+        return [seen[mine]["each"], seen[1 - mine]["each"]], json.loads(report.read_text(encoding="utf-8"))
+
+
+def blocks_of(answers: list[Answers]) -> list[list[FloatArray]]:
+    """Blocks of one second in which both answered, each with the milliseconds of both; without the first second."""
+    start_s = max(each[0][0] for each in answers) + WARM_UP_S
+    end_s = min(each[-1][0] for each in answers)
+    tables = [np.asarray(each) for each in answers]
+    blocks = []
+    for begin_s in np.arange(start_s, end_s - BLOCK_S, BLOCK_S):
+        inside = [t[(t[:, 0] >= begin_s) & (t[:, 0] < begin_s + BLOCK_S), 1] for t in tables]
+        if all(len(each) for each in inside):
+            blocks.append(inside)
+    return blocks
+
+
+def compare(blocks: list[list[FloatArray]], seed: int = 0, draws: int = 2000) -> dict[str, Any]:
+    """Percentiles of both, ms, and their ratios with intervals; a block is drawn for both sides at once."""
+
+    def percentiles(chosen: Sequence[list[FloatArray]]) -> FloatArray:
+        return np.array([np.percentile(np.concatenate([b[side] for b in chosen]), SHARES) for side in (0, 1)])
+
+    rng, found = np.random.default_rng(seed), percentiles(blocks)
+    ratios = []
+    for _ in range(draws):
+        agent, floor = percentiles([blocks[i] for i in rng.integers(len(blocks), size=len(blocks))])
+        ratios.append(agent / floor)
+    low, high = np.percentile(ratios, (2.5, 97.5), axis=0)
+    result: dict[str, Any] = {"blocks": len(blocks)}
+    for side, name in enumerate(("agent", "floor")):
+        result[name] = {f"p{share}_ms": round(float(v), 4) for share, v in zip(SHARES, found[side], strict=True)}
+        result[name]["answers"] = sum(len(b[side]) for b in blocks)
+    for k, share in enumerate(SHARES):
+        ratio = float(found[0, k] / found[1, k])
+        result[f"p{share}_ratio"] = {"value": round(ratio, 3), "low": round(low[k], 3), "high": round(high[k], 3)}
+    return result
+
+
+def side_by_side(policy: str, rounds: int, seconds: float, seed: int = 0) -> dict[str, Any]:
+    """The agent beside the floor, each round with fresh processes and ports exchanged."""
+    blocks: list[list[FloatArray]] = []
+    for k in range(rounds):
+        answers, report = round_of_two(policy, seconds, seed + k)
+        blocks += blocks_of(answers)
+    stages = {name: {k: v[k] for k in ("p50_ms", "p99_ms")} for name, v in report["latency"].items()}
+    return {
+        "policy": policy, "rounds": rounds, "seconds": seconds, "seed": seed, **compare(blocks, seed),
+        "last_round": {"policy_path": report["policy_path"], "stages": stages},
+    }  # fmt: skip
 
 
 def _join(seen: list[dict[str, Any]]) -> dict[str, Any]:
@@ -192,11 +288,23 @@ def summary(result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+CASES: dict[str, tuple[str | None, int, tuple[str, ...]]] = {
+    "eight": (None, 8, ()),
+    "sixteen": (None, 16, ()),
+    "nonce": ("nonce", 1, ("--nonce",)),
+    "sleeper": ("sleeper", 1, ("--nonce",)),
+}
+"""Name of a case → policy (None: the one that is measured), games, flags of the game."""
+
+
 def main() -> None:
-    """Measure every case."""
+    """Measure every case, or those that are named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--rounds", type=int, default=4, help="of the side-by-side comparison")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--policy", default="pilot")
+    parser.add_argument("--only", nargs="+", choices=("side_by_side", *CASES))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--agent", choices=("nonce", "sleeper"), help=argparse.SUPPRESS)
     parser.add_argument("--ports", type=int, nargs="+", help=argparse.SUPPRESS)
@@ -205,9 +313,15 @@ def main() -> None:
         proof = ProofPolicy(SLEEP_S if args.agent == "sleeper" else 0.0)
         run_policy(proof, args.ports, args.seconds, args.out)
         return
-    cases = [(args.policy, 1, ()), (args.policy, 8, ()), ("nonce", 1, ("--nonce",)), ("sleeper", 1, ("--nonce",))]
-    results = [summary(case(policy, games, args.seconds, flags)) for policy, games, flags in cases]
-    publish("latency", {"hz": 60, "seconds": args.seconds, "cases": results}, args.out)
+    wanted = args.only or ["side_by_side", *CASES]
+    result: dict[str, Any] = {"hz": 60, "seconds": args.seconds}
+    if "side_by_side" in wanted:
+        result["side_by_side"] = side_by_side(args.policy, args.rounds, args.seconds, args.seed)
+    chosen = [CASES[name] for name in wanted if name in CASES]
+    result["cases"] = [
+        summary(case(policy or args.policy, games, args.seconds, flags)) for policy, games, flags in chosen
+    ]
+    publish("latency", result, args.out)
 
 
 if __name__ == "__main__":
