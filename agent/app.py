@@ -101,7 +101,10 @@ class Session:
         self._policy = policy
         self._stop = asyncio.Event()
         count = len(options.endpoints)
-        self.feeds = [Feed(i, options.names[i], clock, self.latency, real_time=options.real_time) for i in range(count)]
+        ready = asyncio.Event()
+        self.feeds = [
+            Feed(i, options.names[i], clock, self.latency, ready.set, real_time=options.real_time) for i in range(count)
+        ]
         self.links = [
             link_to(endpoint, feed, clock, limits=options.limits, seed=options.seed + i)
             for i, (endpoint, feed) in enumerate(zip(options.endpoints, self.feeds, strict=True))
@@ -130,6 +133,7 @@ class Session:
             self.inference,
             clock,
             self.latency,
+            ready,
             budget_s=options.budget_s,
             watchers=(self.episodes, *watchers),
             judge=self.reloader,

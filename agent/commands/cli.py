@@ -229,7 +229,7 @@ def train(
     from agent.training.command import TrainRequest
     from agent.training.command import train as run_training
 
-    settings = load_settings(config, os.environ, {})
+    settings = load_settings(config, os.environ)
     dreams = settings.dreams.served_policy == "dreamer"
     if lesson_steps is None:
         lesson_steps = steps // 3 if game == "arena" and not dreams else 0

@@ -77,7 +77,7 @@ def is_hosted(spec: str) -> bool:
 
 
 def _settings(request: PlayRequest | EvaluateRequest) -> Settings:
-    return load_settings(request.config, os.environ, {})
+    return load_settings(request.config, os.environ)
 
 
 def _check(request: PlayRequest) -> None:
@@ -394,7 +394,7 @@ def run_doctor(config: Path | None, game_dir: Path | None = None) -> int:
     from agent.setup.doctor import diagnose
     from agent.setup.game_folder import find_games, inspect, open_game, steam_folders
 
-    settings = load_settings(config, os.environ, {})
+    settings = load_settings(config, os.environ)
     games = [open_game(game_dir)] if game_dir is not None else find_games(steam_folders(os.environ, Path.home()))
     findings = asyncio.run(diagnose(settings, SystemClock()))
     for game in games:

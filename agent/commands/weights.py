@@ -53,7 +53,7 @@ def list_versions(config: Path | None) -> int:
     from agent.models.sealed import read_manifest
     from agent.store.store import WeightsStore
 
-    store = WeightsStore(weights_folder(load_settings(config, os.environ, {})))
+    store = WeightsStore(weights_folder(load_settings(config, os.environ)))
     console = Console()
     console.print(f"{store.folder}", highlight=False, soft_wrap=True, markup=False)
     for policy in store.policies():

@@ -6,7 +6,6 @@ minutes, then parks it with its reason.
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -101,8 +100,3 @@ class Supervisor:
     def status(self) -> dict[str, Any]:
         """Failures by part, and the parked parts with their reasons."""
         return {"faults": dict(self.faults), "parked": dict(self.parked)}
-
-
-async def forever() -> None:
-    """Wait until cancelled."""
-    await asyncio.get_running_loop().create_future()

@@ -1,4 +1,4 @@
-"""Who owns the action of this tick: the motor, a chooser of cards, the menu rule, or nobody (neutral).
+"""Who owns the action of this tick: the motor, a chooser of cards, or nobody (neutral).
 
 Pure but for its counters; knows nothing of sockets.
 """
@@ -10,13 +10,13 @@ import math
 import msgspec
 
 from agent.core.rollout import BoolArray
-from agent.core.types import NEUTRAL, Action, GameState
+from agent.core.types import NEUTRAL, Action
 
 
 class Verdict(msgspec.Struct, frozen=True):
     """The action to send, who chose it, and why a proposal was refused, if one was.
 
-    owner: `motor`, `menu`, `nobody`, or a chooser's name while the presses for its card are made.
+    owner: `motor`, `nobody`, or a chooser's name while the presses for its card are made.
     """
 
     action: Action
@@ -51,25 +51,22 @@ class Arbiter:
         self.cards_by[owner] = self.cards_by.get(owner, 0) + 1
         return CardVerdict(card, owner)
 
-    def choose(
-        self, motor: Action | None, menu: Action | None, state: GameState, *, motor_for: str = "motor"
-    ) -> Verdict:
-        """A menu's proposal goes before the motor's; an unusable one becomes neutral and is counted.
+    def choose(self, proposed: Action | None, owner: str = "motor") -> Verdict:
+        """The policy's proposal within its limits; an unusable one becomes neutral and is counted.
 
-        motor_for: whose choice the motor carries out.
+        owner: whose choice the proposal carries out.
         """
-        proposal, owner = (menu, "menu") if menu is not None else (motor, motor_for)
-        reason = _reason_to_refuse(proposal)
-        if proposal is None or reason is not None:
-            reason = reason or "no_action"
-            self.refused[reason] = self.refused.get(reason, 0) + 1
-            return Verdict(NEUTRAL, "nobody", reason)
-        return Verdict(_clamped(proposal), owner)
+        if proposed is None:
+            return self._refuse("no_action")
+        reason = _reason_to_refuse(proposed)
+        return Verdict(_clamped(proposed), owner) if reason is None else self._refuse(reason)
+
+    def _refuse(self, reason: str) -> Verdict:
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+        return Verdict(NEUTRAL, "nobody", reason)
 
 
-def _reason_to_refuse(action: Action | None) -> str | None:
-    if action is None:
-        return "no_action"
+def _reason_to_refuse(action: Action) -> str | None:
     if not all(math.isfinite(v) for v in (*action.move, *action.look)):
         return "not_finite"
     if action.click is not None and min(action.click) < 0:

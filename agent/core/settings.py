@@ -141,20 +141,15 @@ def env_name(field: FieldInfo) -> str:
     return str(field.json_schema_extra["env"])
 
 
-def load_settings(
-    config: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object] | None = None
-) -> Settings:
-    """Read all settings once.
+def load_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read all settings once; the environment goes before the file.
 
-    config: a TOML file, or None for `metabonk.toml` where it exists. overrides: `group.name` to values, from the
-    command line. Raises SettingsError naming the source, the value and the remedy.
+    config: a TOML file, or None for `metabonk.toml` where it exists. Raises SettingsError naming the source, the
+    value and the remedy.
     """
     values: dict[tuple[str, str], tuple[object, str]] = {}
     _read_toml(config, values)
     _read_environment(environ, values)
-    for key, value in (overrides or {}).items():
-        group, _, name = key.partition(".")
-        values[group, name] = (value, f"--{name.replace('_', '-')}")
     return _build(values)
 
 

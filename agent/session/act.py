@@ -19,6 +19,7 @@ from agent.control.policy import ChoosesCards, Policy, Reloadable
 from agent.core.clock import Clock
 from agent.core.latency import Latency, Walk
 from agent.core.types import NEUTRAL, Action, Observation
+from agent.link.accounting import PacketOutcome
 from agent.session.sense import Feed
 
 
@@ -51,12 +52,32 @@ class Judge(Protocol):
 
 
 class Seat:
-    """One game's place at the table: its feed, its sink, and the action it did last."""
+    """One game's place at the table: its feed, its sink, and what was sent last."""
 
     def __init__(self, feed: Feed, sink: ActionSink) -> None:
         self.feed = feed
-        self.sink = sink
-        self.last_action = NEUTRAL
+        self._sink = sink
+        self._last = NEUTRAL
+        self._acted_at_change: int | None = None
+
+    @property
+    def is_neutral(self) -> bool:
+        """True until the first action of a connection, and after a neutral one that the policy did not ask for."""
+        return self._acted_at_change != self.feed.link_changes
+
+    def send(self, action: Action) -> bool:
+        """Hand over the policy's action; False when it could not be."""
+        self._last, self._acted_at_change = action, self.feed.link_changes
+        return self._sink.send(action)
+
+    def repeat(self) -> None:
+        """Hand over the last action once more, without its click and without a claim."""
+        self._sink.send(msgspec.structs.replace(self._last, click=None, answers=None))
+
+    def send_neutral(self) -> bool:
+        """Let go of everything; False when that could not be said."""
+        self._last, self._acted_at_change = NEUTRAL, None
+        return self._sink.send(NEUTRAL)
 
 
 class _Step(msgspec.Struct):
@@ -70,7 +91,10 @@ class _Step(msgspec.Struct):
 
 
 class ActLoop:
-    """Batches what is ready from all games into single policy steps on the inference lane."""
+    """Batches what is ready from all games into single policy steps on the inference lane.
+
+    `ready` is set by the feeds when an observation is published.
+    """
 
     def __init__(
         self,
@@ -79,6 +103,7 @@ class ActLoop:
         lane: Lane,
         clock: Clock,
         latency: Latency,
+        ready: asyncio.Event,
         *,
         budget_s: float,
         watchers: Sequence[Watcher] = (),
@@ -88,7 +113,6 @@ class ActLoop:
         self.seats = list(seats)
         self.policy = policy
         self.first_action_s: float | None = None
-        self.policy_faults = 0
         self._lane = lane
         self._clock = clock
         self._latency = latency
@@ -98,10 +122,8 @@ class ActLoop:
         self._reloadable = policy if isinstance(policy, Reloadable) else None
         self._arbiter = arbiter if arbiter is not None else Arbiter()
         self._choosing = policy if isinstance(policy, ChoosesCards) else None
-        self._ready = asyncio.Event()
+        self._ready = ready
         self._carry = policy.initial(len(self.seats))
-        for seat in self.seats:
-            seat.feed.ready = self._ready.set
 
     @property
     def refused(self) -> dict[str, int]:
@@ -157,14 +179,14 @@ class ActLoop:
         """The step failed or was cancelled: leave every game of the batch with a neutral action."""
         for seat, observation in zip(self.seats, observations, strict=True):
             if observation is not None:
-                seat.feed.ledger.rejected += 1
-                seat.sink.send(NEUTRAL)
+                seat.feed.ledger.settle(PacketOutcome.REJECTED)
+                seat.send_neutral()
 
     def _repeat(self, observations: Sequence[Observation | None]) -> None:
         self._latency.count("late_steps")
         for seat, observation in zip(self.seats, observations, strict=True):
-            if observation is not None and not seat.feed.is_neutral:
-                seat.sink.send(msgspec.structs.replace(seat.last_action, click=None, answers=None))
+            if observation is not None and not seat.is_neutral:
+                seat.repeat()
                 self._latency.count("repeated_actions")
 
     def _send(
@@ -176,27 +198,21 @@ class ActLoop:
         step: _Step,
         returned_s: float,
     ) -> None:
-        feed, ledger = seat.feed, seat.feed.ledger
+        feed = seat.feed
         age_s = returned_s - observation.received_at_s
         if feed.real_time and (age_s > feed.lifespan_s or not feed.is_armed):
-            ledger.expired += 1
+            feed.ledger.settle(PacketOutcome.EXPIRED)
             if self._judge is not None:
                 self._judge.stepped(step.version, observation, Verdict(NEUTRAL, "nobody"), True)
             return
         owner = self._choosing.owner(step.carry, observation.game) if self._choosing is not None else "motor"
-        verdict = self._arbiter.choose(proposed, None, observation.state, motor_for=owner)
-        if verdict.refused is not None:
-            ledger.rejected += 1
-            self.policy_faults += 1
-        sent = seat.sink.send(verdict.action)
+        verdict = self._arbiter.choose(proposed, owner)
+        sent = seat.send(verdict.action)
         now_s = self._clock.now_s()
-        if verdict.refused is None:
-            if sent:
-                ledger.acted += 1
-            else:
-                ledger.expired += 1
-        seat.last_action = verdict.action
-        feed.is_neutral = False
+        if verdict.refused is not None:
+            feed.ledger.settle(PacketOutcome.REJECTED)
+        else:
+            feed.ledger.settle(PacketOutcome.ACTED if sent else PacketOutcome.EXPIRED)
         if self.first_action_s is None and sent:
             self.first_action_s = now_s
         walk = Walk(observation.received_at_s, published_s, step.started_s, step.stepped_s, returned_s, now_s)

@@ -14,7 +14,6 @@ from typing import TextIO
 
 from agent.core.clock import Clock
 from agent.core.latency import Latency, Stage
-from agent.core.types import NEUTRAL
 from agent.session.act import Seat
 
 TICK_S = 1 / 60
@@ -50,10 +49,8 @@ def _neutral_if_stale(seat: Seat, now_s: float, latency: Latency) -> None:
     feed = seat.feed
     if not feed.real_time or feed.last_packet_s is None or now_s - feed.last_packet_s <= feed.lifespan_s:
         return
-    was_neutral = feed.is_neutral
     feed.disarm()
-    if not was_neutral and seat.sink.send(NEUTRAL):
-        seat.last_action = NEUTRAL
+    if not seat.is_neutral and seat.send_neutral():
         latency.count("neutral_actions")
 
 

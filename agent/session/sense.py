@@ -18,7 +18,7 @@ from agent.core.errors import ImageError
 from agent.core.latency import Cause, Latency, Stage
 from agent.core.mailbox import Latest
 from agent.core.types import ByteArray, Frame, GameState, Observation, Packet
-from agent.link.accounting import PacketLedger
+from agent.link.accounting import PacketLedger, PacketOutcome
 
 LIFESPAN_FLOOR_S = 0.1
 LIFESPAN_PERIODS = 3
@@ -44,7 +44,7 @@ class _Pending(msgspec.Struct, frozen=True):
     received_at_s: float
 
 
-class _Outcome(msgspec.Struct):
+class _RunEvents(msgspec.Struct):
     """What packets said that a later packet does not repeat: rewards, and the end of a run."""
 
     reward: float = 0.0
@@ -60,12 +60,21 @@ class _Outcome(msgspec.Struct):
 class Feed:
     """Everything that the agent knows of one game's stream.
 
-    The packet under way counts as pending in `ledger` until `settle_*` or a newer packet settles it. Rewards and
-    ends of runs that arrive in superseded packets are added to the next observation, so that none is lost.
-    With `real_time` false (a game in lock-step waits for each answer) nothing expires by age.
+    Rewards and ends of runs that arrive in superseded packets are added to the next observation, so that none is
+    lost. With `real_time` false (a game in lock-step waits for each answer) nothing expires by age. `ready` is called
+    when an observation is published. `link_changes` counts beginnings and ends of the connection.
     """
 
-    def __init__(self, game: int, name: str, clock: Clock, latency: Latency, *, real_time: bool = True) -> None:
+    def __init__(
+        self,
+        game: int,
+        name: str,
+        clock: Clock,
+        latency: Latency,
+        ready: Callable[[], None],
+        *,
+        real_time: bool = True,
+    ) -> None:
         self.game = game
         self.name = name
         self.real_time = real_time
@@ -74,8 +83,8 @@ class Feed:
         self.latest_frame: Frame | None = None
         self.frames_refused: dict[str, int] = {}
         self.last_packet_s: float | None = None
-        self.is_neutral = True
-        self.ready: Callable[[], None] = lambda: None
+        self.link_changes = 0
+        self._ready = ready
         self._clock = clock
         self._latency = latency
         self._inbox: Latest[_Pending] = Latest()
@@ -83,8 +92,8 @@ class Feed:
         self._intervals: deque[float] = deque(maxlen=31)
         self._fresh_packets = REARM_PACKETS
         self._is_first = True
-        self._outcome = _Outcome()
-        self._published = _Outcome()
+        self._events = _RunEvents()
+        self._published = _RunEvents()
         self._picture: _Picture | None = None
         self._last_time_s: float | None = None
         self._said_old_plugin = False
@@ -95,10 +104,10 @@ class Feed:
         """A connection stands: the next observation is a first one."""
         self._is_first = True
         self._fresh_packets = REARM_PACKETS
-        self._outcome, self._published = _Outcome(), _Outcome()
+        self._events, self._published = _RunEvents(), _RunEvents()
         self._intervals.clear()
         self.last_packet_s = None
-        self.is_neutral = True
+        self.link_changes += 1
 
     def on_packet(self, packet: Packet, received_at_s: float) -> None:
         """Take one packet; an unanswered older one is superseded."""
@@ -111,34 +120,34 @@ class Feed:
             self._latency.record(Stage.PACKET_INTERVAL, interval_s)
         self.last_packet_s = received_at_s
         self.latest_state = state
-        self.ledger.received += 1
+        self.ledger.receive()
         self._fresh_packets += 1
         if state.run is not None:
-            self._outcome.add(state.run.reward, state.run.run_ended, state.run.run_won)
+            self._events.add(state.run.reward, state.run.run_ended, state.run.run_won)
         elif not self._said_old_plugin:
             self._said_old_plugin = True
             log.warning("old_plugin", game=self.name, note="no BLX1 trailer: rewards, time and latency are estimated")
         if packet.frame:
             self._picture = _picture(packet, received_at_s)
         if not self.is_armed:
-            self.ledger.expired += 1
+            self.ledger.settle(PacketOutcome.EXPIRED)
             return
         if self._inbox.put(_Pending(state, received_at_s)) is not None:
-            self.ledger.superseded += 1
+            self.ledger.settle(PacketOutcome.SUPERSEDED)
 
     def on_bad_packet(self, reason: str) -> None:
         """Count a packet that broke the format as received and rejected."""
-        self.ledger.received += 1
-        self.ledger.rejected += 1
+        self.ledger.receive()
+        self.ledger.settle(PacketOutcome.REJECTED)
 
     def on_down(self, reason: str) -> None:
         """Forget what waits: it can no longer be answered."""
         if self._inbox.take() is not None:
-            self.ledger.expired += 1
+            self.ledger.settle(PacketOutcome.EXPIRED)
         if self._observation is not None:
             self._observation = None
-            self.ledger.expired += 1
-        self.is_neutral = True
+            self.ledger.settle(PacketOutcome.EXPIRED)
+        self.link_changes += 1
         log.info("link_down", game=self.name, reason=reason)
 
     # --- what the stages use -------------------------------------------------------------------------------
@@ -161,16 +170,15 @@ class Feed:
     def disarm(self) -> None:
         """Stop control until fresh packets come in a row; what waits expires."""
         self._fresh_packets = 0
-        self.is_neutral = True
         if self._inbox.take() is not None:
-            self.ledger.expired += 1
+            self.ledger.settle(PacketOutcome.EXPIRED)
         self.drop_observation()
 
     def drop_observation(self) -> None:
         """Expire the observation that waits for a policy, if there is one."""
         if self._observation is not None:
             self._observation = None
-            self.ledger.expired += 1
+            self.ledger.settle(PacketOutcome.EXPIRED)
 
     def take(self) -> tuple[Observation, float] | None:
         """The newest observation with the instant it was published, leaving none.
@@ -182,7 +190,7 @@ class Feed:
             observation = taken[0]
             self._last_time_s = _time_s(observation.state, observation.received_at_s)
             self._is_first = observation.is_last
-            self._published = _Outcome()
+            self._published = _RunEvents()
         return taken
 
     @property
@@ -197,15 +205,15 @@ class Feed:
                 try:
                     await self._decode(self._picture, decode, lane)
                 except BaseException:
-                    self.ledger.expired += 1
+                    self.ledger.settle(PacketOutcome.EXPIRED)
                     raise
                 if not self.is_armed:
-                    self.ledger.expired += 1
+                    self.ledger.settle(PacketOutcome.EXPIRED)
                     continue
             if self._observation is not None:
-                self.ledger.superseded += 1
+                self.ledger.settle(PacketOutcome.SUPERSEDED)
             self._observation = (self._join(pending), self._clock.now_s())
-            self.ready()
+            self._ready()
 
     async def _decode(self, picture: _Picture, decode: Decode, lane: Lane) -> None:
         self._picture = None
@@ -219,8 +227,8 @@ class Feed:
     def _join(self, pending: _Pending) -> Observation:
         state, run = pending.state, pending.state.run
         carried = self._published
-        carried.add(self._outcome.reward, self._outcome.ended, self._outcome.won)
-        self._outcome = _Outcome()
+        carried.add(self._events.reward, self._events.ended, self._events.won)
+        self._events = _RunEvents()
         time_s = _time_s(state, pending.received_at_s)
         elapsed_s = 0.0 if self._is_first or self._last_time_s is None else max(0.0, time_s - self._last_time_s)
         return Observation(

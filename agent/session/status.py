@@ -100,8 +100,7 @@ class Status:
             "link": {
                 "state": "up" if link.is_up else "down",
                 **msgspec.to_builtins(counters),
-                **msgspec.to_builtins(ledger),
-                "pending": ledger.pending,
+                **ledger.as_builtins(),
                 "frames_refused": dict(feed.frames_refused),
             },
             "last_error": link.last_error,

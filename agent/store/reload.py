@@ -56,7 +56,6 @@ class Reloader:
         self.swaps = 0
         self.rollbacks: list[dict[str, Any]] = []
         self.refused: dict[str, str] = {}
-        self.on_rollback: Callable[[], None] = lambda: None
         self._inference = inference
         self._clock = clock
         self._say = say
@@ -211,7 +210,6 @@ class Reloader:
         self.rollbacks = [*self.rollbacks[-19:], {**notes, "version": version}]
         self._say("weights_rolled_back", f"version {bad} taken back: {reason}", {**notes, "version": version})
         log.warning("weights_rolled_back", **notes, version=version)
-        self.on_rollback()
 
     # --- files that people put into the folder -----------------------------------------------------------------
 

@@ -64,7 +64,7 @@ class TrainingGame:
         if observation.is_last:
             self._begin()
             return
-        self.game.tick(self._arbiter.choose(proposed, None, observation.state).action)
+        self.game.tick(self._arbiter.choose(proposed).action)
         self._tick += 1
 
 

@@ -77,7 +77,7 @@ class EvaluationRun:
             if result is not None:
                 return result
             carry, actions = self._policy.step(carry, [observation])
-            action = self._arbiter.choose(actions[0], None, state).action
+            action = self._arbiter.choose(actions[0]).action
             self.action_hash.update(encode_action(action))
             game.tick(action)
         raise GameError(f"no episode of {game.name} with seed {seed} ended within {MAX_TICKS} ticks")

@@ -163,12 +163,14 @@ def test_a_name_that_is_no_policy_is_refused_with_the_nearest() -> None:
         build_policy("kiter", weights=Path("x"))
 
 
-def test_the_arbiter_clamps_and_refuses_and_puts_menus_first() -> None:
-    arbiter, s = Arbiter(), state(1)
-    assert arbiter.choose(Action((2.0, -3.0)), None, s).action.move == (1.0, -1.0)
-    assert arbiter.choose(Action((1.0, 0.0)), Action(fire=True), s).owner == "menu"
-    assert arbiter.choose(Action(click=(-1, 0)), None, s).action == NEUTRAL
-    assert arbiter.choose(None, None, s).refused == "no_action" and arbiter.refused["click_outside"] == 1
+def test_the_arbiter_clamps_and_refuses_and_names_the_owner() -> None:
+    arbiter = Arbiter()
+    assert arbiter.choose(Action((2.0, -3.0))).action.move == (1.0, -1.0)
+    assert arbiter.choose(Action((1.0, 0.0))).owner == "motor"
+    assert arbiter.choose(Action((1.0, 0.0)), "active_inference").owner == "active_inference"
+    refused = arbiter.choose(Action(click=(-1, 0)), "active_inference")
+    assert refused.action == NEUTRAL and refused.owner == "nobody"
+    assert arbiter.choose(None).refused == "no_action" and arbiter.refused == {"click_outside": 1, "no_action": 1}
 
 
 def counted(**run: Any) -> GameState:

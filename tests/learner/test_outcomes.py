@@ -61,11 +61,20 @@ class ArenaSeat:
     def __init__(self, motor: Motor, arbiter: Arbiter) -> None:
         self.game, self.clock, self.owners = ArenaGame(), VirtualClock(100.0), dict[str, int]()
         self.game.reset(5, start="run")
-        self.feed = Feed(0, "arena", self.clock, Latency(), real_time=False)
+        ready = asyncio.Event()
+        self.feed = Feed(0, "arena", self.clock, Latency(), ready.set, real_time=False)
         self.lane = Lane("test")
         self.ticks = 0
         self.actor = ActLoop(
-            [Seat(self.feed, self)], motor, self.lane, self.clock, Latency(), budget_s=1.0, arbiter=arbiter, judge=self
+            [Seat(self.feed, self)],
+            motor,
+            self.lane,
+            self.clock,
+            Latency(),
+            ready,
+            budget_s=1.0,
+            arbiter=arbiter,
+            judge=self,
         )
 
     def packet(self) -> None:

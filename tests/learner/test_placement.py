@@ -70,9 +70,9 @@ def test_a_policy_without_a_world_model_needs_no_trial() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card")
 def test_a_card_that_is_asked_for_and_missing_stops_the_start() -> None:
-    settings = load_settings(None, {"METABONK_LEARNER_DEVICE": "cuda"}, {})
+    settings = load_settings(None, {"METABONK_LEARNER_DEVICE": "cuda"})
     with pytest.raises(SettingsError, match="sees no CUDA card"):
         learner_budget(settings)
-    assert learner_budget(load_settings(None, {}, {}))["device"] == "auto"
+    assert learner_budget(load_settings(None, {}))["device"] == "auto"
     with pytest.raises(SettingsError):
-        load_settings(None, {"METABONK_LEARNER_DEVICE": "tpu"}, {})
+        load_settings(None, {"METABONK_LEARNER_DEVICE": "tpu"})

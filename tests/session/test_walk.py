@@ -67,11 +67,16 @@ class Table:
 
     def __init__(self, games: int = 1, *, real_time: bool = True, decode: Any = None) -> None:
         self.clock, self.latency, self.policy = VirtualClock(100.0), Latency(), Echo()
-        self.feeds = [Feed(i, f"game {i}", self.clock, self.latency, real_time=real_time) for i in range(games)]
+        self.ready = asyncio.Event()
+        self.feeds = [
+            Feed(i, f"game {i}", self.clock, self.latency, self.ready.set, real_time=real_time) for i in range(games)
+        ]
         self.sinks = [Sink() for _ in range(games)]
         self.seats = [Seat(f, s) for f, s in zip(self.feeds, self.sinks, strict=True)]
         self.lane, self.imaging = Lane("test"), Lane("pictures")
-        self.actor = ActLoop(self.seats, self.policy, self.lane, self.clock, self.latency, budget_s=PERIOD_S)
+        self.actor = ActLoop(
+            self.seats, self.policy, self.lane, self.clock, self.latency, self.ready, budget_s=PERIOD_S
+        )
         self.decode = decode or (lambda data, top_down: np.full((2, 2, 3), data[-1], np.uint8))
 
     @contextlib.asynccontextmanager
@@ -216,7 +221,7 @@ def test_rewards_and_ends_of_superseded_packets_reach_the_next_observation() -> 
             changed = msgspec.structs.replace(run, sequence=sequence, reward=reward, run_ended=ended)
             table.packet(sequence, run=changed)
         async with table.running():
-            feed._outcome.add(7.0, True, False)
+            feed._events.add(7.0, True, False)
             table.packet(4)
             await table.settle()
         seen = table.policy.seen[0][0]
@@ -265,6 +270,31 @@ def test_silence_gives_one_neutral_action_and_three_fresh_packets_arm_again() ->
                 await table.clock.advance(PERIOD_S)
         assert [a.answers for a in table.sinks[0].actions[sent + 1 :]] == [12, 13]
         assert table.feeds[0].ledger.expired == 2 and identity(table.feeds[0])
+
+    asyncio.run(main())
+
+
+def test_what_was_sent_in_an_earlier_connection_is_neither_repeated_nor_neutralised_in_the_next() -> None:
+    async def main() -> None:
+        table = Table()
+        feed, sink = table.feeds[0], table.sinks[0]
+        async with table.running():
+            table.packet(1)
+            await table.settle()
+            feed.on_down("closed")
+            feed.on_up()
+            table.policy.gate = threading.Event()
+            table.packet(2)
+            while len(table.policy.seen) < 2:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(PERIOD_S * 2)
+            await table.clock.advance(2.0)
+            assert [a.answers for a in sink.actions] == [1]
+            table.policy.gate.set()
+            table.policy.gate = None
+            await table.settle()
+        assert table.latency.counters["late_steps"] == 1
+        assert "repeated_actions" not in table.latency.counters and "neutral_actions" not in table.latency.counters
 
     asyncio.run(main())
 
@@ -356,7 +386,7 @@ def test_the_count_is_exact_and_observations_are_fresh_at_any_pace(producer_hz: 
         rng, ages = random.Random(producer_hz), []
         table = Table()
         table.clock = SystemClock()  # type: ignore[assignment]
-        table.feeds = [Feed(0, "game", table.clock, table.latency)]
+        table.feeds = [Feed(0, "game", table.clock, table.latency, table.ready.set)]
         table.seats = [Seat(table.feeds[0], table.sinks[0])]
         feed = table.feeds[0]
 
@@ -366,7 +396,9 @@ def test_the_count_is_exact_and_observations_are_fresh_at_any_pace(producer_hz: 
                 time.sleep(0.005)
                 return super().step(carry, observations)
 
-        table.actor = ActLoop(table.seats, Slow(), table.lane, table.clock, table.latency, budget_s=PERIOD_S)
+        table.actor = ActLoop(
+            table.seats, Slow(), table.lane, table.clock, table.latency, table.ready, budget_s=PERIOD_S
+        )
         async with table.running():
             for sequence in range(min(60, producer_hz)):
                 table.packet(sequence, frame=b"\x01" if sequence % 6 == 0 else b"")

@@ -94,14 +94,15 @@ class Table:
     def __init__(self, folder: Path) -> None:
         self.clock, self.latency, self.policy = VirtualClock(100.0), Latency(), Gain()
         self.lane, self.folder = Lane("test"), folder
-        self.feed, self.sink, self.versions = Feed(0, "game", self.clock, self.latency), Sink(), Versions()
+        ready = asyncio.Event()
+        self.feed, self.sink, self.versions = Feed(0, "game", self.clock, self.latency, ready.set), Sink(), Versions()
         self.said: list[tuple[str, str]] = []
         self.reloader = Reloader(
             self.policy, WeightsStore(folder), self.lane, self.clock, say=lambda k, m, p: self.said.append((k, m))
         )
         self.actor = ActLoop(
-            [Seat(self.feed, self.sink)], self.policy, self.lane, self.clock, self.latency, budget_s=PERIOD_S,
-            watchers=[self.versions], judge=self.reloader,
+            [Seat(self.feed, self.sink)], self.policy, self.lane, self.clock, self.latency, ready,
+            budget_s=PERIOD_S, watchers=[self.versions], judge=self.reloader,
         )  # fmt: skip
         self.sequence = 0
 
