@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from agent.core.choices import Preferences
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, SettingsError, first_error
 from agent.core.settings import Settings, load_settings
+from agent.core.user_code import is_user_code
+from agent.games.gymnasium_host import is_gymnasium
 from agent.games.hosting import HostedProcess, HostOptions
 from agent.link.endpoint import Endpoint, parse_endpoint
 from agent.link.links import Address
@@ -165,6 +168,21 @@ class _Games:
             return self._fixed
         return tuple(Endpoint("127.0.0.1", host.port(on_slow=self._say_slow)) for host in self.hosts)
 
+    def watch(self, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+        """Call `stop` on the loop where a hosted game's process ends by itself."""
+
+        def ended() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                loop.call_soon_threadsafe(stop)
+
+        for host in self.hosts:
+            host.watch(ended)
+
+    def check(self) -> None:
+        """Raise GameError where a hosted game's process ended by itself."""
+        for host in self.hosts:
+            host.check()
+
     def _say_slow(self) -> None:
         self._console.print("Waiting for the game; its first start compiles it, which takes about a minute.")
 
@@ -189,7 +207,7 @@ def play_session(request: PlayRequest) -> int:
         token = load_token(settings.general.http_token.get_secret_value(), default_folder())
     with contextlib.ExitStack() as stack:
         name = served_name(request, settings, console)
-        pictures_hz = DREAMER_PICTURES_HZ if name == "dreamer" and spec.startswith("gym:") else PICTURES_HZ
+        pictures_hz = DREAMER_PICTURES_HZ if name == "dreamer" and is_gymnasium(spec) else PICTURES_HZ
         games = _Games(stack, request, settings, spec, console, pictures_hz)
         from agent.app import Session, SessionOptions, new_event_loop
         from agent.control.policies import build_policy
@@ -222,13 +240,16 @@ def play_session(request: PlayRequest) -> int:
         )
 
         async def main() -> dict[str, Any]:
-            return await Session(options, policy, SystemClock(), console=console).run()
+            session = Session(options, policy, SystemClock(), console=console)
+            games.watch(asyncio.get_running_loop(), session.stop)
+            return await session.run()
 
         try:
             with asyncio.Runner(loop_factory=lambda: new_event_loop(options.endpoints)) as runner:
                 report = runner.run(main())
         except* AgentError as group:
             raise first_error(group) from group
+        games.check()
     _print_end(console, report)
     return 0
 
@@ -238,7 +259,9 @@ def served_name(request: PlayRequest, settings: Settings, console: Console) -> s
 
     An evaluation, which keeps no weights, measures the policy that it names.
     """
-    if settings.dreams.served_policy == "dreamer" and "pilot" in request.policy and request.keep_weights:
+    if is_user_code(request.policy) or not request.keep_weights:
+        return request.policy
+    if settings.dreams.served_policy == "dreamer" and "pilot" in request.policy:
         console.print("METABONK_SERVED_POLICY=dreamer: the dreaming actor plays, not the pilot.", highlight=False)
         return "dreamer"
     return request.policy
@@ -374,7 +397,7 @@ def evaluate_policy(request: EvaluateRequest) -> int:
             SystemClock(),
             episodes=request.episodes,
             seed=request.seed,
-            frames=request.game.startswith("gym:"),
+            frames=is_gymnasium(request.game),
             frame_every=picture_ticks(game) if request.policy == "dreamer" else FRAME_EVERY,
             on_episode=lambda i, r: console.print(
                 f"episode {i}: {r.survival_s:.1f} s, {r.kills} kills, level {r.level}, return {r.episode_return:.2f}",

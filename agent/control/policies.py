@@ -9,6 +9,7 @@ from rapidfuzz import process
 
 from agent.control.policy import Policy
 from agent.core.errors import SettingsError
+from agent.core.user_code import is_user_code
 
 NAMES = ("random", "kiter", "pilot", "untrained-pilot", "dreamer")
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "shipped" / "pilot.safetensors"
@@ -19,7 +20,14 @@ def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Po
 
     Names that contain `pilot` are the liquid network, with the shipped weights where none are given; those that
     contain `untrained` are one that has learned nothing. `dreamer` has learned nothing where no weights are given.
+    MODULE:FACTORY is a policy of the user's; see `control.user_policy`.
     """
+    if is_user_code(name):
+        from agent.control.user_policy import build_user_policy
+
+        if weights is not None:
+            raise SettingsError(f"--weights {weights}: {name} loads its weights itself")
+        return build_user_policy(name, seed)
     if name == "dreamer":
         from agent.control.dreamer import DreamPilot, dreamer_tensors, untrained_tensors
 
@@ -38,7 +46,7 @@ def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Po
         return Kiter()
     match = process.extractOne(name, NAMES, score_cutoff=40)
     hint = f"; did you mean {match[0]}?" if match else ""
-    raise SettingsError(f"--policy {name}: there are {', '.join(NAMES)}{hint}")
+    raise SettingsError(f"--policy {name}: there are {', '.join(NAMES)} and MODULE:FACTORY{hint}")
 
 
 def _build_pilot(name: str, seed: int, weights: Path | None) -> Policy:

@@ -11,6 +11,7 @@
     │   └── ProtocolError    bytes that break the wire format
     ├── ImageError           a picture that is refused before or while it is decoded
     ├── GameError            a hosted game that cannot start or go on
+    ├── UserCodeError        a policy or a game of the user's own that cannot be loaded, or that raised
     ├── WeightsError         weights that do not fit, are damaged, or are not sealed
     ├── RequestError         a request that cannot be served
     └── ChildGone            a child process of this one ended
@@ -59,6 +60,10 @@ class ImageError(AgentError):
 
 class GameError(AgentError):
     """A hosted game cannot start or go on."""
+
+
+class UserCodeError(AgentError):
+    """Code that the user wrote cannot be loaded, raised, or returned what cannot be used."""
 
 
 class WeightsError(AgentError):

@@ -9,11 +9,13 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from rapidfuzz import process
 
 from agent.core.errors import GameError, SettingsError
 from agent.core.types import Action, ByteArray, GameState, RunInfo
+from agent.core.user_code import is_user_code
 from agent.games.gymnasium_profile import Profile, load_profile, to_action
 
 _PALETTE = np.array(
@@ -24,6 +26,20 @@ _PALETTE = np.array(
     np.uint8,
 )  # fmt: skip
 _MIN_SIDE_PX = 84
+
+
+def is_gymnasium(game: str) -> bool:
+    """True for the games that are Gymnasium environments: gym:[MODULE:]ID, and MODULE:FACTORY of the user's."""
+    return game.startswith("gym:") or is_user_code(game)
+
+
+def open_env(game: str) -> Any:
+    """The environment of a game for which `is_gymnasium` holds; raises SettingsError or UserCodeError."""
+    if is_user_code(game):
+        from agent.games.user_env import make_user_env
+
+        return make_user_env(game)
+    return make_env(game.removeprefix("gym:"))
 
 
 def make_env(spec: str) -> Any:
@@ -63,11 +79,14 @@ def _can_render(registered: Any) -> bool:
 class GymnasiumGame:
     """One environment behind the contract of hosted games; an episode is a run, its end begins the next."""
 
-    def __init__(self, spec: str, profile: Path | None = None) -> None:
-        self.name = f"gym:{spec}"
-        self._env = make_env(spec)
+    def __init__(self, game: str, profile: Path | None = None) -> None:
+        self.name = game
+        self._env = open_env(game)
+        spec = game.removeprefix("gym:")
         self.rules = f"gymnasium {self._env.spec.id if self._env.spec is not None else spec}"
         self._profile: Profile = load_profile(spec, profile, self._env.action_space)
+        if profile is None and is_user_code(game):
+            self._profile = msgspec.structs.replace(self._profile, tick_hz=self._env.tick_hz)
         self.tick_s = 1.0 / self._profile.tick_hz
         self._rng = np.random.SeedSequence(0)
         self._observation: Any = None
@@ -132,7 +151,10 @@ class GymnasiumGame:
         if image is None:
             rendered = self._env.render()
             if rendered is None:
-                raise GameError(f"{self.name}: has no image in its observation and renders none")
+                raise GameError(
+                    f"{self.name}: has no picture; give one as its observation, an array [height, width, 3] of at "
+                    "least 8 x 8, or return one from render()"
+                )
             image = np.asarray(rendered)
         return to_rgb(image)
 

@@ -23,13 +23,14 @@ from rapidfuzz import process
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, GameError, SettingsError, first_error
 from agent.games.contract import HostedGame
+from agent.games.gymnasium_host import is_gymnasium
 from agent.games.server import FrameFormat, GameServer, Mode, ServerOptions
 
 if TYPE_CHECKING:
     from agent.games.arena.calibration import Calibration
     from agent.games.arena.window import Window
 
-KINDS = ("arena", "gym:ID")
+KINDS = ("arena", "gym:ID", "MODULE:FACTORY")
 START_TIMEOUT_S = 300.0
 SLOW_START_S = 5.0
 
@@ -60,10 +61,10 @@ def build_game(options: HostOptions) -> HostedGame:
         from agent.games.arena.game import ArenaGame
 
         game: HostedGame = ArenaGame(capture_px=options.capture_px, calibration=_calibration(options.calibration))
-    elif spec.startswith("gym:"):
+    elif is_gymnasium(spec):
         from agent.games.gymnasium_host import GymnasiumGame
 
-        game = GymnasiumGame(spec.removeprefix("gym:"), Path(options.profile) if options.profile else None)
+        game = GymnasiumGame(spec, Path(options.profile) if options.profile else None)
     else:
         match = process.extractOne(spec, KINDS, score_cutoff=40)
         hint = f"; did you mean {match[0]}?" if match else ""
@@ -198,6 +199,8 @@ class HostedProcess:
         self.options = msgspec.structs.replace(options, port=0)
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._port: int | None = None
+        self._stopping = False
+        self._on_end: Callable[[], None] = lambda: None
         self.summary: dict[str, Any] | None = None
         self._child = subprocess.Popen(
             [sys.executable, "-m", "agent.games.hosting", msgspec.json.encode(self.options).decode()],
@@ -214,6 +217,9 @@ class HostedProcess:
         for text in self._child.stdout:
             self._lines.put(text)
         self._lines.put("")
+        if self._port is not None and not self._stopping:
+            self._child.wait()
+            self._on_end()
 
     @property
     def pid(self) -> int:
@@ -232,9 +238,12 @@ class HostedProcess:
                 raise GameError(f"{self.options.spec}: did not start within {timeout_s:.0f} s") from error
             message = json.loads(text) if text else {"error": f"the game's process ended with {self._child.wait()}"}
             if "error" in message:
-                raise GameError(f"{self.options.spec}: {message['error']}")
+                raise GameError(self._named(message["error"]))
             self._port = int(message["port"])
         return self._port
+
+    def _named(self, error: str) -> str:
+        return error if self.options.spec in error else f"{self.options.spec}: {error}"
 
     def _first_line(self, timeout_s: float, on_slow: Callable[[], None]) -> str:
         try:
@@ -243,9 +252,27 @@ class HostedProcess:
             on_slow()
         return self._lines.get(timeout=timeout_s - SLOW_START_S)
 
+    def watch(self, on_end: Callable[[], None]) -> None:
+        """Call `on_end`, from another thread, where the child ends before `stop`."""
+        self._on_end = on_end
+        if self._child.poll() is not None:
+            on_end()
+
+    def check(self) -> None:
+        """Raise GameError with the child's own words where it failed; one that was told to end did not."""
+        code = self._child.poll()
+        if code in (None, 0):
+            return
+        said = ""
+        while not self._lines.empty():
+            text = self._lines.get()
+            said = json.loads(text).get("error", said) if text else said
+        raise GameError(self._named(said or f"the game's process ended with {code}"))
+
     def stop(self) -> dict[str, Any] | None:
         """End the child and return the server's summary, None where it gave none."""
         assert self._child.stdin is not None and self._child.stdout is not None
+        self._stopping = True
         self._child.stdin.close()
         try:
             self._child.wait(10)
@@ -270,14 +297,22 @@ class HostedProcess:
 
 
 def _child_main(argument: str) -> int:
-    """The child's main: options in, one JSON line with the port out, one with the summary at the end."""
+    """The child's main: options in, one JSON line with the port out, one with the summary at the end.
+
+    What a game prints goes to standard error: standard output is for these lines alone.
+    """
+    told, sys.stdout = sys.stdout, sys.stderr
+
+    def tell(**message: Any) -> None:
+        print(json.dumps(message), file=told, flush=True)
+
     try:
         options = msgspec.json.decode(argument, type=HostOptions)
-        summary = host(options, lambda port: print(json.dumps({"port": port}), flush=True), watch_stdin=True)
+        summary = host(options, lambda port: tell(port=port), watch_stdin=True)
     except AgentError as error:
-        print(json.dumps({"error": str(error)}), flush=True)
+        tell(error=str(error))
         return 1
-    print(json.dumps({"summary": summary}), flush=True)
+    tell(summary=summary)
     return 0
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from agent.core.clock import Clock
 from agent.core.errors import SettingsError
+from agent.games.gymnasium_host import is_gymnasium
 from agent.models.sealed import load_sealed, save_sealed
 from agent.training.event_file import EventFile
 
@@ -77,7 +78,7 @@ def build_training(request: TrainRequest) -> Training:
         raise SettingsError(f"--steps {request.steps}: at least 1")
     if not 0 <= request.lesson_steps <= request.steps:
         raise SettingsError(f"--lesson-steps {request.lesson_steps}: 0 to --steps, which is {request.steps}")
-    if request.budget is not None and (request.game == "arena" or request.game.startswith("gym:")):
+    if request.budget is not None and (request.game == "arena" or is_gymnasium(request.game)):
         from agent.learning.learner import Budget
         from agent.training.dream import DreamTraining
 
@@ -90,15 +91,13 @@ def build_training(request: TrainRequest) -> Training:
         from agent.training.arena.train import ArenaTraining
 
         return ArenaTraining(seed=request.seed, total_steps=request.steps, lesson_steps=request.lesson_steps)
-    if request.game.startswith("gym:"):
+    if is_gymnasium(request.game):
         from agent.training.gym import GymTraining
 
         if request.lesson_steps:
             raise SettingsError("--lesson-steps: there are lessons in the arena alone")
-        return GymTraining(
-            request.game.removeprefix("gym:"), seed=request.seed, total_steps=request.steps, copies=request.copies
-        )
-    raise SettingsError(f"--game {request.game}: arena or gym:[MODULE:]ID can be trained on")
+        return GymTraining(request.game, seed=request.seed, total_steps=request.steps, copies=request.copies)
+    raise SettingsError(f"--game {request.game}: arena, gym:[MODULE:]ID or MODULE:FACTORY can be trained on")
 
 
 def _open(request: TrainRequest, training: Training) -> float:

@@ -24,6 +24,7 @@ from agent.core.errors import WeightsError
 from agent.core.rollout import Rollout
 from agent.core.types import Action, Frame, Observation
 from agent.games.contract import HostedGame
+from agent.games.gymnasium_host import is_gymnasium
 from agent.games.hosting import HostOptions, build_game
 from agent.learner.placement import place_for
 from agent.learning.learner import DREAMER, Budget, PolicyLearner, PolicySpec
@@ -83,7 +84,7 @@ class DreamTraining:
         hosted = games or [build_game(HostOptions(spec=game, seed=seed, start="run")) for _ in range(copies)]
         first = FIRST_SEED * (1 + seed)
         self.seats = [
-            TrainingGame(i, g, first + 100_000 * i, pictures=game.startswith("gym:")) for i, g in enumerate(hosted)
+            TrainingGame(i, g, first + 100_000 * i, pictures=is_gymnasium(game)) for i, g in enumerate(hosted)
         ]  # fmt: skip
         self.policy = DreamPilot(untrained_tensors(seed), seed=seed)
         self._recorder = self.policy.learn(tuple(f"{game} {i}" for i in range(len(hosted))), steps=rollout_steps)

@@ -23,7 +23,7 @@ from torch import Tensor
 from agent.core.errors import SettingsError, WeightsError
 from agent.core.rollout import ActionSpec, Rollout
 from agent.core.types import FloatArray
-from agent.games.gymnasium_host import first_image, make_env, to_rgb
+from agent.games.gymnasium_host import first_image, open_env, to_rgb
 from agent.learning.ppo.learner import PPOLearner
 from agent.learning.ppo.update import PPOConfig
 from agent.models.heads import log_prob, sample
@@ -103,10 +103,10 @@ class GymTraining:
     A resumed training begins new episodes: an environment's inside is not ours to save.
     """
 
-    def __init__(self, spec: str, *, seed: int, total_steps: int, copies: int = 8) -> None:
+    def __init__(self, game: str, *, seed: int, total_steps: int, copies: int = 8) -> None:
         torch.manual_seed(seed)
-        self.game = f"gym:{spec}"
-        self.envs: list[gymnasium.Env[Any, Any]] = [make_env(spec) for _ in range(copies)]
+        self.game = game
+        self.envs: list[gymnasium.Env[Any, Any]] = [open_env(game) for _ in range(copies)]
         space = self.envs[0].observation_space
         self._seen = [env.reset(seed=seed * 1000 + i)[0] for i, env in enumerate(self.envs)]
         self._eyes, self._hands = Eyes(space, self._seen[0]), ActionDecoder(self.envs[0].action_space)

@@ -102,7 +102,7 @@ def test_the_first_picture_of_a_dictionary_is_the_one_that_is_shown() -> None:
 
 
 def test_the_end_of_an_episode_is_told_once_and_the_next_one_begins() -> None:
-    game = GymnasiumGame("CartPole-v1")
+    game = GymnasiumGame("gym:CartPole-v1")
     game.reset(3)
     ends, rewards = 0, 0.0
     for _ in range(200):
@@ -119,7 +119,7 @@ def test_the_end_of_an_episode_is_told_once_and_the_next_one_begins() -> None:
 def test_minatar_is_played_from_its_pictures_and_the_same_seed_gives_the_same_play(spec: str) -> None:
     reports = []
     for _ in range(2):
-        game = GymnasiumGame(spec)
+        game = GymnasiumGame(f"gym:{spec}")
         assert game.render().shape == (90, 90, 3) and game.tick_s == pytest.approx(1 / 15)
         reports.append(evaluate(game, build_policy("random", seed=2), SystemClock(), episodes=4, seed=5, frames=True))
         game.close()
@@ -131,7 +131,7 @@ def test_minatar_is_played_from_its_pictures_and_the_same_seed_gives_the_same_pl
 @pytest.mark.slow
 def test_vizdoom_is_played_and_its_reward_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    game = GymnasiumGame("vizdoom.gymnasium_wrapper:VizdoomHealthGathering-v1")
+    game = GymnasiumGame("gym:vizdoom.gymnasium_wrapper:VizdoomHealthGathering-v1")
     assert game.render().ndim == 3 and game.render().std() > 5
     report = evaluate(game, build_policy("random", seed=2), SystemClock(), episodes=2, seed=5, frames=True)
     game.close()

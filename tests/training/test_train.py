@@ -142,8 +142,8 @@ class Endless(gymnasium.Env[np.ndarray, int]):
 
 
 def test_an_episode_that_is_cut_is_truncated_with_its_last_sight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.training.gym.make_env", lambda spec: Endless())
-    training = GymTraining("endless", seed=0, total_steps=1000, copies=2)
+    monkeypatch.setattr("agent.training.gym.open_env", lambda game: Endless())
+    training = GymTraining("gym:endless", seed=0, total_steps=1000, copies=2)
     rollouts = training._play()
     for rollout in rollouts:
         assert rollout.truncated.sum() == 25 and not rollout.terminated.any()
@@ -170,8 +170,8 @@ def test_points_of_pictures_count_as_they_are_and_rewards_beside_numbers_are_sca
             _, _, terminated, truncated, info = super().step(action)
             return np.zeros(space.shape, space.dtype), 10.0, terminated, truncated, info
 
-    monkeypatch.setattr("agent.training.gym.make_env", lambda spec: Points())
-    training = GymTraining("points", seed=0, total_steps=1000, copies=1)
+    monkeypatch.setattr("agent.training.gym.open_env", lambda game: Points())
+    training = GymTraining("gym:points", seed=0, total_steps=1000, copies=1)
     returns = training.learner.sequences(training._play()[0]).returns
     assert (float(returns.max()) < 10.0) == scaled, "five tens, discounted, are 40 to 50"
 

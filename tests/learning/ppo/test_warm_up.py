@@ -12,7 +12,7 @@ import torch
 from agent.learning.ppo.update import PPOConfig, learning_rate
 from agent.training import gym as train_gym
 
-GAME = "minatar.gym:MinAtar/Breakout-v1"
+GAME = "gym:minatar.gym:MinAtar/Breakout-v1"
 UPDATES = 10
 
 

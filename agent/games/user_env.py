@@ -1,0 +1,97 @@
+"""A Gymnasium environment that the user wrote, played by `--game MODULE:FACTORY`.
+
+FACTORY is called without arguments and returns a `gymnasium.Env`. It is hosted as `gym:ID` is: what it shows is the
+first picture of its observation (an array of at least 8 × 8), else what `render()` returns; its rewards are the score.
+`metadata["render_fps"]` is its ticks a second, 60 where it says nothing. How the agent's keys become its actions is
+told in `agent.games.gymnasium_profile`.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from typing import Any, Final
+
+import gymnasium
+import numpy as np
+
+from agent.core.errors import UserCodeError
+from agent.core.user_code import Calling, load_factory
+
+TICK_HZ: Final = 60.0
+_OPTION: Final = "--game"
+
+
+def make_user_env(spec: str) -> UserEnv:
+    """The environment that MODULE:FACTORY makes; raises UserCodeError where it makes none."""
+    factory, where = load_factory(_OPTION, spec), f"{_OPTION} {spec}"
+    with Calling(where, spec.rpartition(":")[2]):
+        env = factory()
+    if not isinstance(env, gymnasium.Env):
+        raise UserCodeError(f"{where}: made a {type(env).__name__}; a gymnasium.Env is needed")
+    if not isinstance(getattr(env, "action_space", None), gymnasium.Space):
+        raise UserCodeError(f"{where}: has no action_space; set one, such as gymnasium.spaces.Discrete(4)")
+    return UserEnv(env, where)
+
+
+class UserEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """The user's environment; what it raises, and what it returns wrongly, becomes a UserCodeError of one line."""
+
+    def __init__(self, env: Any, where: str) -> None:
+        super().__init__(env)
+        self._where = where
+        self._stepping, self._rendering = Calling(where, "step"), Calling(where, "render")
+
+    @property
+    def tick_hz(self) -> float:
+        """Steps a second in real time, as the environment's metadata says; raises UserCodeError."""
+        told = (self.env.metadata or {}).get("render_fps", TICK_HZ)
+        if isinstance(told, bool) or not isinstance(told, int | float) or not 0 < told < np.inf:
+            raise UserCodeError(f'{self._where}: metadata["render_fps"] is {told!r}; a number above 0 is needed')
+        return float(told)
+
+    @property  # type: ignore[misc]
+    def observation_space(self) -> Any:  # type: ignore[override]
+        """The user's; raises UserCodeError where it is missing, as it may be in play."""
+        space = getattr(self.env, "observation_space", None)
+        if not isinstance(space, gymnasium.Space):
+            raise UserCodeError(f"{self._where}: has no observation_space, which training needs")
+        return space
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """The first observation of an episode, and further facts."""
+        with Calling(self._where, "reset"):
+            returned = self.env.reset(seed=seed, options=options)
+        if not (isinstance(returned, tuple) and len(returned) == 2):
+            raise UserCodeError(f"{self._where}: reset returned {reprlib.repr(returned)}; observation, info are needed")
+        return returned
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """One step: observation, reward, terminated, truncated, further facts."""
+        with self._stepping:
+            returned: Any = self.env.step(action)
+        if not (isinstance(returned, tuple) and len(returned) == 5):
+            raise UserCodeError(
+                f"{self._where}: step returned {reprlib.repr(returned)}; "
+                "observation, reward, terminated, truncated, info are needed"
+            )
+        observation, reward, terminated, truncated, info = returned
+        try:
+            number = float(reward)
+        except (TypeError, ValueError) as error:
+            raise UserCodeError(f"{self._where}: step returned the reward {reward!r}; a number is needed") from error
+        if not np.isfinite(number):
+            raise UserCodeError(f"{self._where}: step returned the reward {number}; a finite number is needed")
+        return observation, number, bool(terminated), bool(truncated), info
+
+    def render(self) -> Any:
+        """The user's picture, an array [h, w] or [h, w, channels]; None where there is none."""
+        with self._rendering:
+            rendered: Any = self.env.render()
+        if rendered is None:
+            return None
+        picture = np.asarray(rendered)
+        if picture.dtype.kind not in "biuf" or picture.ndim not in (2, 3) or min(picture.shape) < 1:
+            raise UserCodeError(
+                f"{self._where}: render returned {reprlib.repr(rendered)}; an array [height, width, 3] is needed"
+            )
+        return picture
