@@ -1,6 +1,6 @@
 """Scores of whole episodes: survival time capped at 20 minutes, a win counting as the cap; kills beside it.
 
-Statistics are the mean, the interquartile mean and its bootstrap interval (Agarwal et al. 2021).
+Statistics are those of `core.statistics`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
 from agent.control.reward import RewardTable
+from agent.core.statistics import summary
 from agent.core.types import Observation
 
 CAP_S: Final = 1200.0
-RESAMPLES: Final = 2000
 
 
 class EpisodeResult(msgspec.Struct, frozen=True):
@@ -61,34 +60,6 @@ class EpisodeTracker:
         return result
 
 
-def interquartile_mean(values: np.ndarray) -> float:
-    """Mean of the middle half: a quarter is cut from each end, whole values only."""
-    ordered = np.sort(values)
-    cut = len(ordered) // 4
-    return float(ordered[cut : len(ordered) - cut].mean())
-
-
-def statistics(values: Sequence[float], seed: int = 0) -> dict[str, float]:
-    """Mean, interquartile mean and a 95 % bootstrap interval of each; empty for no values."""
-    if not values:
-        return {}
-    data = np.asarray(values, np.float64)
-    rng = np.random.default_rng(seed)
-    samples = data[rng.integers(0, len(data), (RESAMPLES, len(data)))]
-    means = samples.mean(axis=1)
-    iqms = np.array([interquartile_mean(row) for row in samples])
-    low, high = np.percentile(means, (2.5, 97.5))
-    iqm_low, iqm_high = np.percentile(iqms, (2.5, 97.5))
-    return {
-        "mean": round(float(data.mean()), 4),
-        "mean_low": round(float(low), 4),
-        "mean_high": round(float(high), 4),
-        "iqm": round(interquartile_mean(data), 4),
-        "iqm_low": round(float(iqm_low), 4),
-        "iqm_high": round(float(iqm_high), 4),
-    }
-
-
 def summarise(results: Sequence[EpisodeResult]) -> dict[str, Any]:
     """Statistics of finished episodes by measure, with their count."""
     if not results:
@@ -96,9 +67,9 @@ def summarise(results: Sequence[EpisodeResult]) -> dict[str, Any]:
     return {
         "count": len(results),
         "wins": sum(r.won for r in results),
-        "score_s": statistics([r.score_s for r in results]),
-        "survival_s": statistics([r.survival_s for r in results]),
-        "kills": statistics([float(r.kills) for r in results]),
-        "level": statistics([float(r.level) for r in results]),
-        "episode_return": statistics([r.episode_return for r in results]),
+        "score_s": summary([r.score_s for r in results]),
+        "survival_s": summary([r.survival_s for r in results]),
+        "kills": summary([float(r.kills) for r in results]),
+        "level": summary([float(r.level) for r in results]),
+        "episode_return": summary([r.episode_return for r in results]),
     }

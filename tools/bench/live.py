@@ -29,9 +29,10 @@ from agent.app import Session, SessionOptions, new_event_loop
 from agent.control.motor import checked_reflex, pilot_tensors
 from agent.control.policies import SHIPPED, build_policy
 from agent.control.reflex.network import decide, squashed
-from agent.control.score import EpisodeResult, EpisodeTracker, statistics
+from agent.control.score import EpisodeResult, EpisodeTracker
 from agent.core.clock import SystemClock
 from agent.core.compiled import SOURCES, folder_for
+from agent.core.statistics import bootstrap, summary
 from agent.core.types import Action, Observation
 from agent.games.arena.rules_hash import rules_hash
 from agent.games.hosting import HostedProcess, HostOptions
@@ -40,7 +41,6 @@ from agent.training.arena.batch import ArenaBatch
 from tools.bench._result_file import ROOT, publish
 
 MIN_RATIO = 0.85
-RESAMPLES = 10_000
 MAX_S = 1500.0
 
 
@@ -118,11 +118,8 @@ def vectorised(seeds: list[int], weights: Path) -> dict[int, float]:
 
 def ratio(pairs: np.ndarray) -> tuple[float, float, float]:
     """Live mean over vectorised mean of pairs [N, 2], and its 95 % bootstrap interval."""
-    rng = np.random.default_rng(0)
-    means = pairs[rng.integers(0, len(pairs), (RESAMPLES, len(pairs)))].mean(1)
-    low, high = np.percentile(means[:, 0] / means[:, 1], (2.5, 97.5))
-    mean = pairs.mean(0)
-    return round(float(mean[0] / mean[1]), 4), round(float(low), 4), round(float(high), 4)
+    value, low, high = bootstrap(pairs, lambda drawn: drawn[:, :, 0].mean(1) / drawn[:, :, 1].mean(1))
+    return round(value, 4), round(low, 4), round(high, 4)
 
 
 def group_in_process(seeds: list[int], weights: Path, keep: Path) -> dict[str, Any]:
@@ -175,8 +172,8 @@ def main() -> None:
         "live",
         {**identity(args.weights), "seed": args.seed, "games_at_once": args.games,
          "ratio": mean, "ratio_low": low, "ratio_high": high, "passed": low >= MIN_RATIO,
-         "live": statistics(pairs[:, 0].tolist()),
-         "vectorised": statistics(pairs[:, 1].tolist()),
+         "live": summary(pairs[:, 0].tolist()),
+         "vectorised": summary(pairs[:, 1].tolist()),
          "scores_s": {str(s): [lived[s], round(batch[s], 1)] for s in seeds},
          "latency": [part["latency"] for part in played]},
         args.out,

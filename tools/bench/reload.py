@@ -29,6 +29,7 @@ from agent.control.motor import Motor, pilot_tensors
 from agent.control.policies import SHIPPED
 from agent.core.clock import SystemClock
 from agent.core.latency import Cause
+from agent.core.statistics import paired_difference
 from agent.core.types import Action, Observation
 from agent.games.hosting import HostedProcess, HostOptions
 from agent.link.endpoint import Endpoint
@@ -155,11 +156,9 @@ def summary(blocks: list[dict[str, Any]]) -> dict[str, Any]:
             "p50_ms": float(np.median([b["p50_ms"] for b in part])),
             "p99_ms": float(np.median([b["p99_ms"] for b in part])), "max_ms": max(b["max_ms"] for b in part),
         }  # fmt: skip
-    pairs = np.array(rates["on"]) - np.array(rates["off"])
-    drawn = np.random.default_rng(0).choice(pairs, (2000, len(pairs))).mean(1)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    found["difference_per_1000"] = round(float(pairs.mean()), 3)
-    found["difference_interval"] = [round(float(low), 3), round(float(high), 3)]
+    difference = paired_difference(rates["on"], rates["off"])
+    found["difference_per_1000"] = round(difference.value, 3)
+    found["difference_interval"] = [round(difference.low, 3), round(difference.high, 3)]
     return found
 
 

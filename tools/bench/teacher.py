@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.control.score import statistics
+from agent.core.statistics import summary
 from agent.games.arena.rules_hash import rules_hash
 from agent.training.arena.batch import ArenaBatch, EndedRun
 from agent.training.arena.teacher import KNOBS, Knobs, Teacher
@@ -45,10 +45,10 @@ def main() -> None:
     played = {"teacher": KNOBS, "without_hunt": WITHOUT_HUNT}
     found = {name: first_runs(knobs, args.runs, args.seed) for name, knobs in played.items()}
     scores = {name: np.array([run.score_s for run in runs]) for name, runs in found.items()}
-    difference = statistics((scores["teacher"] - scores["without_hunt"]).tolist())
+    difference = summary((scores["teacher"] - scores["without_hunt"]).tolist())
     players = {
         name: {"knobs": knobs._asdict(), "wins": sum(r.won for r in found[name]),
-               "score_s": statistics(scores[name].tolist())}
+               "score_s": summary(scores[name].tolist())}
         for name, knobs in played.items()
     }  # fmt: skip
     values = {

@@ -23,8 +23,8 @@ import torch
 from agent.control.cards import CardChooser, Memory
 from agent.control.motor import pilot_tensors
 from agent.control.policies import SHIPPED as PILOT
-from agent.control.score import statistics
 from agent.core.choices import EDGES, WANTED, WINDOW
+from agent.core.statistics import bootstrap, paired_difference, summary
 from agent.games.arena.rules_hash import rules_hash
 from agent.learner.outcomes import SHIPPED
 from agent.models.sealed import load_sealed
@@ -74,11 +74,9 @@ def compare(by: dict[str, CardChooser]) -> Any:
 
 def interval(rows: list[list[float]], seed: int = 0) -> dict[str, float]:
     """Mean over all values of all runs, with a 95 % bootstrap interval over the runs."""
-    sums, counts = np.array([sum(r) for r in rows]), np.array([len(r) for r in rows])
-    picks = np.random.default_rng(seed).integers(0, len(rows), (4000, len(rows)))
-    means = sums[picks].sum(1) / np.maximum(counts[picks].sum(1), 1)
-    low, high = np.percentile(means, (2.5, 97.5))
-    return {"mean": float(sums.sum() / max(1, counts.sum())), "low": float(low), "high": float(high)}
+    parts = [(sum(row), len(row)) for row in rows]
+    found = bootstrap(parts, lambda drawn: drawn[:, :, 0].sum(1) / np.maximum(drawn[:, :, 1].sum(1), 1.0), seed=seed)
+    return {"mean": found.value, "low": found.low, "high": found.high}
 
 
 def shares(notes: list[list[Compared]]) -> dict[str, Any]:
@@ -136,11 +134,12 @@ def summarised(played: dict[str, Scored], notes: dict[str, Any], reduced: bool) 
         values = {arm: [e.score_s for e in p.ended] for arm, p in played.items()}
         for arm, p in played.items():
             scores[arm] = {
-                "score_s": statistics(values[arm]), "wins": sum(e.won for e in p.ended),
-                "kills": statistics([float(e.kills) for e in p.ended]), "scores_s": np.round(values[arm], 1).tolist(),
+                "score_s": summary(values[arm]), "wins": sum(e.won for e in p.ended),
+                "kills": summary([float(e.kills) for e in p.ended]), "scores_s": np.round(values[arm], 1).tolist(),
             }  # fmt: skip
         for other in ("off", "no gain", "shuffled"):
-            against[other] = interval([[a - b] for a, b in zip(values["on"], values[other], strict=True)])
+            difference = paired_difference(values["on"], values[other])
+            against[other] = {"mean": difference.value, "low": difference.low, "high": difference.high}
         checks["control: the intervals of the two are apart"] = control["high"] < effect["low"]
         checks["the score is not worse"] = against["off"]["high"] >= 0.0
     return {

@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from agent.core.rollout import Rollout
+from agent.core.statistics import bootstrap
 from agent.learning.dreamer.dream import DreamConfig, DreamLearner
 from agent.learning.dreamer.world_model import WorldModelConfig, WorldModelLearner
 from agent.models.rssm import TINY, WorldSizes
@@ -100,9 +101,8 @@ def one_arm(seed: int, arm: str, reduced: bool) -> dict[str, Any]:
 
 def interval(values: list[float]) -> tuple[float, float]:
     """95 % bootstrap interval of the mean."""
-    rng = np.random.default_rng(0)
-    means = rng.choice(values, (4000, len(values))).mean(1)
-    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+    _, low, high = bootstrap(values)
+    return low, high
 
 
 def summarise(rows: list[dict[str, Any]], reduced: bool) -> dict[str, Any]:

@@ -23,8 +23,8 @@ import msgspec
 import numpy as np
 import torch
 
-from agent.control.score import statistics
 from agent.core.rollout import Rollout
+from agent.core.statistics import summary
 from agent.games.gymnasium_host import make_env
 from agent.training.gym import SMALL_PICTURE_CONFIG, STRETCH, Eyes, GymTraining
 
@@ -149,7 +149,7 @@ def summarise(rows: list[dict[str, Any]], reduced: bool) -> dict[str, Any]:
     for game in GAMES:
         of = [{player: row[f"{player} {game}"] for player in PLAYERS} for row in rows]
         floor = float(np.mean([row["random"]["score"] for row in of]))
-        stats = {name: statistics([row[name]["score"] for row in of]) for name in ("ours", "sb3")}
+        stats = {name: summary([row[name]["score"] for row in of]) for name in ("ours", "sb3")}
         ratio = stats["ours"]["iqm"] / stats["sb3"]["iqm"] if stats["sb3"]["iqm"] else 0.0
         long_enough = stats["sb3"]["mean"] >= 3.0 * floor
         rates = {name: round(float(np.mean([row[name]["steps_per_s"] for row in of])), 1) for name in ("ours", "sb3")}
