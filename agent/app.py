@@ -32,6 +32,7 @@ from agent.http.workers import learner_routes
 from agent.learner.client import Learning
 from agent.learner.live import LiveLearning
 from agent.learner.outcomes import OutcomeWeights
+from agent.learning.configs import Budget, PolicyKind, PolicySpec
 from agent.link.imaging import decode_frame
 from agent.link.links import Address, link_to
 from agent.link.research import ResearchAddress
@@ -72,7 +73,7 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     weights_dir: Path | None = None
     keep_given_weights: bool = False
     learn: bool = False
-    budget: dict[str, Any] = {}
+    budget: Budget = Budget()
     wanted: Preferences | None = None
     shipped_outcomes: Path | None = None
 
@@ -189,10 +190,10 @@ class Session:
         self.learning = Learning(store, clock, self.supervisor, options.budget, say=self._say)
         if self.reloader is not None and isinstance(self._policy, Learnable):
             recorder = self._policy.learn(options.names)
-            policy_spec = {
-                "name": self._policy.name, "kind": self._policy.kind, "features": recorder.features,
-                "continuous": ACTIONS.continuous, "branches": list(ACTIONS.branches), "seed": options.seed,
-            }  # fmt: skip
+            policy_spec = PolicySpec(
+                name=self._policy.name, kind=msgspec.convert(self._policy.kind, PolicyKind),
+                features=recorder.features, continuous=ACTIONS.continuous, branches=ACTIONS.branches, seed=options.seed,
+            )  # fmt: skip
             self.live = LiveLearning(recorder, self.learning, self.reloader, policy_spec, clock)
 
     def _say(self, kind: str, message: str, payload: dict[str, Any]) -> None:

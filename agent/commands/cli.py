@@ -223,9 +223,10 @@ def train(
         resume: Go on from the folder's checkpoint.
         config: A TOML file of settings.
     """
-    from agent.commands.play import learner_budget
+    from agent.commands.play import check_learner_device
     from agent.core.clock import SystemClock
     from agent.core.settings import load_settings
+    from agent.learning.configs import learner_budget
     from agent.training.command import TrainRequest
     from agent.training.command import train as run_training
 
@@ -234,6 +235,8 @@ def train(
     if lesson_steps is None:
         lesson_steps = steps // 3 if game == "arena" and not dreams else 0
     budget = learner_budget(settings) if dreams else None
+    if dreams:
+        check_learner_device(settings)
     request = TrainRequest(game, steps, seed, out, resume, lesson_steps, copies, budget)
     return run_training(request, SystemClock(), Console(stderr=True))
 

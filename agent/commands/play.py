@@ -19,13 +19,13 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from agent.core.choices import Preferences
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, SettingsError, first_error
 from agent.core.settings import Settings, load_settings
 from agent.core.user_code import is_user_code
 from agent.games.gymnasium_host import is_gymnasium
 from agent.games.hosting import HostedProcess, HostOptions
+from agent.learning.configs import learner_budget, preferences
 from agent.link.endpoint import Endpoint, parse_endpoint
 from agent.link.links import Address
 from agent.link.research import parse_research
@@ -214,6 +214,7 @@ def play_session(request: PlayRequest) -> int:
         from agent.learner.outcomes import SHIPPED
         from agent.link.wire import Limits
 
+        check_learner_device(settings)
         policy = build_policy(name, seed=request.seed, weights=request.weights)
         _use_card(policy)
         port = settings.general.http_port if request.http_port is None else request.http_port
@@ -275,37 +276,13 @@ def weights_folder(settings: Settings) -> Path:
     return Path(given) if given else default_folder()
 
 
-def preferences(settings: Settings) -> Preferences:
-    """What is wanted of choices, from the settings."""
-    chooser = settings.active_inference
-    liking = tuple(float(part) for part in chooser.liking.split(","))
-    return Preferences(
-        liking, weight=chooser.pref_weight, tau=chooser.pref_tau, gain_weight=chooser.gain_weight,
-        novelty_weight=chooser.novelty_weight,
-    )  # fmt: skip
-
-
-def learner_budget(settings: Settings) -> dict[str, Any]:
-    """What a rollout may cost its learners, from the settings."""
-    dreams, chooser = settings.dreams, settings.active_inference
-    if dreams.served_policy != "ppo" and not dreams.use_dream_training:
-        raise SettingsError(
-            f"METABONK_SERVED_POLICY={dreams.served_policy} needs dreams; set METABONK_USE_DREAM_TRAINING=1"
-        )
-    if dreams.device == "cuda":
+def check_learner_device(settings: Settings) -> None:
+    """Refuse a card that is asked for and not there; raises SettingsError."""
+    if settings.dreams.device == "cuda":
         import torch
 
         if not torch.cuda.is_available():
             raise SettingsError("METABONK_LEARNER_DEVICE=cuda: torch sees no CUDA card; auto takes one where there is")
-    return {
-        "use_active_inference": chooser.use_active_inference, "preferences": msgspec.to_builtins(preferences(settings)),
-        "use_dreams": dreams.use_dream_training, "served": dreams.served_policy, "distill_coef": dreams.distill_coef,
-        "device": dreams.device,
-        "dream": {
-            "horizon": dreams.horizon, "starts": dreams.starts, "gamma": dreams.gamma, "lr": dreams.actor_lr,
-            "action_noise": dreams.action_noise, "warm_up": 100, "units": 128, "layers": 2,
-        },
-    }  # fmt: skip
 
 
 def _use_card(policy: Any) -> None:

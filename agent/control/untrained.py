@@ -8,8 +8,8 @@ import torch
 from agent.control import encode
 from agent.control.reflex.network import Tensors
 from agent.core.errors import WeightsError
-from agent.models.actor_critic import Pilot, PilotSizes
-from agent.models.encoder import EncoderSizes
+from agent.models.actor_critic import Pilot
+from agent.models.sizes import EncoderSizes, PilotSizes
 
 
 def default_sizes() -> PilotSizes:

@@ -21,7 +21,7 @@ LIKING: Final = (-4.0, -1.0, 0.0, 0.5, 1.0, 2.0)
 """A pilot's: rewards of the minute of play after a card, by `control.reward`; below 0 lies death."""
 
 
-class Preferences(msgspec.Struct, frozen=True):
+class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is liked: one number for each outcome. tau scales them all; weights as in `learning.free_energy`.
 
     closed_loop: the second choice may depend on the outcome of the first. entropy_weight seeks surprise itself, as a

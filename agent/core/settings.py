@@ -9,16 +9,19 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from rapidfuzz import process
 
+from agent.core.choices import WANTED
 from agent.core.errors import SettingsError
 
 PREFIX: Final = "METABONK_"
 DEFAULT_FILE: Final = Path("metabonk.toml")
+ServedPolicy = Literal["ppo", "ppo+dream", "dreamer"]
+LearnerDevice = Literal["auto", "cpu", "cuda"]
 _TRUE, _FALSE = {"1", "true"}, {"0", "false"}
 
 _LATER: Final = (
@@ -73,19 +76,17 @@ class LinkSettings(_Group):
 class DreamSettings(_Group):
     """Learning inside the world model; see `learning.dream`."""
 
-    served_policy: str = _setting(
+    served_policy: ServedPolicy = _setting(
         "ppo",
         "SERVED_POLICY",
         "What acts: ppo (the pilot), ppo+dream (drawn towards the dreaming actor), dreamer (the dreaming actor)",
-        pattern=r"^(ppo|ppo\+dream|dreamer)$",
     )
     use_dream_training: bool = _setting(
         True, "USE_DREAM_TRAINING", "Train an actor inside the world model; it is served with ppo+dream and dreamer"
     )
-    device: str = _setting(
-        "auto", "LEARNER_DEVICE", "Where world model and dreams learn: auto (the card where it is faster), cpu, cuda",
-        pattern=r"^(auto|cpu|cuda)$",
-    )  # fmt: skip
+    device: LearnerDevice = _setting(
+        "auto", "LEARNER_DEVICE", "Where world model and dreams learn: auto (the card where it is faster), cpu, cuda"
+    )
     horizon: int = _setting(15, "DREAM_HORIZON", "Steps of a dream", ge=1, le=64)
     starts: int = _setting(256, "DREAM_STARTS", "Dreams of one training step; 0: one from every state", ge=0, le=65536)
     gamma: float = _setting(0.997, "DREAM_GAMMA", "Discount of a dream's rewards", gt=0.0, lt=1.0)
@@ -105,16 +106,18 @@ class ActiveInferenceSettings(_Group):
         "Choose cards by expected free energy, once its model is good enough",
     )
     liking: str = _setting(
-        "-4,-1,0,0.5,1,2", "EFE_LIKING", "How outcomes are liked: reward of the minute after a card, worst first",
+        ",".join(f"{x:g}" for x in WANTED.liking),
+        "EFE_LIKING",
+        "How outcomes are liked: reward of the minute after a card, worst first",
         pattern=r"^-?\d+(\.\d+)?(,-?\d+(\.\d+)?){5}$",
-    )  # fmt: skip
-    pref_weight: float = _setting(1.0, "EFE_PREF_WEIGHT", "Weight of what is liked", ge=0.0, le=100.0)
-    pref_tau: float = _setting(1.0, "EFE_PREF_TAU", "Temperature of what is liked", gt=0.0, le=100.0)
+    )
+    pref_weight: float = _setting(WANTED.weight, "EFE_PREF_WEIGHT", "Weight of what is liked", ge=0.0, le=100.0)
+    pref_tau: float = _setting(WANTED.tau, "EFE_PREF_TAU", "Temperature of what is liked", gt=0.0, le=100.0)
     gain_weight: float = _setting(
-        1.0, "EFE_GAIN_WEIGHT", "Weight of what an outcome tells about later ones", ge=0.0, le=100.0
+        WANTED.gain_weight, "EFE_GAIN_WEIGHT", "Weight of what an outcome tells about later ones", ge=0.0, le=100.0
     )
     novelty_weight: float = _setting(
-        1.0, "EFE_NOVELTY_WEIGHT", "Weight of what the ensemble disagrees about", ge=0.0, le=100.0
+        WANTED.novelty_weight, "EFE_NOVELTY_WEIGHT", "Weight of what the ensemble disagrees about", ge=0.0, le=100.0
     )
 
 

@@ -22,11 +22,11 @@ from agent.concurrency.supervise import MAX_RESTARTS, WITHIN_S, Failure, Supervi
 from agent.core.clock import Clock
 from agent.core.errors import ChildGone, RequestError, WeightsError
 from agent.learner.bodies import MAX_AXES, MAX_BRANCHES, MAX_CHOICES, MAX_FEATURES, Arrays, Register
+from agent.learning.configs import MAX_VERSIONS_OLD, Budget, PolicySpec
 from agent.models.sealed import Tensors
 from agent.store.store import Stored, WeightsStore, check_name, folder_name
 
 MAX_POLICIES: Final = 64
-MAX_VERSIONS_OLD: Final = 8
 KIND: Final = "flat-policy"
 PART: Final = "learner"
 LEARNER: Final = "learner"
@@ -43,7 +43,7 @@ class Known(msgspec.Struct):
     features: int = 0
     continuous: int = 0
     branches: tuple[int, ...] = ()
-    policy_spec: dict[str, Any] = {}
+    policy_spec: PolicySpec | None = None
     version: int = 0
     opened_in: int = 0
     plays_here: bool = False
@@ -65,7 +65,7 @@ class Learning:
         store: WeightsStore,
         clock: Clock,
         supervisor: Supervisor,
-        budget: dict[str, Any],
+        budget: Budget,
         *,
         say: Callable[[str, str, dict[str, Any]], None] = lambda kind, message, payload: None,
     ) -> None:
@@ -158,15 +158,14 @@ class Learning:
                 )
             branches, policy.version = tuple(layout["branches"]), current.version
         policy.features, policy.continuous, policy.branches = features, continuous, branches
-        policy.policy_spec = {
-            "name": policy.name, "features": features, "continuous": continuous, "branches": list(branches)
-        }  # fmt: skip
+        policy.policy_spec = PolicySpec(name=policy.name, features=features, continuous=continuous, branches=branches)
         await self._open(policy)
 
-    def adopt(self, name: str, policy_spec: dict[str, Any], features: int, version: int) -> Known:
+    def adopt(self, policy_spec: PolicySpec, version: int) -> Known:
         """The policy that plays here learns too."""
-        policy = self.known(name)
-        policy.policy_spec, policy.features, policy.version, policy.plays_here = policy_spec, features, version, True
+        policy = self.known(policy_spec.name)
+        policy.policy_spec, policy.features = policy_spec, policy_spec.features
+        policy.version, policy.plays_here = version, True
         return policy
 
     # --- learning ----------------------------------------------------------------------------------------------
@@ -250,7 +249,10 @@ class Learning:
             payload = await self._lane.run(current.path.read_bytes) if current is not None else b""
             own = current is not None and current.manifest.created_by.startswith(OWN)
             state = str(self.store.folder / folder_name(policy.name))
-            head = {"do": "open", "outline": policy.policy_spec, "budget": self._budget, "state": state, "own": own}
+            head = {
+                "do": "open", "outline": msgspec.to_builtins(policy.policy_spec),
+                "budget": msgspec.to_builtins(self._budget), "state": state, "own": own,
+            }  # fmt: skip
             answer, weights = await self._call(head, payload)
             policy.opened_in, policy.begun, policy.place = self.child.starts, answer["begun"], answer["place"]
             log.info("learner_opened", policy=policy.name, begun=policy.begun, dreams=policy.place)

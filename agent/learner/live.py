@@ -18,8 +18,9 @@ from agent.core.clock import Clock
 from agent.core.errors import ChildGone, RequestError, WeightsError
 from agent.core.rollout import Rollout
 from agent.learner.bodies import pack_rollout
-from agent.learner.client import LEARNER, MAX_VERSIONS_OLD, Known, Learning
+from agent.learner.client import LEARNER, Known, Learning
 from agent.learner.outcomes import OutcomeWeights
+from agent.learning.configs import MAX_VERSIONS_OLD, PolicySpec
 from agent.store.reload import Reloader
 
 MAX_WAITING: Final = 8
@@ -34,7 +35,7 @@ class LiveLearning:
         recorder: RolloutRecorder,
         learning: Learning,
         reloader: Reloader,
-        policy_spec: dict[str, Any],
+        policy_spec: PolicySpec,
         clock: Clock,
     ) -> None:
         self.learned = self.stale = self.overflowed = 0
@@ -54,7 +55,7 @@ class LiveLearning:
         loop = asyncio.get_running_loop()
         self._recorder.emit = lambda rollout: _on(loop, self._take, rollout)
         policy = self._reloader.policy
-        self._learning.adopt(policy.name, self._policy_spec, self._recorder.features, policy.version)
+        self._learning.adopt(self._policy_spec, policy.version)
 
     def close(self) -> None:
         """End the lane."""

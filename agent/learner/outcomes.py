@@ -18,12 +18,11 @@ from agent.concurrency.lane import Lane
 from agent.control.arbiter import Arbiter
 from agent.control.cards import KIND, CardChooser, layout
 from agent.core.errors import WeightsError
+from agent.learning.configs import MIN_HELD
 from agent.models.sealed import Manifest, Tensors, load_sealed
 from agent.store.store import WeightsStore
 
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "shipped" / "outcomes.safetensors"
-MIN_HELD: Final = 128
-"""Held-out choices of which the outcome must be known before a model may choose."""
 log = structlog.get_logger(__name__)
 
 

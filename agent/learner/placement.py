@@ -19,10 +19,11 @@ from agent.concurrency.card import LOW, Cuda
 from agent.concurrency.supervise import Failure, attempt
 from agent.core.errors import RequestError
 from agent.core.rollout import ActionSpec, Rollout
+from agent.learning.configs import Budget, PolicySpec
 from agent.learning.dreamer.dream import DreamLearner
 from agent.learning.dreamer.recorded import ON_CPU, Place
 from agent.learning.dreamer.world_model import WorldModelLearner
-from agent.learning.learner import Budget, PolicySpec, build_dreams, has_dreams
+from agent.learning.learner import build_dreams, has_dreams
 
 AUTO: Final = "auto"
 CARD: Final = "cuda"

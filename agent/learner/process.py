@@ -70,7 +70,8 @@ class LearnerProcess:
 
         from agent.control.untrained import default_sizes
         from agent.learner.placement import place_for
-        from agent.learning.learner import DREAMER, PILOT, Budget, PolicyLearner, PolicySpec
+        from agent.learning.configs import DREAMER, PILOT, Budget, PolicySpec
+        from agent.learning.learner import PolicyLearner
 
         policy_spec = msgspec.convert(head["outline"], PolicySpec)
         if policy_spec.kind in (PILOT, DREAMER) and policy_spec.sizes is None:

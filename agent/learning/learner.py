@@ -19,74 +19,39 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-import msgspec
 import numpy as np
 import torch
 
-from agent.core.choices import EDGES, WANTED, WINDOW, ChoiceLayout, Preferences
+from agent.core.choices import EDGES, WINDOW, ChoiceLayout, Preferences
 from agent.core.errors import WeightsError
 from agent.core.rollout import ActionSpec
-from agent.learning.active_inference.learner import ActiveInferenceConfig, ActiveInferenceLearner
+from agent.learning.active_inference.learner import ActiveInferenceLearner
+from agent.learning.configs import (
+    DREAMER,
+    PILOT,
+    PILOT_PPO,
+    REPLAY_BYTES,
+    REPLAY_ROWS,
+    ActiveInferenceConfig,
+    Budget,
+    PolicySpec,
+    WorldModelConfig,
+)
 from agent.learning.contract import Learner
 from agent.learning.dreamer.distill import DreamDistiller
-from agent.learning.dreamer.dream import DreamConfig, DreamLearner
+from agent.learning.dreamer.dream import DreamLearner
 from agent.learning.dreamer.recorded import ON_CPU, Place
-from agent.learning.dreamer.world_model import WorldModelConfig, WorldModelLearner
+from agent.learning.dreamer.world_model import WorldModelLearner
 from agent.learning.ppo.served import ServedPPO
-from agent.learning.ppo.update import PPOConfig
 from agent.learning.tensors import module_tensors, take_up
-from agent.models.actor_critic import PilotSizes
 from agent.models.dreamer import world_sizes
-from agent.models.outcome_model import OutcomeSizes
-from agent.models.policies import FlatPolicy, FlatSizes, PilotPolicy, TrainablePolicy
+from agent.models.policies import FlatPolicy, PilotPolicy, TrainablePolicy
+from agent.models.sizes import FlatSizes, OutcomeSizes
 
 T = TypeVar("T")
-FLAT: Final = "flat"
-PILOT: Final = "pilot"
-DREAMER: Final = "dreamer"
-WORLD_STEPS: Final = 4
-DREAMER_STEPS: Final = 16
-REPLAY_ROWS: Final = 100_000
-REPLAY_BYTES: Final = 256 << 20
 FLAT_EDGES: Final = (-3.0, -1.0, 0.0, 1.0, 3.0)
 CONTEXT_FEATURES: Final = 64
 MIN_CHOICES: Final = 128
-PILOT_PPO: Final = PPOConfig(
-    lr=3e-5, gamma=0.998, epochs=2, length=32, clip=0.15, clip_value=False, value_weight=0.25, entropy_weight=5e-4,
-    target_kl=0.02,
-)  # fmt: skip
-"""A pilot learns on in small steps: what it has is worth more than what one rollout says."""
-
-
-class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """What one rollout may cost each part, and which parts there are."""
-
-    ppo: PPOConfig = PPOConfig()
-    world_steps: int = WORLD_STEPS
-    dreamer_steps: int = DREAMER_STEPS
-    world_batch: int = 16
-    world_length: int = 32
-    world_lr: float = 4e-4
-    use_world: bool = True
-    use_dreams: bool = True
-    served: str = "ppo"
-    distill_coef: float = 0.1
-    device: str = "cpu"
-    use_active_inference: bool = True
-    preferences: Preferences = WANTED
-    dream: DreamConfig = DreamConfig(horizon=15, starts=256, lr=2e-4, warm_up=100, units=128, layers=2)
-
-
-class PolicySpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What must be known to build the learners of a policy. `sizes` says where cards lie, None in flat observations."""
-
-    name: str
-    kind: str = FLAT
-    features: int = 0
-    continuous: int = 0
-    branches: tuple[int, ...] = ()
-    sizes: PilotSizes | None = None
-    seed: int = 0
 
 
 def _seeded(policy_spec: PolicySpec, build: Callable[[], T]) -> T:

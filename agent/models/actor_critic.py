@@ -12,26 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from agent.models.encoder import EncoderSizes, ObservationEncoder
+from agent.models.encoder import ObservationEncoder
 from agent.models.liquid import CfCCell
+from agent.models.sizes import PilotSizes
 
 AXES = 4
 BUTTONS = 3
 LOG_STD_RANGE = (-3.0, 0.5)
-
-
-class PilotSizes(msgspec.Struct, frozen=True):
-    """All widths of a pilot; part of its file's manifest.
-
-    decision_ticks: ticks of the game, of a sixtieth of a second, from one decision to the next.
-    """
-
-    encoder: EncoderSizes
-    cards: int
-    card_features: int
-    units: int = 128
-    backbone: int = 128
-    decision_ticks: int = 4
 
 
 class PilotOutput(msgspec.Struct, frozen=True, eq=False):

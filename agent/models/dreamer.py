@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from agent.core.rollout import ActionSpec
 from agent.models.distributions import normal_log_prob, sample_index, squash_log_slope, unimix
-from agent.models.rssm import TINY, Latent, WorldModel, WorldSizes, mlp
+from agent.models.rssm import Latent, WorldModel, mlp
+from agent.models.sizes import TINY, WorldSizes
 
 UNITS, LAYERS = 128, 2
 """Widths of actors and critics that are served."""

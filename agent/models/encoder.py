@@ -6,22 +6,11 @@ Entities or picture may be absent.
 
 from __future__ import annotations
 
-import msgspec
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-
-class EncoderSizes(msgspec.Struct, frozen=True):
-    """Widths of inputs and layers."""
-
-    self_features: int
-    tokens: int
-    token_features: int
-    rings: int
-    hidden: int = 128
-    token_hidden: int = 48
-    picture: int = 64
+from agent.models.sizes import EncoderSizes
 
 
 class RunningNorm(nn.Module):

@@ -8,21 +8,11 @@ from __future__ import annotations
 
 import math
 
-import msgspec
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-
-class OutcomeSizes(msgspec.Struct, frozen=True):
-    """Widths: features of an option, outcomes, features of the situation (0 for none)."""
-
-    option: int
-    outcomes: int
-    context: int = 0
-    hidden: int = 64
-    units: int = 64
-    members: int = 5
+from agent.models.sizes import OutcomeSizes
 
 
 class Ensemble(nn.Module):

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import math
 
-import msgspec
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from agent.core.rollout import ActionSpec
-from agent.models.actor_critic import LOG_STD_RANGE, Pilot, PilotSizes
+from agent.models.actor_critic import LOG_STD_RANGE, Pilot
 from agent.models.encoder import RunningNorm
 from agent.models.heads import NEVER, Heads
 from agent.models.liquid import CfCCell
+from agent.models.sizes import FlatSizes, FrameSizes, PilotSizes
 
 TICKS_PER_S = 60.0
 MAX_TICKS = 30.0
@@ -127,16 +127,6 @@ def _button(logit: Tensor, playing: Tensor) -> Tensor:
     return torch.stack([torch.zeros_like(logit), torch.where(playing > 0, logit, NEVER)], -1)
 
 
-class FlatSizes(msgspec.Struct, frozen=True):
-    """Widths of a flat policy; `units` of memory, 0 for none."""
-
-    features: int
-    continuous: int
-    branches: tuple[int, ...]
-    hidden: int = 64
-    units: int = 0
-
-
 def _linear(inputs: int, outputs: int, gain: float = math.sqrt(2.0)) -> nn.Linear:
     layer = nn.Linear(inputs, outputs)
     nn.init.orthogonal_(layer.weight, gain)
@@ -187,17 +177,6 @@ def split_heads(spec: ActionSpec, out: Tensor, log_std: Tensor, value: Tensor) -
     """A row of outputs as the axes' means and the logits of each branch."""
     mean, *logits = torch.split(out, [spec.continuous, *spec.branches], -1)
     return Heads(mean, log_std.clamp(*LOG_STD_RANGE).expand_as(mean), tuple(logits), value)
-
-
-class FrameSizes(msgspec.Struct, frozen=True):
-    """A picture of `height` × `width` with `channels`, and the widths behind it."""
-
-    height: int
-    width: int
-    branches: tuple[int, ...]
-    channels: int = 3
-    filters: int = 16
-    hidden: int = 128
 
 
 class FramePolicy(TrainablePolicy):

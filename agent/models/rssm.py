@@ -11,39 +11,13 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import msgspec
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from agent.models.distributions import sample_one_hot, two_hot_bins, unimix
 from agent.models.encoder import RunningNorm
-
-
-class WorldSizes(msgspec.Struct, frozen=True):
-    """Widths: `obs` features, `action` numbers (see ActionSpec.width), `masks` choices that can be forbidden (or 0)."""
-
-    obs: int
-    action: int
-    masks: int = 0
-    deter: int = 512
-    blocks: int = 8
-    hidden: int = 256
-    stoch: int = 32
-    classes: int = 16
-    units: int = 256
-    layers: int = 2
-    bins: int = 255
-    unimix: float = 0.01
-
-    @property
-    def features(self) -> int:
-        """Width of what the heads read."""
-        return self.deter + self.stoch * self.classes
-
-
-TINY = {"deter": 128, "blocks": 1, "hidden": 128, "stoch": 8, "classes": 8, "units": 128, "bins": 63}
-"""Widths for games of a few numbers, on one core."""
+from agent.models.sizes import WorldSizes
 
 
 class Latent(NamedTuple):

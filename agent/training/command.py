@@ -19,6 +19,7 @@ from torch import Tensor
 from agent.core.clock import Clock
 from agent.core.errors import SettingsError
 from agent.games.gymnasium_host import is_gymnasium
+from agent.learning.configs import Budget
 from agent.models.sealed import load_sealed, save_sealed
 from agent.training.event_file import EventFile
 
@@ -37,7 +38,7 @@ class TrainRequest(msgspec.Struct, frozen=True):
     resume: bool = False
     lesson_steps: int = 0
     copies: int = 8
-    budget: dict[str, Any] | None = None
+    budget: Budget | None = None
     """Of a dreamer's learners; None: PPO trains."""
 
     @property
@@ -79,14 +80,11 @@ def build_training(request: TrainRequest) -> Training:
     if not 0 <= request.lesson_steps <= request.steps:
         raise SettingsError(f"--lesson-steps {request.lesson_steps}: 0 to --steps, which is {request.steps}")
     if request.budget is not None and (request.game == "arena" or is_gymnasium(request.game)):
-        from agent.learning.learner import Budget
         from agent.training.dream import DreamTraining
 
         if request.lesson_steps:
             raise SettingsError("--lesson-steps: a dreamer takes no lessons; unset METABONK_SERVED_POLICY, or name 0")
-        return DreamTraining(
-            request.game, seed=request.seed, copies=request.copies, budget=msgspec.convert(request.budget, Budget)
-        )
+        return DreamTraining(request.game, seed=request.seed, copies=request.copies, budget=request.budget)
     if request.game == "arena":
         from agent.training.arena.train import ArenaTraining
 

@@ -27,7 +27,8 @@ from agent.games.contract import HostedGame
 from agent.games.gymnasium_host import is_gymnasium
 from agent.games.hosting import HostOptions, build_game
 from agent.learner.placement import place_for
-from agent.learning.learner import DREAMER, Budget, PolicyLearner, PolicySpec
+from agent.learning.configs import DREAMER, Budget, PolicySpec
+from agent.learning.learner import PolicyLearner
 from agent.learning.state import load_state, state_tensors
 from agent.training.evaluate import observe, picture_ticks
 

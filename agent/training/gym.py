@@ -24,10 +24,11 @@ from agent.core.errors import SettingsError, WeightsError
 from agent.core.rollout import ActionSpec, Rollout
 from agent.core.types import FloatArray
 from agent.games.gymnasium_host import first_image, open_env, to_rgb
+from agent.learning.configs import PPOConfig
 from agent.learning.ppo.learner import PPOLearner
-from agent.learning.ppo.update import PPOConfig
 from agent.models.heads import log_prob, sample
-from agent.models.policies import SMALL_PX, FlatPolicy, FlatSizes, FramePolicy, FrameSizes, TrainablePolicy
+from agent.models.policies import SMALL_PX, FlatPolicy, FramePolicy, TrainablePolicy
+from agent.models.sizes import FlatSizes, FrameSizes
 
 STRETCH: Final = 128
 MAX_PX: Final = 64

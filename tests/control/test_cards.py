@@ -16,7 +16,8 @@ from agent.control.expected_free_energy import build_outcomes, free_energy, step
 from agent.core.choices import EDGES, LIKING, WANTED, WINDOW, ChoiceLayout, Preferences, outcomes_of
 from agent.core.errors import WeightsError
 from agent.learning.active_inference.free_energy import free_energy as free_energy_in_torch
-from agent.models.outcome_model import OutcomeModel, OutcomeSizes
+from agent.models.outcome_model import OutcomeModel
+from agent.models.sizes import OutcomeSizes
 
 ASK, BET, OTHER = 0, 1, 2
 TOLD = Preferences((-0.05, -0.05, 1.0, -1.0), gain_weight=1.0, novelty_weight=0.0)

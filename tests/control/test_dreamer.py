@@ -33,8 +33,7 @@ from agent.core.errors import SettingsError, WeightsError
 from agent.core.rollout import Rollout, check_rollout
 from agent.core.types import Frame, Menu, Observation
 from agent.games.arena.game import ArenaGame
-from agent.learning.dreamer.dream import DreamConfig
-from agent.learning.learner import Budget
+from agent.learning.configs import Budget, DreamConfig
 from agent.models.dreamer import Dreamer, act, decide, initial_carry, log_prob, world_sizes
 from agent.models.sealed import save_sealed
 from agent.training.command import TrainRequest, train
@@ -323,7 +322,7 @@ def test_a_resumed_training_goes_on_with_its_learners_and_replay() -> None:
 
 @pytest.mark.slow
 def test_train_and_evaluate_take_the_dreamer_by_its_setting(tmp_path: Path) -> None:
-    budget = {"dreamer_steps": 1, "world_batch": 2, "world_length": 4, "use_active_inference": False}
+    budget = Budget(dreamer_steps=1, world_batch=2, world_length=4, use_active_inference=False)
     request = TrainRequest("gym:CartPole-v1", 100, 0, tmp_path / "run", False, 0, 1, budget)
     console = Console(file=io.StringIO())
     assert train(request, SystemClock(), console) == 0

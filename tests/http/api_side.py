@@ -19,12 +19,13 @@ from agent.http.events import EventLog
 from agent.http.server import serve
 from agent.http.workers import learner_routes
 from agent.learner.client import Learning
+from agent.learning.configs import Budget
 from agent.store.store import WeightsStore
 
 TOKEN = "t" * 43
 WRITES = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 PACKS = {**WRITES, "Content-Type": "application/msgpack", "Accept": "application/msgpack"}
-QUICK: dict[str, Any] = {"world_steps": 1, "world_batch": 4, "world_length": 8}
+QUICK = Budget(world_steps=1, world_batch=4, world_length=8)
 
 
 class Source:
@@ -38,7 +39,7 @@ class Source:
 class Api:
     """Everything behind the routes, and a client."""
 
-    def __init__(self, folder: Path, budget: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, budget: Budget) -> None:
         self.clock = SystemClock()
         self.supervisor, self.events = Supervisor(self.clock), EventLog(self.clock)
         self.learning = Learning(WeightsStore(folder), self.clock, self.supervisor, budget)
@@ -59,7 +60,7 @@ class Api:
 
 
 @contextlib.asynccontextmanager
-async def api(folder: Path, budget: dict[str, Any] | None = None) -> AsyncIterator[Api]:
+async def api(folder: Path, budget: Budget | None = None) -> AsyncIterator[Api]:
     side = Api(folder, QUICK if budget is None else budget)
     ports: asyncio.Queue[int] = asyncio.Queue()
     routes = learner_routes(side.learning, side.decoder, side.events)

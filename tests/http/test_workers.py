@@ -19,7 +19,7 @@ import pytest
 from safetensors.numpy import load
 
 from agent.learner.bodies import MAX_NUMBERS
-from agent.learner.client import MAX_VERSIONS_OLD
+from agent.learning.configs import MAX_VERSIONS_OLD, Budget
 from agent.store.store import WeightsStore
 from tests.http.api_side import PACKS, TOKEN, WRITES, Api, api
 
@@ -115,7 +115,7 @@ async def weights_of(side: Api) -> dict[str, Any]:
 @pytest.mark.slow
 def test_a_part_that_fails_is_parked_and_named_and_the_others_go_on(tmp_path: Path) -> None:
     async def main() -> None:
-        async with api(tmp_path, {"world_length": 0, "world_batch": 1}) as side:
+        async with api(tmp_path, Budget(world_length=0, world_batch=1)) as side:
             one = await side.post("/push_rollout", rollout(64))
             assert one["ok"] and list(one["parked"]) == ["world_model"]
             assert one["losses"].keys() >= {"policy_loss", "value_loss", "entropy"}

@@ -12,7 +12,6 @@ import pytest
 import torch
 from safetensors.numpy import load
 
-from agent.commands.play import preferences
 from agent.concurrency.lane import Lane
 from agent.control.arbiter import Arbiter
 from agent.control.cards import CardChooser
@@ -26,10 +25,11 @@ from agent.core.rollout import Rollout
 from agent.core.settings import Settings
 from agent.core.types import Action, Menu, Observation, Packet
 from agent.games.arena.game import ArenaGame
-from agent.learner.outcomes import MIN_HELD, SHIPPED, OutcomeWeights, reason_not_to_choose
+from agent.learner.outcomes import SHIPPED, OutcomeWeights, reason_not_to_choose
 from agent.learner.process import LearnerProcess
 from agent.learning.active_inference.choices import choices_of
 from agent.learning.active_inference.outcome_trial import Tried
+from agent.learning.configs import MIN_HELD, preferences
 from agent.models.heads import log_prob
 from agent.models.masked import MaskedPolicy
 from agent.models.outcome_model import OutcomeModel

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from agent.commands.play import learner_budget
+from agent.commands.play import check_learner_device
 from agent.concurrency.card import Dry
 from agent.core.errors import RequestError, SettingsError
 from agent.core.settings import load_settings
 from agent.learner.placement import choose, place_for
+from agent.learning.configs import DREAMER, Budget, PolicySpec, learner_budget
 from agent.learning.dreamer.recorded import ON_CPU, Place
-from agent.learning.learner import DREAMER, Budget, PolicyLearner, PolicySpec, build_dreams
+from agent.learning.learner import PolicyLearner, build_dreams
 
 POLICY_SPEC = PolicySpec(name="d", kind=DREAMER, features=6, continuous=1, branches=(2,))
 BUDGET = Budget(world_batch=2, world_length=8)
@@ -72,7 +73,7 @@ def test_a_policy_without_a_world_model_needs_no_trial() -> None:
 def test_a_card_that_is_asked_for_and_missing_stops_the_start() -> None:
     settings = load_settings(None, {"METABONK_LEARNER_DEVICE": "cuda"})
     with pytest.raises(SettingsError, match="sees no CUDA card"):
-        learner_budget(settings)
-    assert learner_budget(load_settings(None, {}))["device"] == "auto"
+        check_learner_device(settings)
+    assert learner_budget(load_settings(None, {})).device == "auto"
     with pytest.raises(SettingsError):
         load_settings(None, {"METABONK_LEARNER_DEVICE": "tpu"})

@@ -19,8 +19,9 @@ from agent.core.rollout import Rollout
 from agent.learner.bodies import pack_rollout
 from agent.learner.process import LearnerProcess
 from agent.learner.state_files import resume, save
+from agent.learning.configs import Budget, PolicySpec
 from agent.learning.dreamer.replay import Replay
-from agent.learning.learner import Budget, PolicyLearner, PolicySpec
+from agent.learning.learner import PolicyLearner
 from agent.learning.state import load_state, state_tensors
 from agent.models import sealed
 from tests.learning.test_learner import bandit

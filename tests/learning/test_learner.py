@@ -10,13 +10,14 @@ import torch
 from torch import distributions as D
 
 from agent.core.rollout import Rollout
+from agent.learning.configs import Budget, PolicySpec, PPOConfig
 from agent.learning.dreamer.distill import DreamDistiller, divergence
 from agent.learning.dreamer.dream import Targets
-from agent.learning.learner import Budget, PolicyLearner, PolicySpec
+from agent.learning.learner import PolicyLearner
 from agent.learning.ppo.served import ServedPPO
-from agent.learning.ppo.update import PPOConfig
 from agent.models.heads import Heads, log_prob
-from agent.models.policies import FlatPolicy, FlatSizes
+from agent.models.policies import FlatPolicy
+from agent.models.sizes import FlatSizes
 
 SMALL = Budget(world_steps=1, world_batch=2, world_length=4)
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from agent.models.distributions import categorical_kl
-from agent.models.rssm import BlockLinear, Latent, WorldModel, WorldSizes
+from agent.models.rssm import BlockLinear, Latent, WorldModel
+from agent.models.sizes import WorldSizes
 
 SIZES = WorldSizes(obs=3, action=2, deter=16, blocks=2, hidden=16, stoch=3, classes=4, units=16, bins=31)
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from agent.core.choices import ChoiceLayout, Choices, Preferences
+from agent.core.choices import ChoiceLayout, Choices
 from agent.core.errors import WeightsError
 from agent.core.rollout import BoolArray, IntArray, Rollout
 from agent.core.types import FloatArray
@@ -25,31 +24,10 @@ from agent.learning.active_inference.choice_batch import ChoiceBatch, beliefs, p
 from agent.learning.active_inference.choices import ChoiceStream, Key, Pool
 from agent.learning.active_inference.free_energy import FreeEnergy, free_energy
 from agent.learning.active_inference.outcome_trial import OutcomeTrial, Tried
+from agent.learning.configs import ActiveInferenceConfig
 from agent.learning.tensors import module_tensors, take_up
-from agent.models.outcome_model import OutcomeModel, OutcomeSizes
-
-
-class ActiveInferenceConfig(msgspec.Struct, frozen=True):
-    """How outcomes are learnt, and what is wanted of them.
-
-    hold_out: every so-manyth episode is not learned from but measured on, 0: none. least_choices: of which the outcome
-    must be known before the first step; least_held: of the held-out ones, before the model is offered to play.
-    """
-
-    preferences: Preferences
-    lr: float = 5e-3
-    batch: int = 256
-    max_length: int = 32
-    steps_per_update: int = 8
-    episodes: int = 5000
-    habit_temperature: float = 0.1
-    habit_batch: int = 8
-    bootstrap: float = 0.8
-    weight_decay: float = 0.0
-    hold_out: int = 0
-    min_choices: int = 0
-    min_held: int = 128
-    seed: int = 0
+from agent.models.outcome_model import OutcomeModel
+from agent.models.sizes import OutcomeSizes
 
 
 class ActiveInferenceLearner:

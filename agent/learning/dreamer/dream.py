@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from agent.core.rollout import Rollout
+from agent.learning.configs import DreamConfig
 from agent.learning.dreamer.laprop import LaProp
 from agent.learning.dreamer.recorded import Recorded
 from agent.learning.dreamer.world_model import Posterior, WorldModelLearner, rollout_sequences
@@ -24,30 +24,6 @@ from agent.learning.tensors import module_tensors, take_up
 from agent.models.distributions import two_hot_loss, two_hot_mean
 from agent.models.dreamer import Actor, ActorCritic, ActorOutput, Choice, entropy, log_prob
 from agent.models.rssm import Latent, WorldModel
-
-
-class DreamConfig(msgspec.Struct, frozen=True):
-    """How dreams are dreamt. starts 0: from all posterior states; use_proceed False is the control that ignores death;
-    shuffle_rewards True is the control that is told of other states' outcomes: rewards and ends, imagined and replayed.
-    """
-
-    horizon: int = 15
-    starts: int = 0
-    gamma: float = 0.997
-    lam: float = 0.95
-    lr: float = 4e-5
-    warm_up: int = 1000
-    clip: float = 0.3
-    entropy: float = 3e-4
-    action_noise: float = 0.0
-    slow_rate: float = 0.02
-    slow_weight: float = 1.0
-    replay_value_weight: float = 0.3
-    range_rate: float = 0.01
-    units: int = 256
-    layers: int = 3
-    use_proceed: bool = True
-    shuffle_rewards: bool = False
 
 
 def lambda_returns(

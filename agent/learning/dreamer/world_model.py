@@ -14,41 +14,23 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from agent.core.rollout import ActionSpec, IntArray, Rollout
+from agent.learning.configs import WorldModelConfig
 from agent.learning.dreamer.laprop import LaProp
 from agent.learning.dreamer.recorded import ON_CPU, Place, Recorded
 from agent.learning.dreamer.replay import Batch, Replay, Rows, to_rows
 from agent.learning.tensors import module_tensors, take_up
 from agent.models.distributions import categorical_kl, two_hot_loss
-from agent.models.rssm import Latent, Observed, WorldModel, WorldSizes
+from agent.models.rssm import Latent, Observed, WorldModel
+from agent.models.sizes import WorldSizes
 
 OPEN_LOOP = (1, 5, 15)
 MEASURED = 512
-
-
-class WorldModelConfig(msgspec.Struct, frozen=True):
-    """How a world model is trained. `proceed_weight` 0 is the control without continuation."""
-
-    batch: int = 16
-    length: int = 64
-    lr: float = 4e-5
-    warm_up: int = 1000
-    clip: float = 0.3
-    free_nats: float = 1.0
-    dyn_weight: float = 1.0
-    rep_weight: float = 0.1
-    proceed_weight: float = 1.0
-    steps_per_update: int = 4
-    capacity: int = 200_000
-    context: int = 8
-    samples: int = 16
-    seed: int = 0
 
 
 class ReplaySequences(NamedTuple):

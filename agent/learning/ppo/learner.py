@@ -14,8 +14,9 @@ from torch import Tensor
 
 from agent.core.errors import WeightsError
 from agent.core.rollout import Rollout, check_rollout
+from agent.learning.configs import PPOConfig
 from agent.learning.ppo.returns import advantages
-from agent.learning.ppo.update import PPO, PPOConfig, RolloutSequences
+from agent.learning.ppo.update import PPO, RolloutSequences
 from agent.models.heads import log_prob
 from agent.models.policies import TrainablePolicy
 

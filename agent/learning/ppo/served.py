@@ -12,8 +12,9 @@ from torch import Tensor
 
 from agent.core.rollout import BoolArray, Rollout
 from agent.core.types import FloatArray
+from agent.learning.configs import PPOConfig
 from agent.learning.ppo.learner import PPOLearner
-from agent.learning.ppo.update import PPOConfig, RolloutSequences
+from agent.learning.ppo.update import RolloutSequences
 from agent.models.heads import log_prob
 from agent.models.masked import MaskedPolicy
 from agent.models.policies import TrainablePolicy

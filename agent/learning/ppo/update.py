@@ -12,37 +12,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from agent.core.errors import WeightsError
+from agent.learning.configs import PPOConfig
 from agent.models.heads import entropy, log_prob
 from agent.models.policies import TrainablePolicy
-
-
-class PPOConfig(msgspec.Struct, frozen=True):
-    """Hyper-parameters; lr falls to 0 linearly over `anneal_updates`, 0 for never. length: steps of a sequence.
-
-    Over the first `warm_updates` lr rises linearly, 0 for whole at once: Adam's first steps are as long as lr whatever
-    the gradient (Ma & Yarats 2021), and at a high lr push rectified units below zero on every input, where no gradient
-    brings them back (the dormant units of Sokar et al. 2023).
-    clip_value: values may move by `clip` from the behaviour's. What moved further still counts where that is the
-    larger error (`larger_value`, CleanRL's loss), or no more (stable-baselines3's, where half `value_weight` is its
-    vf_coef).
-    """
-
-    lr: float = 2.5e-4
-    anneal_updates: int = 0
-    warm_updates: int = 0
-    gamma: float = 0.99
-    lam: float = 0.95
-    epochs: int = 4
-    minibatches: int = 4
-    length: int = 16
-    clip: float = 0.2
-    clip_value: bool = True
-    larger_value: bool = True
-    value_weight: float = 0.5
-    entropy_weight: float = 0.01
-    max_grad: float = 0.5
-    target_kl: float = 0.0
-    max_versions_old: int = 8
 
 
 def learning_rate(config: PPOConfig, updates: int) -> float:

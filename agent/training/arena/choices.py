@@ -19,8 +19,8 @@ from agent.core.choices import EDGES, WINDOW, ChoiceLayout, Choices, outcomes_of
 from agent.core.rollout import BoolArray
 from agent.core.types import FloatArray
 from agent.models.heads import likeliest
-from agent.models.outcome_model import OutcomeSizes
 from agent.models.policies import PilotPolicy
+from agent.models.sizes import OutcomeSizes
 from agent.training.arena.batch import SECOND, ArenaBatch, EndedRun, Outcome
 
 BRANCH = 3

@@ -13,8 +13,9 @@ import torch
 from agent.control.cards import KIND, layout
 from agent.core.choices import WANTED, Choices
 from agent.games.arena.rules_hash import rules_hash
-from agent.learning.active_inference.learner import ActiveInferenceConfig, ActiveInferenceLearner
+from agent.learning.active_inference.learner import ActiveInferenceLearner
 from agent.learning.active_inference.outcome_trial import Tried
+from agent.learning.configs import ActiveInferenceConfig
 from agent.training.arena.choices import SIZES
 
 EVERY: Final = 25

@@ -19,7 +19,8 @@ from agent.control.motor import KIND
 from agent.control.untrained import default_sizes
 from agent.core.errors import WeightsError
 from agent.games.arena.rules_hash import rules_hash
-from agent.learning.ppo.update import PPO, PPOConfig
+from agent.learning.configs import PPOConfig
+from agent.learning.ppo.update import PPO
 from agent.models.policies import PilotPolicy
 from agent.training.arena.batch import ArenaBatch, EndedRun
 from agent.training.arena.lessons import Lessons

@@ -16,8 +16,10 @@ from agent.core.rollout import Rollout
 from agent.learning.active_inference.choice_batch import beliefs, padded
 from agent.learning.active_inference.choices import ChoiceStream, choices_of
 from agent.learning.active_inference.free_energy import FreeEnergy, free_energy
-from agent.learning.active_inference.learner import ActiveInferenceConfig, ActiveInferenceLearner
-from agent.models.outcome_model import OutcomeModel, OutcomeSizes
+from agent.learning.active_inference.learner import ActiveInferenceLearner
+from agent.learning.configs import ActiveInferenceConfig
+from agent.models.outcome_model import OutcomeModel
+from agent.models.sizes import OutcomeSizes
 from tools.bench.learning import _tmaze as maze
 from tools.bench.learning import f1_tmaze
 

@@ -13,16 +13,12 @@ import torch
 
 from agent.core.errors import WeightsError
 from agent.core.rollout import ActionSpec, Rollout
-from agent.learning.dreamer.dream import DreamConfig, DreamLearner, imagine, lambda_returns, shuffled_together
-from agent.learning.dreamer.world_model import (
-    WorldModelConfig,
-    WorldModelLearner,
-    balanced_kl,
-    to_sequences,
-    world_loss,
-)
+from agent.learning.configs import DreamConfig, WorldModelConfig
+from agent.learning.dreamer.dream import DreamLearner, imagine, lambda_returns, shuffled_together
+from agent.learning.dreamer.world_model import WorldModelLearner, balanced_kl, to_sequences, world_loss
 from agent.models.dreamer import Actor, act, initial_carry
-from agent.models.rssm import Latent, Observed, WorldSizes
+from agent.models.rssm import Latent, Observed
+from agent.models.sizes import WorldSizes
 
 NET: dict[str, Any] = {"deter": 32, "blocks": 1, "hidden": 32, "stoch": 4, "classes": 4, "units": 32, "bins": 41}
 CONFIG = WorldModelConfig(batch=8, length=12, lr=2e-3, warm_up=10, steps_per_update=2, capacity=3000)

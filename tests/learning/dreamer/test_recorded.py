@@ -9,10 +9,12 @@ from torch import Tensor
 from agent.concurrency.card import WARM_UPS, Dry
 from agent.core.rollout import ActionSpec
 from agent.learner.placement import canned
-from agent.learning.dreamer.dream import DreamConfig, DreamLearner
+from agent.learning.configs import DreamConfig, WorldModelConfig
+from agent.learning.dreamer.dream import DreamLearner
 from agent.learning.dreamer.recorded import ON_CPU, Place, Recorded
-from agent.learning.dreamer.world_model import Posterior, WorldModelConfig, WorldModelLearner
-from agent.models.rssm import Latent, WorldSizes
+from agent.learning.dreamer.world_model import Posterior, WorldModelLearner
+from agent.models.rssm import Latent
+from agent.models.sizes import WorldSizes
 
 SPEC = ActionSpec(2, (3, 2))
 SIZES = WorldSizes(

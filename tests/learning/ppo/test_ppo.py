@@ -11,10 +11,12 @@ import torch
 
 from agent.core.errors import WeightsError
 from agent.core.rollout import Rollout
+from agent.learning.configs import PPOConfig
 from agent.learning.ppo.learner import PPOLearner
-from agent.learning.ppo.update import PPO, PPOConfig, RolloutSequences
+from agent.learning.ppo.update import PPO, RolloutSequences
 from agent.models.heads import log_prob, sample
-from agent.models.policies import FlatPolicy, FlatSizes, FramePolicy, FrameSizes, TrainablePolicy
+from agent.models.policies import FlatPolicy, FramePolicy, TrainablePolicy
+from agent.models.sizes import FlatSizes, FrameSizes
 
 Reward = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 

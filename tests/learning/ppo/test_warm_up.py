@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from agent.learning.ppo.update import PPOConfig, learning_rate
+from agent.learning.configs import PPOConfig
+from agent.learning.ppo.update import learning_rate
 from agent.training import gym as train_gym
 
 GAME = "gym:minatar.gym:MinAtar/Breakout-v1"

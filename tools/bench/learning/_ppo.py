@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from agent.learning.configs import PPOConfig
 from agent.learning.ppo.learner import PPOLearner
-from agent.learning.ppo.update import PPOConfig
 from agent.models.heads import sample
-from agent.models.policies import FlatPolicy, FlatSizes
+from agent.models.policies import FlatPolicy
+from agent.models.sizes import FlatSizes
 from tools.bench.learning._play import StepRecorder, spec_of
 
 COPIES, STRETCH = 4, 128

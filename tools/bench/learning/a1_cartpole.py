@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from agent.core.rollout import ActionSpec, Rollout
-from agent.learning.dreamer.dream import DreamConfig, DreamLearner
-from agent.learning.dreamer.world_model import WorldModelConfig, WorldModelLearner
+from agent.learning.configs import DreamConfig, WorldModelConfig
+from agent.learning.dreamer.dream import DreamLearner
+from agent.learning.dreamer.world_model import WorldModelLearner
 from agent.models.distributions import two_hot
-from agent.models.rssm import TINY, WorldSizes
+from agent.models.sizes import TINY, WorldSizes
 from tools.bench.learning._play import play
 
 DEFAULT_SEEDS: Final = 3

@@ -15,15 +15,11 @@ import numpy as np
 import torch
 
 from agent.core.rollout import ActionSpec, Rollout
+from agent.learning.configs import WorldModelConfig
 from agent.learning.dreamer.replay import to_rows
-from agent.learning.dreamer.world_model import (
-    WorldModelConfig,
-    WorldModelLearner,
-    open_loop,
-    rows_as_sequence,
-    whole_starts,
-)
-from agent.models.rssm import TINY, Latent, WorldSizes
+from agent.learning.dreamer.world_model import WorldModelLearner, open_loop, rows_as_sequence, whole_starts
+from agent.models.rssm import Latent
+from agent.models.sizes import TINY, WorldSizes
 from tools.bench.learning._play import StepRecorder
 
 DEFAULT_SEEDS: Final = 3

@@ -17,9 +17,11 @@ import torch
 from torch import nn
 
 from agent.core.rollout import ActionSpec, Rollout
-from agent.learning.dreamer.world_model import WorldModelConfig, WorldModelLearner
+from agent.learning.configs import WorldModelConfig
+from agent.learning.dreamer.world_model import WorldModelLearner
 from agent.models.distributions import sample_index
-from agent.models.rssm import TINY, Latent, WorldSizes
+from agent.models.rssm import Latent
+from agent.models.sizes import TINY, WorldSizes
 
 DEFAULT_SEEDS: Final = 3
 SPEC = ActionSpec(0, (2,))

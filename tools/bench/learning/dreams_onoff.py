@@ -27,9 +27,10 @@ import torch
 
 from agent.core.rollout import Rollout
 from agent.core.statistics import bootstrap
-from agent.learning.dreamer.dream import DreamConfig, DreamLearner
-from agent.learning.dreamer.world_model import WorldModelConfig, WorldModelLearner
-from agent.models.rssm import TINY, WorldSizes
+from agent.learning.configs import DreamConfig, WorldModelConfig
+from agent.learning.dreamer.dream import DreamLearner
+from agent.learning.dreamer.world_model import WorldModelLearner
+from agent.models.sizes import TINY, WorldSizes
 from tools.bench.learning import _ppo
 from tools.bench.learning._gather import Gather
 from tools.bench.learning._play import ServedDreamer, play, returns_of, spec_of

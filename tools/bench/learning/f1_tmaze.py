@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from agent.core.choices import Choices, Preferences
-from agent.learning.active_inference.learner import ActiveInferenceConfig, ActiveInferenceLearner
-from agent.models.outcome_model import OutcomeSizes
+from agent.learning.active_inference.learner import ActiveInferenceLearner
+from agent.learning.configs import ActiveInferenceConfig
+from agent.models.sizes import OutcomeSizes
 from tools.bench.learning._tmaze import ACTIONS, CEILING, CUE, LIKING, OUTCOMES, STEPS, WATCH, WON, Maze
 
 DEFAULT_SEEDS: Final = 5

@@ -1,0 +1,195 @@
+"""Configurations of everything that learns: each default stands here once, or in the settings where a user may set it.
+
+They travel between processes as these structs; a name that a struct does not know is refused. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from agent.core.choices import WANTED, Preferences
+from agent.core.errors import SettingsError
+from agent.core.settings import DreamSettings, LearnerDevice, ServedPolicy, Settings
+from agent.models.sizes import PilotSizes
+
+PolicyKind = Literal["flat", "pilot", "dreamer"]
+FLAT: Final = "flat"
+PILOT: Final = "pilot"
+DREAMER: Final = "dreamer"
+MAX_VERSIONS_OLD: Final = 8
+"""Rollouts of weights that are older than so many versions are not learned from."""
+MIN_HELD: Final = 128
+"""Held-out choices of which the outcome must be known before a model of outcomes may choose."""
+REPLAY_ROWS: Final = 100_000
+REPLAY_BYTES: Final = 256 << 20
+_DREAMS: Final = DreamSettings()
+
+
+class PPOConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Hyper-parameters; lr falls to 0 linearly over `anneal_updates`, 0 for never. length: steps of a sequence.
+
+    Over the first `warm_updates` lr rises linearly, 0 for whole at once: Adam's first steps are as long as lr whatever
+    the gradient (Ma & Yarats 2021), and at a high lr push rectified units below zero on every input, where no gradient
+    brings them back (the dormant units of Sokar et al. 2023).
+    clip_value: values may move by `clip` from the behaviour's. What moved further still counts where that is the
+    larger error (`larger_value`, CleanRL's loss), or no more (stable-baselines3's, where half `value_weight` is its
+    vf_coef).
+    """
+
+    lr: float = 2.5e-4
+    anneal_updates: int = 0
+    warm_updates: int = 0
+    gamma: float = 0.99
+    lam: float = 0.95
+    epochs: int = 4
+    minibatches: int = 4
+    length: int = 16
+    clip: float = 0.2
+    clip_value: bool = True
+    larger_value: bool = True
+    value_weight: float = 0.5
+    entropy_weight: float = 0.01
+    max_grad: float = 0.5
+    target_kl: float = 0.0
+    max_versions_old: int = MAX_VERSIONS_OLD
+
+
+class WorldModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a world model is trained. `proceed_weight` 0 is the control without continuation."""
+
+    batch: int = 16
+    length: int = 64
+    lr: float = 4e-5
+    warm_up: int = 1000
+    clip: float = 0.3
+    free_nats: float = 1.0
+    dyn_weight: float = 1.0
+    rep_weight: float = 0.1
+    proceed_weight: float = 1.0
+    steps_per_update: int = 4
+    capacity: int = 200_000
+    context: int = 8
+    samples: int = 16
+    seed: int = 0
+
+
+class DreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How dreams are dreamt. starts 0: from all posterior states; use_proceed False is the control that ignores death;
+    shuffle_rewards True is the control that is told of other states' outcomes: rewards and ends, imagined and replayed.
+    """
+
+    horizon: int = _DREAMS.horizon
+    starts: int = 0
+    gamma: float = _DREAMS.gamma
+    lam: float = 0.95
+    lr: float = 4e-5
+    warm_up: int = 1000
+    clip: float = 0.3
+    entropy: float = 3e-4
+    action_noise: float = _DREAMS.action_noise
+    slow_rate: float = 0.02
+    slow_weight: float = 1.0
+    replay_value_weight: float = 0.3
+    range_rate: float = 0.01
+    units: int = 256
+    layers: int = 3
+    use_proceed: bool = True
+    shuffle_rewards: bool = False
+
+
+class ActiveInferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How outcomes are learnt, and what is wanted of them.
+
+    hold_out: every so-manyth episode is not learned from but measured on, 0: none. min_choices: of which the outcome
+    must be known before the first step; min_held: of the held-out ones, before the model is offered to play.
+    """
+
+    preferences: Preferences
+    lr: float = 5e-3
+    batch: int = 256
+    max_length: int = 32
+    steps_per_update: int = 8
+    episodes: int = 5000
+    habit_temperature: float = 0.1
+    habit_batch: int = 8
+    bootstrap: float = 0.8
+    weight_decay: float = 0.0
+    hold_out: int = 0
+    min_choices: int = 0
+    min_held: int = MIN_HELD
+    seed: int = 0
+
+
+PILOT_PPO: Final = PPOConfig(
+    lr=3e-5, gamma=0.998, epochs=2, length=32, clip=0.15, clip_value=False, value_weight=0.25, entropy_weight=5e-4,
+    target_kl=0.02,
+)  # fmt: skip
+"""A pilot learns on in small steps: what it has is worth more than what one rollout says."""
+
+
+def dreams_in_play(settings: DreamSettings) -> DreamConfig:
+    """How dreams are dreamt beside the play of games: small networks, quickly warm."""
+    return DreamConfig(
+        horizon=settings.horizon, starts=settings.starts, gamma=settings.gamma, lr=settings.actor_lr,
+        action_noise=settings.action_noise, warm_up=100, units=128, layers=2,
+    )  # fmt: skip
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one rollout may cost each part, and which parts there are.
+
+    device: where the world model learns; "auto" and "cuda" are measured first, so only a session's settings ask for it.
+    """
+
+    ppo: PPOConfig = PPOConfig()
+    world_steps: int = 4
+    dreamer_steps: int = 16
+    world_batch: int = 16
+    world_length: int = 32
+    world_lr: float = 4e-4
+    use_world: bool = True
+    use_dreams: bool = _DREAMS.use_dream_training
+    served: ServedPolicy = _DREAMS.served_policy
+    distill_coef: float = _DREAMS.distill_coef
+    device: LearnerDevice = "cpu"
+    use_active_inference: bool = True
+    preferences: Preferences = WANTED
+    dream: DreamConfig = dreams_in_play(_DREAMS)
+
+
+class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What must be known to build the learners of a policy. `sizes` says where cards lie, None in flat observations."""
+
+    name: str
+    kind: PolicyKind = FLAT
+    features: int = 0
+    continuous: int = 0
+    branches: tuple[int, ...] = ()
+    sizes: PilotSizes | None = None
+    seed: int = 0
+
+
+def preferences(settings: Settings) -> Preferences:
+    """What is wanted of choices, from the settings."""
+    chooser = settings.active_inference
+    liking = tuple(float(part) for part in chooser.liking.split(","))
+    return Preferences(
+        liking, weight=chooser.pref_weight, tau=chooser.pref_tau, gain_weight=chooser.gain_weight,
+        novelty_weight=chooser.novelty_weight,
+    )  # fmt: skip
+
+
+def learner_budget(settings: Settings) -> Budget:
+    """What a rollout may cost its learners; raises SettingsError where the settings contradict each other."""
+    dreams = settings.dreams
+    if dreams.served_policy != "ppo" and not dreams.use_dream_training:
+        raise SettingsError(
+            f"METABONK_SERVED_POLICY={dreams.served_policy} needs dreams; set METABONK_USE_DREAM_TRAINING=1"
+        )
+    return Budget(
+        use_active_inference=settings.active_inference.use_active_inference, preferences=preferences(settings),
+        use_dreams=dreams.use_dream_training, served=dreams.served_policy, distill_coef=dreams.distill_coef,
+        device=dreams.device, dream=dreams_in_play(dreams),
+    )  # fmt: skip

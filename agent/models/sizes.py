@@ -1,0 +1,91 @@
+"""Widths of the networks: what builds them, and what travels with their weights. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+
+class EncoderSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Widths of inputs and layers."""
+
+    self_features: int
+    tokens: int
+    token_features: int
+    rings: int
+    hidden: int = 128
+    token_hidden: int = 48
+    picture: int = 64
+
+
+class PilotSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All widths of a pilot; part of its file's manifest.
+
+    decision_ticks: ticks of the game, of a sixtieth of a second, from one decision to the next.
+    """
+
+    encoder: EncoderSizes
+    cards: int
+    card_features: int
+    units: int = 128
+    backbone: int = 128
+    decision_ticks: int = 4
+
+
+class FlatSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Widths of a flat policy; `units` of memory, 0 for none."""
+
+    features: int
+    continuous: int
+    branches: tuple[int, ...]
+    hidden: int = 64
+    units: int = 0
+
+
+class FrameSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A picture of `height` × `width` with `channels`, and the widths behind it."""
+
+    height: int
+    width: int
+    branches: tuple[int, ...]
+    channels: int = 3
+    filters: int = 16
+    hidden: int = 128
+
+
+class WorldSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Widths: `obs` features, `action` numbers (see ActionSpec.width), `masks` choices that can be forbidden (or 0)."""
+
+    obs: int
+    action: int
+    masks: int = 0
+    deter: int = 512
+    blocks: int = 8
+    hidden: int = 256
+    stoch: int = 32
+    classes: int = 16
+    units: int = 256
+    layers: int = 2
+    bins: int = 255
+    unimix: float = 0.01
+
+    @property
+    def features(self) -> int:
+        """Width of what the heads read."""
+        return self.deter + self.stoch * self.classes
+
+
+TINY: Final = {"deter": 128, "blocks": 1, "hidden": 128, "stoch": 8, "classes": 8, "units": 128, "bins": 63}
+"""Widths for games of a few numbers, on one core."""
+
+
+class OutcomeSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Widths: features of an option, outcomes, features of the situation (0 for none)."""
+
+    option: int
+    outcomes: int
+    context: int = 0
+    hidden: int = 64
+    units: int = 64
+    members: int = 5
