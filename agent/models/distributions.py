@@ -1,12 +1,10 @@
-"""Distributions of the world model and its actor: one-hot latents, two-hot numbers, squashed axes.
+"""Distributions of the world model: one-hot latents and two-hot numbers.
 
 Owns no parameters. Conventions as in DreamerV3 (Hafner et al., Nature 2025): `unimix` mixes 1 % of the uniform
 distribution into every categorical one, numbers are regressed as a two-hot target over bins at symexp(−20 … 20).
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 from jaxtyping import Float, Int
@@ -81,15 +79,3 @@ def sample_one_hot(log_p: Float[Tensor, "*B K"], generator: torch.Generator | No
         return hot
     p = log_p.exp()
     return hot + p - p.detach()
-
-
-def normal_log_prob(
-    u: Float[Tensor, "*B C"], mean: Float[Tensor, "*B C"], log_std: Float[Tensor, "*B C"]
-) -> Float[Tensor, "*B C"]:
-    """Log-density of a normal distribution at u."""
-    return -0.5 * ((u - mean) * torch.exp(-log_std)).square() - log_std - 0.5 * math.log(2 * math.pi)
-
-
-def squash_log_slope(u: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
-    """ln(d tanh(u) / du), stable for large u."""
-    return 2.0 * (math.log(2.0) - u - F.softplus(-2.0 * u))

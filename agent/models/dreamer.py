@@ -15,9 +15,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from agent.core.rollout import ActionSpec
-from agent.models.distributions import normal_log_prob, sample_index, squash_log_slope, unimix
+from agent.models.distributions import sample_index, unimix
 from agent.models.rssm import Latent, WorldModel, mlp
 from agent.models.sizes import TINY, WorldSizes
+from agent.models.squashed import squashed_entropy, squashed_log_prob
 
 UNITS, LAYERS = 128, 2
 """Widths of actors and critics that are served."""
@@ -95,16 +96,16 @@ def _normal(like: Tensor, rng: torch.Generator | None) -> Tensor:
 
 def log_prob(out: ActorOutput, choice: Choice) -> Float[Tensor, " B"]:
     """Log-density of an action: of tanh(u) for the axes."""
-    axes = (normal_log_prob(choice.u, out.mean, out.log_std) - squash_log_slope(choice.u)).sum(-1)
+    total = squashed_log_prob(choice.u, out.mean, out.log_std).sum(-1)
     for k, p in enumerate(out.log_p):
-        axes = axes + p.gather(-1, choice.picks[:, k : k + 1]).squeeze(-1)
-    return axes
+        total = total + p.gather(-1, choice.picks[:, k : k + 1]).squeeze(-1)
+    return total
 
 
 def entropy(out: ActorOutput) -> Float[Tensor, " B"]:
     """Of the branches exactly; of the squashed axes with one sample for the slope of tanh, differentiable."""
     u = out.mean + out.log_std.exp() * torch.randn_like(out.mean)
-    total = (out.log_std + 0.5 * math.log(2 * math.pi * math.e) + squash_log_slope(u)).sum(-1)
+    total = squashed_entropy(u, out.log_std).sum(-1)
     for p in out.log_p:
         total = total - (p.exp() * p.clamp_min(-50.0)).sum(-1)
     return total

@@ -1,11 +1,9 @@
-"""Actions as distributions: squashed Gaussian axes and masked choices, with exact log-probabilities.
+"""Actions as distributions: squashed normal axes (`models.squashed`) and masked choices, with exact log-probabilities.
 
-An axis is a = tanh(u), u ~ N(mean, std): log p(a) = log N(u) − log(1 − a²). Owns no parameters.
+Owns no parameters.
 """
 
 from __future__ import annotations
-
-import math
 
 import msgspec
 import torch
@@ -13,9 +11,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from agent.models.squashed import squashed_entropy, squashed_log_prob, unsquash
+
 NEVER = -1e9
-_MAX = 1.0 - 1e-6
-_LOG_2PI = math.log(2.0 * math.pi)
 
 
 class Heads(msgspec.Struct, frozen=True, eq=False):
@@ -32,18 +30,11 @@ class Heads(msgspec.Struct, frozen=True, eq=False):
     playing: Tensor | None = None
 
 
-def softplus_log_slope(u: Tensor) -> Tensor:
-    """log(1 − tanh²u), exact for large |u|."""
-    return 2.0 * (math.log(2.0) - u - F.softplus(-2.0 * u))
-
-
 def log_prob(heads: Heads, axes: Float[Tensor, "*B C"], choices: Int64[Tensor, "*B N"]) -> Float[Tensor, "*B"]:
     """Log-probability of actions as executed: axes in −1 … 1 (cut at ±(1 − 1e-6)) and one index a branch."""
     total = torch.zeros(heads.value.shape, dtype=heads.value.dtype, device=heads.value.device)
     if heads.mean.shape[-1]:
-        u = torch.atanh(axes.clamp(-_MAX, _MAX))
-        z = (u - heads.mean) * torch.exp(-heads.log_std)
-        each = -0.5 * (z.square() + _LOG_2PI) - heads.log_std - softplus_log_slope(u)
+        each = squashed_log_prob(unsquash(axes), heads.mean, heads.log_std)
         total = total + _counted(heads, each.sum(-1))
     for branch, logits in enumerate(heads.logits):
         chosen = F.log_softmax(logits, -1).gather(-1, choices[..., branch : branch + 1])
@@ -57,8 +48,7 @@ def entropy(heads: Heads, noise: Tensor | None = None) -> Float[Tensor, "*B"]:
     if heads.mean.shape[-1]:
         noise = torch.randn_like(heads.mean) if noise is None else noise
         u = heads.mean + noise * torch.exp(heads.log_std)
-        each = 0.5 * (1.0 + _LOG_2PI) + heads.log_std + softplus_log_slope(u)
-        total = total + _counted(heads, each.sum(-1))
+        total = total + _counted(heads, squashed_entropy(u, heads.log_std).sum(-1))
     for logits in heads.logits:
         logs = F.log_softmax(logits, -1)
         total = total - (logs.exp() * logs).sum(-1)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent.core.rollout import ActionSpec
 from agent.models import distributions as d
 from agent.models.dreamer import Actor, ActorOutput, Choice, entropy, log_prob
+from agent.models.squashed import normal_log_prob
 
 BINS = d.two_hot_bins(255)
 
@@ -102,7 +103,7 @@ def test_the_density_of_a_squashed_axis_integrates_to_one_and_needs_the_slope() 
     choice = Choice(torch.atanh(action), torch.zeros(len(action), 0, dtype=torch.int64))
     width = float(action[1, 0] - action[0, 0])
     assert float(log_prob(out, choice).exp().sum() * width) == pytest.approx(1.0, abs=1e-3)
-    unsquashed = d.normal_log_prob(choice.u, out.mean, out.log_std).squeeze(-1)
+    unsquashed = normal_log_prob(choice.u, out.mean, out.log_std).squeeze(-1)
     assert abs(float(unsquashed.exp().sum() * width) - 1.0) > 0.2
 
 
