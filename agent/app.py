@@ -20,7 +20,7 @@ from agent.concurrency.supervise import Supervisor
 from agent.control.arbiter import Arbiter
 from agent.control.cards import CardChooser
 from agent.control.experience import ACTIONS
-from agent.control.policy import ChoosesCards, Learnable, Policy, Reloadable, Serving
+from agent.control.policy import ChoosesCards, Policy, capabilities_of
 from agent.core.choices import Preferences
 from agent.core.clock import Clock
 from agent.core.errors import AgentError
@@ -117,8 +117,11 @@ class Session:
         self.events = EventLog(clock)
         self.supervisor = Supervisor(clock, lambda part, reason: self._say("part_parked", reason, {"part": part}))
         self.reloader: Reloader | None = None
-        if options.weights_dir is not None and isinstance(policy, Reloadable):
-            self.reloader = Reloader(policy, WeightsStore(options.weights_dir), self.inference, clock, say=self._say)
+        can = capabilities_of(policy)
+        if options.weights_dir is not None and can.reloadable is not None:
+            self.reloader = Reloader(
+                can.reloadable, WeightsStore(options.weights_dir), self.inference, clock, say=self._say
+            )
         self._decoder = Decoder()
         self.learning: Learning | None = None
         self.live: LiveLearning | None = None
@@ -126,8 +129,8 @@ class Session:
             self._learn(options.weights_dir)
         self.arbiter = Arbiter()
         self.outcomes: OutcomeWeights | None = None
-        if options.wanted is not None and isinstance(policy, ChoosesCards):
-            self.outcomes = self._choose_cards(options.wanted, policy)
+        if options.wanted is not None and can.chooses_cards is not None:
+            self.outcomes = self._choose_cards(options.wanted, can.chooses_cards)
         self.actor = ActLoop(
             self.seats,
             policy,
@@ -155,8 +158,9 @@ class Session:
             status.add("weights", self.reloader.status)
         if self.learning is not None:
             status.add("learner", self.learning.status)
-        if isinstance(self._policy, Serving):
-            status.add("served", self._policy.served)
+        serving = capabilities_of(self._policy).serving
+        if serving is not None:
+            status.add("served", serving.served)
         if self.live is not None:
             status.add("learning", self.live.status)
         status.add("choices", self.outcomes.status if self.outcomes is not None else self._cards_by_motor)
@@ -188,11 +192,12 @@ class Session:
         options, clock = self.options, self._clock
         store = self.reloader.store if self.reloader is not None else WeightsStore(folder)
         self.learning = Learning(store, clock, self.supervisor, options.budget, say=self._say)
-        if self.reloader is not None and isinstance(self._policy, Learnable):
-            recorder = self._policy.learn(options.names)
+        learnable = capabilities_of(self._policy).learnable
+        if self.reloader is not None and learnable is not None:
+            recorder = learnable.learn(options.names)
             policy_spec = PolicySpec(
-                name=self._policy.name, kind=msgspec.convert(self._policy.kind, PolicyKind),
-                features=recorder.features, continuous=ACTIONS.continuous, branches=ACTIONS.branches, seed=options.seed,
+                name=learnable.name, kind=msgspec.convert(learnable.kind, PolicyKind), features=recorder.features,
+                continuous=ACTIONS.continuous, branches=ACTIONS.branches, seed=options.seed,
             )  # fmt: skip
             self.live = LiveLearning(recorder, self.learning, self.reloader, policy_spec, clock)
 

@@ -20,7 +20,7 @@ import torch
 from agent.control import encode, menus
 from agent.control.arrays import STILL
 from agent.control.experience import ACTIONS, RolloutRecorder, Sampled, allowed_choices
-from agent.control.policy import Tensors
+from agent.control.policy import Capabilities, Tensors
 from agent.core.errors import WeightsError
 from agent.core.rollout import BoolArray
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
@@ -122,6 +122,11 @@ class DreamPilot:
         self.network = checked_dreamer(tensors, name)
         self._explore = explore
         self._rng = torch.Generator().manual_seed(seed)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do beside playing."""
+        return Capabilities(reloadable=self, learnable=self, serving=self)
 
     @property
     def layout(self) -> dict[str, Any]:

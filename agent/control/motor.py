@@ -30,6 +30,7 @@ from agent.control.experience import (
     choice_log_prob,
     sampled_axes,
 )
+from agent.control.policy import Capabilities
 from agent.control.reflex.linears import shape_of
 from agent.control.reflex.network import Decision, Reflex, Tensors, decide, look, squashed
 from agent.control.reflex.paths import Chosen, choose, ways_of
@@ -202,6 +203,11 @@ class Motor:
         self._explore, self._hold = explore, hold
         self._random = np.random.default_rng(seed)
         self._batch = encode.Encoded.empty(1)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do beside playing."""
+        return Capabilities(reloadable=self, learnable=self, chooses_cards=self, measured=self)
 
     @property
     def layout(self) -> dict[str, Any]:

@@ -1,10 +1,14 @@
-"""What a policy is: observations of several games in, one action for each out, all state explicit."""
+"""What a policy is: observations of several games in, one action for each out, all state explicit.
+
+Whatever else it can do, it tells in its `Capabilities`; nobody asks what type it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +24,7 @@ class Policy(Protocol):
     """A player of several games at once.
 
     `step` is called on one thread only. An action that was computed from an observation carries the observation's
-    sequence in `answers`.
+    sequence in `answers`. A policy that can do more than play has an attribute `capabilities`.
     """
 
     @property
@@ -41,7 +45,6 @@ class Policy(Protocol):
         ...
 
 
-@runtime_checkable
 class Reloadable(Policy, Protocol):
     """A policy whose weights can be exchanged while it plays.
 
@@ -78,7 +81,6 @@ class Reloadable(Policy, Protocol):
         ...
 
 
-@runtime_checkable
 class Learnable(Reloadable, Protocol):
     """A policy that can write down what it does, to be learned from."""
 
@@ -87,7 +89,6 @@ class Learnable(Reloadable, Protocol):
         ...
 
 
-@runtime_checkable
 class Serving(Protocol):
     """A policy that says who in it acts."""
 
@@ -96,7 +97,6 @@ class Serving(Protocol):
         ...
 
 
-@runtime_checkable
 class ChoosesCards(Protocol):
     """A policy that lets a chooser choose its cards; see `control.cards`."""
 
@@ -109,12 +109,6 @@ class ChoosesCards(Protocol):
         ...
 
 
-def version_of(policy: Policy) -> int:
-    """The version of the weights that act, 0 for a policy without."""
-    return policy.version if isinstance(policy, Reloadable) else 0
-
-
-@runtime_checkable
 class Measured(Protocol):
     """A policy that chose how it is computed."""
 
@@ -124,7 +118,38 @@ class Measured(Protocol):
         ...
 
 
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What a policy can do beside playing.
+
+    Each field but the last is the policy itself, typed as what it can do, or None where it cannot. subgoals: it plays
+    towards goals that a planner names.
+    """
+
+    reloadable: Reloadable | None = None
+    learnable: Learnable | None = None
+    chooses_cards: ChoosesCards | None = None
+    serving: Serving | None = None
+    measured: Measured | None = None
+    subgoals: bool = False
+
+
+ONLY_PLAYS: Final = Capabilities()
+
+
+def capabilities_of(policy: Policy) -> Capabilities:
+    """What a policy says that it can do; one that says nothing only plays."""
+    found: Capabilities = getattr(policy, "capabilities", ONLY_PLAYS)
+    return found
+
+
+def version_of(policy: Policy) -> int:
+    """The version of the weights that act, 0 for a policy without."""
+    reloadable = capabilities_of(policy).reloadable
+    return reloadable.version if reloadable is not None else 0
+
+
 def path_of(policy: Policy) -> dict[str, Any]:
     """How the policy is computed: the path's name, the format of its weights, and what was measured; empty without."""
-    found: dict[str, Any] = policy.chosen.as_builtins() if isinstance(policy, Measured) else {}
+    measured = capabilities_of(policy).measured
+    found: dict[str, Any] = measured.chosen.as_builtins() if measured is not None else {}
     return found

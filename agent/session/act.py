@@ -15,7 +15,7 @@ import msgspec
 from agent.concurrency.lane import Lane
 from agent.concurrency.supervise import Failure, attempted
 from agent.control.arbiter import Arbiter, Verdict
-from agent.control.policy import ChoosesCards, Policy, Reloadable
+from agent.control.policy import Policy, capabilities_of
 from agent.core.clock import Clock
 from agent.core.latency import Latency, Walk
 from agent.core.types import NEUTRAL, Action, Observation
@@ -119,9 +119,9 @@ class ActLoop:
         self._budget_s = budget_s
         self._watchers = list(watchers)
         self._judge = judge
-        self._reloadable = policy if isinstance(policy, Reloadable) else None
         self._arbiter = arbiter if arbiter is not None else Arbiter()
-        self._choosing = policy if isinstance(policy, ChoosesCards) else None
+        self._reloadable = capabilities_of(policy).reloadable
+        self._choosing = capabilities_of(policy).chooses_cards
         self._ready = ready
         self._carry = policy.initial(len(self.seats))
 

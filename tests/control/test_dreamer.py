@@ -27,7 +27,7 @@ from agent.control.dreamer import (
     untrained_tensors,
 )
 from agent.control.policies import build_policy
-from agent.control.policy import Learnable, Reloadable, Serving
+from agent.control.policy import capabilities_of
 from agent.core.clock import SystemClock
 from agent.core.errors import SettingsError, WeightsError
 from agent.core.rollout import Rollout, check_rollout
@@ -159,7 +159,8 @@ def test_new_weights_act_from_the_next_step_on_memory_lives_on_and_bad_ones_are_
             policy.prepare(bad, "test")
     with pytest.raises(WeightsError, match="not finite"):
         policy.prepare({**tensors, last: np.full_like(tensors[last], np.nan)}, "test")
-    assert isinstance(policy, Reloadable) and isinstance(policy, Learnable) and isinstance(policy, Serving)
+    can = capabilities_of(policy)
+    assert can.reloadable is can.learnable is can.serving is policy and can.chooses_cards is None
 
 
 def test_rollouts_of_play_have_the_chances_that_the_model_gives_and_every_menus_choice(

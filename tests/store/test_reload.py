@@ -18,6 +18,7 @@ import pytest
 from safetensors.numpy import save
 
 from agent.concurrency.lane import Lane
+from agent.control.policy import Capabilities
 from agent.core.clock import VirtualClock
 from agent.core.errors import WeightsError
 from agent.core.latency import Latency
@@ -43,6 +44,10 @@ class Gain:
         self.tensors: dict[str, Any] = START
         self.version = 0
         self.threads: set[str] = set()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(reloadable=self)
 
     def warm_up(self) -> None: ...
 
