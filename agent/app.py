@@ -114,13 +114,14 @@ class Session:
         self.seats = [Seat(feed, link) for feed, link in zip(self.feeds, self.links, strict=True)]
         self.inference = Lane("inference")
         self.imaging = Lane("imaging")
+        self.disk = Lane("disk")
         self.events = EventLog(clock)
         self.supervisor = Supervisor(clock, lambda part, reason: self._say("part_parked", reason, {"part": part}))
         self.reloader: Reloader | None = None
         can = capabilities_of(policy)
         if options.weights_dir is not None and can.reloadable is not None:
             self.reloader = Reloader(
-                can.reloadable, WeightsStore(options.weights_dir), self.inference, clock, say=self._say
+                can.reloadable, WeightsStore(options.weights_dir), self.inference, self.disk, clock, say=self._say
             )
         self._decoder = Decoder()
         self.learning: Learning | None = None
@@ -178,8 +179,8 @@ class Session:
         policy.choose_by(chooser, self.arbiter)
         store = self.reloader.store if self.reloader is not None else None
         outcomes = OutcomeWeights(
-            chooser, self.arbiter, self._policy.name, self.inference, store=store, shipped=options.shipped_outcomes,
-            say=self._say,
+            chooser, self.arbiter, self._policy.name, self.inference, self.disk, store=store,
+            shipped=options.shipped_outcomes, say=self._say,
         )  # fmt: skip
         if self.learning is not None:
             self.learning.outcomes_in_play = outcomes.packed
@@ -191,7 +192,7 @@ class Session:
         """Serve learners over HTTP, and learn from play where the policy can."""
         options, clock = self.options, self._clock
         store = self.reloader.store if self.reloader is not None else WeightsStore(folder)
-        self.learning = Learning(store, clock, self.supervisor, options.budget, say=self._say)
+        self.learning = Learning(store, self.disk, clock, self.supervisor, options.budget, say=self._say)
         learnable = capabilities_of(self._policy).learnable
         if self.reloader is not None and learnable is not None:
             recorder = learnable.learn(options.names)
@@ -199,7 +200,7 @@ class Session:
                 name=learnable.name, kind=msgspec.convert(learnable.kind, PolicyKind), features=recorder.features,
                 continuous=ACTIONS.continuous, branches=ACTIONS.branches, seed=options.seed,
             )  # fmt: skip
-            self.live = LiveLearning(recorder, self.learning, self.reloader, policy_spec, clock)
+            self.live = LiveLearning(recorder, self.learning, self.reloader, policy_spec, self.disk, clock)
 
     def _say(self, kind: str, message: str, payload: dict[str, Any]) -> None:
         self.events.add(kind, message, payload)
@@ -227,9 +228,10 @@ class Session:
                 stack.enter_context(watchdog)
             stack.callback(self.inference.close)
             stack.callback(self.imaging.close)
-            for part in (self._decoder, self.reloader, self.learning, self.live, self.outcomes):
-                if part is not None:
-                    stack.callback(part.close)
+            stack.callback(self.disk.close)
+            stack.callback(self._decoder.close)
+            if self.learning is not None:
+                stack.callback(self.learning.close)
             try:
                 await self._play(watchdog.alive if watchdog is not None else lambda: None)
             finally:

@@ -1,6 +1,6 @@
 """Policies that learn: which there are, their versions, and the learner's process that trains them.
 
-Owns that process and a lane for the disk. The policy that plays here is a learner like any other, but its new weights
+Owns that process. The policy that plays here is a learner like any other, but its new weights
 go through `store.reload`.
 """
 
@@ -63,6 +63,7 @@ class Learning:
     def __init__(
         self,
         store: WeightsStore,
+        disk: Lane,
         clock: Clock,
         supervisor: Supervisor,
         budget: Budget,
@@ -78,7 +79,7 @@ class Learning:
         """The model that chooses cards for the policy that plays here, as safetensors; empty: none does."""
         self._budget = budget
         self._say = say
-        self._lane = Lane("learner weights")
+        self._disk = disk
         self._opening = asyncio.Lock()
         self._ends_s: list[float] = []
         self._files: dict[str, tuple[int, bytes]] = {}
@@ -94,9 +95,8 @@ class Learning:
             log.warning("learner_not_saved", reason=str(error) or f"not done within {FINISH_S:.0f} s")
 
     def close(self) -> None:
-        """End the process and the lane."""
+        """End the process."""
         self.child.close()
-        self._lane.close()
 
     # --- policies ----------------------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ class Learning:
     async def stored(self, name: str) -> Stored | None:
         """The version of a policy that the store serves; raises RequestError where it is no name."""
         try:
-            return await self._lane.run(lambda: self.store.current(name))
+            return await self._disk.run(lambda: self.store.current(name))
         except WeightsError as error:
             raise RequestError(400, str(error)) from error
 
@@ -217,7 +217,7 @@ class Learning:
     async def take_back(self, policy: Known, tensors: Tensors) -> None:
         """Go on from these weights instead of what was learned last."""
         if policy.opened_in == self.child.starts and self.child.is_up:
-            await self._call({"do": "load", "policy": policy.name}, await self._lane.run(lambda: save_tensors(tensors)))
+            await self._call({"do": "load", "policy": policy.name}, await self._disk.run(lambda: save_tensors(tensors)))
 
     async def _fitting(self, head: Arrays) -> Known:
         """The policy that arrays belong to, made where it is new; raises RequestError where they do not fit."""
@@ -246,7 +246,7 @@ class Learning:
             if self.child.is_up and policy.opened_in == self.child.starts:
                 return
             current = await self.stored(policy.name)
-            payload = await self._lane.run(current.path.read_bytes) if current is not None else b""
+            payload = await self._disk.run(current.path.read_bytes) if current is not None else b""
             own = current is not None and current.manifest.created_by.startswith(OWN)
             state = str(self.store.folder / folder_name(policy.name))
             head = {
@@ -278,7 +278,7 @@ class Learning:
     async def _publish(self, policy: Known, tensors: Tensors, source: str) -> None:
         layout = {"features": policy.features, "continuous": policy.continuous, "branches": list(policy.branches)}
         try:
-            stored = await self._lane.run(
+            stored = await self._disk.run(
                 lambda: self.store.publish(policy.name, tensors, kind=KIND, layout=layout, created_by=source)
             )
         except WeightsError as error:
@@ -298,7 +298,7 @@ class Learning:
             return None
         kept = self._files.get(name)
         if kept is None or kept[0] != current.version:
-            kept = current.version, await self._lane.run(current.path.read_bytes)
+            kept = current.version, await self._disk.run(current.path.read_bytes)
             self._files[name] = kept
         return kept
 

@@ -36,6 +36,7 @@ class LiveLearning:
         learning: Learning,
         reloader: Reloader,
         policy_spec: PolicySpec,
+        disk: Lane,
         clock: Clock,
     ) -> None:
         self.learned = self.stale = self.overflowed = 0
@@ -45,7 +46,7 @@ class LiveLearning:
         self._reloader = reloader
         self._policy_spec = policy_spec
         self._clock = clock
-        self._lane = Lane("rollouts")
+        self._disk = disk
         self._waiting: deque[Rollout] = deque()
         self._arrived = asyncio.Event()
         self._mine = -1
@@ -56,10 +57,6 @@ class LiveLearning:
         self._recorder.emit = lambda rollout: _on(loop, self._take, rollout)
         policy = self._reloader.policy
         self._learning.adopt(self._policy_spec, policy.version)
-
-    def close(self) -> None:
-        """End the lane."""
-        self._lane.close()
 
     def _take(self, rollout: Rollout) -> None:
         if len(self._waiting) >= MAX_WAITING:
@@ -88,7 +85,7 @@ class LiveLearning:
         policy = self._reloader.policy
         if self._mine not in (-1, policy.version):
             await self._learning.take_back(known, policy.tensors)
-        payload = await self._lane.run(lambda: pack_rollout(rollout))
+        payload = await self._disk.run(lambda: pack_rollout(rollout))
         try:
             _, weights = await self._learning.learn(known, payload)
         except RequestError as error:
@@ -99,7 +96,7 @@ class LiveLearning:
         except ChildGone:
             self._mine = -1
             raise
-        tensors = await self._lane.run(lambda: load_tensors(weights))
+        tensors = await self._disk.run(lambda: load_tensors(weights))
         try:
             self._mine = await self._reloader.offer(tensors, LEARNER, {"rollouts": known.rollouts})
         except WeightsError:
@@ -112,7 +109,7 @@ class LiveLearning:
     async def _learn_outcomes(self, known: Known, outcomes: OutcomeWeights) -> None:
         trial, payload = await self._learning.better_outcomes(known)
         if payload:
-            await outcomes.offer(await self._lane.run(lambda: load_tensors(payload)), dict(trial))
+            await outcomes.offer(await self._disk.run(lambda: load_tensors(payload)), dict(trial))
 
     def status(self) -> dict[str, Any]:
         """Rollouts learned from, dropped for their age, and dropped because the learner was behind."""

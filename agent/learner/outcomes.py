@@ -2,7 +2,7 @@
 
 At the start the store's newest model of this policy, else the shipped one where the game is the one that it learned
 from. A model chooses where it foretold held-out outcomes better than their frequencies do, and better than without
-being told which card was taken. Owns one lane, for the disk and the trial runs.
+being told which card was taken. Works on the lane of the disk that it is given.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class OutcomeWeights:
         arbiter: Arbiter,
         policy: str,
         inference: Lane,
+        disk: Lane,
         *,
         store: WeightsStore | None = None,
         shipped: Path | None = None,
@@ -59,20 +60,16 @@ class OutcomeWeights:
         self._tensors: Tensors = {}
         self._arbiter, self._policy, self._inference = arbiter, policy, inference
         self._store, self._shipped, self._say = store, shipped, say
-        self._lane = Lane("outcomes")
+        self._disk = disk
 
     @property
     def name(self) -> str:
         """Of the models in the store."""
         return f"{self._policy[:55]}.outcomes"
 
-    def close(self) -> None:
-        """End the lane."""
-        self._lane.close()
-
     async def begin(self) -> None:
         """Take up the model to begin with, where there is one."""
-        await self._lane.run(self._begin)
+        await self._disk.run(self._begin)
 
     def _begin(self) -> None:
         if self._store is not None and (current := self._store.current(self.name)) is not None:
@@ -107,8 +104,8 @@ class OutcomeWeights:
         if store is None:
             return
         try:
-            model = await self._lane.run(lambda: self.chooser.prepare(tensors, "learner"))
-            stored = await self._lane.run(
+            model = await self._disk.run(lambda: self.chooser.prepare(tensors, "learner"))
+            stored = await self._disk.run(
                 lambda: store.publish(self.name, tensors, kind=KIND, layout=layout(), created_by="learner", notes=notes)
             )
         except WeightsError as error:

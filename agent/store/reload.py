@@ -1,7 +1,7 @@
 """Exchanges the weights of the policy that plays: tried before, swapped between two steps, taken back when bad.
 
 Offers come from the learner (`offer`) and from files that people put into the weights folder (`watch`); versions are
-kept by `store.store`. Owns one lane, for the disk and the trial runs.
+kept by `store.store`. Works on the lane of the disk that it is given.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Reloader:
         policy: Reloadable,
         store: WeightsStore,
         inference: Lane,
+        disk: Lane,
         clock: Clock,
         *,
         say: Callable[[str, str, dict[str, Any]], None] = lambda kind, message, payload: None,
@@ -59,7 +60,7 @@ class Reloader:
         self._inference = inference
         self._clock = clock
         self._say = say
-        self._lane = Lane("weights")
+        self._disk = disk
         self._exchange = asyncio.Lock()
         self._bad = asyncio.Event()
         self._bad_reason = ""
@@ -69,10 +70,6 @@ class Reloader:
         self._seen: dict[str, Identity] = {}
         self._accepted: dict[str, Identity] = {}
 
-    def close(self) -> None:
-        """End the lane."""
-        self._lane.close()
-
     # --- the beginning of a session ----------------------------------------------------------------------------
 
     async def begin(self, *, keep_given: bool) -> None:
@@ -80,8 +77,8 @@ class Reloader:
 
         keep_given: the user named a file, so what the policy came with goes before the store.
         """
-        await self._lane.run(lambda: self._begin(keep_given))
-        self._accepted = await self._lane.run(self._known_files)
+        await self._disk.run(lambda: self._begin(keep_given))
+        self._accepted = await self._disk.run(self._known_files)
         self._seen = dict(self._accepted)
 
     def _begin(self, keep_given: bool) -> None:
@@ -109,8 +106,8 @@ class Reloader:
         """Try weights, store them as the next version, act with them; raises WeightsError and changes nothing."""
         async with self._exchange:
             try:
-                prepared = await self._lane.run(lambda: self._prepare(tensors, source))
-                stored = await self._lane.run(lambda: self._publish(tensors, source, notes or {}))
+                prepared = await self._disk.run(lambda: self._prepare(tensors, source))
+                stored = await self._disk.run(lambda: self._publish(tensors, source, notes or {}))
             except WeightsError as error:
                 self._refuse(source, str(error))
                 raise
@@ -197,10 +194,10 @@ class Reloader:
         trusted, bad = self._trusted, self.policy.version
         assert trusted is not None
         if trusted.prepared is None:
-            trusted.prepared = await self._lane.run(lambda: self.policy.prepare(trusted.tensors, "trusted weights"))
+            trusted.prepared = await self._disk.run(lambda: self.policy.prepare(trusted.tensors, "trusted weights"))
         notes = {"taken_back": bad, "restores": trusted.version, "reason": reason}
         try:
-            stored = await self._lane.run(lambda: self._publish(trusted.tensors, f"roll-back of version {bad}", notes))
+            stored = await self._disk.run(lambda: self._publish(trusted.tensors, f"roll-back of version {bad}", notes))
             version = stored.version
         except WeightsError as error:
             self._refuse("roll-back", str(error))
@@ -217,7 +214,7 @@ class Reloader:
         """Look at the folder four times a second and offer what is new or changed; ends by cancellation."""
         while True:
             await self._clock.sleep_until(self._clock.now_s() + LOOK_EVERY_S)
-            for path, identity in await self._lane.run(self._changed):
+            for path, identity in await self._disk.run(self._changed):
                 self._seen[path.name] = identity
                 await self._offer_file(path, identity)
 
@@ -234,14 +231,14 @@ class Reloader:
 
     async def _offer_file(self, path: Path, identity: Identity) -> None:
         try:
-            sha256, tensors = await self._lane.run(lambda: self._read(path))
+            sha256, tensors = await self._disk.run(lambda: self._read(path))
             await self.offer(tensors, path.name, {"file": path.name, "sha256": sha256})
         except WeightsError as error:
             self._refuse(path.name, str(error))
             return
         self.refused.pop(path.name, None)
         self._accepted[path.name] = identity
-        await self._lane.run(self._write_accepted)
+        await self._disk.run(self._write_accepted)
 
     def _read(self, path: Path) -> tuple[str, Tensors]:
         if path.is_symlink():

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from agent.concurrency.lane import Lane
 from agent.concurrency.supervise import Supervisor
 from agent.core.clock import SystemClock
 from agent.http.decoding import Decoder
@@ -40,9 +41,9 @@ class Api:
     """Everything behind the routes, and a client."""
 
     def __init__(self, folder: Path, budget: Budget) -> None:
-        self.clock = SystemClock()
+        self.clock, self.disk = SystemClock(), Lane("disk")
         self.supervisor, self.events = Supervisor(self.clock), EventLog(self.clock)
-        self.learning = Learning(WeightsStore(folder), self.clock, self.supervisor, budget)
+        self.learning = Learning(WeightsStore(folder), self.disk, self.clock, self.supervisor, budget)
         self.decoder = Decoder()
         self.port = 0
         self.http: aiohttp.ClientSession
@@ -79,3 +80,4 @@ async def api(folder: Path, budget: Budget | None = None) -> AsyncIterator[Api]:
         await asyncio.gather(task, return_exceptions=True)
         side.learning.close()
         side.decoder.close()
+        side.disk.close()

@@ -212,7 +212,7 @@ def test_a_model_chooses_once_its_trial_says_that_it_knows_more_than_frequencies
 
 def weights(store: WeightsStore | None, shipped: Path | None) -> tuple[OutcomeWeights, CardChooser, Lane]:
     mind, lane = CardChooser(WANTED), Lane("test")
-    return OutcomeWeights(mind, Arbiter(), "pilot", lane, store=store, shipped=shipped), mind, lane
+    return OutcomeWeights(mind, Arbiter(), "pilot", lane, lane, store=store, shipped=shipped), mind, lane
 
 
 def test_what_was_learned_is_stored_comes_back_after_a_restart_and_a_bad_one_changes_nothing(tmp_path: Path) -> None:
@@ -228,12 +228,11 @@ def test_what_was_learned_is_stored_comes_back_after_a_restart_and_a_bad_one_cha
         assert mind.version == 1 and "not finite" in first.refused
         await first.offer(tensors(3), GOOD | {"efe_held_loss": 9.0})
         assert mind.version == 2 and first.status()["chooser"] == "motor" and "frequencies" in mind.why
-        first.close()
+        lane.close()
         again, other, lane2 = weights(WeightsStore(tmp_path), SHIPPED)
         await again.begin()
         assert (other.version, again.source) == (2, "version 2") and "frequencies" in other.why
-        for part in (again, lane, lane2):
-            part.close()
+        lane2.close()
 
     asyncio.run(main())
 
@@ -252,8 +251,8 @@ def test_the_shipped_model_may_choose_and_one_of_another_window_is_refused(tmp_p
         second, refusing, lane2 = weights(None, other)
         await second.begin()
         assert "refused" in refusing.why and refusing.model is None
-        for part in (first, second, lane, lane2):
-            part.close()
+        for each in (lane, lane2):
+            each.close()
 
     asyncio.run(main())
 

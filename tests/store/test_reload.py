@@ -98,12 +98,17 @@ class Table:
 
     def __init__(self, folder: Path) -> None:
         self.clock, self.latency, self.policy = VirtualClock(100.0), Latency(), Gain()
-        self.lane, self.folder = Lane("test"), folder
+        self.lane, self.disk, self.folder = Lane("test"), Lane("disk"), folder
         ready = asyncio.Event()
         self.feed, self.sink, self.versions = Feed(0, "game", self.clock, self.latency, ready.set), Sink(), Versions()
         self.said: list[tuple[str, str]] = []
         self.reloader = Reloader(
-            self.policy, WeightsStore(folder), self.lane, self.clock, say=lambda k, m, p: self.said.append((k, m))
+            self.policy,
+            WeightsStore(folder),
+            self.lane,
+            self.disk,
+            self.clock,
+            say=lambda k, m, p: self.said.append((k, m)),
         )
         self.actor = ActLoop(
             [Seat(self.feed, self.sink)], self.policy, self.lane, self.clock, self.latency, ready,
@@ -125,7 +130,7 @@ class Table:
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
             self.lane.close()
-            self.reloader.close()
+            self.disk.close()
         assert all(isinstance(end, asyncio.CancelledError) for end in ends), ends
 
     async def step(self, ticks: int = 1, late_s: float = 0.0) -> None:
@@ -171,7 +176,7 @@ def test_offered_weights_act_from_the_next_step_and_every_step_names_its_version
         await table.step(3)
         assert [a.move[0] for a in table.sink.actions[-6:]] == [0.25] * 3 + [0.5] * 3
         assert table.versions.seen == [1, 1, 1, 2, 2, 2]
-        assert all(name.startswith("test") for name in table.policy.threads - {"weights_0"})
+        assert all(name.startswith("test") for name in table.policy.threads - {"disk_0"})
         await table.step(120)
         assert not table.reloader.status()["on_trial"] and table.reloader.rollbacks == []
 
@@ -321,7 +326,7 @@ def test_what_fails_after_its_trial_ends_the_session_loudly(tmp_path: Path) -> N
             await asyncio.wait_for(task, 5)
         sense.cancel()
         table.lane.close()
-        table.reloader.close()
+        table.disk.close()
 
     asyncio.run(main())
 
