@@ -1,6 +1,6 @@
 """The curve of a training in the arena as a picture and a result file.
 
-    python -m tools.scripts.plot_training DIR [--players FILE.json] [--picture docs/training.png] [--out FILE.json]
+    python -m tools.scripts.plot_training DIR [--players FILE.json] [--picture docs/pictures/training.png] [--out FILE.json]
 
 DIR is what `python -m agent train --game arena --out DIR` wrote. The mean score of the last 100 finished runs is drawn
 over decisions, with the end of the lessons and the scripted player's interval for comparison; below it the mean reward
@@ -89,7 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--players", type=Path, default=Path("docs/results/players.json"))
-    parser.add_argument("--picture", type=Path, default=Path("docs/training.png"))
+    parser.add_argument("--picture", type=Path, default=Path("docs/pictures/training.png"))
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     curve = read_curve(args.folder)
