@@ -248,26 +248,24 @@ def quantize(
     *,
     format_: Annotated[Literal["int8", "int4", "nvfp4"], Parameter(name="--format")] = "int8",
     out: Path | None = None,
-    episodes: int = 30,
+    episodes: int = 300,
     seed: int = 0,
 ) -> int:
-    """Round a pilot's weights; refused where the rounded pilot plays worse on the same seeded episodes of the arena.
+    """Quantise a pilot's weights; refused unless it is shown on seeded episodes that its score falls by less than 5 %.
 
     Args:
         weights: A sealed .safetensors file of full precision.
         format_: int8 for a processor; int4 (compressed-tensors) or nvfp4 (ModelOpt) for a card.
         out: The new file. Default: beside the old one, with the format in its name.
-        episodes: How many each of the two plays, at least 20.
+        episodes: How many each of the two plays, at least 300.
         seed: Episode k plays seed + k.
     """
-    from agent.core.clock import SystemClock
-    from agent.games.arena.game import ArenaGame
     from agent.training.quantize import quantize as run_quantize
 
     console = Console(stderr=True)
     path = weights.with_name(f"{weights.stem}-{format_}.safetensors") if out is None else out
     run_quantize(
-        weights, format_, path, ArenaGame(), SystemClock(), episodes=episodes, seed=seed,
+        weights, format_, path, episodes=episodes, seed=seed,
         say=lambda text: console.print(text, highlight=False),
     )  # fmt: skip
     print(path)

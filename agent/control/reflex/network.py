@@ -211,7 +211,7 @@ def decide(
     ticks: float,
 ) -> Decision:
     """One step of one game: self [S], tokens [N, F], mask [N], rings [R], cards [C, K], picture [P], hidden [U]."""
-    decision: Decision = _decide(r.held, self_, tokens, mask, rings, cards, picture, hidden, ticks)
+    decision: Decision = decide_held(r.held, self_, tokens, mask, rings, cards, picture, hidden, ticks)
     return decision
 
 
@@ -222,7 +222,7 @@ def look(r: Reflex, picture: ByteArray) -> FloatArray:
 
 
 @njit(cache=True, error_model="numpy")
-def _decide(
+def decide_held(
     r: Layers,
     self_: FloatArray,
     tokens: FloatArray,
@@ -233,6 +233,7 @@ def _decide(
     hidden: FloatArray,
     ticks: float,
 ) -> Decision:
+    """`decide` for callers in compiled code, which hold `Reflex.held`."""
     flat = np.concatenate((self_, rings))
     for i in range(flat.shape[0]):
         flat[i] = min(max(flat[i] * r.factor[i] + r.offset[i], _F(-8.0)), _F(8.0))

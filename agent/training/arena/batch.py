@@ -31,7 +31,8 @@ from agent.games.arena.world import Worlds
 
 SECOND: Final = 0.02
 TICK_S: Final = 1.0 / 60.0
-_TAKES: Final = (layout.LEVEL_UP, layout.ENCOUNTER)
+CHOOSES: Final = (layout.LEVEL_UP, layout.ENCOUNTER)
+"""Phases in which one of three cards is taken."""
 
 
 class EndedRun(msgspec.Struct, frozen=True):
@@ -184,7 +185,7 @@ class ArenaBatch:
         )  # fmt: skip
         phase = self.records["phase"]
         o.cards[self._offered] = 0.0
-        self.choosing = np.isin(phase, _TAKES)
+        self.choosing = np.isin(phase, CHOOSES)
         self._offered = self.choosing | (phase == layout.CHEST)
         for row in np.flatnonzero(self._offered):
             self.captions[row] = self.worlds.offers(int(row))
@@ -219,27 +220,34 @@ def _advance(
 def _encode(
     worlds: Any, rules: Any, elapsed: Any, axes: Any, buttons: Any, self_: Any, tokens: Any, mask: Any, rings: Any
 ) -> None:
-    """`encode.encode_state` without cards, for every world; arguments have the types that they have there."""
     for w in range(worlds.shape[0]):
-        s = worlds[w]
-        enemies, kinds, object_kinds, places = view.seen(s, rules)
-        x, y, z, yaw = float(s.x), float(s.y), float(s.z), float(s.yaw)
-        encode.fill_tokens(
-            x, y, z, yaw, enemies, kinds, object_kinds, places, tokens[w], mask[w],
-            rings[w].reshape(encode.SECTORS, encode.RING_FEATURES),
-        )  # fmt: skip
-        menu = 0
-        if s.phase == layout.LEVEL_UP:
-            menu = 5
-        elif s.phase == layout.CHEST:
-            menu = 6
-        elif s.phase == layout.ENCOUNTER:
-            menu = 7
-        held = buttons[w, 0] + 2 * buttons[w, 1] + 4 * buttons[w, 2]
-        last = (float(axes[w, 0]), float(axes[w, 1]), float(axes[w, 2]), float(axes[w, 3]))
-        encode.fill_self(
-            self_[w], x, z, yaw, float(s.pitch), (float(s.vx), float(s.vy), float(s.vz)), float(s.hp),
-            float(s.stats[MAX_HP]), float(s.time_s),
-            (float(s.level), float(s.level_xp / s.next_xp), float(s.kills), float(math.floor(s.gold))),
-            len(enemies), menu, elapsed[w] * TICK_S, last, held,
-        )  # fmt: skip
+        elapsed_s = elapsed[w] * TICK_S
+        encode_world(worlds[w], rules, elapsed_s, axes[w], buttons[w], self_[w], tokens[w], mask[w], rings[w])
+
+
+@njit(cache=True)
+def encode_world(
+    s: Any, rules: Any, elapsed_s: float, axes: Any, buttons: Any, self_: Any, tokens: Any, mask: Any, rings: Any
+) -> None:
+    """`encode.encode_state` without cards, for one world; arguments have the types that they have there."""
+    enemies, kinds, object_kinds, places = view.seen(s, rules)
+    x, y, z, yaw = np.float64(s.x), np.float64(s.y), np.float64(s.z), np.float64(s.yaw)
+    encode.fill_tokens(
+        x, y, z, yaw, enemies, kinds, object_kinds, places, tokens, mask,
+        rings.reshape(encode.SECTORS, encode.RING_FEATURES),
+    )  # fmt: skip
+    menu = 0
+    if s.phase == layout.LEVEL_UP:
+        menu = 5
+    elif s.phase == layout.CHEST:
+        menu = 6
+    elif s.phase == layout.ENCOUNTER:
+        menu = 7
+    held = buttons[0] + 2 * buttons[1] + 4 * buttons[2]
+    last = (np.float64(axes[0]), np.float64(axes[1]), np.float64(axes[2]), np.float64(axes[3]))
+    encode.fill_self(
+        self_, x, z, yaw, np.float64(s.pitch), (np.float64(s.vx), np.float64(s.vy), np.float64(s.vz)), np.float64(s.hp),
+        np.float64(s.stats[MAX_HP]), np.float64(s.time_s),
+        (np.float64(s.level), np.float64(s.level_xp / s.next_xp), np.float64(s.kills), float(math.floor(s.gold))),
+        len(enemies), menu, elapsed_s, last, held,
+    )  # fmt: skip
