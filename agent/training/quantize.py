@@ -30,6 +30,7 @@ from agent.control.motor import KIND, Motor, checked_path, pilot_tensors
 from agent.control.reflex import paths
 from agent.control.reflex.network import Tensors
 from agent.core.errors import SettingsError, WeightsError
+from agent.core.statistics import PERCENTILES, paired_difference
 from agent.core.types import Action, Observation
 from agent.games.arena.game import ArenaGame
 from agent.models.sealed import Manifest, read_manifest, save_sealed
@@ -39,9 +40,7 @@ from agent.training.evaluate import EvaluationRun
 Format = Literal["int8", "int4", "nvfp4"]
 EPISODES: Final = 300
 MARGIN_SHARE: Final = 0.05
-CONFIDENCE: Final = 0.95
 POWER: Final = 0.8
-RESAMPLES: Final = 10_000
 CALIBRATION_TICKS: Final = 1800
 SAY_EVERY: Final = 50
 
@@ -77,31 +76,27 @@ class Gate(msgspec.Struct, frozen=True):
 
 def compare(original_s: Sequence[float], quantised_s: Sequence[float], seed: int) -> Gate:
     """The gate's verdict on scores of the same seeds, in seconds."""
-    before = np.asarray(original_s, np.float64)
-    differences = np.asarray(quantised_s, np.float64) - before
-    rng = np.random.default_rng(0)
-    means = differences[rng.integers(0, len(differences), (RESAMPLES, len(differences)))].mean(axis=1)
-    low, high = np.percentile(means, (50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)))
-    margin_s = MARGIN_SHARE * float(before.mean())
+    difference = paired_difference(quantised_s, original_s)
+    margin_s = MARGIN_SHARE * float(np.mean(original_s))
     return Gate(
-        episodes=len(differences),
+        episodes=len(original_s),
         seed=seed,
-        original_s=round(float(before.mean()), 2),
+        original_s=round(float(np.mean(original_s)), 2),
         quantised_s=round(float(np.mean(quantised_s)), 2),
-        difference_s=round(float(differences.mean()), 2),
-        difference_low_s=round(float(low), 2),
-        difference_high_s=round(float(high), 2),
-        spread_s=round(float(differences.std(ddof=1)), 2),
+        difference_s=round(difference.value, 2),
+        difference_low_s=round(difference.low, 2),
+        difference_high_s=round(difference.high, 2),
+        spread_s=round(float(np.std(np.subtract(quantised_s, original_s), ddof=1)), 2),
         margin_s=round(margin_s, 2),
         margin_share=MARGIN_SHARE,
-        passed=len(differences) >= EPISODES and bool(low >= -margin_s),
+        passed=len(original_s) >= EPISODES and difference.low >= -margin_s,
     )
 
 
 def episodes_needed(spread_s: float, margin_s: float, power: float = POWER) -> int:
     """Episodes with which a pilot that is truly as good passes with probability `power`, at least `EPISODES`."""
     normal = NormalDist()
-    z = normal.inv_cdf((1 + CONFIDENCE) / 2) + normal.inv_cdf(power)
+    z = normal.inv_cdf(PERCENTILES[1] / 100) + normal.inv_cdf(power)
     return max(EPISODES, math.ceil((z * spread_s / margin_s) ** 2))
 
 

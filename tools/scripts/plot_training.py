@@ -1,6 +1,7 @@
 """The curve of a training in the arena as a picture and a result file.
 
-    python -m tools.scripts.plot_training DIR [--players FILE.json] [--picture docs/pictures/training.png] [--out FILE.json]
+    python -m tools.scripts.plot_training DIR [--players FILE.json] [--picture docs/pictures/training.png]
+                                             [--out FILE.json]
 
 DIR is what `python -m agent train --game arena --out DIR` wrote. The mean score of the last 100 finished runs is drawn
 over decisions, with the end of the lessons and the scripted player's interval for comparison; below it the mean reward

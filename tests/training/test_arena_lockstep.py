@@ -1,0 +1,34 @@
+"""Compiled runs of the arena against `evaluate`: the same pilot, the same seeds, the same runs to the bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.control.motor import Motor, checked_path, pilot_tensors
+from agent.control.reflex import paths
+from agent.control.reflex.network import Tensors
+from agent.games.arena.game import ArenaGame
+from agent.training.arena.lockstep import LockstepPlayer
+from agent.training.evaluate import EvaluationRun
+
+SHIPPED = Path(__file__).resolve().parents[2] / "agent" / "shipped" / "pilot.safetensors"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format_", ["fp32", "int8"])
+def test_a_compiled_run_is_the_run_that_evaluate_reports(format_: str) -> None:
+    tensors: Tensors = pilot_tensors(SHIPPED)
+    if format_ == "int8":
+        tensors = paths.round_int8(tensors)
+    way = paths.whole_way() if format_ == "int8" else paths.FULL
+    player = LockstepPlayer(checked_path(tensors, "test", way).reflex)
+    evaluation = EvaluationRun(ArenaGame(), Motor(tensors, way=way), frames=False)
+    player.score_s(5001)
+    for seed in (5000, 5001):
+        result = evaluation.episode(seed)
+        assert player.score_s(seed) == result.score_s
+        world = player.world
+        found = (round(float(world["time_s"]), 3), int(world["kills"]), int(world["level"]))
+        assert found == (result.survival_s, result.kills, result.level)
