@@ -230,7 +230,7 @@ def _nearest(name: str, known: Any) -> str:
 
 
 def settings_table() -> str:
-    """The settings as a Markdown table, for the README."""
+    """The settings as a Markdown table, for the documentation."""
     rows = ["| setting | TOML | default | what it does |", "|---|---|---|---|"]
     for group, name, field in fields():
         default = field.default

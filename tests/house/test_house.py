@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.settings import settings_table
-
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("agent", "kernels", "tools", "tests")
 FILES = sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py"))
@@ -133,11 +131,6 @@ def test_the_clock_is_the_only_one_that_asks_for_the_time() -> None:
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "time":
                 found.append(f"{path}:{node.lineno} time.{node.attr}")
     assert not found
-
-
-def test_the_readme_shows_the_settings_as_they_are() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert settings_table() in readme
 
 
 def test_every_import_of_a_heavy_or_optional_package_is_late() -> None:

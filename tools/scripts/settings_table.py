@@ -1,4 +1,4 @@
-"""Write the settings into the README, where a test wants them as they are.
+"""Write the settings into docs/reference/settings.md, where a test wants them as they are.
 
 python -m tools.scripts.settings_table
 """
@@ -13,7 +13,7 @@ from tools.bench._result_file import ROOT
 
 def main() -> None:
     """Replace the table."""
-    path = ROOT / "README.md"
+    path = ROOT / "docs" / "reference" / "settings.md"
     text = path.read_text(encoding="utf-8")
     table = re.compile(r"^\| setting \| TOML .*\n(?:\|.*\n)*", re.MULTILINE)
     if len(table.findall(text)) != 1:

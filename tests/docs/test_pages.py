@@ -1,0 +1,116 @@
+"""The pages: the site builds without a warning, generated pages are as their sources, code and names are right."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.core.settings import env_name, fields, settings_table
+from tests.docs.pages import DOCS, PAGES, ROOT, SHELLS, blocks, inline_code
+from tools.scripts import results_pages
+
+README_BYTES, ARCHITECTURE_LINES, EXAMPLE_LINES = 8000, 60, 15
+FOLDERS = ("agent", "docs", "kernels", "mods", "plugins", "tests", "tools")
+NOT_IN_THE_TREE = ("docs/results/parts",)
+LANGUAGES = (*SHELLS, "python", "toml", "json")
+PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b|[*<>…]")
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning_and_asks_no_other_host(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(DOCS / "mkdocs.yml"), "-d", str(tmp_path)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "DISABLE_MKDOCS_2_WARNING": "true"}
+    )
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    loaded = re.findall(r'<(?:script|img|link|iframe)[^>]+(?:src|href)="?(https?://[^">\s]+)', page)
+    assert not [url for url in loaded if "127.0.0.1" not in url]
+
+
+def test_the_settings_page_has_the_settings_as_they_are() -> None:
+    assert settings_table() in (DOCS / "reference" / "settings.md").read_text(encoding="utf-8")
+
+
+def test_the_pages_of_results_are_as_the_result_files_say() -> None:
+    for name, text in results_pages.pages().items():
+        found = (DOCS / "results" / name).read_text(encoding="utf-8")
+        assert found == text, f"docs/results/{name}: run python -m tools.scripts.results_pages"
+
+
+def test_a_result_page_says_what_the_file_says(tmp_path: Path) -> None:
+    (tmp_path / "pages.toml").write_text('[a]\npage = "play"\n[a.figures]\n"x" = "{b > 0 > c.d | .1f} s"\n', "utf-8")
+    (tmp_path / "a.json").write_text('{"b": [{"c.d": 2.25}]}', "utf-8")
+    (tmp_path / "new.json").write_text('{"benchmark": "n", "speed": {"p50_ms": 0.123456}}', "utf-8")
+    pages = results_pages.pages(tmp_path)
+    assert "| x | 2.2 s |" in pages["play.md"]
+    assert "| speed, p50_ms | 0.1235 |" in pages["more.md"]
+    (tmp_path / "a.json").write_text('{"b": []}', "utf-8")
+    with pytest.raises(SystemExit, match=r"\[a\]: b > 0 > c\.d: there is no '0'"):
+        results_pages.pages(tmp_path)
+
+
+def test_the_front_door_is_short() -> None:
+    assert (ROOT / "README.md").stat().st_size <= README_BYTES
+    assert len((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines()) <= ARCHITECTURE_LINES
+
+
+def test_code_on_a_page_is_python_and_is_the_example_that_it_names() -> None:
+    titled = set()
+    for block in (b for page in PAGES for b in blocks(page)):
+        assert block.language in LANGUAGES, f"{block.page}:{block.line}: name the language, one of {LANGUAGES}"
+        if block.language == "python":
+            ast.parse(block.text)
+        if block.title:
+            titled.add(block.title)
+            example = (ROOT / block.title).read_text(encoding="utf-8")
+            assert block.text == example, f"{block.page}:{block.line} is not {block.title}"
+    assert titled == {"docs/examples/own_policy.py", "docs/examples/own_game.py"}
+
+
+@pytest.mark.parametrize("name", ["own_policy", "own_game"])
+def test_a_policy_and_a_game_of_ones_own_are_short(name: str) -> None:
+    text = (DOCS / "examples" / f"{name}.py").read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    after_docstring = "\n".join(text.splitlines()[tree.body[0].end_lineno :])
+    assert len([line for line in after_docstring.splitlines() if line.strip()]) <= EXAMPLE_LINES
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    missing = []
+    for page in PAGES:
+        for number, text in inline_code(page):
+            first = text.split()[0].strip("`").split(":")[0]
+            if first.split("/")[0] not in FOLDERS or "/" not in first or first.startswith(NOT_IN_THE_TREE):
+                continue
+            path = first
+            while PLACEHOLDER.search(Path(path).name) and Path(path).suffix != ".md":
+                path = str(Path(path).parent)
+            if not (ROOT / path).exists():
+                missing.append(f"{page.relative_to(ROOT)}:{number}: {first}")
+    assert not missing
+
+
+def test_every_link_of_the_pages_beside_the_site_leads_to_a_file() -> None:
+    missing = []
+    for page in (p for p in PAGES if p.parent == ROOT):
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            if not target.startswith("http") and not (page.parent / target.partition("#")[0]).exists():
+                missing.append(f"{page.name}: {target}")
+    assert not missing
+
+
+def test_every_setting_that_a_page_names_exists() -> None:
+    known = {env_name(field) for _, _, field in fields()}
+    unknown = []
+    for page in PAGES:
+        for name in re.findall(r"METABONK_[A-Z0-9_]+", page.read_text(encoding="utf-8")):
+            if name not in known and not (name.endswith("_") and any(k.startswith(name) for k in known)):
+                unknown.append(f"{page.relative_to(ROOT)}: {name}")
+    assert not unknown
