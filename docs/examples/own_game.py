@@ -18,4 +18,4 @@ class Catch(gymnasium.Env):
         self.bar, self.row = min(max(self.bar + (0, -1, 1)[action], 0), 9), self.row + 1
         board = np.zeros((10, 10), np.uint8)
         board[9, self.bar] = board[self.row, self.ball] = 255
-        return board, float(self.row == 9 and self.bar == self.ball), self.row == 9, False, {}
+        return board, (self.row == 9) * (1.0 if self.bar == self.ball else -1.0), self.row == 9, False, {}

@@ -108,7 +108,8 @@ def _agent(arguments: Sequence[str]) -> None:
 def _mkdocs(arguments: Sequence[str]) -> None:
     name, *rest = arguments
     try:
-        mkdocs_cli.commands[name].make_context(name, rest)
+        with mkdocs_cli.commands[name].make_context(name, rest):
+            pass  # leaving it closes the file that -f opened
     except (KeyError, click.ClickException) as error:
         raise Refused(f"mkdocs {name}: {error}") from error
 
