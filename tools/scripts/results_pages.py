@@ -73,7 +73,7 @@ def section(name: str, entry: dict[str, Any], result: dict[str, Any]) -> str:
     date = str(result.get("utc", ""))[:10]
     command = entry.get("command") or result.get("command", "")
     lines = [f"## {name}", "", entry.get("about", str(result.get("benchmark", name))), ""]
-    lines += ["| | |", "|---|---|"]
+    lines += ["| what | figure |", "|---|---|"]
     lines += [f"| {label} | {text} |".replace("\n", " ") for label, text in figures_of(name, entry, result)]
     commit = f" at commit `{result['commit']}`" if result.get("commit") else ""
     lines += ["", f"Measured on {date}{commit}, {machine_of(result)}. File: `docs/results/{name}.json`.", ""]
