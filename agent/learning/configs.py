@@ -53,7 +53,6 @@ class PPOConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     entropy_weight: float = 0.01
     max_grad: float = 0.5
     target_kl: float = 0.0
-    max_versions_old: int = MAX_VERSIONS_OLD
 
 
 class WorldModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

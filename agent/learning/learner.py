@@ -42,7 +42,7 @@ from agent.learning.dreamer.distill import DreamDistiller
 from agent.learning.dreamer.dream import DreamLearner
 from agent.learning.dreamer.recorded import ON_CPU, Place
 from agent.learning.dreamer.world_model import WorldModelLearner
-from agent.learning.ppo.served import ServedPPO
+from agent.learning.ppo.learner import PPOLearner
 from agent.learning.tensors import module_tensors, take_up
 from agent.models.dreamer import world_sizes
 from agent.models.policies import FlatPolicy, PilotPolicy, TrainablePolicy
@@ -110,7 +110,7 @@ class PolicyLearner:
 
     def __init__(self, policy_spec: PolicySpec, budget: Budget, place: Place = ON_CPU) -> None:
         self.policy_spec = policy_spec
-        self.ppo: ServedPPO | None = None
+        self.ppo: PPOLearner | None = None
         self.dream: DreamLearner | None = None
         self.parts: list[Learner] = []
         if policy_spec.kind == DREAMER:
@@ -119,7 +119,7 @@ class PolicyLearner:
             policy = build_policy(policy_spec)
             self.features, self.spec = policy.features, policy.spec
             config = PILOT_PPO if policy_spec.kind == PILOT else budget.ppo
-            self.ppo = ServedPPO(policy, config, seed=policy_spec.seed, scale_rewards=policy_spec.kind != PILOT)
+            self.ppo = PPOLearner(policy, config, seed=policy_spec.seed, scale_rewards=policy_spec.kind != PILOT)
             self.parts.append(self.ppo)
         if has_dreams(policy_spec, budget):
             world, self.dream = build_dreams(policy_spec, budget, place)

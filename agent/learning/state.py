@@ -15,7 +15,7 @@ from agent.core.errors import WeightsError
 from agent.learning.dreamer.replay import Replay
 from agent.learning.dreamer.world_model import WorldModelLearner
 from agent.learning.learner import PolicyLearner
-from agent.learning.ppo.served import ServedPPO
+from agent.learning.ppo.learner import PPOLearner
 
 MAX_BYTES: Final = 192 << 20
 MAX_INSTANCES: Final = 256
@@ -29,6 +29,13 @@ def fingerprint(learner: PolicyLearner) -> dict[str, str]:
 
 def _spec(t: Tensor) -> str:
     return f"{str(t.dtype).removeprefix('torch.')} {list(t.shape)}"
+
+
+def _current_name(name: str) -> str:
+    """0.1.0 wrote a policy with masks as a part, `inner`, of another."""
+    for kind in ("policy", "adam"):
+        name = name.replace(f"ppo/{kind}.inner.", f"ppo/{kind}.")
+    return name
 
 
 def _fixed(learner: PolicyLearner) -> dict[str, Tensor]:
@@ -45,8 +52,8 @@ def state_tensors(learner: PolicyLearner, max_bytes: int = MAX_BYTES) -> dict[st
     """All of it, at most about `max_bytes`; some are views."""
     found = {f"{part.name}/{name}": t for part in learner.parts for name, t in part.tensors().items()}
     for part in learner.parts:
-        if isinstance(part, ServedPPO):
-            found |= {f"ppo/memory.{name}": t for name, t in part.learner.memories(MAX_INSTANCES).items()}
+        if isinstance(part, PPOLearner):
+            found |= {f"ppo/memory.{name}": t for name, t in part.memories(MAX_INSTANCES).items()}
     found[RANDOM] = torch.get_rng_state()
     replay = _replay(learner)
     if replay is not None:
@@ -58,6 +65,7 @@ def state_tensors(learner: PolicyLearner, max_bytes: int = MAX_BYTES) -> dict[st
 
 def load_state(learner: PolicyLearner, tensors: dict[str, Tensor]) -> None:
     """Take up what `state_tensors` gave; raises WeightsError, before anything is changed, where it does not fit."""
+    tensors = {_current_name(name): tensor for name, tensor in tensors.items()}
     for name, spec in fingerprint(learner).items():
         if name not in tensors or _spec(tensors[name]) != spec:
             raise WeightsError(f"{name} is {_spec(tensors[name]) if name in tensors else 'missing'}, not {spec}")
@@ -70,8 +78,8 @@ def load_state(learner: PolicyLearner, tensors: dict[str, Tensor]) -> None:
         own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
         memories = {name: own.pop(name) for name in list(own) if name.startswith("memory.")}
         part.load_tensors(own)
-        if isinstance(part, ServedPPO):
-            part.learner.load_memories({name.removeprefix("memory."): t for name, t in memories.items()})
+        if isinstance(part, PPOLearner):
+            part.load_memories({name.removeprefix("memory."): t for name, t in memories.items()})
     if replay is not None:
         replay.load(given)
     torch.set_rng_state(tensors[RANDOM])

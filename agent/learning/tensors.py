@@ -1,11 +1,18 @@
-"""A learner's tensors by name: checked before they are taken up, all or none."""
+"""A learner's tensors by name, its optimisers' state among them: checked before they are taken up, all or none."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from agent.core.errors import WeightsError
+
+ADAM_MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")
+Named = Sequence[tuple[str, nn.Parameter]]
+OptimiserState = Mapping[Tensor, Mapping[str, Tensor]]
 
 
 def module_tensors(module: nn.Module, prefix: str) -> dict[str, Tensor]:
@@ -27,3 +34,35 @@ def take_up(own: dict[str, Tensor], given: dict[str, Tensor]) -> None:
             raise WeightsError(f"{name} holds a number that is not finite")
     for name, tensor in own.items():
         tensor.copy_(given[name])
+
+
+def moment_tensors(template: str, named: Named, state: OptimiserState) -> dict[str, Tensor]:
+    """An optimiser's state as tensors by name: views, not copies.
+
+    `template` makes the name from {name} of the parameter and {moment}, as in "adam.{name}.{moment}". A parameter that
+    was never stepped has none.
+    """
+    return {
+        template.format(name=name, moment=moment): tensor
+        for name, parameter in named
+        for moment, tensor in state.get(parameter, {}).items()
+    }
+
+
+def load_adam(template: str, named: Named, optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Give Adam (or AdamW) the state that `moment_tensors` wrote with the same template; others in `tensors` are left.
+
+    Raises WeightsError, with nothing changed, where a parameter has only some of its moments or they do not fit it.
+    """
+    state: dict[Tensor, dict[str, Tensor]] = {}
+    given: dict[str, Tensor] = {}
+    for name, parameter in named:
+        wanted = [template.format(name=name, moment=moment) for moment in ADAM_MOMENTS]
+        found = {key: tensors[key] for key in wanted if key in tensors}
+        if found:
+            given |= found
+            blank = (torch.zeros(()), torch.zeros_like(parameter), torch.zeros_like(parameter))
+            state[parameter] = dict(zip(ADAM_MOMENTS, blank, strict=True))
+    take_up(moment_tensors(template, named, state), given)
+    optimiser.state.clear()
+    optimiser.state.update(state)

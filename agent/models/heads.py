@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -28,6 +28,18 @@ class Heads(msgspec.Struct, frozen=True, eq=False):
     logits: tuple[Tensor, ...]
     value: Tensor
     playing: Tensor | None = None
+
+
+def forbid(heads: Heads, allowed: Bool[Tensor, "*B M"]) -> Heads:
+    """The same heads where choices that are not `allowed` are never made; M counts the choices of all branches.
+
+    A branch with no choice allowed is free.
+    """
+    logits = []
+    masks = torch.split(allowed, [logit.shape[-1] for logit in heads.logits], -1)
+    for logit, mask in zip(heads.logits, masks, strict=True):
+        logits.append(torch.where(mask | ~mask.any(-1, keepdim=True), logit, NEVER))
+    return Heads(heads.mean, heads.log_std, tuple(logits), heads.value, heads.playing)
 
 
 def log_prob(heads: Heads, axes: Float[Tensor, "*B C"], choices: Int64[Tensor, "*B N"]) -> Float[Tensor, "*B"]:

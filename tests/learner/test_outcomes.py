@@ -30,8 +30,7 @@ from agent.learner.process import LearnerProcess
 from agent.learning.active_inference.choices import choices_of
 from agent.learning.active_inference.outcome_trial import Tried
 from agent.learning.configs import MIN_HELD, preferences
-from agent.models.heads import log_prob
-from agent.models.masked import MaskedPolicy
+from agent.models.heads import forbid, log_prob
 from agent.models.outcome_model import OutcomeModel
 from agent.models.policies import PilotPolicy
 from agent.models.sealed import load_sealed, save_sealed
@@ -154,7 +153,7 @@ def test_a_card_that_another_chose_is_no_deed_of_the_policy_but_is_still_a_choic
     rollouts, motor = recorded(4000, chooser())
     policy = PilotPolicy(default_sizes())
     policy.load_state_dict({f"pilot.{name}": torch.from_numpy(t) for name, t in motor.tensors.items()})
-    masked, taken, free_differs = MaskedPolicy(policy), 0, 0.0
+    taken, free_differs = 0, 0.0
     for r in rollouts:
         assert r.action_masks is not None and r.carry is not None and r.log_probs is not None
         cards = r.obs[:, -3 * 64 :].reshape(len(r), 3, 64).any(-1).sum(1) > 1
@@ -165,10 +164,11 @@ def test_a_card_that_another_chose_is_no_deed_of_the_policy_but_is_still_a_choic
         rows = (torch.from_numpy(x)[None] for x in (r.carry[None][0], r.is_first, r.elapsed))
         carry, is_first, elapsed = rows
         axes, choices = torch.from_numpy(r.actions_cont)[None], torch.from_numpy(r.actions_disc)[None]
-        obs = torch.from_numpy(np.concatenate([r.obs, r.action_masks.astype(np.float32)], 1))[None]
+        allowed = torch.from_numpy(r.action_masks)[None]
         with torch.no_grad():
-            chances = log_prob(masked(obs, carry, is_first, elapsed)[0], axes, choices)[0].numpy()
-            free = log_prob(policy(obs[..., : r.obs.shape[1]], carry, is_first, elapsed)[0], axes, choices)[0].numpy()
+            heads, _ = policy(torch.from_numpy(r.obs)[None], carry, is_first, elapsed)
+            chances = log_prob(forbid(heads, allowed), axes, choices)[0].numpy()
+            free = log_prob(heads, axes, choices)[0].numpy()
         assert np.abs(chances - r.log_probs).max() < 5e-3, "PPO's ratio would not begin at one"
         free_differs = max(free_differs, float(np.abs(free - r.log_probs).max()))
     assert taken >= 3 and free_differs > 0.5, "without the mask the ratio would be wrong: the control"

@@ -208,10 +208,10 @@ def test_the_process_saves_when_told_and_when_it_is_due_and_says_how_it_began(
         answers.append(each.handle({"do": "learn", "policy": "p"}, rollout))
     assert answers[0][1] == answers[1][1]
     own = [p for p in again._policies["p"].parts if p.name == "ppo"][0]
-    assert own.learner.ppo.optimiser.state
+    assert own.ppo.optimiser.state
     third = LearnerProcess()
     third.handle({**opened, "own": False}, PolicyBytes.of(seed=5))
-    assert not third._policies["p"].ppo.learner.ppo.optimiser.state, "moments belong to weights that are gone"
+    assert not third._policies["p"].ppo.ppo.optimiser.state, "moments belong to weights that are gone"
 
 
 def test_before_a_save_a_rollouts_later_parts_are_left_out(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from agent.learning.configs import Budget, PolicySpec, PPOConfig
 from agent.learning.dreamer.distill import DreamDistiller, divergence
 from agent.learning.dreamer.dream import Targets
 from agent.learning.learner import PolicyLearner
-from agent.learning.ppo.served import ServedPPO
-from agent.models.heads import Heads, log_prob
+from agent.learning.ppo.learner import PPOLearner
+from agent.models.heads import Heads, forbid, log_prob
 from agent.models.policies import FlatPolicy
 from agent.models.sizes import FlatSizes
 
@@ -28,14 +28,14 @@ def one_thread() -> None:
     torch.manual_seed(0)
 
 
-def bandit(policy: ServedPPO, steps: int, seed: int, masks: Any = None) -> Rollout:
+def bandit(policy: PPOLearner, steps: int, seed: int, masks: Any = None) -> Rollout:
     """Each step is an episode: 1 for choice 2, 0 for the others, as the policy itself chooses."""
     rng = np.random.default_rng(seed)
     obs = rng.normal(size=(steps, 3)).astype(np.float32)
     ones, elapsed = torch.ones(1, steps, dtype=torch.bool), torch.zeros(1, steps)
-    seen = np.concatenate([obs, np.ones((steps, 4), np.float32) if masks is None else masks], 1).astype(np.float32)
+    allowed = torch.ones(1, steps, 4, dtype=torch.bool) if masks is None else torch.from_numpy(masks)[None]
     with torch.no_grad():
-        heads, _ = policy.policy(torch.from_numpy(seen)[None], policy.policy.initial(1), ones, elapsed)
+        heads = forbid(policy.policy(torch.from_numpy(obs)[None], policy.policy.initial(1), ones, elapsed)[0], allowed)
         picks = D.Categorical(logits=heads.logits[0][0]).sample()[:, None]
         chances = log_prob(heads, torch.zeros(1, steps, 0), picks[None])[0]
     yes, no = np.ones(steps, np.bool_), np.zeros(steps, np.bool_)
@@ -48,7 +48,7 @@ def bandit(policy: ServedPPO, steps: int, seed: int, masks: Any = None) -> Rollo
 
 
 def test_the_policy_learns_which_choice_is_rewarded_and_never_makes_a_forbidden_one() -> None:
-    learner = ServedPPO(FlatPolicy(FlatSizes(3, 0, (4,))), PPOConfig(lr=3e-3))
+    learner = PPOLearner(FlatPolicy(FlatSizes(3, 0, (4,))), PPOConfig(lr=3e-3))
     masks = np.tile(np.array([True, False, True, True]), (128, 1))
     before = bandit(learner, 128, 99, masks)
     assert not (before.actions_disc == 1).any()
@@ -60,7 +60,7 @@ def test_the_policy_learns_which_choice_is_rewarded_and_never_makes_a_forbidden_
 
 
 def test_where_play_went_on_the_value_after_a_rollout_counts_and_where_it_ended_it_does_not() -> None:
-    learner = ServedPPO(FlatPolicy(FlatSizes(3, 0, (4,))), PPOConfig(gamma=0.5, lam=0.0), scale_rewards=False)
+    learner = PPOLearner(FlatPolicy(FlatSizes(3, 0, (4,))), PPOConfig(gamma=0.5, lam=0.0), scale_rewards=False)
     rollout = bandit(learner, 5, 0)
     goes_on = Rollout(**{
         **{name: getattr(rollout, name) for name in rollout.__struct_fields__},
@@ -69,7 +69,7 @@ def test_where_play_went_on_the_value_after_a_rollout_counts_and_where_it_ended_
     })  # fmt: skip
     data = learner.sequences(goes_on)
     with torch.no_grad():
-        seen = torch.cat([torch.from_numpy(goes_on.final_obs), torch.ones(1, 4)], 1)[None]
+        seen = torch.from_numpy(goes_on.final_obs)[None]
         heads, _ = learner.policy(
             seen, learner.policy.initial(1), torch.zeros(1, 1, dtype=torch.bool), torch.zeros(1, 1)
         )
@@ -108,7 +108,7 @@ class FixedDream:
 
 
 def test_distillation_draws_the_served_policy_towards_the_dreamer_after_it_has_waited() -> None:
-    learner = ServedPPO(FlatPolicy(FlatSizes(3, 0, (4,))), PPOConfig(lr=1e-2))
+    learner = PPOLearner(FlatPolicy(FlatSizes(3, 0, (4,))), PPOConfig(lr=1e-2))
     distiller = DreamDistiller(learner, FixedDream(), coefficient=1.0, wait=200)  # type: ignore[arg-type]
     rollout = bandit(learner, 64, 0)
     before = learner.weights()

@@ -9,6 +9,7 @@ learns to imitate the planner, and its distance from it is `efe_policy_loss`. Pr
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Final
 
 import numpy as np
 import torch
@@ -17,7 +18,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from agent.core.choices import ChoiceLayout, Choices
-from agent.core.errors import WeightsError
 from agent.core.rollout import BoolArray, IntArray, Rollout
 from agent.core.types import FloatArray
 from agent.learning.active_inference.choice_batch import ChoiceBatch, beliefs, padded
@@ -25,9 +25,11 @@ from agent.learning.active_inference.choices import ChoiceStream, Key, Pool
 from agent.learning.active_inference.free_energy import FreeEnergy, free_energy
 from agent.learning.active_inference.outcome_trial import OutcomeTrial, Tried
 from agent.learning.configs import ActiveInferenceConfig
-from agent.learning.tensors import module_tensors, take_up
+from agent.learning.tensors import load_adam, module_tensors, moment_tensors, take_up
 from agent.models.outcome_model import OutcomeModel
 from agent.models.sizes import OutcomeSizes
+
+MOMENTS: Final = "optimiser.{moment}.{name}"
 
 
 class ActiveInferenceLearner:
@@ -169,22 +171,10 @@ class ActiveInferenceLearner:
 
     def tensors(self) -> dict[str, Tensor]:
         """The model and the optimiser's moments, which a parameter has after its first step."""
-        named = module_tensors(self.model, "model.")
-        for name, parameter in self.model.named_parameters():
-            state = self.optimiser.state.get(parameter, {})
-            named |= {f"optimiser.{key}.{name}": value for key, value in state.items()}
-        return named
+        own = module_tensors(self.model, "model.")
+        return own | moment_tensors(MOMENTS, list(self.model.named_parameters()), self.optimiser.state)
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Take up what `tensors` gave."""
         take_up(module_tensors(self.model, "model."), {n: t for n, t in tensors.items() if n.startswith("model.")})
-        self.optimiser.state.clear()
-        for name, parameter in self.model.named_parameters():
-            keys = ("step", "exp_avg", "exp_avg_sq")
-            state = {k: tensors[f"optimiser.{k}.{name}"].clone() for k in keys if f"optimiser.{k}.{name}" in tensors}
-            if state and (len(state) < len(keys) or state["exp_avg"].shape != parameter.shape):
-                raise WeightsError(
-                    f"optimiser: the moments of {name} do not fit a parameter of {list(parameter.shape)}"
-                )
-            if state:
-                self.optimiser.state[parameter] = state
+        load_adam(MOMENTS, list(self.model.named_parameters()), self.optimiser, tensors)

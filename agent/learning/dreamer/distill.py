@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from agent.core.rollout import Rollout
 from agent.learning.dreamer.dream import DreamLearner, Targets
-from agent.learning.ppo.served import ServedPPO, rows_of
+from agent.learning.ppo.learner import PPOLearner
 from agent.learning.ppo.update import RolloutSequences
 from agent.models.heads import NEVER, Heads
 
@@ -22,7 +22,7 @@ class DreamDistiller:
 
     name = "distill"
 
-    def __init__(self, ppo: ServedPPO, dream: DreamLearner, *, coefficient: float, wait: int = 200) -> None:
+    def __init__(self, ppo: PPOLearner, dream: DreamLearner, *, coefficient: float, wait: int = 200) -> None:
         self._ppo, self._dream = ppo, dream
         self._coefficient, self._wait = coefficient, wait
         self._dreamt = 0
@@ -33,19 +33,18 @@ class DreamDistiller:
         if self._dreamt < self._wait:
             return {"dream_distill_loss": 0.0, "dream_distill_waits": float(self._wait - self._dreamt)}
         data, targets = self._ppo.sequences(rollout), self._dream.targets(rollout)
-        length = self._ppo.learner.length
+        length = self._ppo.length
         shaped = Targets(*(rows_of(t, length) for t in targets))
         sums, parts = [], min(4, data.obs.shape[0])
         for index in torch.randperm(data.obs.shape[0]).chunk(parts):
             part, wanted = data.rows(index), Targets(*(t[index] for t in shaped))
             loss = self._loss(part, wanted)
             sums.append(float(loss.detach()))
-            self._ppo.step(self._coefficient * loss)
+            self._ppo.ppo.step(self._coefficient * loss)
         return {"dream_distill_loss": sum(sums) / len(sums), "dream_distill_waits": 0.0}
 
     def _loss(self, part: RolloutSequences, wanted: Targets) -> Tensor:
-        heads, _ = self._ppo.policy(part.obs, part.carry, part.is_first, part.elapsed)
-        each = divergence(wanted, heads)
+        each = divergence(wanted, self._ppo.ppo.heads(part))
         return (each * part.weight).sum() / part.weight.sum().clamp_min(1.0)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -55,6 +54,14 @@ class DreamDistiller:
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Take up what `tensors` gave."""
         self._dreamt = int(tensors["distill.dreamt"])
+
+
+def rows_of(x: Tensor, length: int) -> Tensor:
+    """[T, …] as [S, L, …], padded with zeros."""
+    short = -len(x) % length
+    if short:
+        x = torch.cat([x, torch.zeros(short, *x.shape[1:], dtype=x.dtype)])
+    return x.reshape(len(x) // length, length, *x.shape[1:])
 
 
 def divergence(wanted: Targets, heads: Heads) -> Tensor:

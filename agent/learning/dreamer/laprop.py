@@ -11,6 +11,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from agent.learning.tensors import OptimiserState, moment_tensors
+
 BETAS = (0.9, 0.999)
 
 
@@ -54,6 +56,6 @@ class LaProp:
 
     def tensors(self, prefix: str) -> dict[str, Tensor]:
         """Moments and the count of steps, by name; views, not copies."""
-        moments = {f"{prefix}first.{name}": m for (name, _), m in zip(self.named, self.first, strict=True)}
-        moments |= {f"{prefix}second.{name}": m for (name, _), m in zip(self.named, self.second, strict=True)}
-        return moments | {f"{prefix}steps": self.steps}
+        parts = zip(self.named, self.first, self.second, strict=True)
+        state: OptimiserState = {p: {"first": first, "second": second} for (_, p), first, second in parts}
+        return moment_tensors(f"{prefix}{{moment}}.{{name}}", self.named, state) | {f"{prefix}steps": self.steps}

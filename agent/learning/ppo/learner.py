@@ -1,15 +1,18 @@
-"""PPO as a learner of rollouts: from one game's stretch of play to sequences, for any policy of `models.policies`.
+"""PPO as a learner of rollouts: what a game's play is made into for PPO, and the served policy's weights in and out.
 
-Rollouts whose policy is more than `max_versions_old` versions behind are dropped and counted. Owns the memory at the
-end of each instance's last rollout and the running scale of rewards; no games, no files.
+How old a rollout may be is decided by whoever sends it. Owns the memory at the end of each instance's last rollout and
+the running scale of rewards; no games, no files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int64
+from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.core.errors import WeightsError
@@ -17,8 +20,10 @@ from agent.core.rollout import Rollout, check_rollout
 from agent.learning.configs import PPOConfig
 from agent.learning.ppo.returns import advantages
 from agent.learning.ppo.update import PPO, RolloutSequences
-from agent.models.heads import log_prob
+from agent.models.heads import Heads, forbid, log_prob
 from agent.models.policies import TrainablePolicy
+
+Weights = dict[str, NDArray[Any]]
 
 
 class ReturnScale:
@@ -63,7 +68,7 @@ class ReturnScale:
 
 
 class PPOLearner:
-    """One policy learning from rollouts. `version` is that of the weights being trained; a store may set it."""
+    """One policy of any kind learning from rollouts. `version` counts its updates."""
 
     name = "ppo"
 
@@ -73,7 +78,6 @@ class PPOLearner:
         self.ppo = PPO(policy, config, seed=seed)
         self.policy, self.config = policy, config
         self.version = 0
-        self.stale_dropped = 0
         self._scale = ReturnScale(config.gamma) if scale_rewards else None
         self._carries: dict[str, Tensor] = {}
 
@@ -82,35 +86,36 @@ class PPOLearner:
         """Steps of a sequence; 1 without memory: a minibatch is then drawn from all steps, not from a few games."""
         return self.config.length if self.policy.units else 1
 
-    def begin(self, instance: str, carry: Tensor) -> None:
-        """The memory [1, U] that the next rollout of an instance began with."""
-        self._carries[instance] = carry
-
     def update(self, rollout: Rollout) -> dict[str, float]:
-        """Learn from one rollout; raises ValueError where it does not fit the policy."""
+        """Some epochs over one rollout, losses by name; raises ValueError where it does not fit the policy."""
         return self.update_many([rollout])
 
     def update_many(self, rollouts: Sequence[Rollout]) -> dict[str, float]:
         """Learn from rollouts of several instances at once."""
-        fresh = []
         for rollout in rollouts:
             reason = check_rollout(rollout, self.policy.features, self.policy.spec)
             if reason:
                 raise ValueError(f"rollout of {rollout.instance}: {reason}")
-            if self.version - rollout.policy_version > self.config.max_versions_old:
-                self.stale_dropped += 1
-            else:
-                fresh.append(rollout)
-        metrics = {"stale_dropped": float(self.stale_dropped)}
-        if not fresh:
-            return metrics
-        parts = [self.sequences(rollout) for rollout in fresh]
+        parts = [self.sequences(rollout) for rollout in rollouts]
         joined = RolloutSequences(
             *(torch.cat([getattr(p, n) for p in parts]) for n in RolloutSequences.__struct_fields__)
         )
-        metrics |= self.ppo.update(joined)
+        metrics = self.ppo.update(joined)
         self.version += 1
         return metrics
+
+    def imitate(self, rollout: Rollout, *, epochs: int = 4) -> dict[str, float]:
+        """Raise the likelihood of a demonstration's actions; its mean negative logarithm before and after."""
+        data = self.sequences(rollout)
+        weight = data.weight / data.weight.sum()
+        self.policy.observe(data.obs[data.weight > 0])
+        metrics = []
+        for _ in range(epochs + 1):
+            loss = -(log_prob(self.ppo.heads(data), data.axes, data.choices) * weight).sum()
+            metrics.append(float(loss.detach()))
+            if len(metrics) <= epochs:
+                self.ppo.step(loss)
+        return {"demo_loss_before": metrics[0], "demo_loss": metrics[-1], "demo_steps": float(len(rollout))}
 
     @torch.no_grad()
     def sequences(self, rollout: Rollout) -> RolloutSequences:
@@ -118,9 +123,12 @@ class PPOLearner:
         obs, first = torch.from_numpy(rollout.obs), torch.from_numpy(rollout.is_first)
         elapsed, cut = torch.from_numpy(rollout.elapsed), torch.from_numpy(rollout.is_cut)
         axes, choices = torch.from_numpy(rollout.actions_cont), torch.from_numpy(rollout.actions_disc)
-        final = torch.from_numpy(rollout.final_obs)
+        allowed = self._allowed(rollout)
         start = self._carries.get(rollout.instance, self.policy.initial(1))
-        values, log_probs, after, carries = self._look_back(obs, start, first, elapsed, axes, choices, cut, final)
+        if rollout.carry is not None:
+            start = torch.from_numpy(rollout.carry)[None]
+        seen = (obs, first, elapsed, axes, choices, allowed)
+        values, log_probs, after, carries = self._look_back(seen, start, cut, torch.from_numpy(rollout.final_obs))
         self._carries[rollout.instance] = carries[-1:]
         if rollout.values is not None:
             values = torch.from_numpy(rollout.values)
@@ -136,40 +144,51 @@ class PPOLearner:
             rewards[:, None], values[:, None], next_values[:, None], terminated[:, None], cut[:, None],
             self.config.gamma, self.config.lam,
         )[:, 0]  # fmt: skip
-        rows = (obs, first, elapsed, axes, choices, log_probs, values, gained, gained + values)
-        return self._cut_up(rows, carries)
+        return self._cut_up((*seen, log_probs, values, gained, gained + values), carries)
+
+    def _allowed(self, rollout: Rollout) -> Bool[Tensor, "T M"]:
+        if rollout.action_masks is not None:
+            return torch.from_numpy(rollout.action_masks)
+        return torch.ones(len(rollout), sum(self.policy.spec.branches), dtype=torch.bool)
 
     def _look_back(
-        self, obs: Tensor, start: Tensor, first: Tensor, elapsed: Tensor, axes: Tensor, choices: Tensor, cut: Tensor,
-        final: Tensor,
-    ) -> tuple[Float[Tensor, T], Float[Tensor, T], Float[Tensor, T], Float[Tensor, "T1 U"]]:  # fmt: skip
-        """Values, log-probabilities, the value after each cut step, and the memory before each step and after all."""
-        steps = obs.shape[0]
+        self,
+        seen: tuple[Tensor, ...],
+        start: Float[Tensor, "1 U"],
+        cut: Bool[Tensor, " T"],
+        final: Float[Tensor, "K D"],
+    ) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"], Float[Tensor, " T"], Float[Tensor, "T1 U"]]:
+        """Values, log-probabilities, the value after each cut step, and the memory before each step and after all.
+
+        seen: obs [T, D], is_first [T], elapsed [T], axes [T, C], choices [T, N], allowed [T, M].
+        """
+        obs, first, elapsed, axes, choices, allowed = (x[None] for x in seen)
+        steps = obs.shape[1]
         after = torch.zeros(steps)
-        ends = torch.nonzero(cut).squeeze(1)
         still = torch.zeros(1, 1, dtype=torch.bool)
         if self.policy.units == 0:
-            heads, _ = self.policy(obs[None], start, first[None], elapsed[None])
-            ended, _ = self.policy(final[:, None], self.policy.initial(len(final)), still.expand(len(final), 1),
-                                   elapsed[ends][:, None])  # fmt: skip
+            ends = torch.nonzero(cut).squeeze(1)
+            heads, _ = self.policy(obs, start, first, elapsed)
+            ended, _ = self.policy(
+                final[:, None], self.policy.initial(len(final)), still.expand(len(final), 1), elapsed[0, ends][:, None]
+            )
             after[ends] = ended.value[:, 0]
-            said = log_prob(heads, axes[None], choices[None])[0]
-            return heads.value[0], said, after, start.expand(steps + 1, -1)
+            return heads.value[0], _said(heads, axes, choices, allowed)[0], after, start.expand(steps + 1, -1)
         values, said, carries = torch.zeros(steps), torch.zeros(steps), [start]
         row = 0
         for t in range(steps):
             at = slice(t, t + 1)
-            heads, carry = self.policy(obs[None, at], carries[-1], first[None, at], elapsed[None, at])
-            values[t], said[t] = heads.value[0, 0], log_prob(heads, axes[None, at], choices[None, at])[0, 0]
+            heads, carry = self.policy(obs[:, at], carries[-1], first[:, at], elapsed[:, at])
+            values[t], said[t] = heads.value[0, 0], _said(heads, axes[:, at], choices[:, at], allowed[:, at])[0, 0]
             if cut[t]:
-                ended, _ = self.policy(final[None, row : row + 1], carry, still, elapsed[None, at])
+                ended, _ = self.policy(final[None, row : row + 1], carry, still, elapsed[:, at])
                 after[t] = ended.value[0, 0]
                 row += 1
             carries.append(carry)
         return values, said, after, torch.cat(carries)
 
     def _cut_up(self, rows: tuple[Tensor, ...], carries: Tensor) -> RolloutSequences:
-        """Sequences of `length` steps, the last padded with steps of weight 0 that begin anew."""
+        """Sequences of `length` steps, the last padded with steps of weight 0 that begin anew; all is allowed there."""
         steps, length = rows[0].shape[0], self.length
         count = -(-steps // length)
         missing = count * length - steps
@@ -178,18 +197,31 @@ class PPOLearner:
             padding = torch.full((missing, *x.shape[1:]), fill, dtype=x.dtype)
             return torch.cat([x, padding]).reshape(count, length, *x.shape[1:])
 
-        obs, first, *others = rows
-        weight = parts(torch.ones(steps))
-        elapsed, axes, choices, said, values, gained, returns = (parts(row) for row in others)
+        obs, first, elapsed, axes, choices, allowed, *numbers = rows
         carry = carries[:steps:length].clone()
+        log_probs, values, gained, returns = (parts(row) for row in numbers)
         return RolloutSequences(
-            parts(obs), carry, parts(first, 1.0), elapsed, axes, choices, said, values, gained, returns, weight
-        )
+            parts(obs), carry, parts(first, 1.0), parts(elapsed), parts(axes), parts(choices), parts(allowed, 1.0),
+            log_probs, values, gained, returns, parts(torch.ones(steps)),
+        )  # fmt: skip
+
+    def weights(self) -> Weights:
+        """The policy's own weights; copies."""
+        return {name: t.detach().cpu().numpy().copy() for name, t in self.policy.state_dict().items()}
+
+    def take_weights(self, tensors: Weights, *, keep_moments: bool = False) -> None:
+        """Go on from other weights; the optimiser's moments belong to the old ones and are dropped, unless told."""
+        own = self.policy.state_dict()
+        same = all(np.array_equal(own[name].numpy(), t) for name, t in tensors.items() if name in own)
+        self.policy.load_state_dict({name: torch.from_numpy(np.array(t)) for name, t in tensors.items()})
+        if not same and not keep_moments:
+            self.ppo.optimiser.state.clear()
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a restart needs, but for the memories of running games."""
         found = self.ppo.tensors()
-        found["learner.counters"] = torch.tensor([self.version, self.stale_dropped])
+        # 0.1.0 counted dropped rollouts in the second place; its states have two numbers here.
+        found["learner.counters"] = torch.tensor([self.version, 0])
         if self._scale is not None:
             found["learner.returns"] = self._scale.moments.clone()
         return found
@@ -217,6 +249,10 @@ class PPOLearner:
             if name not in tensors or tuple(tensors[name].shape) != shape:
                 raise WeightsError(f"{name} is missing or not of shape {shape}")
         self.ppo.load_tensors(tensors)
-        self.version, self.stale_dropped = (int(v) for v in tensors["learner.counters"])
+        self.version = int(tensors["learner.counters"][0])
         if self._scale is not None:
             self._scale.moments = tensors["learner.returns"].to(torch.float64).clone()
+
+
+def _said(heads: Heads, axes: Tensor, choices: Int64[Tensor, "*B N"], allowed: Bool[Tensor, "*B M"]) -> Tensor:
+    return log_prob(forbid(heads, allowed), axes, choices)

@@ -1,10 +1,13 @@
 """Proximal policy optimisation (Schulman et al. 2017) with the details of CleanRL, over sequences.
 
+`PPO` is the algorithm: a policy, its optimiser, sequences in. Who has rollouts uses `ppo.learner.PPOLearner`.
 Minibatches are whole sequences: memory begins as it was in play, is forgotten where is_first, and gradients end with
 the sequence (truncated backpropagation through time). Owns the optimiser; no games, no files.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import msgspec
 import torch
@@ -13,8 +16,11 @@ from torch import Tensor, nn
 
 from agent.core.errors import WeightsError
 from agent.learning.configs import PPOConfig
-from agent.models.heads import entropy, log_prob
+from agent.learning.tensors import load_adam, module_tensors, moment_tensors, take_up
+from agent.models.heads import Heads, entropy, forbid, log_prob
 from agent.models.policies import TrainablePolicy
+
+MOMENTS: Final = "adam.{name}.{moment}"
 
 
 def learning_rate(config: PPOConfig, updates: int) -> float:
@@ -25,7 +31,10 @@ def learning_rate(config: PPOConfig, updates: int) -> float:
 
 
 class RolloutSequences(msgspec.Struct, frozen=True, eq=False):
-    """S sequences of L steps; `weight` is 0 for padding. Advantages and returns are of the behaviour's values."""
+    """S sequences of L steps; `weight` is 0 for padding. Advantages and returns are of the behaviour's values.
+
+    allowed: which of the M choices of all branches could be made; see `heads.forbid`.
+    """
 
     obs: Float[Tensor, "S L D"]
     carry: Float[Tensor, "S U"]
@@ -33,6 +42,7 @@ class RolloutSequences(msgspec.Struct, frozen=True, eq=False):
     elapsed: Float[Tensor, "S L"]
     axes: Float[Tensor, "S L C"]
     choices: Int64[Tensor, "S L N"]
+    allowed: Bool[Tensor, "S L M"]
     log_probs: Float[Tensor, "S L"]
     values: Float[Tensor, "S L"]
     advantages: Float[Tensor, "S L"]
@@ -45,13 +55,26 @@ class RolloutSequences(msgspec.Struct, frozen=True, eq=False):
 
 
 class PPO:
-    """A policy and its optimiser."""
+    """A policy and its optimiser. `tensors()` names its parts `policy.…`, `adam.…` and `ppo.…`."""
 
     def __init__(self, policy: TrainablePolicy, config: PPOConfig, *, seed: int = 0) -> None:
         self.policy, self.config = policy, config
         self.optimiser = torch.optim.Adam(policy.parameters(), lr=config.lr, eps=1e-5)
         self.updates = 0
         self._random = torch.Generator().manual_seed(seed)
+
+    def heads(self, part: RolloutSequences) -> Heads:
+        """What the policy says at every step, forbidden choices left out."""
+        heads, _ = self.policy(part.obs, part.carry, part.is_first, part.elapsed)
+        return forbid(heads, part.allowed)
+
+    def step(self, loss: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """One step of the optimiser down `loss`; the gradient's norm before it is clipped."""
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad)
+        self.optimiser.step()
+        return norm
 
     def update(self, data: RolloutSequences) -> dict[str, float]:
         """Some epochs over the sequences; then the normaliser takes them in. Means of the losses by name."""
@@ -66,7 +89,7 @@ class PPO:
             order = torch.randperm(count, generator=self._random)
             kl = 0.0
             for index in order.chunk(parts):
-                metrics = self._step(data.rows(index))
+                metrics = self._minibatch(data.rows(index))
                 sums += metrics
                 taken += 1
                 kl += float(metrics[3])
@@ -80,10 +103,10 @@ class PPO:
         explained = 1.0 - torch.var(data.returns - data.values) / spread if float(spread) > 0 else torch.zeros(())
         return {**dict(zip(names, means, strict=True)), "explained_variance": float(explained)}
 
-    def _step(self, part: RolloutSequences) -> Tensor:
+    def _minibatch(self, part: RolloutSequences) -> Tensor:
         """One minibatch; policy loss, value loss, entropy, KL, share of clipped ratios, gradient norm."""
         config, weight = self.config, part.weight / part.weight.sum().clamp_min(1.0)
-        heads, _ = self.policy(part.obs, part.carry, part.is_first, part.elapsed)
+        heads = self.heads(part)
         log_ratio = (log_prob(heads, part.axes, part.choices) - part.log_probs).clamp(-20.0, 20.0)
         ratio = log_ratio.exp()
         mean = (part.advantages * weight).sum()
@@ -99,43 +122,25 @@ class PPO:
         value_loss = 0.5 * (error * weight).sum()
         spread = (entropy(heads) * weight).sum()
         loss = policy_loss + config.value_weight * value_loss - config.entropy_weight * spread
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), config.max_grad)
-        self.optimiser.step()
+        norm = self.step(loss)
         with torch.no_grad():
             kl = ((ratio - 1.0 - log_ratio) * weight).sum()
             cut = (((ratio - 1.0).abs() > config.clip) * weight).sum()
             return torch.stack([policy_loss, value_loss, spread, kl, cut, norm]).detach()
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights, the optimiser's moments, counters and random state, by name."""
-        found = {f"policy.{name}": t.detach().clone() for name, t in self.policy.state_dict().items()}
-        for name, parameter in self.policy.named_parameters():
-            for key, value in self.optimiser.state.get(parameter, {}).items():
-                found[f"adam.{name}.{key}"] = value.detach().clone()
-        found["ppo.updates"] = torch.tensor(self.updates)
-        found["ppo.random"] = self._random.get_state()
-        return found
+        """Weights, the optimiser's moments, counters and random state, by name; some are views."""
+        moments = moment_tensors(MOMENTS, list(self.policy.named_parameters()), self.optimiser.state)
+        counters = {"ppo.updates": torch.tensor(self.updates), "ppo.random": self._random.get_state()}
+        return module_tensors(self.policy, "policy.") | moments | counters
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
-        """Take up what `tensors()` gave; raises WeightsError where names, shapes or types differ."""
-        own = self.policy.state_dict()
-        for name, tensor in own.items():
-            given = tensors.get(f"policy.{name}")
-            if given is None or given.shape != tensor.shape or given.dtype != tensor.dtype:
-                found = None if given is None else (tuple(given.shape), given.dtype)
-                raise WeightsError(f"policy.{name} is {found}, expected {(tuple(tensor.shape), tensor.dtype)}")
+        """Take up what `tensors()` gave, others are left; raises WeightsError where names, shapes or types differ."""
         for name in ("ppo.updates", "ppo.random"):
             if name not in tensors:
                 raise WeightsError(f"{name} is missing")
-        self.policy.load_state_dict({name: tensors[f"policy.{name}"] for name in own})
-        for name, parameter in self.policy.named_parameters():
-            keys = ("step", "exp_avg", "exp_avg_sq")
-            state = {key: tensors[f"adam.{name}.{key}"].clone() for key in keys if f"adam.{name}.{key}" in tensors}
-            if state and (len(state) != len(keys) or state["exp_avg"].shape != parameter.shape):
-                raise WeightsError(f"adam.{name}: its moments do not fit a parameter of shape {tuple(parameter.shape)}")
-            if state:
-                self.optimiser.state[parameter] = state
+        given = {name: tensor for name, tensor in tensors.items() if name.startswith("policy.")}
+        take_up(module_tensors(self.policy, "policy."), given)
+        load_adam(MOMENTS, list(self.policy.named_parameters()), self.optimiser, tensors)
         self.updates = int(tensors["ppo.updates"])
         self._random.set_state(tensors["ppo.random"].to(torch.uint8))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from agent.learning.tensors import load_adam, moment_tensors
 from agent.models.heads import log_prob
 from agent.models.policies import PilotPolicy
 from agent.training.arena.batch import ArenaBatch
@@ -20,6 +21,7 @@ from agent.training.arena.stretch import Player, Stretch
 from agent.training.arena.teacher import Teacher
 
 EPOCHS: Final = 2
+MOMENTS: Final = "lessons.{name}.{moment}"
 
 
 class Lessons:
@@ -75,16 +77,11 @@ class Lessons:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a restart needs, but for the policy."""
-        found = {"lessons.random": self._random.get_state()}
-        for name, parameter in self.policy.named_parameters():
-            for key, value in self.optimiser.state.get(parameter, {}).items():
-                found[f"lessons.{name}.{key}"] = value.detach().clone()
-        return found
+        moments = moment_tensors(MOMENTS, list(self.policy.named_parameters()), self.optimiser.state)
+        return {"lessons.random": self._random.get_state(), **moments}
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
-        """Take up what `tensors()` gave; raises KeyError or ValueError where it does not fit."""
-        self._random.set_state(tensors["lessons.random"])
-        for name, parameter in self.policy.named_parameters():
-            if f"lessons.{name}.step" in tensors:
-                keys = ("step", "exp_avg", "exp_avg_sq")
-                self.optimiser.state[parameter] = {key: tensors[f"lessons.{name}.{key}"].clone() for key in keys}
+        """Take up what `tensors()` gave; raises KeyError or WeightsError where it does not fit."""
+        random = tensors["lessons.random"]
+        load_adam(MOMENTS, list(self.policy.named_parameters()), self.optimiser, tensors)
+        self._random.set_state(random)

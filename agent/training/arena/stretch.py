@@ -79,6 +79,7 @@ class Player:
         reward = torch.stack(rewards)
         advantage = advantages(reward, values, after_values, torch.stack(terminal), cut, self._gamma, self._lam)
         data |= {"advantage": advantage, "return": advantage + values, "weight": torch.ones_like(reward)}
+        data["allowed"] = torch.ones(*reward.shape, sum(self.policy.spec.branches), dtype=torch.bool)
         sequences = self._cut(data, torch.stack(carries))
         extra = (self._parts(data["script_axes"]), self._parts(data["script_choices"]))
         return Stretch(sequences, *extra, ended, float(reward.mean()))
@@ -93,5 +94,5 @@ class Player:
         p = {name: self._parts(rows) for name, rows in data.items()}
         return RolloutSequences(
             p["obs"], carries.reshape(-1, carries.shape[-1]), p["is_first"], p["elapsed"], p["axes"], p["choices"],
-            p["log_prob"], p["value"], p["advantage"], p["return"], p["weight"],
+            p["allowed"], p["log_prob"], p["value"], p["advantage"], p["return"], p["weight"],
         )  # fmt: skip

@@ -197,17 +197,15 @@ def test_memory_goes_on_from_one_rollout_of_an_instance_to_the_next() -> None:
     assert torch.allclose(all_at_once.carry[2:], later.carry, atol=1e-6)
 
 
-def test_stale_rollouts_are_dropped_and_counted() -> None:
+def test_a_rollout_of_any_version_is_learned_from_since_its_sender_decides() -> None:
     policy = FlatPolicy(FlatSizes(2, 0, (2,)))
     learner = PPOLearner(policy, PPOConfig(length=8))
-    obs, first = np.zeros((8, 2), np.float32), np.ones(8, np.bool_)
-    learner.version = 9
+    learner.version = 900
     before = {name: t.clone() for name, t in policy.state_dict().items()}
-    stale = learner.update(rollout(policy, obs, first, lambda o, a, c: o[:, 0], version=0))
-    assert stale == {"stale_dropped": 1.0}
-    assert all(torch.equal(t, before[name]) for name, t in policy.state_dict().items())
-    fresh = learner.update(rollout(policy, obs, first, lambda o, a, c: o[:, 0], version=1))
-    assert fresh["stale_dropped"] == 1.0 and "policy_loss" in fresh and learner.version == 10
+    obs, first = np.eye(2, dtype=np.float32)[np.arange(8) % 2], np.ones(8, np.bool_)
+    learner.update(rollout(policy, obs, first, lambda o, a, c: c[:, 0], version=0))
+    assert learner.version == 901
+    assert any(not torch.equal(t, before[name]) for name, t in policy.state_dict().items())
 
 
 def test_a_learner_restarted_from_its_tensors_goes_on_alike() -> None:
@@ -233,7 +231,7 @@ def test_a_learner_restarted_from_its_tensors_goes_on_alike() -> None:
 
 def test_tensors_of_another_policy_are_refused() -> None:
     small, large = (PPOLearner(FlatPolicy(FlatSizes(n, 1, (2,))), PPOConfig(length=8)) for n in (3, 4))
-    with pytest.raises(WeightsError, match="expected"):
+    with pytest.raises(WeightsError, match="policy.norm.mean is"):
         large.load_tensors(small.tensors())
     with pytest.raises(WeightsError, match="learner.counters"):
         small.load_tensors({})
