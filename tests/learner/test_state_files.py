@@ -255,3 +255,29 @@ class PolicyBytes:
         from safetensors.numpy import save as save_tensors
 
         return save_tensors(PolicyLearner(msgspec.structs.replace(FLAT, seed=seed), SMALL).weights())
+
+
+def test_a_state_with_the_names_of_0_1_0_is_taken_up() -> None:
+    some, budget = (
+        rollouts(2),
+        msgspec.structs.replace(SMALL, world_steps=1, use_dreams=False, use_active_inference=True),
+    )
+    one, two = PolicyLearner(FLAT, budget), PolicyLearner(msgspec.structs.replace(FLAT, seed=7), budget)
+    learn(one, some)
+    policy, chooser, world = one.ppo.policy, one.chooser.model, one.parts[1].model
+    moments = ("step", "exp_avg", "exp_avg_sq")
+    old = [f"ppo/policy.inner.{n}" for n in policy.state_dict()]
+    old += [f"ppo/adam.inner.{n}.{m}" for n, _ in policy.named_parameters() if n != "log_std" for m in moments]
+    old += [f"active_inference/optimiser.{m}.{n}" for n, _ in chooser.named_parameters() for m in moments]
+    old += [f"world_model/optimiser.{m}.{n}" for n, _ in world.named_parameters() for m in ("first", "second")]
+    old += ["ppo/learner.counters", "ppo/learner.returns", "ppo/ppo.updates", "world_model/optimiser.steps"]
+    current = state_tensors(one)
+    renamed = {name.replace("ppo/policy.", "ppo/policy.inner.").replace("ppo/adam.", "ppo/adam.inner."): t.clone()
+               for name, t in current.items()}  # fmt: skip
+    assert set(old) <= renamed.keys()
+    load_state(two, renamed)
+    found = state_tensors(two)
+    assert found.keys() == current.keys() and all(torch.equal(t, found[name]) for name, t in current.items())
+    del renamed["ppo/adam.inner.actor.0.weight.exp_avg"]
+    with pytest.raises(WeightsError, match=r"adam\.actor\.0\.weight\.exp_avg"):
+        load_state(PolicyLearner(FLAT, budget), renamed)
