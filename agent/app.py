@@ -18,7 +18,7 @@ from rich.console import Console
 from agent.concurrency.lane import Lane
 from agent.concurrency.supervise import Supervisor
 from agent.control.arbiter import Arbiter
-from agent.control.cards import CardChooser
+from agent.control.cards.chooser import CardChooser
 from agent.control.experience import ACTIONS
 from agent.control.policy import ChoosesCards, Policy, capabilities_of
 from agent.core.choices import Preferences

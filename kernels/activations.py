@@ -6,6 +6,7 @@ Owns no kernel of its own.
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from kernels.jit import Value, constexpr, jit, tl
@@ -20,7 +21,7 @@ def activation_code(name: str) -> int:
     return ACTIVATIONS.index(name)
 
 
-def activate_reference(x: Tensor, name: str) -> Tensor:
+def activate_reference(x: Float[Tensor, "*S"], name: str) -> Float[Tensor, "*S"]:
     """The function itself."""
     match activation_code(name):
         case 1:

@@ -180,9 +180,10 @@ def _cuda(x: Tensor, h: Tensor, elapsed: Tensor, b_words: Tensor, b_scales: Tens
     return out
 
 
-def cfc_cell_reference(x: Tensor, h: Tensor, elapsed: Tensor, b_words: Tensor, b_scales: Tensor | None,
-                       b_zeros: Tensor | None, b_bias: Tensor, g_words: Tensor, g_scales: Tensor | None,
-                       g_zeros: Tensor | None, g_bias: Tensor, group: int) -> Tensor:  # fmt: skip
+def cfc_cell_reference(x: Float[Tensor, "m i"], h: Float[Tensor, "m u"], elapsed: Float[Tensor, " m"], b_words: Tensor,
+                       b_scales: Tensor | None, b_zeros: Tensor | None, b_bias: Float[Tensor, " d"], g_words: Tensor,
+                       g_scales: Tensor | None, g_zeros: Tensor | None, g_bias: Float[Tensor, " g"], group: int,
+                       ) -> Float[Tensor, "m u"]:  # fmt: skip
     """The definition, in double precision, on the CPU."""
     _empty(x, h, elapsed, b_words, b_scales, b_zeros, b_bias, g_words, g_scales, g_zeros, g_bias, group)
 

@@ -120,9 +120,10 @@ def _cuda(gi: Tensor, gh: Tensor, h: Tensor, weight: Tensor, bias: Tensor, unifo
 
 
 def gru_categorical_step_reference(
-    gi: Tensor, gh: Tensor, h: Tensor, weight: Tensor, bias: Tensor, uniform: Tensor | None, seed: Tensor,
+    gi: Float[Tensor, "b g3"], gh: Float[Tensor, "b g3"], h: Float[Tensor, "b h"], weight: Float[Tensor, "gc h"],
+    bias: Float[Tensor, " gc"], uniform: Float32[Tensor, "b g"] | None, seed: Int32[Tensor, " one"],
     groups: int, unimix: float,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+) -> tuple[Float[Tensor, "b h"], Int32[Tensor, "b g"], Float32[Tensor, "b g"]]:  # fmt: skip
     """The definition, in double precision, on the CPU; without u it draws from torch's generator of this seed."""
     _empty(gi, gh, h, weight, bias, uniform, seed, groups, unimix)
     r, z, n = gi.double().chunk(3, 1)

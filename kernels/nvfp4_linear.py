@@ -216,8 +216,13 @@ def _cuda_a16(x: Tensor, words: Tensor, scales: Tensor, whole: Tensor, bias: Ten
 
 
 def nvfp4_linear_w4a16_reference(
-    x: Tensor, words: Tensor, scales: Tensor, whole: Tensor, bias: Tensor | None, act: str
-) -> Tensor:
+    x: Float[Tensor, "m k"],
+    words: Int32[Tensor, "n w"],
+    scales: Float8e4m3fn[Tensor, "n s"],
+    whole: Float32[Tensor, ""],
+    bias: Float[Tensor, " n"] | None,
+    act: str,
+) -> Float[Tensor, "m n"]:
     """The definition, in double precision, on the CPU."""
     _empty_a16(x, words, scales, whole, bias, act)
     y = x.double() @ nvfp4.dequantise_nvfp4(from_words(Nvfp4Words(words, scales, whole, x.shape[1]))).t()
@@ -247,9 +252,10 @@ def _cuda_a4(
 
 
 def nvfp4_linear_w4a4_reference(
-    x: Tensor, x_scales: Tensor, x_whole: Tensor, w: Tensor, w_scales: Tensor, w_whole: Tensor, bias: Tensor | None,
-    act: str, swizzled: bool, dtype: torch.dtype,
-) -> Tensor:  # fmt: skip
+    x: UInt8[Tensor, "m b"], x_scales: Float8e4m3fn[Tensor, "*s"], x_whole: Float32[Tensor, ""],
+    w: UInt8[Tensor, "n b"], w_scales: Float8e4m3fn[Tensor, "*t"], w_whole: Float32[Tensor, ""],
+    bias: Float[Tensor, " n"] | None, act: str, swizzled: bool, dtype: torch.dtype,
+) -> Float[Tensor, "m n"]:  # fmt: skip
     """The definition, in double precision, on the CPU."""
     _empty_a4(x, x_scales, x_whole, w, w_scales, w_whole, bias, act, swizzled, dtype)
 

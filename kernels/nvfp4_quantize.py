@@ -112,7 +112,9 @@ def _cuda(x: Tensor, whole: Tensor, swizzled: bool) -> tuple[Tensor, Tensor]:
     return packed, scales
 
 
-def nvfp4_quantize_reference(x: Tensor, whole: Tensor, swizzled: bool) -> tuple[Tensor, Tensor]:
+def nvfp4_quantize_reference(
+    x: Float[Tensor, "m k"], whole: Float32[Tensor, ""], swizzled: bool
+) -> tuple[UInt8[Tensor, "m b"], Float8e4m3fn[Tensor, "*s"]]:
     """The definition, on the CPU."""
     rounded = nvfp4.quantise_nvfp4(x, whole)
     ran[f"{OP} reference"] += 1

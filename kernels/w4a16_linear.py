@@ -163,8 +163,9 @@ def _cuda(x: Tensor, words: Tensor, scales: Tensor, zeros: Tensor | None, bias: 
     return y
 
 
-def w4a16_linear_reference(x: Tensor, words: Tensor, scales: Tensor, zeros: Tensor | None, bias: Tensor | None,
-                           group: int, act: str) -> Tensor:  # fmt: skip
+def w4a16_linear_reference(x: Float[Tensor, "m k"], words: Int32[Tensor, "n w"], scales: Float[Tensor, "n g"],
+                           zeros: Float[Tensor, "n g"] | None, bias: Float[Tensor, " n"] | None, group: int, act: str,
+                           ) -> Float[Tensor, "m n"]:  # fmt: skip
     """The definition, in double precision, on the CPU."""
     _check(x, words, scales, group)
     weight = int4.dequantise_int4(Int4Weight(words, scales, zeros, x.shape[1], group))

@@ -1,1 +1,1 @@
-"""The command line, one file a command: parses, checks, and calls the rooms below. Nothing imports it."""
+"""The command line, one file a command: parses, checks, calls the rooms below. No rules, no learning of its own."""

@@ -1,1 +1,1 @@
-"""From observations to actions: encoding, policies, the arbiter, rewards and scores."""
+"""From observations to actions: encoding, policies, arbiter, rewards, scores. Never imports learning or a session."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from agent.control import encode, menus
 from agent.control.arbiter import Arbiter
 from agent.control.arrays import STILL
-from agent.control.cards import LEFT_TO_MOTOR, MOTOR, CardChooser, CardSeat
+from agent.control.cards.chooser import LEFT_TO_MOTOR, MOTOR, CardChooser, CardSeat
 from agent.control.experience import (
     RolloutRecorder,
     Sampled,

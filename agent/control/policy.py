@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.control.arbiter import Arbiter
-from agent.control.cards import CardChooser
+from agent.control.cards.chooser import CardChooser
 from agent.control.experience import RolloutRecorder
 from agent.core.types import Action, Observation
 
@@ -98,7 +98,7 @@ class Serving(Protocol):
 
 
 class ChoosesCards(Protocol):
-    """A policy that lets a chooser choose its cards; see `control.cards`."""
+    """A policy that lets a chooser choose its cards; see `control.cards.chooser`."""
 
     def choose_by(self, chooser: CardChooser, arbiter: Arbiter) -> None:
         """From now on ask this chooser, and let the arbiter say whose card is taken."""

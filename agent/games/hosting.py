@@ -96,7 +96,7 @@ async def _serve(game: HostedGame, options: HostOptions, ready: Callable[[int], 
         raise _Stop
 
     async def until_stopped() -> None:
-        while window is not None and not window.closed and not stop.is_set():
+        while window is not None and not window.closed and not stop.is_set():  # noqa: ASYNC110 - a window is asked
             await asyncio.sleep(0.1)
         if window is None:
             await stop.wait()

@@ -16,7 +16,7 @@ from safetensors.numpy import save as save_tensors
 
 from agent.concurrency.lane import Lane
 from agent.control.arbiter import Arbiter
-from agent.control.cards import KIND, CardChooser, layout
+from agent.control.cards.chooser import KIND, CardChooser, layout
 from agent.core.errors import WeightsError
 from agent.learning.configs import MIN_HELD
 from agent.models.sealed import Manifest, Tensors, load_sealed

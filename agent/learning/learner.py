@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from agent.core.choices import EDGES, WINDOW, ChoiceLayout, Preferences
 from agent.core.errors import WeightsError
@@ -154,7 +155,7 @@ class PolicyLearner:
         )  # fmt: skip
         return ActiveInferenceLearner(outcomes, config, layout, branches)
 
-    def weights(self) -> dict[str, np.ndarray[Any, Any]]:
+    def weights(self) -> dict[str, NDArray[Any]]:
         """What is served: the weights by the names of the network."""
         if self.ppo is None:
             return {name: t.detach().cpu().numpy().copy() for name, t in self._dreamer().items()}
@@ -172,7 +173,7 @@ class PolicyLearner:
         self.dream.optimiser.reset()
         self.dream.world.optimiser.reset()
 
-    def take_weights(self, tensors: dict[str, np.ndarray[Any, Any]], *, keep_moments: bool = False) -> None:
+    def take_weights(self, tensors: dict[str, NDArray[Any]], *, keep_moments: bool = False) -> None:
         """Go on from these weights; raises WeightsError where they do not fit.
 
         The optimisers' moments stay where the weights are the same, or `keep_moments` says that they are near enough.

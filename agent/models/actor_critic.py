@@ -22,14 +22,14 @@ LOG_STD_RANGE = (-3.0, 0.5)
 
 
 class PilotOutput(msgspec.Struct, frozen=True, eq=False):
-    """axes_mean, axes_log_std [B, 4] before tanh; buttons [B, 3] and cards [B, 3] logits; value [B]; hidden [B, U]."""
+    """Axes before tanh, logits of buttons and cards, the value, and the next hidden state."""
 
-    axes_mean: Tensor
-    axes_log_std: Tensor
-    buttons: Tensor
-    cards: Tensor
-    value: Tensor
-    hidden: Tensor
+    axes_mean: Float[Tensor, "B 4"]
+    axes_log_std: Float[Tensor, "B 4"]
+    buttons: Float[Tensor, "B 3"]
+    cards: Float[Tensor, "B C"]
+    value: Float[Tensor, " B"]
+    hidden: Float[Tensor, "B U"]
 
 
 def _head(inputs: int, outputs: int, gain: float) -> nn.Linear:
@@ -42,7 +42,7 @@ def _head(inputs: int, outputs: int, gain: float) -> nn.Linear:
 class Pilot(nn.Module):
     """A recurrent actor-critic that is told how much time has passed."""
 
-    decision_ticks: Tensor
+    decision_ticks: Float[Tensor, ""]
 
     def __init__(self, sizes: PilotSizes) -> None:
         super().__init__()

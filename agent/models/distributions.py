@@ -14,12 +14,12 @@ from torch.nn import functional as F
 BIN_LIMIT = 20.0
 
 
-def symlog(x: Tensor) -> Tensor:
+def symlog(x: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
     """sign(x)·ln(1 + |x|)."""
     return torch.sign(x) * torch.log1p(torch.abs(x))
 
 
-def symexp(x: Tensor) -> Tensor:
+def symexp(x: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
     """The inverse of `symlog`."""
     return torch.sign(x) * torch.expm1(torch.abs(x))
 

@@ -11,7 +11,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from agent.core.rollout import ActionSpec
@@ -27,10 +27,10 @@ FORBIDDEN = -1e9
 
 
 class Choice(NamedTuple):
-    """An action: u [B, C] before tanh, picks [B, K], the index in each branch."""
+    """An action: u before tanh, picks the index in each branch."""
 
-    u: Tensor
-    picks: Tensor
+    u: Float[Tensor, "B C"]
+    picks: Int64[Tensor, "B K"]
 
     def written_out(self, spec: ActionSpec) -> Float[Tensor, "B A"]:
         """The action as the world model sees it."""
@@ -42,9 +42,9 @@ class Choice(NamedTuple):
 class ActorOutput(NamedTuple):
     """mean, log_std [B, C] before tanh; log_p: normalised, one [B, n] for each branch."""
 
-    mean: Tensor
-    log_std: Tensor
-    log_p: list[Tensor]
+    mean: Float[Tensor, "B C"]
+    log_std: Float[Tensor, "B C"]
+    log_p: list[Float[Tensor, "B n"]]
 
 
 class Actor(nn.Module):
@@ -55,8 +55,8 @@ class Actor(nn.Module):
         self.spec = spec
         self.net = mlp(features, units, layers, 2 * spec.continuous + sum(spec.branches), 0.01)
 
-    def forward(self, features: Float[Tensor, "B F"], allowed: Tensor | None = None) -> ActorOutput:
-        """`allowed` bool [B, sum(branches)]; a branch with no choice allowed is free."""
+    def forward(self, features: Float[Tensor, "B F"], allowed: Bool[Tensor, "B M"] | None = None) -> ActorOutput:
+        """`allowed` has one number for every choice of every branch; a branch with no choice allowed is free."""
         axes = self.spec.continuous
         mean, std, logits = torch.split(self.net(features), [axes, axes, sum(self.spec.branches)], -1)
         low, high = LOG_STD_RANGE
@@ -90,7 +90,7 @@ class Actor(nn.Module):
         return Choice(out.mean, torch.stack(index, 1) if index else out.mean.new_zeros((len(out.mean), 0)).long())
 
 
-def _normal(like: Tensor, rng: torch.Generator | None) -> Tensor:
+def _normal(like: Float[Tensor, "*S"], rng: torch.Generator | None) -> Float[Tensor, "*S"]:
     return torch.randn(like.shape, generator=rng, dtype=like.dtype, device=like.device)
 
 
@@ -114,8 +114,8 @@ def entropy(out: ActorOutput) -> Float[Tensor, " B"]:
 class ActorCritic(nn.Module):
     """Actor, critic, the critic's slow copy, and the running range of returns."""
 
-    range: Tensor
-    dreamt: Tensor
+    range: Float[Tensor, " 2"]
+    dreamt: Int64[Tensor, ""]
     """Steps that they have been trained for."""
 
     def __init__(self, features: int, spec: ActionSpec, units: int, layers: int, bins: int) -> None:
@@ -145,7 +145,7 @@ class DreamCarry(NamedTuple):
     """Memory of the policy for each game: the model's state, and the action just taken, written out."""
 
     latent: Latent
-    action: Tensor
+    action: Float[Tensor, "B A"]
 
 
 def initial_carry(model: WorldModel, games: int) -> DreamCarry:
@@ -161,7 +161,7 @@ def decide(
     carry: DreamCarry,
     obs: Float[Tensor, "B O"],
     is_first: Bool[Tensor, " B"],
-    allowed: Tensor | None = None,
+    allowed: Bool[Tensor, "B M"] | None = None,
     *,
     explore: bool = True,
     rng: torch.Generator | None = None,
@@ -182,7 +182,7 @@ def act(
     carry: DreamCarry,
     obs: Float[Tensor, "B O"],
     is_first: Bool[Tensor, " B"],
-    allowed: Tensor | None = None,
+    allowed: Bool[Tensor, "B M"] | None = None,
     *,
     explore: bool = True,
 ) -> tuple[DreamCarry, Choice]:

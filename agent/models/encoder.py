@@ -16,9 +16,9 @@ from agent.models.sizes import EncoderSizes
 class RunningNorm(nn.Module):
     """Running mean and variance of features, saved with the weights (Welford, in batches)."""
 
-    mean: Tensor
-    var: Tensor
-    count: Tensor
+    mean: Float[Tensor, " F"]
+    var: Float[Tensor, " F"]
+    count: Float[Tensor, ""]
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class RunningNorm(nn.Module):
         self.mean.add_(delta * n / total)
         self.count.copy_(total)
 
-    def forward(self, x: Float[Tensor, "B F"]) -> Float[Tensor, "B F"]:
+    def forward(self, x: Float[Tensor, "*B F"]) -> Float[Tensor, "*B F"]:
         """Features with mean 0 and variance 1, cut at ±8."""
         return ((x - self.mean) * torch.rsqrt(self.var + 1e-4)).clamp(-8.0, 8.0)
 

@@ -23,11 +23,11 @@ class Heads(msgspec.Struct, frozen=True, eq=False):
     that is not allowed has a logit of `NEVER`.
     """
 
-    mean: Tensor
-    log_std: Tensor
-    logits: tuple[Tensor, ...]
-    value: Tensor
-    playing: Tensor | None = None
+    mean: Float[Tensor, "*B C"]
+    log_std: Float[Tensor, "*B C"]
+    logits: tuple[Float[Tensor, "*B n"], ...]
+    value: Float[Tensor, "*B"]
+    playing: Float[Tensor, "*B"] | None = None
 
 
 def forbid(heads: Heads, allowed: Bool[Tensor, "*B M"]) -> Heads:
@@ -54,7 +54,7 @@ def log_prob(heads: Heads, axes: Float[Tensor, "*B C"], choices: Int64[Tensor, "
     return total
 
 
-def entropy(heads: Heads, noise: Tensor | None = None) -> Float[Tensor, "*B"]:
+def entropy(heads: Heads, noise: Float[Tensor, "*B C"] | None = None) -> Float[Tensor, "*B"]:
     """Entropy of the action; that of the axes is estimated from one sample, whose gradient is unbiased."""
     total = torch.zeros(heads.value.shape, dtype=heads.value.dtype, device=heads.value.device)
     if heads.mean.shape[-1]:
@@ -79,15 +79,15 @@ def likeliest(heads: Heads) -> tuple[Float[Tensor, "*B C"], Int64[Tensor, "*B N"
     return torch.tanh(heads.mean), _stacked(heads, [torch.argmax(logits, -1) for logits in heads.logits])
 
 
-def _stacked(heads: Heads, picks: list[Tensor]) -> Tensor:
+def _stacked(heads: Heads, picks: list[Int64[Tensor, "*B"]]) -> Int64[Tensor, "*B N"]:
     if not picks:
         return torch.zeros((*heads.value.shape, 0), dtype=torch.int64, device=heads.value.device)
     return torch.stack(picks, -1)
 
 
-def _gumbel(like: Tensor) -> Tensor:
+def _gumbel(like: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
     return -torch.log(torch.empty_like(like).exponential_().clamp_min(1e-20))
 
 
-def _counted(heads: Heads, x: Tensor) -> Tensor:
+def _counted(heads: Heads, x: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
     return x if heads.playing is None else x * heads.playing

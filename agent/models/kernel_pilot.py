@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -26,24 +27,24 @@ Weight = Tensor | Int4Weight | Nvfp4Words
 
 
 class StepInputs(NamedTuple):
-    """One step of B games: what `models.actor_critic.Pilot` takes; `elapsed` is [B]."""
+    """One step of B games: what `models.actor_critic.Pilot` takes."""
 
-    self_: Tensor
-    tokens: Tensor
-    mask: Tensor
-    rings: Tensor
-    cards: Tensor
-    picture: Tensor
-    hidden: Tensor
-    elapsed: Tensor
+    self_: Float[Tensor, "B S"]
+    tokens: Float[Tensor, "B N F"]
+    mask: Float[Tensor, "B N"]
+    rings: Float[Tensor, "B R"]
+    cards: Float[Tensor, "B C K"]
+    picture: Float[Tensor, "B P"]
+    hidden: Float[Tensor, "B U"]
+    elapsed: Float[Tensor, " B"]
 
 
 class StepOutputs(NamedTuple):
-    """heads [B, 8] are axes, buttons and value; cards [B, C] logits; the next hidden state."""
+    """Axes, buttons and value side by side; logits of the cards; the next hidden state."""
 
-    heads: Tensor
-    cards: Tensor
-    hidden: Tensor
+    heads: Float[Tensor, "B 8"]
+    cards: Float[Tensor, "B C"]
+    hidden: Float[Tensor, "B U"]
 
 
 def _moved(weight: Any, device: torch.device, dtype: torch.dtype) -> Any:
@@ -115,7 +116,7 @@ class KernelPilot:
         bias = _moved(biases, self.device, self.dtype)
         return CfcWeights(b, self._dense("memory.backbone.0.bias"), g, bias)
 
-    def _apply(self, name: str, x: Tensor, act: str = "none") -> Tensor:
+    def _apply(self, name: str, x: Float[Tensor, "B I"], act: str = "none") -> Float[Tensor, "B O"]:
         weight, bias = self._linear[name], self._bias[name]
         if isinstance(weight, Int4Weight):
             return w4a16_linear(x, weight, bias, act)
@@ -124,11 +125,11 @@ class KernelPilot:
         y = functional.linear(x, weight, bias)
         return functional.silu(y) if act == "silu" else y
 
-    def _norm(self, name: str, x: Tensor) -> Tensor:
+    def _norm(self, name: str, x: Float[Tensor, "B F"]) -> Float[Tensor, "B F"]:
         weight, bias = self._norms[name]
         return functional.silu(functional.layer_norm(x, weight.shape, weight, bias))
 
-    def _rows(self, name: str, x: Tensor, act: str = "none") -> Tensor:
+    def _rows(self, name: str, x: Float[Tensor, "B I"], act: str = "none") -> Float[Tensor, "B O"]:
         """A layer of many rows, at most 64 a call of a four-bit kernel."""
         if isinstance(self._linear[name], Tensor):
             return self._apply(name, x, act)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 class LecunTanh(nn.Module):
     """1.7159·tanh(⅔x), which keeps unit variance (LeCun et al., "Efficient BackProp", 1998)."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
         """Elementwise."""
         return 1.7159 * torch.tanh(0.666 * x)
 

@@ -48,13 +48,17 @@ class TrainablePolicy(nn.Module):
         """Take observations into the running normaliser, where there is one."""
         raise NotImplementedError
 
-    def initial(self, rows: int) -> Float[Tensor, "S U"]:
+    def initial(self, rows: int) -> Float[Tensor, "{rows} U"]:
         """No memory."""
         return torch.zeros(rows, self.units)
 
 
 def _unroll(
-    cell: CfCCell, seen: Tensor, carry: Tensor, is_first: Tensor, elapsed: Tensor
+    cell: CfCCell,
+    seen: Float[Tensor, "S L I"],
+    carry: Float[Tensor, "S U"],
+    is_first: Bool[Tensor, "S L"],
+    elapsed: Float[Tensor, "S L"],
 ) -> tuple[Float[Tensor, "S L U"], Float[Tensor, "S U"]]:
     """Memory after each step."""
     ticks = (elapsed * TICKS_PER_S).clamp(max=MAX_TICKS).unsqueeze(-1)
@@ -122,7 +126,7 @@ class PilotPolicy(TrainablePolicy):
         self.pilot.encoder.norm.update(torch.cat([self_, rings], 1))
 
 
-def _button(logit: Tensor, playing: Tensor) -> Tensor:
+def _button(logit: Float[Tensor, " B"], playing: Float[Tensor, " B"]) -> Float[Tensor, "B 2"]:
     """Logits of up and down; in a menu only up."""
     return torch.stack([torch.zeros_like(logit), torch.where(playing > 0, logit, NEVER)], -1)
 
@@ -173,7 +177,9 @@ class FlatPolicy(TrainablePolicy):
         self.norm.update(obs)
 
 
-def split_heads(spec: ActionSpec, out: Tensor, log_std: Tensor, value: Tensor) -> Heads:
+def split_heads(
+    spec: ActionSpec, out: Float[Tensor, "*B A"], log_std: Float[Tensor, " C"], value: Float[Tensor, "*B"]
+) -> Heads:
     """A row of outputs as the axes' means and the logits of each branch."""
     mean, *logits = torch.split(out, [spec.continuous, *spec.branches], -1)
     return Heads(mean, log_std.clamp(*LOG_STD_RANGE).expand_as(mean), tuple(logits), value)

@@ -23,8 +23,8 @@ from agent.models.sizes import WorldSizes
 class Latent(NamedTuple):
     """State of the model: deter [*, H] and stoch [*, S, K], one-hot."""
 
-    deter: Tensor
-    stoch: Tensor
+    deter: Float[Tensor, "*B H"]
+    stoch: Float[Tensor, "*B S K"]
 
     def features(self) -> Float[Tensor, "*B F"]:
         """Both, side by side."""
@@ -39,8 +39,8 @@ class Observed(NamedTuple):
     """A sequence as the model saw it: latents, and log-probabilities of posterior and prior [B, T, S, K]."""
 
     latent: Latent
-    posterior: Tensor
-    prior: Tensor
+    posterior: Float[Tensor, "B T S K"]
+    prior: Float[Tensor, "B T S K"]
 
 
 def _random_(weight: Tensor, inputs: int, scale: float = 1.0) -> None:
@@ -136,8 +136,13 @@ class RSSM(nn.Module):
         return Latent(deter, sample_one_hot(self.prior(deter)))
 
     def _observe_step(
-        self, latent: Latent, action: Tensor, embed: Tensor, keep: Float[Tensor, "B 1"], rng: torch.Generator | None
-    ) -> tuple[Latent, Tensor]:
+        self,
+        latent: Latent,
+        action: Float[Tensor, "B U"],
+        embed: Float[Tensor, "B U"],
+        keep: Float[Tensor, "B 1"],
+        rng: torch.Generator | None,
+    ) -> tuple[Latent, Float[Tensor, "B S K"]]:
         latent = Latent(latent.deter * keep, latent.stoch * keep.unsqueeze(-1))
         deter = self._next_deter(latent, action)
         log_p = self._log_p(self.post_out(embed + self.post_deter(deter)))
@@ -168,7 +173,7 @@ class RSSM(nn.Module):
 class WorldModel(nn.Module):
     """RSSM with its encoder, decoder, and heads for reward, continuation and allowed choices."""
 
-    bins: Tensor
+    bins: Float[Tensor, " K"]
 
     def __init__(self, sizes: WorldSizes) -> None:
         super().__init__()
@@ -187,8 +192,14 @@ class WorldModel(nn.Module):
         flat: Tensor = self.norm(obs.reshape(-1, obs.shape[-1]))
         return flat.reshape(obs.shape)
 
-    def observe(self, latent: Latent, obs: Tensor, actions: Tensor, is_first: Tensor) -> Observed:
-        """Posterior along a sequence of *normalised* observations [B, T, O]."""
+    def observe(
+        self,
+        latent: Latent,
+        obs: Float[Tensor, "B T O"],
+        actions: Float[Tensor, "B T A"],
+        is_first: Bool[Tensor, "B T"],
+    ) -> Observed:
+        """Posterior along a sequence of *normalised* observations."""
         return self.rssm.observe(latent, self.encoder(obs), actions, is_first)
 
     @torch.no_grad()

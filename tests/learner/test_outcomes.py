@@ -14,7 +14,7 @@ from safetensors.numpy import load
 
 from agent.concurrency.lane import Lane
 from agent.control.arbiter import Arbiter
-from agent.control.cards import CardChooser
+from agent.control.cards.chooser import CardChooser
 from agent.control.motor import Motor, pilot_tensors
 from agent.control.policies import SHIPPED as PILOT
 from agent.control.untrained import default_sizes, untrained_tensors

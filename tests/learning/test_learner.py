@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import distributions as D
 from agent.core.rollout import Rollout
 from agent.learning.configs import Budget, PolicySpec, PPOConfig
 from agent.learning.dreamer.distill import DreamDistiller, divergence
-from agent.learning.dreamer.dream import Targets
+from agent.learning.dreamer.dream import DreamLearner, Targets
 from agent.learning.learner import PolicyLearner
 from agent.learning.ppo.learner import PPOLearner
 from agent.models.heads import Heads, forbid, log_prob
@@ -95,12 +96,11 @@ def test_divergence_is_that_of_the_distributions() -> None:
     assert torch.allclose(divergence(wanted, heads), axes + one + two, atol=1e-5)
 
 
-class FixedDream:
+class FixedDream(DreamLearner):
     """Wants choice 1, always."""
 
-    class world:
-        class config:
-            steps_per_update = 100
+    def __init__(self) -> None:
+        self.world: Any = SimpleNamespace(config=SimpleNamespace(steps_per_update=100))
 
     def targets(self, rollout: Rollout) -> Targets:
         n = len(rollout)
@@ -109,7 +109,7 @@ class FixedDream:
 
 def test_distillation_draws_the_served_policy_towards_the_dreamer_after_it_has_waited() -> None:
     learner = PPOLearner(FlatPolicy(FlatSizes(3, 0, (4,))), PPOConfig(lr=1e-2))
-    distiller = DreamDistiller(learner, FixedDream(), coefficient=1.0, wait=200)  # type: ignore[arg-type]
+    distiller = DreamDistiller(learner, FixedDream(), coefficient=1.0, wait=200)
     rollout = bandit(learner, 64, 0)
     before = learner.weights()
     assert distiller.update(rollout) == {"dream_distill_loss": 0.0, "dream_distill_waits": 100.0}

@@ -1,1 +1,1 @@
-"""The built-in game: a headless Megabonk with its own rules, screens and pictures."""
+"""The built-in game: a headless Megabonk with its rules, screens and pictures. Never imports torch or control."""

@@ -1,1 +1,1 @@
-"""Choices judged by expected free energy: data, model, learner, trial. Functions of tensors."""
+"""Choices judged by expected free energy: data, model, learner, trial. Never imports the other learners."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -15,20 +15,20 @@ from agent.models.outcome_model import OutcomeModel
 
 
 class ChoiceBatch(NamedTuple):
-    """Episodes side by side, padded; valid bool [B, T]."""
+    """Episodes side by side, padded; the fields of `core.choices.Choices`, and which steps are valid."""
 
-    options: Tensor
-    allowed: Tensor
-    picks: Tensor
-    outcomes: Tensor
-    ended: Tensor
-    context: Tensor
-    known: Tensor
-    valid: Tensor
+    options: Float[Tensor, "B T K A"]
+    allowed: Bool[Tensor, "B T K"]
+    picks: Int64[Tensor, "B T"]
+    outcomes: Int64[Tensor, "B T"]
+    ended: Bool[Tensor, "B T"]
+    context: Float[Tensor, "B T C"]
+    known: Int64[Tensor, "B T"]
+    valid: Bool[Tensor, "B T"]
 
 
 def padded(episodes: list[Choices], max_length: int, device: torch.device) -> ChoiceBatch:
-    """The first `longest` choices of each episode."""
+    """The first `max_length` choices of each episode."""
     length = min(max_length, max(len(e.picks) for e in episodes))
     columns: list[Tensor] = []
     for field in range(len(Choices._fields)):

@@ -27,21 +27,21 @@ from agent.models.outcome_model import OutcomeModel
 
 
 class FreeEnergy(NamedTuple):
-    """[B, K] each; energy is G, +inf where the option is not allowed."""
+    """Of every option; energy is G, +inf where the option is not allowed."""
 
-    energy: Tensor
-    utility: Tensor
-    gain: Tensor
-    novelty: Tensor
-    risk: Tensor
-    ambiguity: Tensor
+    energy: Float[Tensor, "B K"]
+    utility: Float[Tensor, "B K"]
+    gain: Float[Tensor, "B K"]
+    novelty: Float[Tensor, "B K"]
+    risk: Float[Tensor, "B K"]
+    ambiguity: Float[Tensor, "B K"]
 
 
-def _entropy(p: Tensor) -> Tensor:
+def _entropy(p: Float[Tensor, "*B O"]) -> Float[Tensor, "*B"]:
     return -(p * p.clamp_min(1e-12).log()).sum(-1)
 
 
-def _classes(liking: Tensor) -> Float[Tensor, "O V"]:
+def _classes(liking: Float[Tensor, " O"]) -> Float[Tensor, "O V"]:
     """One-hot class of each outcome: outcomes that are liked alike are one."""
     _, index = torch.unique(liking, return_inverse=True)
     return F.one_hot(index).to(liking.dtype)

@@ -1,9 +1,9 @@
 """Learning what choices lead to, and choosing by expected free energy.
 
 A choice is a step at which a branch of the action had more than one option (a card, a chest, a menu); see
-`core.choices`. The model learns outcomes from episodes of choices, and is measured on some that are held back; one that
-foretells those better than the model in play is offered to it (`control.cards` chooses there, without torch). A habit
-learns to imitate the planner, and its distance from it is `efe_policy_loss`. Preferences are never trained.
+`core.choices`. The model learns outcomes from episodes of choices, and is measured on some that are held back. A model
+that predicts those better than the one in play is offered to it; `control.cards.chooser` chooses there, without torch.
+A habit learns to imitate the planner, and its distance from it is `efe_policy_loss`. Preferences are never trained.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -155,7 +156,7 @@ class ActiveInferenceLearner:
         return report | {"efe_policy_loss": policy_loss.detach()}
 
     def choose(
-        self, belief: Tensor, options: FloatArray, allowed: BoolArray, context: FloatArray
+        self, belief: Float[Tensor, "B H"], options: FloatArray, allowed: BoolArray, context: FloatArray
     ) -> tuple[NDArray[np.int64], FreeEnergy]:
         """The option of least G for each game; options f32 [B, K, A], allowed bool [B, K], context f32 [B, C]."""
         arrays = [torch.from_numpy(np.ascontiguousarray(a)).to(self.device) for a in (options, allowed, context)]
@@ -163,8 +164,10 @@ class ActiveInferenceLearner:
         return plan.energy.argmin(-1).cpu().numpy(), plan
 
     @torch.no_grad()
-    def after(self, belief: Tensor, option: FloatArray, outcome: IntArray, context: FloatArray) -> Tensor:
-        """The belief [B, H] after the outcome of a choice is known."""
+    def after(
+        self, belief: Float[Tensor, "B H"], option: FloatArray, outcome: IntArray, context: FloatArray
+    ) -> Float[Tensor, "B H"]:
+        """The belief after the outcome of a choice is known."""
         hot = F.one_hot(torch.from_numpy(outcome), self.sizes.outcomes).float()
         option_, context_ = (torch.from_numpy(np.ascontiguousarray(a)).to(self.device) for a in (option, context))
         return self.model.step(belief, option_, hot.to(self.device), context_)

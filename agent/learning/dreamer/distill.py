@@ -7,6 +7,7 @@ are compared before tanh. Begins once the actor has dreamt enough to be worth im
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -43,7 +44,7 @@ class DreamDistiller:
             self._ppo.ppo.step(self._coefficient * loss)
         return {"dream_distill_loss": sum(sums) / len(sums), "dream_distill_waits": 0.0}
 
-    def _loss(self, part: RolloutSequences, wanted: Targets) -> Tensor:
+    def _loss(self, part: RolloutSequences, wanted: Targets) -> Float[Tensor, ""]:
         each = divergence(wanted, self._ppo.ppo.heads(part))
         return (each * part.weight).sum() / part.weight.sum().clamp_min(1.0)
 
@@ -56,15 +57,15 @@ class DreamDistiller:
         self._dreamt = int(tensors["distill.dreamt"])
 
 
-def rows_of(x: Tensor, length: int) -> Tensor:
-    """[T, …] as [S, L, …], padded with zeros."""
+def rows_of(x: Shaped[Tensor, "T ..."], length: int) -> Shaped[Tensor, "S {length} ..."]:
+    """Steps as sequences of `length`, the last padded with zeros."""
     short = -len(x) % length
     if short:
         x = torch.cat([x, torch.zeros(short, *x.shape[1:], dtype=x.dtype)])
     return x.reshape(len(x) // length, length, *x.shape[1:])
 
 
-def divergence(wanted: Targets, heads: Heads) -> Tensor:
+def divergence(wanted: Targets, heads: Heads) -> Float[Tensor, "*B"]:
     """KL(wanted ‖ heads) of every step; what is forbidden to both counts for nothing."""
     total = torch.zeros_like(heads.value)
     if heads.mean.shape[-1]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from agent.core.rollout import Rollout
@@ -27,11 +27,15 @@ from agent.models.rssm import Latent, WorldModel
 
 
 def lambda_returns(
-    rewards: Float[Tensor, "B T"], live: Float[Tensor, "B T"], values: Float[Tensor, "B T"], lam: float, last: Tensor
+    rewards: Float[Tensor, "B T"],
+    live: Float[Tensor, "B T"],
+    values: Float[Tensor, "B T"],
+    lam: float,
+    last: Float[Tensor, "B T"],
 ) -> Float[Tensor, "B T"]:
     """R_t = r_{t+1} + live_{t+1}·((1−λ_{t+1})·v_{t+1} + λ_{t+1}·R_{t+1}), R after the end = v; arrays hold t+1 at t.
 
-    `live` is discount × continuation; λ is `lam`, and 0 where `last` [B, T] cuts the sequence.
+    `live` is discount × continuation; λ is `lam`, and 0 where `last` is 1 and cuts the sequence.
     """
     after, out = values[:, -1], []
     for t in reversed(range(rewards.shape[1])):
@@ -41,21 +45,23 @@ def lambda_returns(
     return torch.stack(out[::-1], 1)
 
 
-def shuffled_together(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def shuffled_together(
+    a: Float[Tensor, "*S"], b: Float[Tensor, "*S"]
+) -> tuple[Float[Tensor, "*S"], Float[Tensor, "*S"]]:
     """Both with their places exchanged at random, in the same way: what belonged together does so still."""
     order = torch.randperm(a.numel(), device=a.device)
     return a.flatten()[order].view_as(a), b.flatten()[order].view_as(b)
 
 
 class Dream(NamedTuple):
-    """An imagined future: features [B, H+1, F], the actions taken at the first H, their masks, what arrived at each."""
+    """An imagined future of H steps: features, the actions taken at the first H, their masks, what arrived at each."""
 
-    features: Tensor
-    u: Tensor
-    picks: Tensor
-    allowed: Tensor | None
-    rewards: Tensor
-    proceed: Tensor
+    features: Float[Tensor, "B H+1 F"]
+    u: Float[Tensor, "B H C"]
+    picks: Int64[Tensor, "B H K"]
+    allowed: Bool[Tensor, "B H M"] | None
+    rewards: Float[Tensor, "B H+1"]
+    proceed: Float[Tensor, "B H+1"]
 
 
 @torch.no_grad()
@@ -79,11 +85,11 @@ def imagine(model: WorldModel, actor: Actor, start: Latent, horizon: int, noise:
 
 
 class Targets(NamedTuple):
-    """What the actor would do at each step of a rollout, for distillation: mean, log_std [T, C]; logits [T, ΣB]."""
+    """What the actor would do at each step of a rollout, for distillation; the logits of all branches side by side."""
 
-    mean: Tensor
-    log_std: Tensor
-    logits: Tensor
+    mean: Float[Tensor, "*T C"]
+    log_std: Float[Tensor, "*T C"]
+    logits: Float[Tensor, "*T M"]
 
 
 class DreamLearner:
@@ -138,7 +144,9 @@ class DreamLearner:
         self._metrics = tuple(f"dream_{name}" for name in metrics)
         return [torch.stack([f.detach() for f in metrics.values()]), *self.optimiser.gradients(loss)]
 
-    def _loss(self, start: Latent, dead: Tensor, seen: Posterior) -> tuple[Tensor, dict[str, Tensor]]:
+    def _loss(
+        self, start: Latent, dead: Bool[Tensor, " B"], seen: Posterior
+    ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
         config, policy = self.config, self.policy
         dream = imagine(self.world.model, policy.actor, start, config.horizon, config.action_noise)
         dream = self._controlled(dream, dead)
@@ -161,7 +169,7 @@ class DreamLearner:
         metrics |= {"value": values.mean(), "continue": dream.proceed.mean(), "return_range": high - low}
         return actor_loss + critic_loss + config.replay_value_weight * replay_loss, metrics
 
-    def _controlled(self, dream: Dream, dead: Tensor) -> Dream:
+    def _controlled(self, dream: Dream, dead: Bool[Tensor, " B"]) -> Dream:
         """The dream with what is known of its start, and with the controls that the configuration asks for."""
         rewards, proceed = dream.rewards, dream.proceed.clone()
         proceed[:, 0] = (~dead).float()
@@ -175,12 +183,12 @@ class DreamLearner:
         return dream._replace(rewards=rewards, proceed=proceed)
 
     @torch.no_grad()
-    def _values(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def _values(self, features: Float[Tensor, "*B F"]) -> tuple[Float[Tensor, "*B"], Float[Tensor, "*B"]]:
         bins = self.world.model.bins
         return two_hot_mean(self.policy.critic(features), bins), two_hot_mean(self.policy.slow(features), bins)
 
     @torch.no_grad()
-    def _range(self, returns: Tensor) -> Tensor:
+    def _range(self, returns: Float[Tensor, "B T"]) -> Float[Tensor, " 2"]:
         """The running 5 % and 95 % points of returns."""
         points = torch.quantile(returns.flatten(), self._points)
         return self.policy.range.lerp_(points, self.config.range_rate).clone()
@@ -191,11 +199,13 @@ class DreamLearner:
         out = self.policy.actor(dream.features[:, :-1].flatten(0, 1), allowed)
         return out, Choice(dream.u.flatten(0, 1), dream.picks.flatten(0, 1))
 
-    def _critic_loss(self, logits: Tensor, returns: Tensor, slow: Tensor) -> Tensor:
+    def _critic_loss(
+        self, logits: Float[Tensor, "*B K"], returns: Float[Tensor, "*B"], slow: Float[Tensor, "*B"]
+    ) -> Float[Tensor, "*B"]:
         bins = self.world.model.bins
         return two_hot_loss(logits, returns, bins) + self.config.slow_weight * two_hot_loss(logits, slow, bins)
 
-    def _replay_loss(self, seen: Posterior) -> Tensor:
+    def _replay_loss(self, seen: Posterior) -> Float[Tensor, ""]:
         """The critic on what really happened; a row whose successor begins another episode does not count."""
         features = seen.latent.features()
         values, slow = self._values(features)

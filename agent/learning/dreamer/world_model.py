@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -34,25 +35,25 @@ MEASURED = 512
 
 
 class ReplaySequences(NamedTuple):
-    """A batch as tensors, [B, T, …]; obs are normalised."""
+    """A batch as tensors; obs are normalised."""
 
-    obs: Tensor
-    actions: Tensor
-    rewards: Tensor
-    is_first: Tensor
-    is_last: Tensor
-    is_terminal: Tensor
-    masks: Tensor
+    obs: Float[Tensor, "B T O"]
+    actions: Float[Tensor, "B T A"]
+    rewards: Float[Tensor, "B T"]
+    is_first: Bool[Tensor, "B T"]
+    is_last: Bool[Tensor, "B T"]
+    is_terminal: Bool[Tensor, "B T"]
+    masks: Bool[Tensor, "B T M"]
     before: Latent
 
 
 class Posterior(NamedTuple):
-    """States that a training step has just inferred: where dreams start. latent [B, T, …], and what arrived there."""
+    """States that a training step has just inferred, where dreams start, and what arrived there."""
 
     latent: Latent
-    rewards: Tensor
-    is_first: Tensor
-    is_terminal: Tensor
+    rewards: Float[Tensor, "B T"]
+    is_first: Bool[Tensor, "B T"]
+    is_terminal: Bool[Tensor, "B T"]
 
 
 def to_sequences(model: WorldModel, batch: Batch, device: torch.device) -> ReplaySequences:
@@ -65,14 +66,16 @@ def to_sequences(model: WorldModel, batch: Batch, device: torch.device) -> Repla
 
 def rollout_sequences(
     model: WorldModel, rollout: Rollout, spec: ActionSpec, device: torch.device
-) -> tuple[ReplaySequences, Tensor]:
+) -> tuple[ReplaySequences, Int64[Tensor, " N"]]:
     """A rollout as one sequence from a blank state, and the row of it that each step's observation is in."""
     rows = to_rows(rollout, spec, None)
     return rows_as_sequence(model, rows, device), torch.from_numpy(np.flatnonzero(~rows.is_last)).to(device)
 
 
-def balanced_kl(seen: Observed, free_nats: float) -> tuple[Tensor, Tensor, Tensor]:
-    """(for the prior, for the posterior, the divergence itself), each [B, T], summed over the groups of the latent."""
+def balanced_kl(
+    seen: Observed, free_nats: float
+) -> tuple[Float[Tensor, "B T"], Float[Tensor, "B T"], Float[Tensor, "B T"]]:
+    """(for the prior, for the posterior, the divergence itself), summed over the groups of the latent."""
     divergence = categorical_kl(seen.posterior, seen.prior).sum(-1)
     prior = categorical_kl(seen.posterior.detach(), seen.prior).sum(-1)
     posterior = categorical_kl(seen.posterior, seen.prior.detach()).sum(-1)
@@ -81,7 +84,7 @@ def balanced_kl(seen: Observed, free_nats: float) -> tuple[Tensor, Tensor, Tenso
 
 def world_loss(
     model: WorldModel, data: ReplaySequences, config: WorldModelConfig
-) -> tuple[Tensor, dict[str, Tensor], Observed]:
+) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]], Observed]:
     """The loss of a batch, its parts, and the states."""
     seen = model.observe(data.before, data.obs, data.actions, data.is_first)
     features = seen.latent.features()
@@ -102,9 +105,9 @@ def world_loss(
 
 @torch.no_grad()
 def open_loop(
-    model: WorldModel, data: ReplaySequences, starts: Tensor, samples: int, steps: int
-) -> tuple[Tensor, Tensor]:
-    """Squared errors [N, steps, O] of the model's mean over `samples` futures, and of persistence.
+    model: WorldModel, data: ReplaySequences, starts: Int64[Tensor, " N"], samples: int, steps: int
+) -> tuple[Float[Tensor, "N {steps} O"], Float[Tensor, "N {steps} O"]]:
+    """Squared errors of the model's mean over `samples` futures, and of persistence.
 
     data is one sequence [1, T, …] that begins with an episode; each future starts from the posterior at a row of
     `starts` and follows the actions that were taken.

@@ -1,1 +1,1 @@
-"""Proximal policy optimisation: returns, update, learner. Functions of tensors."""
+"""Proximal policy optimisation: returns, update, learner. Never imports the other learners."""

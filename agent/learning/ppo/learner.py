@@ -34,7 +34,7 @@ class ReturnScale:
         self.moments = torch.tensor([0.0, 0.0, 0.0], dtype=torch.float64)
         self._returns: dict[str, float] = {}
 
-    def update(self, instance: str, rewards: Tensor, last: Tensor) -> None:
+    def update(self, instance: str, rewards: Float[Tensor, " T"], last: Bool[Tensor, " T"]) -> None:
         """Take in the rewards of one stretch."""
         running = self._returns.get(instance, 0.0)
         seen = []
@@ -157,7 +157,7 @@ class PPOLearner:
         start: Float[Tensor, "1 U"],
         cut: Bool[Tensor, " T"],
         final: Float[Tensor, "K D"],
-    ) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"], Float[Tensor, " T"], Float[Tensor, "T1 U"]]:
+    ) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"], Float[Tensor, " T"], Float[Tensor, "T+1 U"]]:
         """Values, log-probabilities, the value after each cut step, and the memory before each step and after all.
 
         seen: obs [T, D], is_first [T], elapsed [T], axes [T, C], choices [T, N], allowed [T, M].
@@ -254,5 +254,7 @@ class PPOLearner:
             self._scale.moments = tensors["learner.returns"].to(torch.float64).clone()
 
 
-def _said(heads: Heads, axes: Tensor, choices: Int64[Tensor, "*B N"], allowed: Bool[Tensor, "*B M"]) -> Tensor:
+def _said(
+    heads: Heads, axes: Float[Tensor, "*B C"], choices: Int64[Tensor, "*B N"], allowed: Bool[Tensor, "*B M"]
+) -> Float[Tensor, "*B"]:
     return log_prob(forbid(heads, allowed), axes, choices)

@@ -49,7 +49,7 @@ class RolloutSequences(msgspec.Struct, frozen=True, eq=False):
     returns: Float[Tensor, "S L"]
     weight: Float[Tensor, "S L"]
 
-    def rows(self, index: Tensor) -> RolloutSequences:
+    def rows(self, index: Int64[Tensor, " N"]) -> RolloutSequences:
         """Some of the sequences."""
         return RolloutSequences(*(getattr(self, name)[index] for name in self.__struct_fields__))
 
@@ -103,7 +103,7 @@ class PPO:
         explained = 1.0 - torch.var(data.returns - data.values) / spread if float(spread) > 0 else torch.zeros(())
         return {**dict(zip(names, means, strict=True)), "explained_variance": float(explained)}
 
-    def _minibatch(self, part: RolloutSequences) -> Tensor:
+    def _minibatch(self, part: RolloutSequences) -> Float[Tensor, " 6"]:
         """One minibatch; policy loss, value loss, entropy, KL, share of clipped ratios, gradient norm."""
         config, weight = self.config, part.weight / part.weight.sum().clamp_min(1.0)
         heads = self.heads(part)

@@ -1,1 +1,1 @@
-"""Training in the arena: batches of worlds, lessons by a script, PPO, choices and their outcomes."""
+"""Training in the arena: batches of worlds, lessons by a script, PPO, choices. Never imports a session."""

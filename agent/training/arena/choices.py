@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import torch
 
-from agent.control.cards import CardChooser, Memory
+from agent.control.cards.chooser import CardChooser, Memory
 from agent.control.untrained import default_sizes
 from agent.core.choices import EDGES, WINDOW, ChoiceLayout, Choices, outcomes_of
 from agent.core.rollout import BoolArray

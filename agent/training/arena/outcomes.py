@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import torch
 
-from agent.control.cards import KIND, layout
+from agent.control.cards.chooser import KIND, layout
 from agent.core.choices import WANTED, Choices
 from agent.games.arena.rules_hash import rules_hash
 from agent.learning.active_inference.learner import ActiveInferenceLearner

@@ -157,7 +157,7 @@ def _hunt(s: Any, rules: Any, score: Any, knobs: Knobs) -> None:
 
 
 @njit(cache=True)
-def _want(s: Any, rules: Any, score: Any, knobs: Knobs) -> None:
+def _want(s: Any, rules: Any, score: Any, knobs: Knobs) -> None:  # noqa: C901 - one pass over all things, compiled
     """Add what draws the player: drops, chests, shrines, the portal and the exit."""
     hurt = 1.0 - s.hp / max(s.stats[st.MAX_HP], 1.0)
     for i in range(s.drops):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -26,10 +25,11 @@ from tools.bench.learning import f1_tmaze
 CUE_SAYS = torch.tensor([[maze.VALIDITY, 1 - maze.VALIDITY], [1 - maze.VALIDITY, maze.VALIDITY]])
 
 
-class ExactMaze:
+class ExactMaze(OutcomeModel):
     """The maze's own probabilities; the belief is the chance that the prize lies left."""
 
-    sizes = SimpleNamespace(outcomes=maze.OUTCOMES)
+    def __init__(self) -> None:
+        super().__init__(OutcomeSizes(option=maze.ACTIONS, outcomes=maze.OUTCOMES))
 
     def predict(self, belief: Any, option: Any, context: Any) -> Any:
         p = torch.zeros(len(belief), maze.OUTCOMES)

@@ -17,7 +17,7 @@ from agent.learning.configs import DreamConfig, WorldModelConfig
 from agent.learning.dreamer.dream import DreamLearner, imagine, lambda_returns, shuffled_together
 from agent.learning.dreamer.world_model import WorldModelLearner, balanced_kl, to_sequences, world_loss
 from agent.models.dreamer import Actor, act, initial_carry
-from agent.models.rssm import Latent, Observed
+from agent.models.rssm import Latent, Observed, WorldModel
 from agent.models.sizes import WorldSizes
 
 NET: dict[str, Any] = {"deter": 32, "blocks": 1, "hidden": 32, "stoch": 4, "classes": 4, "units": 32, "bins": 41}
@@ -81,13 +81,22 @@ def test_in_a_dream_each_action_is_taken_once_and_at_the_state_that_shows_it() -
     def step(latent: Latent, action: torch.Tensor) -> Latent:
         return Latent(latent.deter + action.argmax(-1, keepdim=True), latent.stoch)
 
-    head = lambda features: features[..., :1]
-    model: Any = SimpleNamespace(
-        rssm=SimpleNamespace(imagine_step=step), allowed=None, proceed=head,
-        reward=lambda f: torch.zeros(*f.shape[:-1], 3), bins=torch.tensor([-1.0, 0.0, 1.0]),
-    )  # fmt: skip
+    class Counter(WorldModel):
+        allowed = None
+        bins = torch.tensor([-1.0, 0.0, 1.0])
+        rssm: Any = SimpleNamespace(imagine_step=step)
+
+        def __init__(self) -> None:
+            torch.nn.Module.__init__(self)
+
+        def proceed(self, features: torch.Tensor) -> torch.Tensor:
+            return features[..., :1]
+
+        def reward(self, features: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(*features.shape[:-1], 3)
+
     start = Latent(torch.arange(5.0).unsqueeze(1), torch.zeros(5, 1, 2))
-    dream = imagine(model, Actor(3, ActionSpec(0, (4,)), 8, 1), start, 6)
+    dream = imagine(Counter(), Actor(3, ActionSpec(0, (4,)), 8, 1), start, 6)
     counts, picks = dream.features[..., 0], dream.picks[..., 0].float()
     assert torch.equal(counts[:, 0], torch.arange(5.0))
     assert torch.equal(counts[:, 1:] - counts[:, :-1], picks)

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 import torch
 
-from agent.control.cards import CardChooser, Memory
+from agent.control.cards.chooser import CardChooser, Memory
 from agent.control.motor import pilot_tensors
 from agent.control.policies import SHIPPED as PILOT
 from agent.core.choices import EDGES, WANTED, WINDOW

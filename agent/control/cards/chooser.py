@@ -14,7 +14,7 @@ import numpy as np
 
 from agent.control import encode
 from agent.control.arbiter import Arbiter
-from agent.control.expected_free_energy import CardEvaluation, Outcomes, build_outcomes, free_energy, step
+from agent.control.cards.expected_free_energy import CardEvaluation, Outcomes, build_outcomes, free_energy, step
 from agent.control.reward import RewardTable
 from agent.core.choices import EDGES, WINDOW, Preferences
 from agent.core.rollout import BoolArray

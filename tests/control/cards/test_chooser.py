@@ -11,8 +11,8 @@ import torch
 
 from agent.control import encode
 from agent.control.arbiter import Arbiter
-from agent.control.cards import CardChooser, CardSeat, Memory
-from agent.control.expected_free_energy import build_outcomes, free_energy, step
+from agent.control.cards.chooser import CardChooser, CardSeat, Memory
+from agent.control.cards.expected_free_energy import build_outcomes, free_energy, step
 from agent.core.choices import EDGES, LIKING, WANTED, WINDOW, ChoiceLayout, Preferences, outcomes_of
 from agent.core.errors import WeightsError
 from agent.learning.active_inference.free_energy import free_energy as free_energy_in_torch
