@@ -70,9 +70,9 @@ def test_the_stated_number_of_episodes_has_the_stated_power() -> None:
     assert episodes_needed(SPREAD_S, 57.4065, 0.9) == 352
     assert episodes_needed(100.0, 57.4) == EPISODES
     assert episodes_needed(2 * SPREAD_S, 57.4065) > 4 * 260
-    as_good = [compare(SCORES, SCORES + RNG.normal(0, SPREAD_S, EPISODES), 0).passed for _ in range(80)]
+    as_good = [compare(SCORES, SCORES + RNG.normal(0, SPREAD_S, EPISODES), 0).passed for _ in range(60)]
     assert 0.7 <= np.mean(as_good) <= 0.96
-    worse = [compare(SCORES, SCORES + RNG.normal(-MARGIN_S, SPREAD_S, EPISODES), 0).passed for _ in range(80)]
+    worse = [compare(SCORES, SCORES + RNG.normal(-MARGIN_S, SPREAD_S, EPISODES), 0).passed for _ in range(60)]
     assert np.mean(worse) <= 0.1
 
 
@@ -151,17 +151,17 @@ def test_a_place_that_cannot_be_written_or_is_the_source_is_refused_before_anyth
 def test_played_episodes_pass_the_same_pilot_and_refuse_a_broken_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "EPISODES", 3)
+    monkeypatch.setattr(module, "EPISODES", 2)
     out = tmp_path / "out.safetensors"
     monkeypatch.setattr(module, "quantised", lambda tensors, format_, seed: tensors)
-    gate = quantize(SHIPPED, "int8", out, episodes=3, seed=5000, say=lambda text: None)
+    gate = quantize(SHIPPED, "int8", out, episodes=2, seed=5000, say=lambda text: None)
     assert gate.original_s == gate.quantised_s == 1200.0 and gate.difference_low_s == 0.0
     out.unlink()
     blind = {"axes.weight", "axes.bias"}
     broken = {name: np.zeros_like(t) if name in blind else t for name, t in pilot_tensors(SHIPPED).items()}
     monkeypatch.setattr(module, "quantised", lambda tensors, format_, seed: paths.round_int8(broken))
     with pytest.raises(WeightsError, match="worse by more than the margin"):
-        quantize(SHIPPED, "int8", out, episodes=3, seed=5000, say=lambda text: None)
+        quantize(SHIPPED, "int8", out, episodes=2, seed=5000, say=lambda text: None)
     assert not out.exists()
 
 
