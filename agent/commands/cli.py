@@ -248,7 +248,7 @@ def quantize(
     *,
     format_: Annotated[Literal["int8", "int4", "nvfp4"], Parameter(name="--format")] = "int8",
     out: Path | None = None,
-    episodes: int = 300,
+    episodes: int = 400,
     seed: int = 0,
 ) -> int:
     """Quantise a pilot's weights; refused unless it is shown on seeded episodes that its score falls by less than 5 %.
@@ -257,7 +257,7 @@ def quantize(
         weights: A sealed .safetensors file of full precision.
         format_: int8 for a processor; int4 (compressed-tensors) or nvfp4 (ModelOpt) for a card.
         out: The new file. Default: beside the old one, with the format in its name.
-        episodes: How many each of the two plays, at least 300.
+        episodes: How many each of the two plays, at least 400.
         seed: Episode k plays seed + k.
     """
     from agent.training.quantize import quantize as run_quantize

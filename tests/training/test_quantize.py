@@ -20,9 +20,9 @@ from agent.training.quantize import EPISODES, MARGIN_SHARE, calibrate, compare, 
 
 RNG = np.random.default_rng(0)
 SHIPPED = Path(__file__).resolve().parents[2] / "agent" / "shipped" / "pilot.safetensors"
-SCORES = RNG.normal(1148, 200, EPISODES)
+SCORES = RNG.normal(1093, 200, EPISODES)
 MARGIN_S = MARGIN_SHARE * float(SCORES.mean())
-SPREAD_S = 332.0
+SPREAD_S = 390.0
 """Of the paired differences of the shipped pilot; the docstring of the gate computes with it."""
 
 
@@ -67,11 +67,11 @@ def test_more_episodes_pass_more_easily() -> None:
 
 
 def test_the_stated_number_of_episodes_has_the_stated_power() -> None:
-    assert episodes_needed(SPREAD_S, 57.4065, 0.9) == 352
-    assert episodes_needed(100.0, 57.4) == EPISODES
-    assert episodes_needed(2 * SPREAD_S, 57.4065) > 4 * 260
+    assert episodes_needed(SPREAD_S, 54.7, 0.9) == 535
+    assert episodes_needed(SPREAD_S, 54.7, 0.8) == episodes_needed(100.0, 54.7) == EPISODES
+    assert episodes_needed(2 * SPREAD_S, 54.7) == 1596
     as_good = [compare(SCORES, SCORES + RNG.normal(0, SPREAD_S, EPISODES), 0).passed for _ in range(60)]
-    assert 0.7 <= np.mean(as_good) <= 0.96
+    assert 0.62 <= np.mean(as_good) <= 0.95
     worse = [compare(SCORES, SCORES + RNG.normal(-MARGIN_S, SPREAD_S, EPISODES), 0).passed for _ in range(60)]
     assert np.mean(worse) <= 0.1
 
@@ -115,7 +115,7 @@ def test_what_passes_is_written_with_its_figures_and_can_be_loaded(
     ("change", "why"),
     [
         (lambda scores: scores - 200, "worse by more than the margin"),
-        (lambda scores: scores + centred(900.0, len(scores)), "not ruled out; .* give --episodes 19[0-9][0-9] with"),
+        (lambda scores: scores + centred(900.0, len(scores)), "not ruled out; .* give --episodes [0-9]{4} with"),
     ],
 )
 def test_a_refusal_is_one_line_with_the_margin_and_what_to_do_and_exit_code_2(

@@ -1,6 +1,6 @@
 """The gate of `quantize` for int8, int4 and nvfp4, on the same seeds and with one set of scores of the original.
 
-    python -m tools.bench.quantised_pilot [--weights FILE] [--episodes 300] [--seed 20000] [--scores FILE.jsonl]
+    python -m tools.bench.quantised_pilot [--weights FILE] [--episodes 400] [--seed 20000] [--scores FILE.jsonl]
                                           [--out docs/results/quantised_pilot.json]
 
 `python -m agent quantize FILE --format FORMAT --episodes N --seed S` gives the same verdict for one format. With
