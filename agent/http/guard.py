@@ -1,6 +1,6 @@
 """What every request passes before its handler: who asks, from where, with what.
 
-Against pages of other origins (CSRF, DNS rebinding) on the user's own machine; see the README's threat model.
+Against pages of other origins (CSRF, DNS rebinding) on the user's own machine; see SECURITY.md.
 """
 
 from __future__ import annotations

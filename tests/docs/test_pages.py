@@ -114,3 +114,29 @@ def test_every_setting_that_a_page_names_exists() -> None:
             if name not in known and not (name.endswith("_") and any(k.startswith(name) for k in known)):
                 unknown.append(f"{page.relative_to(ROOT)}: {name}")
     assert not unknown
+
+
+def test_every_module_and_name_of_the_program_that_a_page_names_exists() -> None:
+    rooms = {p.name for p in (ROOT / "agent").iterdir() if p.is_dir()}
+    sources = [p for f in FOLDERS if f != "docs" for s in ("*.py", "*.cs") for p in (ROOT / f).rglob(s)]
+    words = set(re.findall(r"\w+", "\n".join(p.read_text(encoding="utf-8") for p in sources)))
+    missing = []
+    for page in (p for p in PAGES if p.parent.name in ("internals", "develop") or p.parent == ROOT):
+        for number, text in inline_code(page):
+            parts = re.split(r"\.", re.sub(r"\(.*", "", text))
+            dotted = len(parts) > 1 and parts[0] in rooms and all(p.isidentifier() for p in parts)
+            ours = re.fullmatch(r"[A-Z][a-z]\w*[A-Z]\w*|[a-z]+(_[a-z]+)+", parts[0])
+            if not _is_name(parts) if dotted else ours and parts[0] not in words:
+                missing.append(f"{page.relative_to(ROOT)}:{number}: {text}")
+    assert not missing
+
+
+def _is_name(parts: list[str]) -> bool:
+    """True for `room.module` and for `room.module.Name` of agent."""
+    for length in range(len(parts), 0, -1):
+        path = ROOT / "agent" / Path(*parts[:length])
+        if path.with_suffix(".py").is_file() or path.is_dir():
+            source = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
+            rest = parts[length:]
+            return not rest or (source.is_file() and rest[0] in source.read_text(encoding="utf-8"))
+    return False
