@@ -1,6 +1,7 @@
-"""A child process that answers calls: started on the first one, started anew after it ended.
+"""Child processes from the parent's side: started, talked to, limited in time, restarted and ended in one way.
 
-Its work costs this process nothing but the bytes that go through the pipes. Owns the process and two threads.
+`ChildProcess` is one process and its pipe. `Child` answers calls: it starts its process on the first one and anew
+after it ended. What a child does costs this process nothing but the bytes that go through the pipes.
 """
 
 from __future__ import annotations
@@ -12,23 +13,116 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
+import msgspec
 import psutil
 import structlog
 
-from agent.concurrency.frames import Head, read_frame, write_frame
+from agent.concurrency.frames import Failed, Frame, Message, decoder_of, read_frame, write_frame
 from agent.concurrency.lane import Lane
-from agent.concurrency.supervise import Failure, attempt
+from agent.concurrency.supervise import Failure, Supervisor, attempt
 from agent.core.errors import ChildGone, RequestError
 
 CLOSE_S: Final = 0.2
 log = structlog.get_logger(__name__)
-Answer = tuple[Head, bytes]
+A = TypeVar("A", bound=Message)
+
+
+class ChildProcess:
+    """One process, started at once. `on_frame` and `on_end` (with the exit code) are called on the reader's thread.
+
+    Raises ChildGone where it cannot be started.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        arguments: Sequence[str] = (),
+        *,
+        on_frame: Callable[[Frame], None],
+        on_end: Callable[[int], None],
+    ) -> None:
+        self.name = name
+        command = [sys.executable, "-m", module, *arguments]
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        except OSError as error:
+            raise ChildGone(f"{name}: {error.strerror or error}") from error
+        self._reader = threading.Thread(target=self._read, args=(on_frame, on_end), name=f"{name} pipe", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while the process runs."""
+        return self._process.poll()
+
+    @property
+    def rss_mb(self) -> float:
+        """Resident memory in MiB, 0 where it has ended."""
+        if self.exit_code is not None:
+            return 0.0
+        with contextlib.suppress(psutil.Error):
+            return float(round(psutil.Process(self.pid).memory_info().rss / 2**20, 1))
+        return 0.0
+
+    def send(self, call: int, message: Message, payload: bytes) -> None:
+        """Send one message; raises ChildGone. Blocks while the pipe is full."""
+        try:
+            write_frame(self._process.stdin, call, message, payload)  # type: ignore[arg-type]
+        except (OSError, ValueError) as error:
+            raise ChildGone(f"{self.name}: its process ended") from error
+
+    def _read(self, on_frame: Callable[[Frame], None], on_end: Callable[[int], None]) -> None:
+        stdout: BinaryIO = self._process.stdout  # type: ignore[assignment]
+        with stdout:
+            while True:
+                frame = attempt(lambda: read_frame(stdout))
+                if frame is None or isinstance(frame, Failure):
+                    break
+                on_frame(frame)
+        code = self._process.wait()
+        self._leave()
+        on_end(code)
+
+    def _leave(self) -> None:
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()  # type: ignore[union-attr]
+
+    def kill(self) -> None:
+        """End the process now."""
+        self._process.kill()
+
+    def close(self, within_s: float = CLOSE_S) -> None:
+        """End the process: it leaves when its pipe is closed, and is killed where it takes longer."""
+        self._leave()
+        try:
+            self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self._process.wait()
+        self._reader.join(5.0)
+
+
+class _Call(NamedTuple):
+    """A call under way, and the number of the start whose process it belongs to."""
+
+    future: asyncio.Future[Frame]
+    start: int
 
 
 class Child:
-    """One child; `module` is run with `arguments`. `max_waiting` calls may be under way."""
+    """A process that answers calls; `module` is run with `arguments`. `max_waiting` calls may be under way.
+
+    It is started on the first call and anew on the first one after it ended. A supervisor counts its ends and parks it
+    after too many; without one it is always started again.
+    """
 
     def __init__(
         self,
@@ -37,124 +131,125 @@ class Child:
         arguments: Sequence[str] = (),
         *,
         max_waiting: int = 8,
-        on_start: Callable[[], None] = lambda: None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self.name = name
         self.starts = 0
-        self._command = [sys.executable, "-m", module, *arguments]
+        self._module, self._arguments = module, arguments
         self._max_waiting = max_waiting
-        self._on_start = on_start
-        self._lane = Lane(f"{name} pipe")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._supervisor = supervisor
+        self._lane = Lane(f"{name} calls")
+        self._process: ChildProcess | None = None
         self._calls = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._waiting: dict[int, _Call] = {}
         self._closed = False
 
     @property
     def is_up(self) -> bool:
         """True while the process runs."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.exit_code is None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the newest process."""
+        return self._process.pid if self._process is not None else None
 
     @property
     def waiting(self) -> int:
         """Calls under way."""
         return len(self._waiting)
 
-    async def call(self, head: Head, payload: bytes = b"") -> Answer:
-        """Send one call and await its answer.
+    async def call(
+        self, message: Message, answer: type[A], payload: bytes = b"", *, timeout_s: float | None = None
+    ) -> tuple[A, bytes]:
+        """Send one call and await its answer, of the class `answer`, with its payload.
 
-        Raises RequestError where the child answers with a failure or too many calls wait, ChildGone where it ended.
+        Raises RequestError where the child answers with a failure, too many calls wait or the child is parked, and
+        ChildGone where its process ended; one that takes longer than `timeout_s` is ended.
         """
-        if self._closed:
-            raise ChildGone(f"{self.name}: the session ends")
-        if len(self._waiting) >= self._max_waiting:
-            raise RequestError(503, f"{self.name}: {len(self._waiting)} calls wait already; try again later")
+        self._check()
         loop = asyncio.get_running_loop()
         number = next(self._calls)
-        future: asyncio.Future[Answer] = loop.create_future()
-        self._waiting[number] = future
+        future: asyncio.Future[Frame] = loop.create_future()
+        self._waiting[number] = _Call(future, self.starts if self.is_up else self.starts + 1)
         try:
-            await self._lane.run(lambda: self._send(loop, head | {"call": number}, payload))
-            answer, back = await future
+            async with asyncio.timeout(timeout_s):
+                await self._lane.run(lambda: self._send(loop, number, message, payload))
+                frame = await future
+        except TimeoutError as error:
+            self._kill()
+            raise ChildGone(f"{self.name}: no answer within {timeout_s:.0f} s; its process was ended") from error
         finally:
             self._waiting.pop(number, None)
-        if "error" in answer:
-            raise RequestError(answer.get("status", 500), f"{self.name}: {answer['error']}")
-        return answer, back
+        try:
+            found = decoder_of(answer | Failed).decode(frame.packed)
+        except msgspec.ValidationError as error:
+            raise RequestError(500, f"{self.name}: its answer cannot be read: {error}") from error
+        if isinstance(found, Failed):
+            raise RequestError(found.status, f"{self.name}: {found.error}")
+        return found, frame.payload
 
-    def _send(self, loop: asyncio.AbstractEventLoop, head: Head, payload: bytes) -> None:
-        if not self.is_up:
-            self._start(loop)
+    def _check(self) -> None:
+        if self._closed:
+            raise ChildGone(f"{self.name}: the session ends")
+        if self._supervisor is not None and self.name in self._supervisor.parked:
+            raise RequestError(503, f"the {self.name} is parked: {self._supervisor.parked[self.name]}")
+        if len(self._waiting) >= self._max_waiting:
+            raise RequestError(503, f"{self.name}: {len(self._waiting)} calls wait already; try again later")
+
+    def _send(self, loop: asyncio.AbstractEventLoop, number: int, message: Message, payload: bytes) -> None:
+        waiting = self._waiting.get(number)
+        if waiting is None or waiting.future.done():
+            return
         process = self._process
-        assert process is not None and process.stdin is not None
-        try:
-            write_frame(process.stdin, head, payload)  # type: ignore[arg-type]
-        except OSError as error:
-            raise ChildGone(f"{self.name}: its process ended") from error
+        if process is None or process.exit_code is not None:
+            start = self.starts + 1
+            process = self._process = ChildProcess(
+                self.name,
+                self._module,
+                self._arguments,
+                on_frame=lambda frame: _on(loop, lambda: self._answered(frame)),
+                on_end=lambda code: _on(loop, lambda: self._ended(start, code)),
+            )
+            self.starts = start
+            log.info("child_started", child=self.name, pid=process.pid)
+        process.send(number, message, payload)
 
-    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        try:
-            process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        except OSError as error:
-            raise ChildGone(f"{self.name}: {error.strerror or error}") from error
-        self._process = process
-        self.starts += 1
-        self._on_start()
-        log.info("child_started", child=self.name, pid=process.pid)
-        reader = threading.Thread(target=self._read, args=(loop, process), name=f"{self.name} answers", daemon=True)
-        reader.start()
+    def _answered(self, frame: Frame) -> None:
+        waiting = self._waiting.get(frame.call)
+        if waiting is not None and not waiting.future.done():
+            waiting.future.set_result(frame)
 
-    def _read(self, loop: asyncio.AbstractEventLoop, process: subprocess.Popen[bytes]) -> None:
-        stdout: BinaryIO = process.stdout  # type: ignore[assignment]
-        with stdout:
-            while True:
-                frame = attempt(lambda: read_frame(stdout))
-                if frame is None or isinstance(frame, Failure):
-                    break
-                _on(loop, self._answered, frame)
-        code = process.wait()
-        with contextlib.suppress(OSError):
-            process.stdin.close()  # type: ignore[union-attr]
-        _on(loop, self._ended, code)
-
-    def _answered(self, frame: Answer) -> None:
-        future = self._waiting.get(frame[0]["call"])
-        if future is not None and not future.done():
-            future.set_result(frame)
-
-    def _ended(self, code: int) -> None:
+    def _ended(self, start: int, code: int) -> None:
+        gone = ChildGone(f"{self.name}: its process ended with {code}")
         if not self._closed:
             log.warning("child_ended", child=self.name, code=code)
-        for future in list(self._waiting.values()):
-            if not future.done():
-                future.set_exception(ChildGone(f"{self.name}: its process ended with {code}"))
+            if self._supervisor is not None:
+                self._supervisor.fault(self.name, Failure.of(gone))
+        for waiting in self._waiting.values():
+            if waiting.start <= start and not waiting.future.done():
+                waiting.future.set_exception(gone)
+
+    def _kill(self) -> None:
+        """End the process and forget it, so that the next call starts another; its calls fail when it has ended."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
 
     def close(self) -> None:
-        """End the process: it leaves when its pipe is closed; what it was doing is lost."""
+        """End the process; what it was doing is lost."""
         self._closed = True
         self._lane.close()
-        process = self._process
-        if process is None:
-            return
-        assert process.stdin is not None
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-        try:
-            process.wait(CLOSE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if self._process is not None:
+            self._process.close()
 
     def status(self) -> dict[str, Any]:
         """Whether it runs, its memory, its starts, and how many calls wait."""
-        rss_mb = 0.0
-        if self.is_up and self._process is not None:
-            with contextlib.suppress(psutil.Error):
-                rss_mb = round(psutil.Process(self._process.pid).memory_info().rss / 2**20, 1)
+        rss_mb = self._process.rss_mb if self._process is not None else 0.0
         return {"up": self.is_up, "rss_mb": rss_mb, "starts": self.starts, "waiting": self.waiting}
 
 
-def _on(loop: asyncio.AbstractEventLoop, fn: Callable[[Any], None], value: Any) -> None:
+def _on(loop: asyncio.AbstractEventLoop, fn: Callable[[], None]) -> None:
     """Call on the loop, if it still runs."""
     with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(fn, value)
+        loop.call_soon_threadsafe(fn)

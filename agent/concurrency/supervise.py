@@ -67,11 +67,16 @@ class Supervisor:
         self._clock = clock
         self._on_park = on_park
         self._logged_s: dict[str, float] = {}
+        self._failures_s: dict[str, list[float]] = {}
 
     def fault(self, part: str, failure: Failure) -> None:
-        """Count one failure, and log it unless the part's last one was logged a moment ago."""
+        """Count one failure, and park the part at the sixth in ten minutes; logs the first of each ten seconds."""
         self.faults[part] = self.faults.get(part, 0) + 1
         now_s = self._clock.now_s()
+        recent_s = [s for s in self._failures_s.get(part, []) if now_s - s < WITHIN_S] + [now_s]
+        self._failures_s[part] = recent_s
+        if len(recent_s) > MAX_RESTARTS and part not in self.parked:
+            self.park(part, f"failed {len(recent_s)} times in {WITHIN_S / 60:.0f} min: {failure.reason}")
         if now_s - self._logged_s.get(part, float("-inf")) >= LOG_EVERY_S:
             self._logged_s[part] = now_s
             log.warning("part_failed", part=part, reason=failure.reason, where=failure.where())
@@ -84,18 +89,14 @@ class Supervisor:
 
     async def run(self, part: str, make: Callable[[], Awaitable[None]]) -> None:
         """Run a part until it returns; after each failure again, until it has failed too often."""
-        failures_s: list[float] = []
         while True:
             outcome = await attempted(make())
             if not isinstance(outcome, Failure):
                 return
             self.fault(part, outcome)
-            now_s = self._clock.now_s()
-            failures_s = [s for s in failures_s if now_s - s < WITHIN_S] + [now_s]
-            if len(failures_s) > MAX_RESTARTS:
-                self.park(part, f"failed {len(failures_s)} times in {WITHIN_S / 60:.0f} min: {outcome.reason}")
+            if part in self.parked:
                 return
-            await self._clock.sleep_until(now_s + BACKOFF_S[len(failures_s) - 1])
+            await self._clock.sleep_until(self._clock.now_s() + BACKOFF_S[len(self._failures_s[part]) - 1])
 
     def status(self) -> dict[str, Any]:
         """Failures by part, and the parked parts with their reasons."""

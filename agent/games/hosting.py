@@ -6,13 +6,11 @@ A child ends when its parent does, however the parent ends: it watches the pipe 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import os
 import queue
-import subprocess
 import sys
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rapidfuzz import process
 
+from agent.concurrency.child import ChildProcess
+from agent.concurrency.frames import Failed, Frame, Message, decoder_of
+from agent.concurrency.serving import ParentPipe
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, GameError, SettingsError, first_error
 from agent.games.contract import HostedGame
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 KINDS = ("arena", "gym:ID", "MODULE:FACTORY")
 START_TIMEOUT_S = 300.0
 SLOW_START_S = 5.0
+STOP_TIMEOUT_S = 10.0
 
 
 class HostOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,17 +132,17 @@ def _open_window(game: HostedGame) -> Window:
     return Window(game)
 
 
-def host(options: HostOptions, ready: Callable[[int], None], *, watch_stdin: bool = False) -> dict[str, Any]:
-    """Serve until stopped by Ctrl-C or (`watch_stdin`) by the end of standard input."""
+def host(options: HostOptions, ready: Callable[[int], None], *, parent: ParentPipe | None = None) -> dict[str, Any]:
+    """Serve until stopped by Ctrl-C, or until the parent has left."""
     game = build_game(options)
     summary: dict[str, Any] = {}
 
     async def main() -> None:
         stop = asyncio.Event()
         _stop_on_signals(stop)
-        if watch_stdin:
+        if parent is not None:
             loop = asyncio.get_running_loop()
-            threading.Thread(target=_await_eof, args=(loop, stop), name="parent watch", daemon=True).start()
+            parent.listen(lambda frame: None, lambda: _tell(loop, stop))
         summary.update(await _serve(game, options, ready, stop))
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -170,13 +172,9 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
             return
 
 
-def _await_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    while os.read(0, 4096):
-        pass
-    try:
+def _tell(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(stop.set)
-    except RuntimeError:
-        return
 
 
 def run_host(options: HostOptions) -> int:
@@ -189,6 +187,21 @@ def run_host(options: HostOptions) -> int:
     return 0
 
 
+class Listening(Message, frozen=True):
+    """The child's first message: the game listens on this port."""
+
+    port: int
+
+
+class Ended(Message, frozen=True):
+    """The child's last message: what the server did."""
+
+    summary: dict[str, Any]
+
+
+Told = Listening | Ended | Failed
+
+
 class HostedProcess:
     """A game in a child process; a context that ends the child.
 
@@ -197,28 +210,22 @@ class HostedProcess:
 
     def __init__(self, options: HostOptions) -> None:
         self.options = msgspec.structs.replace(options, port=0)
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.summary: dict[str, Any] | None = None
+        self._told: queue.SimpleQueue[Told | None] = queue.SimpleQueue()
         self._port: int | None = None
         self._stopping = False
         self._on_end: Callable[[], None] = lambda: None
-        self.summary: dict[str, Any] | None = None
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "agent.games.hosting", msgspec.json.encode(self.options).decode()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
+        arguments = [msgspec.json.encode(self.options).decode()]
+        self._child = ChildProcess(
+            "hosted game", "agent.games.hosting", arguments, on_frame=self._hear, on_end=self._ended
         )
-        self._reader = threading.Thread(target=self._read, name="hosted game", daemon=True)
-        self._reader.start()
 
-    def _read(self) -> None:
-        assert self._child.stdout is not None
-        for text in self._child.stdout:
-            self._lines.put(text)
-        self._lines.put("")
+    def _hear(self, frame: Frame) -> None:
+        self._told.put(decoder_of(Told).decode(frame.packed))
+
+    def _ended(self, code: int) -> None:
+        self._told.put(None)
         if self._port is not None and not self._stopping:
-            self._child.wait()
             self._on_end()
 
     @property
@@ -233,58 +240,51 @@ class HostedProcess:
         """
         if self._port is None:
             try:
-                text = self._first_line(timeout_s, on_slow)
+                message = self._first(timeout_s, on_slow)
             except queue.Empty as error:
                 raise GameError(f"{self.options.spec}: did not start within {timeout_s:.0f} s") from error
-            message = json.loads(text) if text else {"error": f"the game's process ended with {self._child.wait()}"}
-            if "error" in message:
-                raise GameError(self._named(message["error"]))
-            self._port = int(message["port"])
+            if not isinstance(message, Listening):
+                raise GameError(self._why(message))
+            self._port = message.port
         return self._port
 
-    def _named(self, error: str) -> str:
-        return error if self.options.spec in error else f"{self.options.spec}: {error}"
-
-    def _first_line(self, timeout_s: float, on_slow: Callable[[], None]) -> str:
+    def _first(self, timeout_s: float, on_slow: Callable[[], None]) -> Told | None:
         try:
-            return self._lines.get(timeout=SLOW_START_S)
+            return self._told.get(timeout=SLOW_START_S)
         except queue.Empty:
             on_slow()
-        return self._lines.get(timeout=timeout_s - SLOW_START_S)
+        return self._told.get(timeout=timeout_s - SLOW_START_S)
+
+    def _why(self, message: Told | None) -> str:
+        """Why the child ended, in its own words where it said any."""
+        if not isinstance(message, Failed):
+            return f"{self.options.spec}: the game's process ended with {self._child.exit_code}"
+        return message.error if self.options.spec in message.error else f"{self.options.spec}: {message.error}"
 
     def watch(self, on_end: Callable[[], None]) -> None:
         """Call `on_end`, from another thread, where the child ends before `stop`."""
         self._on_end = on_end
-        if self._child.poll() is not None:
+        if self._child.exit_code is not None:
             on_end()
 
     def check(self) -> None:
         """Raise GameError with the child's own words where it failed; one that was told to end did not."""
-        code = self._child.poll()
-        if code in (None, 0):
+        if self._child.exit_code in (None, 0):
             return
-        said = ""
-        while not self._lines.empty():
-            text = self._lines.get()
-            said = json.loads(text).get("error", said) if text else said
-        raise GameError(self._named(said or f"the game's process ended with {code}"))
+        said = [message for message in self._heard() if isinstance(message, Failed)]
+        raise GameError(self._why(said[-1] if said else None))
+
+    def _heard(self) -> Iterator[Told | None]:
+        while not self._told.empty():
+            yield self._told.get()
 
     def stop(self) -> dict[str, Any] | None:
         """End the child and return the server's summary, None where it gave none."""
-        assert self._child.stdin is not None and self._child.stdout is not None
         self._stopping = True
-        self._child.stdin.close()
-        try:
-            self._child.wait(10)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        self._reader.join(5)
-        while not self._lines.empty():
-            text = self._lines.get()
-            message = json.loads(text) if text else {}
-            self.summary = message.get("summary", self.summary)
-        self._child.stdout.close()
+        self._child.close(STOP_TIMEOUT_S)
+        for message in self._heard():
+            if isinstance(message, Ended):
+                self.summary = message.summary
         return self.summary
 
     def __enter__(self) -> HostedProcess:
@@ -297,22 +297,15 @@ class HostedProcess:
 
 
 def _child_main(argument: str) -> int:
-    """The child's main: options in, one JSON line with the port out, one with the summary at the end.
-
-    What a game prints goes to standard error: standard output is for these lines alone.
-    """
-    told, sys.stdout = sys.stdout, sys.stderr
-
-    def tell(**message: Any) -> None:
-        print(json.dumps(message), file=told, flush=True)
-
+    """The child's main: options in, one message with the port out, one with the summary at the end."""
+    pipe = ParentPipe()
     try:
         options = msgspec.json.decode(argument, type=HostOptions)
-        summary = host(options, lambda port: tell(port=port), watch_stdin=True)
+        summary = host(options, lambda port: pipe.tell(Listening(port=port)), parent=pipe)
     except AgentError as error:
-        tell(error=str(error))
+        pipe.tell(Failed(error=str(error)))
         return 1
-    tell(summary=summary)
+    pipe.tell(Ended(summary=summary))
     return 0
 
 

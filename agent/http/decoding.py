@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, TypeVar
 
 from aiohttp import web
 
 from agent.concurrency.child import Child
-from agent.concurrency.frames import Head
+from agent.concurrency.frames import Message
 from agent.core.errors import RequestError
 from agent.http.decode_child import decoded
+from agent.http.messages import BodyKind, Decode
 
 SMALL_BYTES: Final = 256 << 10
 BODY_BYTES: Final = 1 << 20
 ROLLOUT_BYTES: Final = 32 << 20
 BODY_DEADLINE_S: Final = 30.0
+DECODE_DEADLINE_S: Final = 120.0
+A = TypeVar("A", bound=Message)
 
 
 async def read_body(request: web.Request, max_bytes: int) -> bytes:
@@ -40,12 +43,14 @@ class Decoder:
     def __init__(self) -> None:
         self.child = Child("decoder", "agent.http.decode_child")
 
-    async def decode(self, kind: str, body: bytes, content_type: str) -> tuple[Head, bytes]:
-        """What a body says, and its arrays or payload as bytes; raises RequestError or ChildGone."""
-        if len(body) <= SMALL_BYTES:
-            return decoded(kind, body, content_type)
-        head, payload = await self.child.call({"kind": kind, "content_type": content_type}, body)
-        return {k: v for k, v in head.items() if k != "call"}, payload
+    async def decode(self, kind: BodyKind, answer: type[A], body: bytes, content_type: str) -> tuple[A, bytes]:
+        """What a body says, as `answer`, and its arrays or payload as bytes; raises RequestError or ChildGone."""
+        if len(body) > SMALL_BYTES:
+            message = Decode(kind=kind, content_type=content_type)
+            return await self.child.call(message, answer, body, timeout_s=DECODE_DEADLINE_S)
+        said, payload = decoded(kind, body, content_type)
+        assert isinstance(said, answer)
+        return said, payload
 
     def close(self) -> None:
         """End the child."""

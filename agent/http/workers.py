@@ -8,23 +8,26 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from aiohttp import web
 
+from agent.concurrency.frames import Message
 from agent.core.errors import ChildGone, RequestError
 from agent.http.decoding import BODY_BYTES, ROLLOUT_BYTES, Decoder, read_body
 from agent.http.events import Event, EventLog, Gap
 from agent.http.guard import HEADERS
+from agent.http.messages import BodyKind, EventBody, Registered
 from agent.http.server import Route
-from agent.learner.bodies import MSGPACK, Arrays, Register
+from agent.learner.bodies import MSGPACK, Arrays
 from agent.learner.client import Learning
 
 MAX_STREAMS: Final = 8
 HEARTBEAT_S: Final = 15.0
 WRITE_DEADLINE_S: Final = 10.0
 RETRY_S: Final = "5"
+A = TypeVar("A", bound=Message)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -75,24 +78,26 @@ class _Api:
             raise RequestError(503, "nothing learns here: it was started with --no-learn")
         return self._learner
 
-    async def _decoded(self, request: web.Request, kind: str, max_bytes: int) -> tuple[dict[str, Any], bytes]:
+    async def _decoded(
+        self, request: web.Request, kind: BodyKind, kind_of_answer: type[A], max_bytes: int
+    ) -> tuple[A, bytes]:
         body = await read_body(request, max_bytes)
-        return await self._decoder.decode(kind, body, request.content_type)
+        return await self._decoder.decode(kind, kind_of_answer, body, request.content_type)
 
     async def register_worker(self, request: web.Request) -> web.StreamResponse:
         learning = self._needed()
-        head, _ = await self._decoded(request, "register", BODY_BYTES)
-        return answer(request, await learning.register(msgspec.convert(head, Register)))
+        registered, _ = await self._decoded(request, "register", Registered, BODY_BYTES)
+        return answer(request, await learning.register(registered.body))
 
     async def push_rollout(self, request: web.Request) -> web.StreamResponse:
         learning = self._needed()
-        head, payload = await self._decoded(request, "rollout", ROLLOUT_BYTES)
-        return answer(request, await learning.push(msgspec.convert(head, Arrays), payload))
+        head, payload = await self._decoded(request, "rollout", Arrays, ROLLOUT_BYTES)
+        return answer(request, await learning.push(head, payload))
 
     async def push_demo(self, request: web.Request) -> web.StreamResponse:
         learning = self._needed()
-        head, payload = await self._decoded(request, "demo", ROLLOUT_BYTES)
-        return answer(request, await learning.demo(msgspec.convert(head, Arrays), payload))
+        head, payload = await self._decoded(request, "demo", Arrays, ROLLOUT_BYTES)
+        return answer(request, await learning.demo(head, payload))
 
     async def get_weights(self, request: web.Request) -> web.StreamResponse:
         name = request.query.get("policy_name", "")
@@ -107,10 +112,10 @@ class _Api:
         return answer(request, {"policy_name": name, "weights_b64": text, "version": version})
 
     async def post_event(self, request: web.Request) -> web.StreamResponse:
-        head, payload = await self._decoded(request, "event", BODY_BYTES)
-        if not 0 < len(head["event_type"]) <= 64 or len(head["message"]) > 4096 or len(head["instance_id"]) > 128:
+        head, payload = await self._decoded(request, "event", EventBody, BODY_BYTES)
+        if not 0 < len(head.event_type) <= 64 or len(head.message) > 4096 or len(head.instance_id) > 128:
             raise RequestError(400, "event_type has 1 to 64 characters, message up to 4096, instance_id up to 128")
-        event = self._events.add_raw(head["event_type"], head["message"], payload, head["instance_id"])
+        event = self._events.add_raw(head.event_type, head.message, payload, head.instance_id)
         return answer(request, {"ok": True, "event_id": event.event_id})
 
     async def get_events(self, request: web.Request) -> web.StreamResponse:

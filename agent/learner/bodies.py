@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.concurrency.frames import Message
 from agent.core.errors import RequestError
 from agent.core.rollout import ActionSpec, Rollout, check_rollout
 
@@ -87,7 +88,7 @@ class PostEvent(msgspec.Struct, frozen=True, kw_only=True):
     payload: Any = None
 
 
-class Arrays(msgspec.Struct, frozen=True, kw_only=True):
+class Arrays(Message, frozen=True):
     """What a body with arrays says beside them: `branches` are the greatest indices + 1."""
 
     instance: str

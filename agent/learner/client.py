@@ -16,12 +16,26 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from agent.concurrency.child import Child
-from agent.concurrency.frames import Head
 from agent.concurrency.lane import Lane
-from agent.concurrency.supervise import MAX_RESTARTS, WITHIN_S, Failure, Supervisor
+from agent.concurrency.supervise import Supervisor
 from agent.core.clock import Clock
 from agent.core.errors import ChildGone, RequestError, WeightsError
 from agent.learner.bodies import MAX_AXES, MAX_BRANCHES, MAX_CHOICES, MAX_FEATURES, Arrays, Register
+from agent.learner.messages import (
+    Done,
+    Imitate,
+    Imitated,
+    Learn,
+    Learned,
+    Load,
+    OfferOutcomes,
+    Open,
+    Opened,
+    Outcomes,
+    Save,
+    Saved,
+    ServeOutcomes,
+)
 from agent.learning.configs import MAX_VERSIONS_OLD, Budget, PolicySpec
 from agent.models.sealed import Tensors
 from agent.store.store import Stored, WeightsStore, check_name, folder_name
@@ -72,7 +86,7 @@ class Learning:
     ) -> None:
         self.store = store
         self.policies: dict[str, Known] = {}
-        self.child = Child(PART, "agent.learner.process")
+        self.child = Child(PART, "agent.learner.process", supervisor=supervisor)
         self._clock = clock
         self._supervisor = supervisor
         self.outcomes_in_play: Callable[[], bytes] = bytes
@@ -81,7 +95,6 @@ class Learning:
         self._say = say
         self._disk = disk
         self._opening = asyncio.Lock()
-        self._ends_s: list[float] = []
         self._files: dict[str, tuple[int, bytes]] = {}
 
     async def finish(self) -> None:
@@ -89,10 +102,9 @@ class Learning:
         if not self.child.is_up:
             return
         try:
-            async with asyncio.timeout(FINISH_S):
-                await self.child.call({"do": "save"})
-        except (TimeoutError, ChildGone, RequestError) as error:
-            log.warning("learner_not_saved", reason=str(error) or f"not done within {FINISH_S:.0f} s")
+            await self.child.call(Save(), Saved, timeout_s=FINISH_S)
+        except (ChildGone, RequestError) as error:
+            log.warning("learner_not_saved", reason=str(error))
 
     def close(self) -> None:
         """End the process."""
@@ -182,8 +194,8 @@ class Learning:
         answer, weights = await self.learn(policy, payload)
         await self._publish(policy, load_tensors(weights), f"rollout of {head.instance}"[:80])
         reply: dict[str, Any] = {
-            "ok": True, "version": policy.version, "steps": answer["steps"], "losses": policy.losses,
-            "seconds": answer["seconds"], "parked": policy.parked, "stale_dropped": policy.stale,
+            "ok": True, "version": policy.version, "steps": answer.steps, "losses": policy.losses,
+            "seconds": answer.seconds, "parked": policy.parked, "stale_dropped": policy.stale,
         }  # fmt: skip
         if head.ignored:
             reply["ignored"] = head.ignored
@@ -193,31 +205,32 @@ class Learning:
         """Imitate a worker's demonstration."""
         policy = await self._fitting(head)
         await self._open(policy)
-        answer, weights = await self._call({"do": "clone", "policy": policy.name}, payload)
+        answer, weights = await self.child.call(Imitate(policy=policy.name), Imitated, payload)
         await self._publish(policy, load_tensors(weights), f"demonstration of {head.instance}"[:80])
-        return {"ok": True, "version": policy.version, "metrics": answer["metrics"]}
+        return {"ok": True, "version": policy.version, "metrics": answer.metrics}
 
-    async def learn(self, policy: Known, payload: bytes) -> tuple[Head, bytes]:
+    async def learn(self, policy: Known, payload: bytes) -> tuple[Learned, bytes]:
         """One rollout through every part; the answer, and the new weights as safetensors."""
         await self._open(policy)
-        answer, weights = await self._call({"do": "learn", "policy": policy.name}, payload)
+        answer, weights = await self.child.call(Learn(policy=policy.name), Learned, payload)
         policy.rollouts += 1
-        policy.steps += answer["steps"]
-        policy.losses = answer["losses"]
-        for part in answer["parked"].keys() - policy.parked.keys():
-            self._supervisor.park(f"{policy.name}: {part}", answer["parked"][part])
-        policy.parked = answer["parked"]
+        policy.steps += answer.steps
+        policy.losses = answer.losses
+        for part in answer.parked.keys() - policy.parked.keys():
+            self._supervisor.park(f"{policy.name}: {part}", answer.parked[part])
+        policy.parked = answer.parked
         return answer, weights
 
     async def better_outcomes(self, policy: Known) -> tuple[dict[str, float], bytes]:
         """A model of outcomes better than the one in play, with its trial; empty bytes where there is none."""
-        answer, tensors = await self._call({"do": "outcomes", "policy": policy.name}, b"")
-        return dict(answer.get("trial", {})), tensors
+        answer, tensors = await self.child.call(OfferOutcomes(policy=policy.name), Outcomes)
+        return answer.trial, tensors
 
     async def take_back(self, policy: Known, tensors: Tensors) -> None:
         """Go on from these weights instead of what was learned last."""
         if policy.opened_in == self.child.starts and self.child.is_up:
-            await self._call({"do": "load", "policy": policy.name}, await self._disk.run(lambda: save_tensors(tensors)))
+            payload = await self._disk.run(lambda: save_tensors(tensors))
+            await self.child.call(Load(policy=policy.name), Done, payload)
 
     async def _fitting(self, head: Arrays) -> Known:
         """The policy that arrays belong to, made where it is new; raises RequestError where they do not fit."""
@@ -249,31 +262,16 @@ class Learning:
             payload = await self._disk.run(current.path.read_bytes) if current is not None else b""
             own = current is not None and current.manifest.created_by.startswith(OWN)
             state = str(self.store.folder / folder_name(policy.name))
-            head = {
-                "do": "open", "outline": msgspec.to_builtins(policy.policy_spec),
-                "budget": msgspec.to_builtins(self._budget), "state": state, "own": own,
-            }  # fmt: skip
-            answer, weights = await self._call(head, payload)
-            policy.opened_in, policy.begun, policy.place = self.child.starts, answer["begun"], answer["place"]
+            assert policy.policy_spec is not None
+            message = Open(policy_spec=policy.policy_spec, budget=self._budget, state=state, own=own)
+            answer, weights = await self.child.call(message, Opened, payload)
+            policy.opened_in, policy.begun, policy.place = self.child.starts, answer.begun, answer.place
             log.info("learner_opened", policy=policy.name, begun=policy.begun, dreams=policy.place)
             outcomes = self.outcomes_in_play() if policy.plays_here else b""
             if outcomes:
-                await self._call({"do": "serve_outcomes", "policy": policy.name}, outcomes)
+                await self.child.call(ServeOutcomes(policy=policy.name), Done, outcomes)
             if current is None:
                 await self._publish(policy, load_tensors(weights), "a first push")
-
-    async def _call(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
-        if PART in self._supervisor.parked:
-            raise RequestError(503, f"the learner is parked: {self._supervisor.parked[PART]}")
-        try:
-            return await self.child.call(head, payload)
-        except ChildGone as error:
-            self._supervisor.fault(PART, Failure.of(error))
-            now_s = self._clock.now_s()
-            self._ends_s = [s for s in self._ends_s if now_s - s < WITHIN_S] + [now_s]
-            if len(self._ends_s) > MAX_RESTARTS and PART not in self._supervisor.parked:
-                self._supervisor.park(PART, f"ended {len(self._ends_s)} times in {WITHIN_S / 60:.0f} min: {error}")
-            raise
 
     async def _publish(self, policy: Known, tensors: Tensors, source: str) -> None:
         layout = {"features": policy.features, "continuous": policy.continuous, "branches": list(policy.branches)}

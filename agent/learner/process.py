@@ -1,14 +1,12 @@
 """The learner's process: one thread of low priority that takes calls in order; run by `learner.client`.
 
-Calls: `open` a policy (with weights, or fresh), `learn` from a rollout, `clone` a demonstration, `load` other weights,
-`save` all states, `serve_outcomes` names the model that chooses cards in play, `outcomes` asks for a better one.
-A part that fails is parked by name with its reason; the others go on, and the answer says so. What a policy's learners
-hold is saved every `SAVE_EVERY` rollouts, after the answer, and on `save`.
+The calls and answers stand in `learner.messages`. A part that fails is parked by name with its reason; the others go
+on, and the answer says so. What a policy's learners hold is saved every `SAVE_EVERY` rollouts, after the answer, and on
+`Save`.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -16,28 +14,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import psutil
 
-from agent.concurrency.frames import Head, serve_calls
+from agent.concurrency.frames import Message
+from agent.concurrency.serving import limit_process, serve_calls
 from agent.concurrency.supervise import Failure, attempt
 from agent.core.clock import SystemClock
 from agent.core.errors import RequestError, WeightsError
 from agent.core.rollout import check_rollout
 from agent.learner.bodies import unpack_rollout
+from agent.learner.messages import (
+    Call,
+    Done,
+    Imitate,
+    Imitated,
+    Learn,
+    Learned,
+    Load,
+    OfferOutcomes,
+    Open,
+    Opened,
+    Outcomes,
+    Save,
+    Saved,
+    ServeOutcomes,
+)
 
 if TYPE_CHECKING:
     from agent.learning.learner import PolicyLearner
 
 SAVE_EVERY: Final = 20
 SAVE_AFTER_S: Final = 120.0
-
-
-def lower_priority() -> None:
-    """Whatever else this machine does goes first."""
-    if sys.platform == "win32":
-        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
-    else:
-        os.nice(10)
+Answer = tuple[Message, bytes]
 
 
 class LearnerProcess:
@@ -57,33 +64,32 @@ class LearnerProcess:
         self._saved_s: dict[str, float] = {}
         self._ends = False
 
-    def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+    def handle(self, message: Call, payload: bytes = b"") -> Answer:
         """Answer one call."""
-        calls = {
-            "open": self._open, "learn": self._learn, "clone": self._clone, "load": self._load, "save": self._save,
-            "outcomes": self._outcomes, "serve_outcomes": self._serve_outcomes,
+        answers: dict[type, Callable[[Any, bytes], Answer]] = {
+            Open: self._open, Learn: self._learn, Imitate: self._imitate, Load: self._load, Save: self._save,
+            OfferOutcomes: self._offer_outcomes, ServeOutcomes: self._serve_outcomes,
         }  # fmt: skip
-        return calls[head["do"]](head, payload)
+        return answers[type(message)](message, payload)
 
-    def _open(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+    def _open(self, message: Open, payload: bytes) -> Answer:
         from safetensors.numpy import load, save
 
         from agent.control.untrained import default_sizes
         from agent.learner.placement import place_for
-        from agent.learning.configs import DREAMER, PILOT, Budget, PolicySpec
+        from agent.learning.configs import DREAMER, PILOT
         from agent.learning.learner import PolicyLearner
 
-        policy_spec = msgspec.convert(head["outline"], PolicySpec)
+        policy_spec = message.policy_spec
         if policy_spec.kind in (PILOT, DREAMER) and policy_spec.sizes is None:
             policy_spec = msgspec.structs.replace(policy_spec, sizes=default_sizes())
-        budget = msgspec.convert(head["budget"], Budget)
-        place, why = place_for(policy_spec, budget, self._clock.now_s)
-        begun = self._resume(policy_spec.name, head.get("state", ""), lambda: PolicyLearner(policy_spec, budget, place))
+        place, why = place_for(policy_spec, message.budget, self._clock.now_s)
+        begun = self._resume(policy_spec.name, message.state, lambda: PolicyLearner(policy_spec, message.budget, place))
         learner = self._policies[policy_spec.name]
         self._parked[policy_spec.name], self._losses[policy_spec.name] = {}, {}
         if payload:
-            learner.take_weights(load(payload), keep_moments=head.get("own", False) and begun.startswith("resumed"))
-        answer = {"parts": [part.name for part in learner.parts], "begun": begun, "place": why}
+            learner.take_weights(load(payload), keep_moments=message.own and begun.startswith("resumed"))
+        answer = Opened(parts=[part.name for part in learner.parts], begun=begun, place=why)
         return answer, save(learner.weights())
 
     def _resume(self, name: str, folder: str, make: Callable[[], PolicyLearner]) -> str:
@@ -98,9 +104,9 @@ class LearnerProcess:
         self._rollouts[name] = int(notes.get("rollouts", 0))
         return f"anew: {reason}" if reason else f"resumed after {self._rollouts[name]} rollouts"
 
-    def arrived(self, head: Head) -> None:
-        """Hear of a call that comes: before a `save`, a rollout's later parts are left out."""
-        self._ends |= head.get("do") == "save"
+    def arrived(self, message: Call) -> None:
+        """Hear of a call that comes: before a `Save`, a rollout's later parts are left out."""
+        self._ends |= isinstance(message, Save)
 
     def after(self) -> None:
         """Save the states that are due."""
@@ -115,31 +121,31 @@ class LearnerProcess:
         save(self._folders[name], self._policies[name], {"rollouts": self._rollouts[name]})
         self._unsaved[name] = 0
 
-    def _save(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+    def _save(self, message: Save, payload: bytes) -> Answer:
         """Save every state that has changed."""
         self._ends = False
         changed = [name for name, count in self._unsaved.items() if count]
         for name in changed:
             self._save_one(name)
-        return {"saved": changed}, b""
+        return Saved(policies=changed), b""
 
-    def _load(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+    def _load(self, message: Load, payload: bytes) -> Answer:
         from safetensors.numpy import load
 
-        self._policy(head).take_weights(load(payload))
-        return {}, b""
+        self._policy(message.policy).take_weights(load(payload))
+        return Done(), b""
 
-    def _policy(self, head: Head) -> Any:
-        learner = self._policies.get(head["policy"])
+    def _policy(self, name: str) -> PolicyLearner:
+        learner = self._policies.get(name)
         if learner is None:
-            raise WeightsError(f"policy {head['policy']} is not open here")
+            raise WeightsError(f"policy {name} is not open here")
         return learner
 
-    def _learn(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+    def _learn(self, message: Learn, payload: bytes) -> Answer:
         """Every part in its turn; losses keep their last values where a part gave none."""
         from safetensors.numpy import save
 
-        learner, name = self._policy(head), head["policy"]
+        learner, name = self._policy(message.policy), message.policy
         rollout = unpack_rollout(payload)
         reason = check_rollout(rollout, learner.features, learner.spec)
         if reason:
@@ -159,43 +165,43 @@ class LearnerProcess:
         if name in self._folders:
             self._unsaved[name] += 1
             self._rollouts[name] += 1
-        answer = {"losses": losses, "parked": parked, "seconds": seconds, "steps": len(rollout)}
+        answer = Learned(losses=losses, parked=parked, seconds=seconds, steps=len(rollout))
         return answer, save(learner.weights())
 
-    def _serve_outcomes(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+    def _serve_outcomes(self, message: ServeOutcomes, payload: bytes) -> Answer:
         from safetensors.torch import load
 
-        chooser = self._policy(head).chooser
+        chooser = self._policy(message.policy).chooser
         if chooser is not None:
             chooser.serve(load(payload))
-        return {}, b""
+        return Done(), b""
 
-    def _outcomes(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
-        """A model of outcomes that has become better than the one in play, with its trial; none: an empty answer."""
+    def _offer_outcomes(self, message: OfferOutcomes, payload: bytes) -> Answer:
+        """A model of outcomes that has become better than the one in play, with its trial; or an empty answer."""
         from safetensors.torch import save
 
-        chooser = self._policy(head).chooser
-        offered = chooser.offer() if chooser is not None and chooser.name not in self._parked[head["policy"]] else None
+        chooser = self._policy(message.policy).chooser
+        offered = chooser.offer() if chooser is not None and chooser.name not in self._parked[message.policy] else None
         if offered is None:
-            return {}, b""
+            return Outcomes(), b""
         tried, tensors = offered
-        return {"trial": tried.as_report()}, save(tensors)
+        return Outcomes(trial=tried.as_report()), save(tensors)
 
-    def _clone(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+    def _imitate(self, message: Imitate, payload: bytes) -> Answer:
         """Imitate a demonstration: some epochs of maximum likelihood."""
         from safetensors.numpy import save
 
-        learner = self._policy(head)
+        learner = self._policy(message.policy)
         rollout = unpack_rollout(payload)
         reason = check_rollout(rollout, learner.features, learner.spec)
         if reason:
             raise RequestError(400, reason)
         if learner.ppo is None:
-            raise RequestError(400, f"policy {head['policy']} is a dreamer, which does not imitate")
-        return {"metrics": learner.ppo.imitate(rollout)}, save(learner.weights())
+            raise RequestError(400, f"policy {message.policy} is a dreamer, which does not imitate")
+        return Imitated(metrics=learner.ppo.imitate(rollout)), save(learner.weights())
 
 
 if __name__ == "__main__":
-    lower_priority()
+    limit_process(low_priority=True)
     process = LearnerProcess()
-    serve_calls(process.handle, process.after, process.arrived)
+    serve_calls(Call, process.handle, process.after, process.arrived)

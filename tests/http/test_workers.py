@@ -86,8 +86,8 @@ def test_versions_go_on_after_a_restart_and_after_the_learners_process_was_kille
             first = await side.post("/push_rollout", rollout())
             assert first["version"] == 2
             before = await weights_of(side)
-            assert side.learning.child._process is not None
-            pid = side.learning.child._process.pid
+            pid = side.learning.child.pid
+            assert pid is not None
             push = asyncio.ensure_future(side.http.post("/push_rollout", json=rollout(400), headers=WRITES))
             while side.learning.child.waiting == 0:
                 await asyncio.sleep(0.001)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agent.core.errors import RequestError
 from agent.http.decode_child import decoded
-from agent.learner.bodies import MSGPACK, Arrays, pack_rollout, unpack_rollout
+from agent.learner.bodies import MSGPACK, pack_rollout, unpack_rollout
 
 JSON = "application/json"
 ANYTHING = st.recursive(
@@ -49,7 +49,7 @@ def test_a_field_that_is_anything_gives_a_rollout_or_a_refusal(field: str, value
             assert error.status in (400, 413)
             continue
         if kind == "rollout":
-            rollout, said = unpack_rollout(payload), msgspec.convert(head, Arrays)
+            rollout, said = unpack_rollout(payload), head
             assert np.isfinite(rollout.obs).all() and len(rollout) == said.steps
 
 
@@ -90,4 +90,4 @@ def test_times_are_where_the_rollout_fixes_them() -> None:
     assert rollout.truncated.tolist() == [False, False, False, True, False]
     assert rollout.is_first.tolist() == [True, False, True, False, True]
     assert rollout.elapsed.tolist() == pytest.approx([0.0, 1 / 60, 0.0, 1 / 60, 0.0]) and len(rollout.final_obs) == 3
-    assert unpack_rollout(pack_rollout(rollout)).policy_version == -1 and head["branches"] == [2]
+    assert unpack_rollout(pack_rollout(rollout)).policy_version == -1 and head.branches == [2]

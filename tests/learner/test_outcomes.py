@@ -25,11 +25,12 @@ from agent.core.rollout import Rollout
 from agent.core.settings import Settings
 from agent.core.types import Action, Menu, Observation, Packet
 from agent.games.arena.game import ArenaGame
+from agent.learner.messages import OfferOutcomes, Open, Outcomes, ServeOutcomes
 from agent.learner.outcomes import SHIPPED, OutcomeWeights, reason_not_to_choose
 from agent.learner.process import LearnerProcess
 from agent.learning.active_inference.choices import choices_of
 from agent.learning.active_inference.outcome_trial import Tried
-from agent.learning.configs import MIN_HELD, preferences
+from agent.learning.configs import MIN_HELD, Budget, PolicySpec, preferences
 from agent.models.heads import forbid, log_prob
 from agent.models.outcome_model import OutcomeModel
 from agent.models.policies import PilotPolicy
@@ -265,10 +266,10 @@ def test_the_settings_say_what_is_wanted() -> None:
 def test_the_learners_process_goes_on_from_the_model_in_play_and_offers_a_better_one_once() -> None:
     torch.set_num_threads(1)
     process = LearnerProcess()
-    process.handle({"do": "open", "outline": {"name": "pilot", "kind": "pilot"}, "budget": {"use_world": False}}, b"")
-    named = {"policy": "pilot"}
-    assert process.handle({"do": "outcomes", **named}, b"") == ({}, b""), "nothing is known yet"
-    process.handle({"do": "serve_outcomes", **named}, SHIPPED.read_bytes())
+    process.handle(Open(policy_spec=PolicySpec(name="pilot", kind="pilot"), budget=Budget(use_world=False)))
+    ask, none = OfferOutcomes(policy="pilot"), (Outcomes(), b"")
+    assert process.handle(ask) == none, "nothing is known yet"
+    process.handle(ServeOutcomes(policy="pilot"), SHIPPED.read_bytes())
     mind = process._policies["pilot"].chooser
     assert mind is not None and all(
         np.array_equal(t.numpy(), load_sealed(SHIPPED)[1][n]) for n, t in mind.model.state_dict().items()
@@ -277,8 +278,8 @@ def test_the_learners_process_goes_on_from_the_model_in_play_and_offers_a_better
     mind.config = msgspec.structs.replace(mind.config, min_held=20)
     mind.pool.put({("a", 5 * k): e for k, e in enumerate(episodes)})
     mind.pool.put({("a", 5 * k + 1): e for k, e in enumerate(episodes)})
-    assert process.handle({"do": "outcomes", **named}, b"") == ({}, b""), "the model in play is not better than itself"
+    assert process.handle(ask) == none, "the model in play is not better than itself"
     mind._served = OutcomeModel(SIZES)
     mind.tried = lambda: Tried(40, 12, 0.5, 0.6, 1.6)  # type: ignore[method-assign]
-    answer, payload = process.handle({"do": "outcomes", **named}, b"")
-    assert answer["trial"]["efe_held_loss"] == 0.5 and load(payload).keys() == load_sealed(SHIPPED)[1].keys()
+    answer, payload = process.handle(ask)
+    assert answer.trial["efe_held_loss"] == 0.5 and load(payload).keys() == load_sealed(SHIPPED)[1].keys()

@@ -17,6 +17,7 @@ import torch
 from agent.core.errors import WeightsError
 from agent.core.rollout import Rollout
 from agent.learner.bodies import pack_rollout
+from agent.learner.messages import Learn, Open, Save, Saved
 from agent.learner.process import LearnerProcess
 from agent.learner.state_files import resume, save
 from agent.learning.configs import Budget, PolicySpec
@@ -28,6 +29,7 @@ from tests.learning.test_learner import bandit
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = Budget(world_steps=8, world_batch=4, world_length=4, world_lr=1e-2, use_active_inference=False)
+LEARN = Learn(policy="p")
 FLAT = PolicySpec(name="p", features=3, branches=(4,))
 
 
@@ -186,44 +188,42 @@ def test_the_process_saves_when_told_and_when_it_is_due_and_says_how_it_began(
 ) -> None:
     monkeypatch.setattr("agent.learner.process.SAVE_EVERY", 2)
     monkeypatch.setattr("agent.learner.process.SAVE_AFTER_S", 0.0)
-    policy_spec, budget = msgspec.to_builtins(FLAT), msgspec.to_builtins(SMALL)
-    opened = {"do": "open", "outline": policy_spec, "budget": budget, "state": str(tmp_path), "own": True}
+    opened = Open(policy_spec=FLAT, budget=SMALL, state=str(tmp_path), own=True)
     process = LearnerProcess()
-    answer, _ = process.handle(opened, b"")
-    assert answer["begun"] == "anew: there is no state of an earlier session"
+    answer, _ = process.handle(opened)
+    assert answer.begun == "anew: there is no state of an earlier session"
     weights = b""
     for i, rollout in enumerate(rollouts(3)):
-        answer, weights = process.handle({"do": "learn", "policy": "p"}, pack_rollout(rollout))
+        answer, weights = process.handle(LEARN, pack_rollout(rollout))
         process.after()
-        assert bool(list(tmp_path.glob("*.safetensors"))) == (i >= 1) and not answer["parked"]
-    assert process.handle({"do": "save"}, b"")[0] == {"saved": ["p"]}
-    assert process.handle({"do": "save"}, b"")[0] == {"saved": []}
+        assert bool(list(tmp_path.glob("*.safetensors"))) == (i >= 1) and not answer.parked
+    assert process.handle(Save())[0] == Saved(policies=["p"])
+    assert process.handle(Save())[0] == Saved(policies=[])
     again = LearnerProcess()
     answer, same = again.handle(opened, weights)
-    assert answer["begun"] == "resumed after 3 rollouts" and same == weights
+    assert answer.begun == "resumed after 3 rollouts" and same == weights
     random, rollout = torch.get_rng_state(), pack_rollout(rollouts(4)[3])
     answers = []
     for each in (again, process):
         torch.set_rng_state(random)
-        answers.append(each.handle({"do": "learn", "policy": "p"}, rollout))
+        answers.append(each.handle(LEARN, rollout))
     assert answers[0][1] == answers[1][1]
     own = [p for p in again._policies["p"].parts if p.name == "ppo"][0]
     assert own.ppo.optimiser.state
     third = LearnerProcess()
-    third.handle({**opened, "own": False}, PolicyBytes.of(seed=5))
+    third.handle(msgspec.structs.replace(opened, own=False), PolicyBytes.of(seed=5))
     assert not third._policies["p"].ppo.ppo.optimiser.state, "moments belong to weights that are gone"
 
 
 def test_before_a_save_a_rollouts_later_parts_are_left_out(tmp_path: Path) -> None:
     process = LearnerProcess()
-    policy_spec, budget = msgspec.to_builtins(FLAT), msgspec.to_builtins(SMALL)
-    process.handle({"do": "open", "outline": policy_spec, "budget": budget, "state": str(tmp_path)}, b"")
-    process.arrived({"do": "learn"})
-    assert process.handle({"do": "learn", "policy": "p"}, pack_rollout(rollouts(1)[0]))[0]["seconds"]
-    process.arrived({"do": "save"})
-    assert not process.handle({"do": "learn", "policy": "p"}, pack_rollout(rollouts(1)[0]))[0]["seconds"]
-    assert process.handle({"do": "save"}, b"")[0] == {"saved": ["p"]}
-    assert process.handle({"do": "learn", "policy": "p"}, pack_rollout(rollouts(1)[0]))[0]["seconds"]
+    process.handle(Open(policy_spec=FLAT, budget=SMALL, state=str(tmp_path)))
+    process.arrived(LEARN)
+    assert process.handle(LEARN, pack_rollout(rollouts(1)[0]))[0].seconds
+    process.arrived(Save())
+    assert not process.handle(LEARN, pack_rollout(rollouts(1)[0]))[0].seconds
+    assert process.handle(Save())[0] == Saved(policies=["p"])
+    assert process.handle(LEARN, pack_rollout(rollouts(1)[0]))[0].seconds
 
 
 def chooser_states(learner: PolicyLearner) -> list[str]:
