@@ -89,7 +89,7 @@ def _script(path: str, arguments: Sequence[str]) -> None:
     _exists(path)
     name = path.removesuffix(".py").replace("/", ".")
     if name == "tools.check":
-        _pytest([a for a in arguments if a != "--fast"])
+        _pytest([a for a in arguments if a not in ("--fast", "--coverage")])
     elif name.startswith(("tools.", "docs.examples.")):
         _tool(name, arguments)
     else:
