@@ -8,6 +8,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ from agent.session.guard import CollectionTimer, Watchdog, guard
 from agent.session.report import session_report, write_report
 from agent.session.sense import Feed
 from agent.session.status import Status
+from agent.session.step_runner import StepRunner
 from agent.store.reload import Reloader
 from agent.store.store import WeightsStore
 
@@ -103,16 +105,19 @@ class Session:
         self._stop = asyncio.Event()
         count = len(options.endpoints)
         ready = asyncio.Event()
-        self.feeds = [
-            Feed(i, options.names[i], clock, self.latency, ready.set, real_time=options.real_time) for i in range(count)
-        ]
+        feed_of = partial(
+            Feed, clock=clock, latency=self.latency, ready=ready.set, real_time=options.real_time,
+            looks=lambda: capabilities_of(policy).looks,
+        )  # fmt: skip
+        self.feeds = [feed_of(i, options.names[i]) for i in range(count)]
         self.links = [
             link_to(endpoint, feed, clock, limits=options.limits, seed=options.seed + i)
             for i, (endpoint, feed) in enumerate(zip(options.endpoints, self.feeds, strict=True))
         ]
         self.episodes = EpisodeLog(count, on_end=self._episode_ended)
         self.seats = [Seat(feed, link) for feed, link in zip(self.feeds, self.links, strict=True)]
-        self.inference = Lane("inference")
+        self._inference = Lane("inference")
+        self.runner = StepRunner(self._inference, lambda: capabilities_of(policy).on_card)
         self.imaging = Lane("imaging")
         self.disk = Lane("disk")
         self.events = EventLog(clock)
@@ -121,7 +126,7 @@ class Session:
         can = capabilities_of(policy)
         if options.weights_dir is not None and can.reloadable is not None:
             self.reloader = Reloader(
-                can.reloadable, WeightsStore(options.weights_dir), self.inference, self.disk, clock, say=self._say
+                can.reloadable, WeightsStore(options.weights_dir), self.runner, self.disk, clock, say=self._say
             )
         self._decoder = Decoder()
         self.learning: Learning | None = None
@@ -135,7 +140,7 @@ class Session:
         self.actor = ActLoop(
             self.seats,
             policy,
-            self.inference,
+            self.runner,
             clock,
             self.latency,
             ready,
@@ -179,7 +184,7 @@ class Session:
         policy.choose_by(chooser, self.arbiter)
         store = self.reloader.store if self.reloader is not None else None
         outcomes = OutcomeWeights(
-            chooser, self.arbiter, self._policy.name, self.inference, self.disk, store=store,
+            chooser, self.arbiter, self._policy.name, self.runner, self.disk, store=store,
             shipped=options.shipped_outcomes, say=self._say,
         )  # fmt: skip
         if self.learning is not None:
@@ -216,7 +221,7 @@ class Session:
             await self.reloader.begin(keep_given=self.options.keep_given_weights)
         if self.outcomes is not None:
             await self.outcomes.begin()
-        await self.inference.run(self._policy.warm_up)
+        await self.runner.run(self._policy.warm_up)
         gc.collect()
         gc.freeze()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -226,7 +231,7 @@ class Session:
             stack.enter_context(CollectionTimer(self._clock, self.latency))
             if watchdog is not None:
                 stack.enter_context(watchdog)
-            stack.callback(self.inference.close)
+            stack.callback(self._inference.close)
             stack.callback(self.imaging.close)
             stack.callback(self.disk.close)
             stack.callback(self._decoder.close)

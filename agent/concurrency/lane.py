@@ -9,9 +9,17 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+
+
+class Runner(Protocol):
+    """Whoever runs one thing at a time, in order."""
+
+    async def run(self, fn: Callable[[], T]) -> T:
+        """The result of `fn`, once it was its turn."""
+        ...
 
 
 class Lane:
@@ -20,10 +28,19 @@ class Lane:
     def __init__(self, name: str) -> None:
         self.name = name
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._unfinished: set[Future[Any]] = set()
+
+    @property
+    def is_idle(self) -> bool:
+        """True while nothing runs or waits here."""
+        return not self._unfinished
 
     def submit(self, fn: Callable[[], T]) -> Future[T]:
         """Queue `fn` behind what was queued before."""
-        return self._executor.submit(fn)
+        future = self._executor.submit(fn)
+        self._unfinished.add(future)
+        future.add_done_callback(self._unfinished.discard)
+        return future
 
     def start(self, fn: Callable[[], T]) -> asyncio.Future[T]:
         """Queue `fn`; the result is a future of the running loop."""

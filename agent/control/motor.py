@@ -207,7 +207,14 @@ class Motor:
     @property
     def capabilities(self) -> Capabilities:
         """What it can do beside playing."""
-        return Capabilities(reloadable=self, learnable=self, chooses_cards=self, measured=self)
+        return Capabilities(
+            reloadable=self, learnable=self, chooses_cards=self, measured=self,
+            on_card=self._network is not None, looks=self._looks,
+        )  # fmt: skip
+
+    @property
+    def _looks(self) -> bool:
+        return self.recorder is None and self.chosen.looks
 
     @property
     def layout(self) -> dict[str, Any]:
@@ -374,7 +381,7 @@ class Motor:
 
     def _look(self, carry: PilotCarry, frame: Frame | None) -> None:
         """Embed a picture that is new."""
-        if frame is carry.pictured or self.recorder is not None:
+        if frame is carry.pictured or not self._looks:
             return
         carry.pictured = frame
         if frame is None:

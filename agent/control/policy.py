@@ -23,8 +23,9 @@ Tensors = dict[str, NDArray[np.generic]]
 class Policy(Protocol):
     """A player of several games at once.
 
-    `step` is called on one thread only. An action that was computed from an observation carries the observation's
-    sequence in `answers`. A policy that can do more than play has an attribute `capabilities`.
+    `step` is called on one thread at a time: first on one of its own; once steps are found to be short, on the event
+    loop's. An action that was computed from an observation carries the observation's sequence in `answers`. A policy
+    that can do more than play has an attribute `capabilities`.
     """
 
     @property
@@ -121,8 +122,9 @@ class Measured(Protocol):
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What a policy can do beside playing.
 
-    Each field but the last is the policy itself, typed as what it can do, or None where it cannot. subgoals: it plays
-    towards goals that a planner names.
+    The fields up to `measured` are the policy itself, typed as what it can do, or None where it cannot. subgoals: it
+    plays towards goals that a planner names. on_card: a card computes its steps now. looks: pictures may change what it
+    does now; where they cannot, no answer waits for one.
     """
 
     reloadable: Reloadable | None = None
@@ -131,6 +133,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     serving: Serving | None = None
     measured: Measured | None = None
     subgoals: bool = False
+    on_card: bool = False
+    looks: bool = True
 
 
 ONLY_PLAYS: Final = Capabilities()

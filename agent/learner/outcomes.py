@@ -14,7 +14,7 @@ from typing import Any, Final
 import structlog
 from safetensors.numpy import save as save_tensors
 
-from agent.concurrency.lane import Lane
+from agent.concurrency.lane import Lane, Runner
 from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import KIND, CardChooser, layout
 from agent.core.errors import WeightsError
@@ -47,7 +47,7 @@ class OutcomeWeights:
         chooser: CardChooser,
         arbiter: Arbiter,
         policy: str,
-        inference: Lane,
+        inference: Runner,
         disk: Lane,
         *,
         store: WeightsStore | None = None,

@@ -11,7 +11,7 @@ import random
 import socket
 import struct
 import sys
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 
@@ -80,8 +80,10 @@ class _Connection(asyncio.BufferedProtocol):
         self.last_byte_s = link.clock.now_s()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self.transport = transport  # type: ignore[assignment]
+        # uvloop's and Proactor's transports have all of Transport's methods, without being one.
+        self.transport = cast(asyncio.Transport, transport)
+        # Without this uvloop keeps an action until the end of its turn, behind all that is done after sending.
+        self.transport.set_write_buffer_limits(high=0)
         _tune(transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:

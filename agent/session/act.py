@@ -1,7 +1,8 @@
 """Answer the newest observations of all games with one batched step of the policy.
 
-Owns no socket and no task. A step that is late makes each of its games repeat the action before, without a
-claim to the observation; the late result is still sent, and it claims the observation that it was computed from.
+Owns no socket and no task. A step on the lane that is late makes each of its games repeat the action before, without
+a claim to the observation. A step on the loop cannot be overtaken, so a late one is only counted. A late result is
+still sent, and it claims the observation that it was computed from.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from agent.concurrency.lane import Lane
-from agent.concurrency.supervise import Failure, attempted
+from agent.concurrency.supervise import Failure, attempt, attempted
 from agent.control.arbiter import Arbiter, Verdict
 from agent.control.policy import Policy, capabilities_of
 from agent.core.clock import Clock
@@ -21,6 +21,7 @@ from agent.core.latency import Latency, Walk
 from agent.core.types import NEUTRAL, Action, Observation
 from agent.link.accounting import PacketOutcome
 from agent.session.sense import Feed
+from agent.session.step_runner import StepRunner
 
 
 class ActionSink(Protocol):
@@ -81,7 +82,7 @@ class Seat:
 
 
 class _Step(msgspec.Struct):
-    """A policy step's result with the instants of its beginning and end on the lane."""
+    """A policy step's result with the instants of its beginning and end where it ran."""
 
     carry: Any
     actions: list[Action | None]
@@ -91,7 +92,7 @@ class _Step(msgspec.Struct):
 
 
 class ActLoop:
-    """Batches what is ready from all games into single policy steps on the inference lane.
+    """Batches what is ready from all games into single policy steps, on the loop or on a lane: `StepRunner` decides.
 
     `ready` is set by the feeds when an observation is published.
     """
@@ -100,7 +101,7 @@ class ActLoop:
         self,
         seats: Sequence[Seat],
         policy: Policy,
-        lane: Lane,
+        runner: StepRunner,
         clock: Clock,
         latency: Latency,
         ready: asyncio.Event,
@@ -113,7 +114,7 @@ class ActLoop:
         self.seats = list(seats)
         self.policy = policy
         self.first_action_s: float | None = None
-        self._lane = lane
+        self.runner = runner
         self._clock = clock
         self._latency = latency
         self._budget_s = budget_s
@@ -141,8 +142,13 @@ class ActLoop:
 
     async def _answer(self, taken: list[tuple[Observation, float] | None]) -> None:
         observations = [t[0] if t is not None else None for t in taken]
+        began_s = self._clock.now_s()
         try:
-            step = await attempted(self._in_time(observations))
+            if self.runner.on_loop:
+                step = attempt(lambda: self._step(observations))
+                self._count_late(observations)
+            else:
+                step = await attempted(self._in_time(observations))
         except BaseException:
             self._abandon(observations)
             raise
@@ -157,10 +163,12 @@ class ActLoop:
         for seat, item, action in zip(self.seats, taken, step.actions, strict=True):
             if item is not None:
                 self._send(seat, item[0], item[1], action, step, returned_s)
+        step_s = step.stepped_s - step.started_s
+        self.runner.stepped(step_s, returned_s - began_s - step_s)
 
     async def _in_time(self, observations: Sequence[Observation | None]) -> _Step:
         """Run one step on the lane; past the budget, repeat the last actions once and go on waiting."""
-        future = self._lane.start(lambda: self._step(observations))
+        future = self.runner.start(lambda: self._step(observations))
         if self.seats[0].feed.real_time:
             oldest_s = min(o.received_at_s for o in observations if o is not None)
             timeout_s = max(0.0, oldest_s + self._budget_s - self._clock.now_s())
@@ -168,6 +176,12 @@ class ActLoop:
             if not done:
                 self._repeat(observations)
         return await future
+
+    def _count_late(self, observations: Sequence[Observation | None]) -> None:
+        """Count a step on the loop that ended after its budget."""
+        late_s = self._clock.now_s() - self._budget_s
+        if any(o is not None and o.received_at_s < late_s for o in observations) and self.seats[0].feed.real_time:
+            self._latency.count("late_steps")
 
     def _step(self, observations: Sequence[Observation | None]) -> _Step:
         started_s = self._clock.now_s()

@@ -62,7 +62,8 @@ class Feed:
 
     Rewards and ends of runs that arrive in superseded packets are added to the next observation, so that none is
     lost. With `real_time` false (a game in lock-step waits for each answer) nothing expires by age. `ready` is called
-    when an observation is published. `link_changes` counts beginnings and ends of the connection.
+    when an observation is published. `link_changes` counts beginnings and ends of the connection. While `looks` is
+    true, a packet with a picture waits until it is decoded; else pictures are decoded beside, for people to see.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Feed:
         ready: Callable[[], None],
         *,
         real_time: bool = True,
+        looks: Callable[[], bool] = lambda: True,
     ) -> None:
         self.game = game
         self.name = name
@@ -85,11 +87,14 @@ class Feed:
         self.last_packet_s: float | None = None
         self.link_changes = 0
         self._ready = ready
+        self._looks = looks
         self._clock = clock
         self._latency = latency
-        self._inbox: Latest[_Pending] = Latest()
+        self._inbox: Latest[_Pending | None] = Latest()
+        self._waits = False
         self._observation: tuple[Observation, float] | None = None
         self._intervals: deque[float] = deque(maxlen=31)
+        self._period_s: float | None = None
         self._fresh_packets = REARM_PACKETS
         self._is_first = True
         self._events = _RunEvents()
@@ -106,6 +111,7 @@ class Feed:
         self._fresh_packets = REARM_PACKETS
         self._events, self._published = _RunEvents(), _RunEvents()
         self._intervals.clear()
+        self._period_s = None
         self.last_packet_s = None
         self.link_changes += 1
 
@@ -117,6 +123,7 @@ class Feed:
             if interval_s > 1.5 * self.period_s and len(self._intervals) == self._intervals.maxlen:
                 self._latency.miss(Cause.NO_PACKET)
             self._intervals.append(interval_s)
+            self._period_s = None
             self._latency.record(Stage.PACKET_INTERVAL, interval_s)
         self.last_packet_s = received_at_s
         self.latest_state = state
@@ -132,8 +139,15 @@ class Feed:
         if not self.is_armed:
             self.ledger.settle(PacketOutcome.EXPIRED)
             return
-        if self._inbox.put(_Pending(state, received_at_s)) is not None:
-            self.ledger.settle(PacketOutcome.SUPERSEDED)
+        pending = _Pending(state, received_at_s)
+        if self._waits or (self._picture is not None and self._looks()):
+            self._waits = True
+            if self._inbox.put(pending) is not None:
+                self.ledger.settle(PacketOutcome.SUPERSEDED)
+            return
+        self._publish(pending)
+        if self._picture is not None:
+            self._inbox.put(None)
 
     def on_bad_packet(self, reason: str) -> None:
         """Count a packet that broke the format as received and rejected."""
@@ -155,7 +169,9 @@ class Feed:
     @property
     def period_s(self) -> float:
         """Median interval between packets, seconds; 1/60 until it is known."""
-        return median(self._intervals) if len(self._intervals) >= 3 else 1 / 60
+        if self._period_s is None:
+            self._period_s = median(self._intervals) if len(self._intervals) >= 3 else 1 / 60
+        return self._period_s
 
     @property
     def lifespan_s(self) -> float:
@@ -198,22 +214,30 @@ class Feed:
         return self._observation is not None
 
     async def sense(self, decode: Decode, lane: Lane) -> None:
-        """Publish one observation for each packet that is not superseded; ends by cancellation."""
+        """Decode pictures, and publish the packets that wait for one; ends by cancellation."""
         while True:
             pending = await self._inbox.get()
+            self._waits = pending is not None
             if self._picture is not None:
                 try:
                     await self._decode(self._picture, decode, lane)
                 except BaseException:
-                    self.ledger.settle(PacketOutcome.EXPIRED)
+                    if pending is not None:
+                        self.ledger.settle(PacketOutcome.EXPIRED)
                     raise
-                if not self.is_armed:
-                    self.ledger.settle(PacketOutcome.EXPIRED)
-                    continue
-            if self._observation is not None:
-                self.ledger.settle(PacketOutcome.SUPERSEDED)
-            self._observation = (self._join(pending), self._clock.now_s())
-            self._ready()
+            if pending is None:
+                continue
+            if self.is_armed:
+                self._publish(pending)
+            else:
+                self.ledger.settle(PacketOutcome.EXPIRED)
+            self._waits = False
+
+    def _publish(self, pending: _Pending) -> None:
+        if self._observation is not None:
+            self.ledger.settle(PacketOutcome.SUPERSEDED)
+        self._observation = (self._join(pending), self._clock.now_s())
+        self._ready()
 
     async def _decode(self, picture: _Picture, decode: Decode, lane: Lane) -> None:
         self._picture = None

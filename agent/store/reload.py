@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import structlog
 
-from agent.concurrency.lane import Lane
+from agent.concurrency.lane import Lane, Runner
 from agent.concurrency.supervise import Failure
 from agent.control.arbiter import Verdict
 from agent.control.policy import Reloadable, Tensors
@@ -46,7 +46,7 @@ class Reloader:
         self,
         policy: Reloadable,
         store: WeightsStore,
-        inference: Lane,
+        inference: Runner,
         disk: Lane,
         clock: Clock,
         *,

@@ -37,6 +37,7 @@ from agent.models.policies import PilotPolicy
 from agent.models.sealed import load_sealed, save_sealed
 from agent.session.act import ActLoop, Seat
 from agent.session.sense import Feed
+from agent.session.step_runner import StepRunner
 from agent.store.store import WeightsStore
 from agent.training.arena.choices import SIZES, PilotRuns, gather
 from tests.link.game_side import state
@@ -68,7 +69,7 @@ class ArenaSeat:
         self.actor = ActLoop(
             [Seat(self.feed, self)],
             motor,
-            self.lane,
+            StepRunner(self.lane),
             self.clock,
             Latency(),
             ready,

@@ -1,4 +1,7 @@
-"""Sense, act and guard together on a virtual clock: what is answered, what expires, what is claimed."""
+"""Sense, act and guard together on a virtual clock: what is answered, what expires, what is claimed.
+
+Every test runs with the policy's steps on a lane and on the loop, but for those that only one of the two can show.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,19 @@ from agent.core.types import NEUTRAL, Action, Observation, Packet
 from agent.session.act import ActLoop, Seat
 from agent.session.guard import guard
 from agent.session.sense import Feed
+from agent.session.step_runner import StepRunner
 from tests.link.game_side import state
 
 PERIOD_S = 1 / 60
+on_lane_alone = pytest.mark.parametrize("steps_on", ["lane"], indirect=True)
+
+
+@pytest.fixture(autouse=True, params=["lane", "loop"])
+def steps_on(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the steps of this test's policy run, from its first to its last."""
+    where: str = request.param
+    monkeypatch.setattr(Table, "on_loop", where == "loop")
+    return where
 
 
 class Sink:
@@ -63,19 +76,24 @@ class Echo:
 
 
 class Table:
-    """One or more games at a table, on a virtual clock."""
+    """One or more games at a table, on a virtual clock. With `looks` false no answer waits for a picture."""
 
-    def __init__(self, games: int = 1, *, real_time: bool = True, decode: Any = None) -> None:
+    on_loop = False
+
+    def __init__(self, games: int = 1, *, real_time: bool = True, decode: Any = None, looks: bool = True) -> None:
         self.clock, self.latency, self.policy = VirtualClock(100.0), Latency(), Echo()
         self.ready = asyncio.Event()
         self.feeds = [
-            Feed(i, f"game {i}", self.clock, self.latency, self.ready.set, real_time=real_time) for i in range(games)
+            Feed(i, f"game {i}", self.clock, self.latency, self.ready.set, real_time=real_time, looks=lambda: looks)
+            for i in range(games)
         ]
         self.sinks = [Sink() for _ in range(games)]
         self.seats = [Seat(f, s) for f, s in zip(self.feeds, self.sinks, strict=True)]
         self.lane, self.imaging = Lane("test"), Lane("pictures")
+        self.runner = StepRunner(self.lane, uses_card=lambda: not self.on_loop)
+        self.runner.on_loop = self.on_loop
         self.actor = ActLoop(
-            self.seats, self.policy, self.lane, self.clock, self.latency, self.ready, budget_s=PERIOD_S
+            self.seats, self.policy, self.runner, self.clock, self.latency, self.ready, budget_s=PERIOD_S
         )
         self.decode = decode or (lambda data, top_down: np.full((2, 2, 3), data[-1], np.uint8))
 
@@ -187,6 +205,68 @@ def test_a_picture_that_is_refused_does_not_stop_its_state() -> None:
     asyncio.run(main())
 
 
+def test_an_answer_waits_for_a_picture_only_where_the_policy_looks() -> None:
+    async def main() -> None:
+        for looks in (True, False):
+            gate = threading.Event()
+
+            def slow(data: bytes, top_down: bool, gate: threading.Event = gate) -> Any:
+                assert gate.wait(5)
+                return np.full((2, 2, 3), data[-1], np.uint8)
+
+            table = Table(decode=slow, looks=looks)
+            feed, sink = table.feeds[0], table.sinks[0]
+            async with table.running():
+                table.packet(1, frame=b"\x07")
+                table.packet(2)
+                for _ in range(20):
+                    await asyncio.sleep(0.0005)
+                assert [a.answers for a in sink.actions] == ([] if looks else [2])
+                assert identity(feed) and feed.ledger.superseded == 1
+                gate.set()
+                await table.settle()
+                while feed.latest_frame is None:
+                    await asyncio.sleep(0.001)
+                assert [a.answers for a in sink.actions] == [2] and feed.latest_frame.pixels[0, 0, 0] == 7
+                table.packet(3)
+                await table.settle()
+            last = table.policy.seen[-1][0]
+            assert last is not None and last.frame is feed.latest_frame, "people and the next step see it"
+            assert feed.ledger.acted == 2 and identity(feed)
+
+    asyncio.run(main())
+
+
+def test_a_packet_that_waits_for_a_picture_is_never_overtaken_by_an_older_one() -> None:
+    """Also where weights are exchanged meanwhile for some that do not look."""
+
+    async def main() -> None:
+        gate, looking = threading.Event(), [True]
+
+        def slow(data: bytes, top_down: bool) -> Any:
+            assert gate.wait(5)
+            return np.full((2, 2, 3), data[-1], np.uint8)
+
+        table = Table(decode=slow)
+        feed = table.feeds[0]
+        feed._looks = lambda: looking[0]
+        async with table.running():
+            table.packet(1, frame=b"\x01")
+            await asyncio.sleep(0.002)
+            looking[0] = False
+            table.packet(2)
+            await asyncio.sleep(0.002)
+            gate.set()
+            await table.settle()
+            table.packet(3, frame=b"\x03")
+            await table.settle()
+        answers = [a.answers for a in table.sinks[0].actions]
+        assert answers in ([1, 2, 3], [2, 3]) and identity(feed) and feed.ledger.pending == 0
+
+    asyncio.run(main())
+
+
+@on_lane_alone
 def test_packets_that_come_while_the_policy_thinks_are_superseded_but_for_the_newest() -> None:
     async def main() -> None:
         table = Table()
@@ -230,6 +310,7 @@ def test_rewards_and_ends_of_superseded_packets_reach_the_next_observation() -> 
     asyncio.run(main())
 
 
+@on_lane_alone
 def test_a_step_that_is_late_repeats_the_last_action_without_a_claim() -> None:
     async def main() -> None:
         table = Table()
@@ -274,6 +355,7 @@ def test_silence_gives_one_neutral_action_and_three_fresh_packets_arm_again() ->
     asyncio.run(main())
 
 
+@on_lane_alone
 def test_what_was_sent_in_an_earlier_connection_is_neither_repeated_nor_neutralised_in_the_next() -> None:
     async def main() -> None:
         table = Table()
@@ -397,7 +479,7 @@ def test_the_count_is_exact_and_observations_are_fresh_at_any_pace(producer_hz: 
                 return super().step(carry, observations)
 
         table.actor = ActLoop(
-            table.seats, Slow(), table.lane, table.clock, table.latency, table.ready, budget_s=PERIOD_S
+            table.seats, Slow(), table.runner, table.clock, table.latency, table.ready, budget_s=PERIOD_S
         )
         async with table.running():
             for sequence in range(min(60, producer_hz)):

@@ -26,12 +26,21 @@ from agent.core.types import Action, Observation, Packet
 from agent.models.sealed import manifest_path, save_sealed
 from agent.session.act import ActLoop, Seat
 from agent.session.sense import Feed
+from agent.session.step_runner import StepRunner
 from agent.store.reload import Reloader
 from agent.store.store import WeightsStore
 from tests.link.game_side import state
 
 PERIOD_S = 1 / 60
 START = {"gain": np.full((2, 2), 0.25, np.float32), "n": np.array(1, np.int64)}
+
+
+@pytest.fixture(autouse=True, params=["lane", "loop"])
+def steps_on(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the steps of this test's policy run, and its exchanges of weights."""
+    where: str = request.param
+    monkeypatch.setattr(Table, "on_loop", where == "loop")
+    return where
 
 
 class Gain:
@@ -96,22 +105,26 @@ def weights(value: float) -> dict[str, Any]:
 class Table:
     """One game, a policy whose weights can be exchanged, and a folder."""
 
+    on_loop = False
+
     def __init__(self, folder: Path) -> None:
         self.clock, self.latency, self.policy = VirtualClock(100.0), Latency(), Gain()
         self.lane, self.disk, self.folder = Lane("test"), Lane("disk"), folder
+        self.runner = StepRunner(self.lane, uses_card=lambda: not self.on_loop)
+        self.runner.on_loop = self.on_loop
         ready = asyncio.Event()
         self.feed, self.sink, self.versions = Feed(0, "game", self.clock, self.latency, ready.set), Sink(), Versions()
         self.said: list[tuple[str, str]] = []
         self.reloader = Reloader(
             self.policy,
             WeightsStore(folder),
-            self.lane,
+            self.runner,
             self.disk,
             self.clock,
             say=lambda k, m, p: self.said.append((k, m)),
         )
         self.actor = ActLoop(
-            [Seat(self.feed, self.sink)], self.policy, self.lane, self.clock, self.latency, ready,
+            [Seat(self.feed, self.sink)], self.policy, self.runner, self.clock, self.latency, ready,
             budget_s=PERIOD_S, watchers=[self.versions], judge=self.reloader,
         )  # fmt: skip
         self.sequence = 0
@@ -176,7 +189,7 @@ def test_offered_weights_act_from_the_next_step_and_every_step_names_its_version
         await table.step(3)
         assert [a.move[0] for a in table.sink.actions[-6:]] == [0.25] * 3 + [0.5] * 3
         assert table.versions.seen == [1, 1, 1, 2, 2, 2]
-        assert all(name.startswith("test") for name in table.policy.threads - {"disk_0"})
+        assert table.policy.threads - {"disk_0"} == {"MainThread" if table.on_loop else "test_0"}
         await table.step(120)
         assert not table.reloader.status()["on_trial"] and table.reloader.rollbacks == []
 
@@ -332,6 +345,7 @@ def test_what_fails_after_its_trial_ends_the_session_loudly(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("steps_on", ["lane"], indirect=True)
 def test_five_hundred_exchanges_leave_memory_and_files_as_they_were(tmp_path: Path) -> None:
     async def play(table: Table) -> None:
         process, marks = psutil.Process(), []

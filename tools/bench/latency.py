@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -167,7 +166,11 @@ def case(
         report = folder / "report.json"
         with foreign_game(ports, picture(folder), flags) as finish:
             agent = psutil.Popen(
-                command(policy, ports, seconds, report), cwd=ROOT, env=os.environ, stderr=subprocess.PIPE, text=True
+                command(policy, ports, seconds, report),
+                cwd=ROOT,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
             )
             largest = _watched(agent)
             return {
@@ -208,7 +211,11 @@ def round_of_two(policy: str, seconds: float, seed: int) -> tuple[list[Answers],
             floor_command = [sys.executable, "-m", "tools.bench._latency_floor", str(ports[1 - mine])]
             with subprocess.Popen(floor_command, cwd=ROOT) as floor:
                 agent = psutil.Popen(
-                    agent_command(policy, [ports[mine]], seconds, report), cwd=ROOT, stderr=subprocess.PIPE, text=True
+                    agent_command(policy, [ports[mine]], seconds, report),
+                    cwd=ROOT,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    text=True,
                 )
                 _watched(agent)
                 seen = finish()
@@ -260,7 +267,7 @@ def side_by_side(policy: str, rounds: int, seconds: float, seed: int = 0) -> dic
     stages = {name: {k: v[k] for k in ("p50_ms", "p99_ms")} for name, v in report["latency"].items()}
     return {
         "policy": policy, "rounds": rounds, "seconds": seconds, "seed": seed, **compare(blocks, seed),
-        "last_round": {"policy_path": report["policy_path"], "stages": stages},
+        "last_round": {"policy_path": report["policy_path"], "policy_step": report["policy_step"], "stages": stages},
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from agent.control.reflex import vnni
+from agent.control.reflex.linears import Dense
 from agent.control.reflex.network import Reflex, Tensors, build_reflex
 
 T = TypeVar("T")
@@ -30,12 +31,16 @@ WORTH = 0.97
 
 
 class Chosen(msgspec.Struct, frozen=True, eq=False):
-    """A network, the name of the way it is computed, the format of its file, and what was measured, µs a step."""
+    """A network, the name of the way it is computed, the format of its file, and what was measured, µs a step.
+
+    looks: false where no weight of full precision leads from a picture to an action.
+    """
 
     reflex: Reflex
     path: str
     weights: str
     measured_us: dict[str, float] = {}
+    looks: bool = True
 
     def as_builtins(self) -> dict[str, Any]:
         """For `/status` and reports."""
@@ -99,7 +104,15 @@ def choose(
     """The fastest of the ways, or the one that is named; `step` makes one step of a network on canned observations."""
     measured = measure(ways, step, now_s) if way is None and len(ways) > 1 else {}
     path = way or (fastest(measured) if measured else FULL)
-    return Chosen(ways[path], path, format_of(tensors), measured)
+    return Chosen(ways[path], path, format_of(tensors), measured, _looks(ways[path]))
+
+
+def _looks(reflex: Reflex) -> bool:
+    """Whether the embedding of a picture can change what the network computes.
+
+    Whole numbers share a scale between a picture's inputs and the others, so there it can, whatever its weights.
+    """
+    return not isinstance(reflex.join, Dense) or bool(reflex.join.w[-len(reflex.picture.b) :].any())
 
 
 def measure(ways: dict[str, T], step: Callable[[T], object], now_s: Callable[[], float]) -> dict[str, float]:
