@@ -207,6 +207,7 @@ def train(
     lesson_steps: int | None = None,
     copies: int = 8,
     resume: bool = False,
+    tensorboard: bool | None = None,
     config: Path | None = None,
 ) -> int:
     """Train a policy; the folder gets its weights, curve, TensorBoard files and checkpoints.
@@ -221,6 +222,7 @@ def train(
         lesson_steps: In the arena, so many of the steps are lessons by a script, before PPO. Default: a third.
         copies: Copies of a gym: environment, or games of a dreamer, that are stepped together.
         resume: Go on from the folder's checkpoint.
+        tensorboard: Write TensorBoard files, which needs the extra `train`. Default: where it is installed.
         config: A TOML file of settings.
     """
     from agent.commands.play import check_learner_device
@@ -237,7 +239,7 @@ def train(
     budget = learner_budget(settings) if dreams else None
     if dreams:
         check_learner_device(settings)
-    request = TrainRequest(game, steps, seed, out, resume, lesson_steps, copies, budget)
+    request = TrainRequest(game, steps, seed, out, resume, lesson_steps, copies, budget, tensorboard)
     return run_training(request, SystemClock(), Console(stderr=True))
 
 

@@ -1,7 +1,8 @@
 """The command `train`: a training advanced to a number of steps, with its curve, checkpoints and weights in a folder.
 
 `DIR/NAME.safetensors` are the weights with their manifest, `checkpoint.safetensors` is everything that a resumed
-training needs, `curve.jsonl` a line for each stretch, `events.out.tfevents.*` the same for TensorBoard.
+training needs, `curve.jsonl` a line for each stretch, `events.out.tfevents.*` the same for TensorBoard
+where tensorboardX is installed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from agent.core.errors import SettingsError
 from agent.games.gymnasium_host import is_gymnasium
 from agent.learning.configs import Budget
 from agent.models.sealed import load_sealed, save_sealed
-from agent.training.event_file import EventFile
+from agent.training.tensorboard import MISSING, check_wanted, open_scalars
 
 CHECKPOINT: Final = "checkpoint.safetensors"
 CHECKPOINT_KIND: Final = "training"
@@ -40,6 +41,8 @@ class TrainRequest(msgspec.Struct, frozen=True):
     copies: int = 8
     budget: Budget | None = None
     """Of a dreamer's learners; None: PPO trains."""
+    tensorboard: bool | None = None
+    """None: TensorBoard files are written where tensorboardX is installed."""
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -131,10 +134,13 @@ def _keep(request: TrainRequest, training: Training, wall_s: float) -> None:
 def train(request: TrainRequest, clock: Clock, console: Console) -> int:
     """Train to `request.steps`; returns the exit code. Interrupted, it keeps what it has."""
     torch.set_num_threads(1)
+    check_wanted(request.tensorboard)
     training = build_training(request)
     before_s = _open(request, training)
     request.out.mkdir(parents=True, exist_ok=True)
-    events = EventFile(request.out, clock.wall_utc_ns() * 1e-9)
+    events = open_scalars(request.out, clock.wall_utc_ns() * 1e-9, request.tensorboard)
+    if not events.is_on and request.tensorboard is None:
+        console.print(f"no TensorBoard files: {MISSING}; curve.jsonl holds the same figures", highlight=False)
     start_s = kept_s = clock.now_s()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from agent.core.errors import SettingsError, WeightsError
 from agent.models.sealed import read_manifest
 from agent.training.arena.train import ArenaTraining
 from agent.training.command import TrainRequest, build_training, train
-from agent.training.event_file import EventFile, masked_crc, scalar_event
 from agent.training.gym import ActionDecoder, Eyes, GymTraining
 
 torch.set_num_threads(1)
@@ -174,22 +172,3 @@ def test_points_of_pictures_count_as_they_are_and_rewards_beside_numbers_are_sca
     training = GymTraining("gym:points", seed=0, total_steps=1000, copies=1)
     returns = training.learner.sequences(training._play()[0]).returns
     assert (float(returns.max()) < 10.0) == scaled, "five tens, discounted, are 40 to 50"
-
-
-def test_event_files_are_what_tensorboard_reads(tmp_path: Path) -> None:
-    assert masked_crc(b"123456789") == ((((0xE3069283 >> 15) | (0xE3069283 << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
-    file = EventFile(tmp_path, 1.5)
-    file.add(2.5, 300, {"loss": 0.25})
-    file.close()
-    data, records = file.path.read_bytes(), []
-    while data:
-        (length,) = struct.unpack("<Q", data[:8])
-        assert struct.unpack("<I", data[8:12])[0] == masked_crc(data[:8])
-        records.append(data[12 : 12 + length])
-        assert struct.unpack("<I", data[12 + length : 16 + length])[0] == masked_crc(records[-1])
-        data = data[16 + length :]
-    assert records[0].endswith(b"brain.Event:2")
-    assert records[1] == scalar_event(2.5, 300, {"loss": 0.25})
-    assert records[1] == b"\x09" + struct.pack(
-        "<d", 2.5
-    ) + b"\x10\xac\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15" + struct.pack("<f", 0.25)
