@@ -140,7 +140,9 @@ def train(request: TrainRequest, clock: Clock, console: Console) -> int:
     request.out.mkdir(parents=True, exist_ok=True)
     events = open_scalars(request.out, clock.wall_utc_ns() * 1e-9, request.tensorboard)
     if not events.is_on and request.tensorboard is None:
-        console.print(f"no TensorBoard files: {MISSING}; curve.jsonl holds the same figures", highlight=False)
+        console.print(
+            f"no TensorBoard files: {MISSING}; curve.jsonl holds the same figures", highlight=False, markup=False
+        )
     start_s = kept_s = clock.now_s()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
