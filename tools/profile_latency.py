@@ -23,6 +23,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from agent.core.files import write_atomically
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from agent.core.clock import SystemClock
@@ -168,7 +170,7 @@ def main() -> int:
     show(report, line)
     args.out.mkdir(parents=True, exist_ok=True)
     draw(values, line, f"{args.game}, {args.policy}", args.out / "latency_histogram.png")
-    (args.out / "latency_trace.json").write_text(json.dumps(trace(latency)), encoding="utf-8")
+    write_atomically(args.out / "latency_trace.json", json.dumps(trace(latency)))
     counts = {key: value for key, value in seen.items() if key != "latencies_ms"}
     values_out = {"game": args.game, "policy": args.policy, "line": line, "tap": counts, "stages": report["latency"]}
     with contextlib.redirect_stdout(None):

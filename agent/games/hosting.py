@@ -23,6 +23,7 @@ from agent.concurrency.frames import Failed, Frame, Message, decoder_of
 from agent.concurrency.serving import ParentPipe
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, GameError, SettingsError, first_error
+from agent.core.files import write_atomically
 from agent.games.contract import HostedGame
 from agent.games.gymnasium_host import is_gymnasium
 from agent.games.server import FrameFormat, GameServer, Mode, ServerOptions
@@ -148,7 +149,7 @@ def host(options: HostOptions, ready: Callable[[int], None], *, parent: ParentPi
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main())
     if options.report is not None:
-        Path(options.report).write_text(json.dumps(summary, indent=2), encoding="utf-8")
+        write_atomically(Path(options.report), json.dumps(summary, indent=2))
     return summary
 
 

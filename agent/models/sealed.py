@@ -21,6 +21,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from agent.core.errors import WeightsError
+from agent.core.files import write_atomically
 
 SCHEMA: Final = "metabonk-weights/1"
 MAX_BYTES: Final = 1 << 30
@@ -57,28 +58,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 def manifest_path(path: Path) -> Path:
     """Where the manifest of a weight file lies."""
     return path.with_name(path.name + ".json")
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside, sync, rename: a reader sees the old file or the new one, never a part."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder last; where folders cannot be synced (Windows), the file system sees to it."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def specs_of(tensors: Tensors) -> dict[str, TensorSpec]:

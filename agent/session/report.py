@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ import psutil
 
 from agent.core.clock import Clock
 from agent.core.errors import SettingsError
+from agent.core.files import write_atomically
 from agent.session.act import ActLoop
 from agent.session.episodes import EpisodeLog
 from agent.session.status import REPORT_SCHEMA, Status
@@ -56,13 +55,4 @@ def check_report_path(path: Path) -> None:
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
     """Write the report atomically: a reader sees the old file or the whole new one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=2, allow_nan=False)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_atomically(path, json.dumps(report, indent=2, allow_nan=False))

@@ -5,11 +5,12 @@ Owns the list of what was done. With `dry_run` it says what it would do and does
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from agent.core.files import write_atomically
 
 
 class Changes:
@@ -48,10 +49,10 @@ class Changes:
         if path.exists():
             self.keep(path)
             old = path.read_bytes()
-            self._undo.append(lambda: _put(path, old))
+            self._undo.append(lambda: write_atomically(path, old))
         else:
             self._undo.append(path.unlink)
-        _put(path, data)
+        write_atomically(path, data)
         return True
 
     def move(self, source: Path, target: Path) -> bool:
@@ -93,13 +94,6 @@ class Changes:
         for made in reversed(missing):
             made.mkdir()
             self._undo.append(made.rmdir)
-
-
-def _put(path: Path, data: bytes) -> None:
-    """Write beside the file and replace it, so that no half file is ever there."""
-    beside = path.with_name(path.name + ".new")
-    beside.write_bytes(data)
-    os.replace(beside, path)
 
 
 def _back(target: Path, source: Path) -> None:

@@ -21,8 +21,9 @@ from agent.control.arbiter import Verdict
 from agent.control.policy import Reloadable, Tensors
 from agent.core.clock import Clock
 from agent.core.errors import WeightsError
+from agent.core.files import write_atomically
 from agent.core.types import Observation
-from agent.models.sealed import Manifest, load_sealed, manifest_path, read_manifest, specs_of, write_atomically
+from agent.models.sealed import Manifest, load_sealed, manifest_path, read_manifest, specs_of
 from agent.store.store import Stored, WeightsStore, folder_name
 from agent.store.trial import Baseline, Trial
 

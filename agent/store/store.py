@@ -20,7 +20,8 @@ import structlog
 from platformdirs import user_data_dir
 
 from agent.core.errors import WeightsError
-from agent.models.sealed import Manifest, Tensors, load_sealed, manifest_path, save_sealed, write_atomically
+from agent.core.files import write_atomically
+from agent.models.sealed import Manifest, Tensors, load_sealed, manifest_path, save_sealed
 
 KEEP: Final = 3
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -252,6 +253,6 @@ def _put_aside(path: Path, reason: str) -> None:
         for part in (path, manifest_path(path)):
             if part.exists() or part.is_symlink():
                 part.replace(aside / part.name)
-        (aside / f"{path.name}.reason.txt").write_text(reason + "\n", encoding="utf-8")
+        write_atomically(aside / f"{path.name}.reason.txt", reason + "\n")
     except OSError as error:
         log.warning("weights_quarantine_failed", path=str(path), reason=str(error))

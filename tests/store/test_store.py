@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agent.core import files
 from agent.core.errors import WeightsError
-from agent.models import sealed
 from agent.store.store import Stored, WeightsStore, folder_name
 
 KIND = {"kind": "test", "layout": {"x": 1}}
@@ -170,6 +170,6 @@ def test_a_kill_at_each_step_of_a_publication_leaves_a_whole_current_version(tmp
 
 def test_the_folder_is_synced_after_each_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[Path] = []
-    monkeypatch.setattr(sealed, "sync_folder", synced.append)
+    monkeypatch.setattr(files, "sync_folder", synced.append)
     publish(WeightsStore(tmp_path), 0)
     assert len(synced) == 3 and set(synced) == {tmp_path / folder_name("p")}

@@ -12,6 +12,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from agent.core.files import write_atomically
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -43,4 +45,4 @@ def publish(benchmark: str, values: dict[str, Any], out: Path | None) -> None:
     print(text)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text + "\n", encoding="utf-8")
+        write_atomically(out, text + "\n")

@@ -28,6 +28,7 @@ from typing import Any
 import msgspec
 import torch
 
+from agent.core.files import write_atomically
 from kernels.jit import HAS_TRITON, KernelUnavailable, triton_version
 from kernels.launch import Launch
 from kernels.nvfp4_linear import OP_A4
@@ -192,7 +193,7 @@ def main() -> None:
     versions = {"torch": torch.__version__, "triton": triton_version()}
     if args.rehearse:
         found = walk(Stepping(REHEARSED), SMALL, FEW, args.seconds)
-        args.out.write_bytes(msgspec.json.encode(found))
+        write_atomically(args.out, msgspec.json.encode(found))
         return
     if args.dry:
         found = dry(args.arch, args.only, tuple(args.triton))

@@ -32,6 +32,7 @@ from agent.control.reflex.network import decide, squashed
 from agent.control.score import EpisodeResult, EpisodeTracker
 from agent.core.clock import SystemClock
 from agent.core.compiled import SOURCES, folder_for
+from agent.core.files import write_atomically
 from agent.core.statistics import bootstrap, summary
 from agent.core.types import Action, Observation
 from agent.games.arena.rules_hash import rules_hash
@@ -159,7 +160,7 @@ def main() -> None:
     if args.group is not None:
         found = live(list(range(args.seed, args.seed + args.games)), args.weights)
         found |= identity(args.weights)
-        args.group.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        write_atomically(args.group, json.dumps(found, indent=1) + "\n")
         return
     seeds = list(range(args.seed, args.seed + args.episodes))
     groups = [seeds[k : k + args.games] for k in range(0, len(seeds), args.games)]

@@ -15,6 +15,7 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
+from agent.core.files import write_atomically
 from tools.bench._result_file import ROOT
 
 KINDS = ("added", "changed", "deprecated", "removed", "fixed", "security")
@@ -86,7 +87,7 @@ def main(argv: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     if not args.check:
-        path.write_text(text, encoding="utf-8")
+        write_atomically(path, text)
         for fragment in fragments:
             fragment.path.unlink()
     print(f"{len(fragments)} fragments{' are well formed' if args.check else f' joined into {path.name}'}")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from agent.core.files import write_atomically
 from kernels.codegen import Facts
 from tools.bench._result_file import ROOT, publish
 from tools.scripts.triton_versions import VERSIONS, ensure
@@ -80,7 +81,7 @@ def main() -> None:
     if args.out is not None:
         text = "# What the kernels compile to\n\n" + "\n\n".join(table(s) for s in surveys) + "\n"
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.with_suffix(".md").write_text(text, encoding="utf-8")
+        write_atomically(args.out.with_suffix(".md"), text)
     publish("kernel facts", {s.triton: msgspec.to_builtins(s.facts) for s in surveys}, args.out)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agent.core.files import write_atomically
 from tools.bench._result_file import ROOT
 
 RESULTS = ROOT / "docs" / "results"
@@ -126,7 +127,7 @@ def _page(entries: dict[str, dict[str, Any]], name: str) -> str:
 def main() -> None:
     """Write all pages."""
     for name, text in pages().items():
-        (RESULTS / name).write_text(text, encoding="utf-8")
+        write_atomically(RESULTS / name, text)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from agent.core.files import write_atomically
 from agent.core.settings import settings_table
 from tools.bench._result_file import ROOT
 
@@ -18,7 +19,7 @@ def main() -> None:
     table = re.compile(r"^\| setting \| TOML .*\n(?:\|.*\n)*", re.MULTILINE)
     if len(table.findall(text)) != 1:
         raise SystemExit(f"{path}: one table of settings is expected")
-    path.write_text(table.sub(lambda _: settings_table() + "\n", text), encoding="utf-8")
+    write_atomically(path, table.sub(lambda _: settings_table() + "\n", text))
 
 
 if __name__ == "__main__":

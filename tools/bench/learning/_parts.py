@@ -21,6 +21,8 @@ from typing import Any, Final, NamedTuple
 
 import torch
 
+from agent.core.files import write_atomically
+
 WHOLE: Final = "all"
 BENCH: Final = "tools.bench.learning."
 SOURCES: Final = ("agent.", BENCH)
@@ -96,9 +98,7 @@ def rows(name: str, seeds: list[int], reduced: bool, jobs: int, folder: Path | N
         found[part] = result | {"fingerprint": mark}
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            half = folder / (part.file + ".half")
-            half.write_text(json.dumps(found[part], indent=1) + "\n", encoding="utf-8")
-            half.replace(folder / part.file)
+            write_atomically(folder / part.file, json.dumps(found[part], indent=1) + "\n")
     return [_row(seed, {arm: found[Part(name, seed, arm)] for arm in arms(test, reduced)}) for seed in seeds]
 
 
