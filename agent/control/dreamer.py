@@ -8,7 +8,7 @@ through focus and submit; which card to take is the actor's choice. The networks
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from agent.control.arrays import STILL
 from agent.control.experience import ACTIONS, RolloutRecorder, Sampled, allowed_choices
 from agent.control.policy import Capabilities, Tensors
 from agent.core.errors import WeightsError
-from agent.core.rollout import BoolArray
+from agent.core.rollout import BoolArray, Rollout
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
 from agent.models.dreamer import DreamCarry, Dreamer, decide, initial_carry, log_prob, world_sizes
 from agent.models.rssm import Latent
@@ -144,11 +144,13 @@ class DreamPilot:
         acts = "the dreaming actor" if dreamt else "the dreaming actor, which has learned nothing yet"
         return {"policy": KIND, "acts": acts, "dream_steps": dreamt, "samples": self._explore}
 
-    def learn(self, names: tuple[str, ...], *, steps: int = ROLLOUT_STEPS) -> RolloutRecorder:
-        """From now on sample every action and write down what is done in the games of these names."""
+    def learn(
+        self, names: tuple[str, ...], emit: Callable[[Rollout], None], *, steps: int = ROLLOUT_STEPS
+    ) -> RolloutRecorder:
+        """From now on sample every action, write down what is done in the games of these names, and `emit` it."""
         self._explore = True
         self.recorder = RolloutRecorder(
-            self.name, names, 0, steps=steps, features=FEATURES, valued=False, off_policy=True
+            self.name, names, 0, emit, steps=steps, features=FEATURES, valued=False, off_policy=True
         )
         return self.recorder
 

@@ -102,10 +102,10 @@ class RolloutRecorder:
     """
 
     def __init__(
-        self, policy: str, names: tuple[str, ...], units: int, *, steps: int = 256, features: int = FEATURES,
-        valued: bool = True, off_policy: bool = False,
+        self, policy: str, names: tuple[str, ...], units: int, emit: Callable[[Rollout], None], *, steps: int = 256,
+        features: int = FEATURES, valued: bool = True, off_policy: bool = False,
     ) -> None:  # fmt: skip
-        self.emit: Callable[[Rollout], None] = lambda rollout: None
+        self._emit = emit
         self.steps, self.features, self.off_policy = steps, features, off_policy
         self._valued = valued
         self.rows_total = 0
@@ -161,7 +161,7 @@ class RolloutRecorder:
         final = b.obs[:n][cut].copy()
         if not terminated[-1] and b.open:
             final[-1] = after
-        self.emit(
+        self._emit(
             Rollout(
                 instance=name, policy=self._policy, policy_version=b.version, obs=b.obs[:n].copy(),
                 actions_cont=b.axes[:n].copy(), actions_disc=b.choices[:n].copy(), rewards=b.numbers[:n, 0].copy(),

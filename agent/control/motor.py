@@ -36,6 +36,7 @@ from agent.control.reflex.network import Decision, Reflex, Tensors, decide, look
 from agent.control.reflex.paths import Chosen, choose, ways_of
 from agent.core.clock import SystemClock
 from agent.core.errors import WeightsError
+from agent.core.rollout import Rollout
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
 from agent.models.sealed import load_sealed, read_manifest, save_sealed
 
@@ -221,13 +222,13 @@ class Motor:
         """What it observes."""
         return encode.describe()
 
-    def learn(self, names: tuple[str, ...], *, steps: int = 256) -> RolloutRecorder:
-        """From now on sample every action and write down what is done in the games of these names.
+    def learn(self, names: tuple[str, ...], emit: Callable[[Rollout], None], *, steps: int = 256) -> RolloutRecorder:
+        """From now on sample every action, write down what is done in the games of these names, and `emit` it.
 
         What is learned from has no pictures in it, so pictures are not looked at either.
         """
         self._explore = True
-        self.recorder = RolloutRecorder(self.name, names, self.reflex.gates.b.shape[0] // 4, steps=steps)
+        self.recorder = RolloutRecorder(self.name, names, self.reflex.gates.b.shape[0] // 4, emit, steps=steps)
         return self.recorder
 
     def choose_by(self, chooser: CardChooser, arbiter: Arbiter) -> None:

@@ -140,7 +140,7 @@ def test_new_weights_act_from_the_next_step_on_memory_lives_on_and_bad_ones_are_
 ) -> None:
     policy = DreamPilot(tensors)
     rollouts: list[Rollout] = []
-    policy.learn(("game",), steps=4).emit = rollouts.append
+    policy.learn(("game",), rollouts.append, steps=4)
     carry = policy.initial(1)
     for sequence in range(4):
         carry, _ = policy.step(carry, [seen(sequence, first=sequence == 0)])
@@ -168,7 +168,7 @@ def test_rollouts_of_play_have_the_chances_that_the_model_gives_and_every_menus_
 ) -> None:
     game, rollouts = ArenaGame(), []
     policy, model = DreamPilot(tensors, seed=2), network(tensors)
-    policy.learn(("arena",), steps=32).emit = rollouts.append
+    policy.learn(("arena",), rollouts.append, steps=32)
     carry, cards = policy.initial(1), 0
     for seed in (5, 6):
         game.reset(seed, start="run")

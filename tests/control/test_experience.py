@@ -38,7 +38,7 @@ def play(ticks: int, steps: int) -> tuple[list[Rollout], float, Motor]:
     """A pilot in the arena in lock-step, and the reward of all its ticks."""
     game, rollouts = ArenaGame(), []
     motor = Motor(untrained_tensors(3), seed=1)
-    motor.learn(("arena",), steps=steps).emit = rollouts.append
+    motor.learn(("arena",), rollouts.append, steps=steps)
     table, total, carry = RewardTable(), 0.0, motor.initial(1)
     game.reset(5, start="run")
     first = True

@@ -128,7 +128,7 @@ def test_play_in_the_arena_names_who_chose_the_cards(why: str, owner: str) -> No
 def recorded(ticks: int, mind: CardChooser | None) -> tuple[list[Rollout], Motor]:
     """A learning pilot in the arena in lock-step, and what it wrote down."""
     game, rollouts, motor = ArenaGame(), list[Rollout](), Motor(untrained_tensors(3), seed=1)
-    motor.learn(("arena",), steps=64).emit = rollouts.append
+    motor.learn(("arena",), rollouts.append, steps=64)
     if mind is not None:
         motor.choose_by(mind, Arbiter())
     carry = motor.initial(1)
@@ -182,7 +182,7 @@ def test_a_card_that_another_chose_is_no_deed_of_the_policy_but_is_still_a_choic
 def test_a_share_of_the_cards_stays_the_motors_only_where_it_learns(learns: bool, low: int, high: int) -> None:
     arbiter, motor = Arbiter(), Motor(untrained_tensors(3), seed=1)
     if learns:
-        motor.learn(("game",), steps=64)
+        motor.learn(("game",), [].append, steps=64)
     motor.choose_by(chooser(), arbiter)
     carry = motor.initial(1)
     for k in range(300):
