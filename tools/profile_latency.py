@@ -66,9 +66,11 @@ def tap(address: Endpoint, seen: dict[str, Any]) -> Iterator[Endpoint]:
 
 def play(args: argparse.Namespace, latency: TracedLatency) -> tuple[dict[str, Any], dict[str, Any]]:
     """One session through the tap; the agent's report and the tap's."""
-    from agent.app import Session, SessionOptions, new_event_loop
+    from agent.app import build_session
     from agent.control.policies import build_policy
     from agent.games.hosting import HostedProcess, HostOptions
+    from agent.session.loop import new_event_loop
+    from agent.session.options import SessionOptions
 
     seen: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
@@ -83,7 +85,7 @@ def play(args: argparse.Namespace, latency: TracedLatency) -> tuple[dict[str, An
             game=args.game,
         )  # fmt: skip
         policy = build_policy(args.policy, seed=args.seed)
-        session = Session(options, policy, SystemClock(), latency=latency)
+        session = build_session(options, policy, SystemClock(), latency=latency)
         try:
             with asyncio.Runner(loop_factory=lambda: new_event_loop(options.endpoints)) as runner:
                 report = runner.run(session.run())

@@ -29,6 +29,8 @@ from agent.learning.configs import learner_budget, preferences
 from agent.link.endpoint import Endpoint, parse_endpoint
 from agent.link.links import Address
 from agent.link.research import parse_research
+from agent.session.loop import new_event_loop
+from agent.session.options import SessionOptions
 from agent.session.report import check_report_path
 
 PICTURES_HZ = 10.0
@@ -209,7 +211,7 @@ def play_session(request: PlayRequest) -> int:
         name = served_name(request, settings, console)
         pictures_hz = DREAMER_PICTURES_HZ if name == "dreamer" and is_gymnasium(spec) else PICTURES_HZ
         games = _Games(stack, request, settings, spec, console, pictures_hz)
-        from agent.app import Session, SessionOptions, new_event_loop
+        from agent.app import build_session
         from agent.control.policies import build_policy
         from agent.learner.outcomes import SHIPPED
         from agent.link.wire import Limits
@@ -241,7 +243,7 @@ def play_session(request: PlayRequest) -> int:
         )
 
         async def main() -> dict[str, Any]:
-            session = Session(options, policy, SystemClock(), console=console)
+            session = build_session(options, policy, SystemClock(), console=console)
             games.watch(asyncio.get_running_loop(), session.stop)
             return await session.run()
 

@@ -5,7 +5,7 @@ Whatever else it can do, it tells in its `Capabilities`; nobody asks what type i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import CardChooser
 from agent.control.experience import RolloutRecorder
+from agent.core.rollout import Rollout
 from agent.core.types import Action, Observation
 
 Tensors = dict[str, NDArray[np.generic]]
@@ -85,8 +86,11 @@ class Reloadable(Policy, Protocol):
 class Learnable(Reloadable, Protocol):
     """A policy that can write down what it does, to be learned from."""
 
-    def learn(self, names: tuple[str, ...], *, steps: int = 256) -> RolloutRecorder:
-        """Sample every action from now on, and record the games of these names."""
+    def learn(self, names: tuple[str, ...], emit: Callable[[Rollout], None], *, steps: int = 256) -> RolloutRecorder:
+        """Sample every action from now on, and record the games of these names.
+
+        `emit` is given each rollout on the thread of `step`.
+        """
         ...
 
 

@@ -1,8 +1,12 @@
-"""One slot, newest wins: what a slow reader misses is counted, never queued."""
+"""Mailboxes of the event loop: one slot where the newest wins, and a bounded queue that another thread fills.
+
+What a slow reader misses is counted.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -54,3 +58,42 @@ class Latest(Generic[T]):
                 self._waiter = None
         value, self._value, self._full = self._value, None, False
         return value  # type: ignore[return-value]
+
+
+class ThreadQueue(Generic[T]):
+    """A bounded queue from one thread to one reader on one event loop; where it is full the oldest value goes.
+
+    Owns no task. `dropped` counts the values that went.
+    """
+
+    def __init__(self, max_waiting: int) -> None:
+        self.dropped = 0
+        self._values: deque[T] = deque(maxlen=max_waiting)
+        self._waiter: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def put(self, value: T) -> None:
+        """Queue a value; from any one thread."""
+        self.dropped += len(self._values) == self._values.maxlen
+        self._values.append(value)
+        waiter = self._waiter
+        if waiter is not None and not waiter.get_loop().is_closed():
+            waiter.get_loop().call_soon_threadsafe(_wake, waiter)
+
+    async def get(self) -> T:
+        """Wait for the oldest value and take it."""
+        while not self._values:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                if not self._values:
+                    await self._waiter
+            finally:
+                self._waiter = None
+        return self._values.popleft()
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

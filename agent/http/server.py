@@ -1,4 +1,4 @@
-"""The one HTTP server: page, status, metrics, newest frame; other features add their routes.
+"""The one HTTP server: page, status, metrics, newest frame; parts of the session add their routes.
 
 Loopback only. Owns the socket; what it shows comes from a `StatusSource`.
 """
@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from importlib import resources
 from typing import Any, Protocol
 
-import msgspec
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -18,6 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from agent.core.clock import Clock
 from agent.core.errors import ImageError, SettingsError
+from agent.core.part import Route
 from agent.core.types import ByteArray
 from agent.http.guard import guard
 from agent.link.imaging import encode_jpeg
@@ -42,14 +42,6 @@ class StatusSource(Protocol):
     def newest_frame(self) -> ByteArray | None:
         """The newest picture, u8 [h, w, 3], or None."""
         ...
-
-
-class Route(msgspec.Struct, frozen=True):
-    """One route of a feature; GET routes have no side effects."""
-
-    method: str
-    path: str
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class _Metrics:

@@ -15,11 +15,11 @@ from aiohttp import web
 
 from agent.concurrency.frames import Message
 from agent.core.errors import ChildGone, RequestError
+from agent.core.part import Route
 from agent.http.decoding import BODY_BYTES, ROLLOUT_BYTES, Decoder, read_body
 from agent.http.events import Event, EventLog, Gap
 from agent.http.guard import HEADERS
 from agent.http.messages import BodyKind, EventBody, Registered
-from agent.http.server import Route
 from agent.learner.bodies import MSGPACK, Arrays
 from agent.learner.client import Learning
 
@@ -65,43 +65,35 @@ def _number(request: web.Request, name: str, default: int) -> int:
         raise RequestError(400, f"{name}={text[:40]!r}: a whole number is needed") from error
 
 
-class _Api:
-    """The handlers, and what they work with."""
+async def _decoded(
+    request: web.Request, decoder: Decoder, kind: BodyKind, kind_of_answer: type[A], max_bytes: int
+) -> tuple[A, bytes]:
+    body = await read_body(request, max_bytes)
+    return await decoder.decode(kind, kind_of_answer, body, request.content_type)
 
-    def __init__(self, learner: Learning | None, decoder: Decoder, events: EventLog) -> None:
-        self._learner = learner
+
+class _Workers:
+    """The handlers for workers, and what they work with."""
+
+    def __init__(self, learning: Learning, decoder: Decoder) -> None:
+        self._learning = learning
         self._decoder = decoder
-        self._events = events
-
-    def _needed(self) -> Learning:
-        if self._learner is None:
-            raise RequestError(503, "nothing learns here: it was started with --no-learn")
-        return self._learner
-
-    async def _decoded(
-        self, request: web.Request, kind: BodyKind, kind_of_answer: type[A], max_bytes: int
-    ) -> tuple[A, bytes]:
-        body = await read_body(request, max_bytes)
-        return await self._decoder.decode(kind, kind_of_answer, body, request.content_type)
 
     async def register_worker(self, request: web.Request) -> web.StreamResponse:
-        learning = self._needed()
-        registered, _ = await self._decoded(request, "register", Registered, BODY_BYTES)
-        return answer(request, await learning.register(registered.body))
+        registered, _ = await _decoded(request, self._decoder, "register", Registered, BODY_BYTES)
+        return answer(request, await self._learning.register(registered.body))
 
     async def push_rollout(self, request: web.Request) -> web.StreamResponse:
-        learning = self._needed()
-        head, payload = await self._decoded(request, "rollout", Arrays, ROLLOUT_BYTES)
-        return answer(request, await learning.push(head, payload))
+        head, payload = await _decoded(request, self._decoder, "rollout", Arrays, ROLLOUT_BYTES)
+        return answer(request, await self._learning.push(head, payload))
 
     async def push_demo(self, request: web.Request) -> web.StreamResponse:
-        learning = self._needed()
-        head, payload = await self._decoded(request, "demo", Arrays, ROLLOUT_BYTES)
-        return answer(request, await learning.demo(head, payload))
+        head, payload = await _decoded(request, self._decoder, "demo", Arrays, ROLLOUT_BYTES)
+        return answer(request, await self._learning.demo(head, payload))
 
     async def get_weights(self, request: web.Request) -> web.StreamResponse:
         name = request.query.get("policy_name", "")
-        found = await self._needed().weights(name, _number(request, "since_version", -1))
+        found = await self._learning.weights(name, _number(request, "since_version", -1))
         if found is None:
             return web.Response(status=204)
         version, data = found
@@ -111,8 +103,16 @@ class _Api:
         text = await loop.run_in_executor(None, lambda: base64.b64encode(data).decode("ascii"))
         return answer(request, {"policy_name": name, "weights_b64": text, "version": version})
 
+
+class _Events:
+    """The handlers for events, and what they work with."""
+
+    def __init__(self, decoder: Decoder, events: EventLog) -> None:
+        self._decoder = decoder
+        self._events = events
+
     async def post_event(self, request: web.Request) -> web.StreamResponse:
-        head, payload = await self._decoded(request, "event", EventBody, BODY_BYTES)
+        head, payload = await _decoded(request, self._decoder, "event", EventBody, BODY_BYTES)
         if not 0 < len(head.event_type) <= 64 or len(head.message) > 4096 or len(head.instance_id) > 128:
             raise RequestError(400, "event_type has 1 to 64 characters, message up to 4096, instance_id up to 128")
         event = self._events.add_raw(head.event_type, head.message, payload, head.instance_id)
@@ -125,20 +125,43 @@ class _Api:
     async def stream(self, request: web.Request) -> web.StreamResponse:
         return await _stream(request, self._events)
 
-    async def not_built(self, request: web.Request) -> web.StreamResponse:
-        raise RequestError(501, f"{request.path}: not built yet")
+
+async def _not_built(request: web.Request) -> web.StreamResponse:
+    raise RequestError(501, f"{request.path}: not built yet")
 
 
-def learner_routes(learner: Learning | None, decoder: Decoder, events: EventLog) -> list[Route]:
-    """The routes of workers; without a learner those that need one say so."""
-    api = _Api(learner, decoder, events)
-    table = [
+async def _nothing_learns(request: web.Request) -> web.StreamResponse:
+    raise RequestError(503, "nothing learns here: it was started with --no-learn")
+
+
+def _routes(*table: tuple[str, str, Handler]) -> list[Route]:
+    return [Route(method, path, _refusing(handler)) for method, path, handler in table]
+
+
+def worker_routes(learning: Learning, decoder: Decoder) -> list[Route]:
+    """The routes of workers."""
+    api = _Workers(learning, decoder)
+    return _routes(
         ("POST", "/register_worker", api.register_worker), ("POST", "/push_rollout", api.push_rollout),
         ("POST", "/push_demo", api.push_demo), ("GET", "/get_weights", api.get_weights),
+    )  # fmt: skip
+
+
+def routes_without_learner() -> list[Route]:
+    """The routes of workers where nothing learns: each says so."""
+    return _routes(
+        ("POST", "/register_worker", _nothing_learns), ("POST", "/push_rollout", _nothing_learns),
+        ("POST", "/push_demo", _nothing_learns), ("GET", "/get_weights", _nothing_learns),
+    )  # fmt: skip
+
+
+def event_routes(decoder: Decoder, events: EventLog) -> list[Route]:
+    """The routes of events, and those of what is not built yet."""
+    api = _Events(decoder, events)
+    return _routes(
         ("GET", "/events", api.get_events), ("POST", "/events", api.post_event), ("GET", "/events/stream", api.stream),
-        ("GET", "/get_cpqe_weights", api.not_built), ("POST", "/merge_policies", api.not_built),
-    ]  # fmt: skip
-    return [Route(method, path, _refusing(handler)) for method, path, handler in table]
+        ("GET", "/get_cpqe_weights", _not_built), ("POST", "/merge_policies", _not_built),
+    )  # fmt: skip
 
 
 async def _stream(request: web.Request, events: EventLog) -> web.StreamResponse:

@@ -72,7 +72,10 @@ class Known(msgspec.Struct):
 
 
 class Learning:
-    """All policies that learn. `say` hears of what is worth an event."""
+    """All policies that learn. `say` hears of what is worth an event.
+
+    outcomes_in_play: the model that chooses cards for the policy that plays here, as safetensors; empty: none does.
+    """
 
     def __init__(
         self,
@@ -82,6 +85,7 @@ class Learning:
         supervisor: Supervisor,
         budget: Budget,
         *,
+        outcomes_in_play: Callable[[], bytes] = bytes,
         say: Callable[[str, str, dict[str, Any]], None] = lambda kind, message, payload: None,
     ) -> None:
         self.store = store
@@ -89,8 +93,7 @@ class Learning:
         self.child = Child(PART, "agent.learner.process", supervisor=supervisor)
         self._clock = clock
         self._supervisor = supervisor
-        self.outcomes_in_play: Callable[[], bytes] = bytes
-        """The model that chooses cards for the policy that plays here, as safetensors; empty: none does."""
+        self._outcomes_in_play = outcomes_in_play
         self._budget = budget
         self._say = say
         self._disk = disk
@@ -267,7 +270,7 @@ class Learning:
             answer, weights = await self.child.call(message, Opened, payload)
             policy.opened_in, policy.begun, policy.place = self.child.starts, answer.begun, answer.place
             log.info("learner_opened", policy=policy.name, begun=policy.begun, dreams=policy.place)
-            outcomes = self.outcomes_in_play() if policy.plays_here else b""
+            outcomes = self._outcomes_in_play() if policy.plays_here else b""
             if outcomes:
                 await self.child.call(ServeOutcomes(policy=policy.name), Done, outcomes)
             if current is None:

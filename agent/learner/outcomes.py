@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
+from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from agent.concurrency.lane import Lane, Runner
 from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import KIND, CardChooser, layout
 from agent.core.errors import WeightsError
+from agent.learner.client import Known, Learning
 from agent.learning.configs import MIN_HELD
 from agent.models.sealed import Manifest, Tensors, load_sealed
 from agent.store.store import WeightsStore
@@ -115,6 +117,12 @@ class OutcomeWeights:
         await self._inference.run(lambda: self.chooser.load(model, stored.version, why))
         self.source, self._tensors = f"version {stored.version}", tensors
         self._say("outcomes_live", f"model of outcomes, version {stored.version}", {"version": stored.version})
+
+    async def learn_from(self, learning: Learning, policy: Known) -> None:
+        """Ask the learner of a policy for a better model, and try it where there is one."""
+        trial, payload = await learning.better_outcomes(policy)
+        if payload:
+            await self.offer(await self._disk.run(lambda: load_tensors(payload)), dict(trial))
 
     def _refuse(self, reason: str) -> None:
         self.refused = reason

@@ -69,11 +69,11 @@ class Pilot(nn.Module):
         cards: Float[Tensor, "B C K"],
         picture: Float[Tensor, "B P"],
         hidden: Float[Tensor, "B U"],
-        elapsed_ticks: Float[Tensor, "B 1"],
+        elapsed: Float[Tensor, "B 1"],
     ) -> PilotOutput:
-        """One step, `elapsed_ticks` after the one before. A card of zeros gets a logit of −1e9."""
+        """One step; `elapsed` is seconds · 60. A card of zeros gets a logit of −1e9."""
         seen = self.encoder(self_, tokens, mask, rings, picture)
-        hidden = self.memory(seen, hidden, elapsed_ticks)
+        hidden = self.memory(seen, hidden, elapsed)
         return self.decide(seen, hidden, cards)
 
     def decide(

@@ -15,21 +15,32 @@ from agent.core.types import Action, Observation
 
 
 class EpisodeLog:
-    """Watches the actor's steps and keeps the result of every finished episode."""
+    """Watches the actor's steps and keeps the result of every finished episode.
 
-    def __init__(self, games: int, *, keep: int = 10_000, on_end: Callable[[], None] = lambda: None) -> None:
+    `on_enough` is called when `enough` episodes have ended, and with each one after that.
+    """
+
+    def __init__(
+        self,
+        games: int,
+        *,
+        keep: int = 10_000,
+        enough: int | None = None,
+        on_enough: Callable[[], None] = lambda: None,
+    ) -> None:
         self._trackers = [EpisodeTracker() for _ in range(games)]
         self._keep = keep
-        self._on_end = on_end
+        self._enough = enough
+        self._on_enough = on_enough
         self.results: list[EpisodeResult] = []
-        self.actions: Any = None
 
     def on_step(self, observation: Observation, action: Action, version: int) -> None:
         """Add one step; a finished episode is logged."""
         result = self._trackers[observation.game].add(observation)
         if result is not None and len(self.results) < self._keep:
             self.results.append(result)
-            self._on_end()
+            if self._enough is not None and len(self.results) >= self._enough:
+                self._on_enough()
 
     def summary(self) -> dict[str, Any]:
         """Counts and means of the finished episodes; empty statistics while there are none."""

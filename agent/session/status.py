@@ -5,7 +5,7 @@ Reads the parts; owns none of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -15,6 +15,7 @@ import psutil
 from agent.control.policy import path_of, version_of
 from agent.core.clock import Clock
 from agent.core.latency import Latency
+from agent.core.part import Part
 from agent.core.types import ByteArray
 from agent.link.links import Link
 from agent.session.act import ActLoop
@@ -43,7 +44,7 @@ class Rates:
 
 
 class Status:
-    """Joins links, feeds, actor, latency and episodes into one JSON-able snapshot."""
+    """Joins links, feeds, actor, latency, episodes and parts into one JSON-able snapshot."""
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Status:
         actor: ActLoop,
         latency: Latency,
         episodes: EpisodeLog,
+        parts: Sequence[Part] = (),
     ) -> None:
         self._clock = clock
         self._links = links
@@ -63,11 +65,9 @@ class Status:
         self._rates = Rates(clock)
         self._started_s = clock.now_s()
         self._process = psutil.Process()
-        self._more: dict[str, Callable[[], dict[str, Any]]] = {}
-
-    def add(self, key: str, values: Callable[[], dict[str, Any]]) -> None:
-        """Show the values of one more part under a key of its own."""
-        self._more[key] = values
+        self._shown = {part.key: part for part in parts if part.key}
+        if len(self._shown) < sum(part.key != "" for part in parts):
+            raise ValueError(f"two parts show themselves under one key: {[part.key for part in parts]}")
 
     def status(self) -> dict[str, Any]:
         """Everything that the page shows, as plain JSON values."""
@@ -85,7 +85,7 @@ class Status:
             "actions_refused": self._actor.refused,
             "episodes": self._episodes.summary(),
             "rss_mb": round(self._process.memory_info().rss / 2**20, 1),
-            **{key: values() for key, values in self._more.items()},
+            **{key: part.status() for key, part in self._shown.items()},
         }
 
     def newest_frame(self) -> ByteArray | None:

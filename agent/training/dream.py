@@ -88,9 +88,9 @@ class DreamTraining:
             TrainingGame(i, g, first + 100_000 * i, pictures=is_gymnasium(game)) for i, g in enumerate(hosted)
         ]  # fmt: skip
         self.policy = DreamPilot(untrained_tensors(seed), seed=seed)
-        self._recorder = self.policy.learn(tuple(f"{game} {i}" for i in range(len(hosted))), steps=rollout_steps)
         self._rollouts: list[Rollout] = []
-        self._recorder.emit = self._rollouts.append
+        names = tuple(f"{game} {i}" for i in range(len(hosted)))
+        self._recorder = self.policy.learn(names, self._rollouts.append, steps=rollout_steps)
         policy_spec = PolicySpec(
             name=KIND, kind=DREAMER, features=FEATURES, continuous=SPEC.continuous, branches=SPEC.branches,
             sizes=default_sizes(), seed=seed,

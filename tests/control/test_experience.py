@@ -38,7 +38,7 @@ def play(ticks: int, steps: int) -> tuple[list[Rollout], float, Motor]:
     """A pilot in the arena in lock-step, and the reward of all its ticks."""
     game, rollouts = ArenaGame(), []
     motor = Motor(untrained_tensors(3), seed=1)
-    motor.learn(("arena",), steps=steps).emit = rollouts.append
+    motor.learn(("arena",), rollouts.append, steps=steps)
     table, total, carry = RewardTable(), 0.0, motor.initial(1)
     game.reset(5, start="run")
     first = True
@@ -70,7 +70,7 @@ def test_recorded_play_can_be_learned_from_and_its_chances_are_what_training_com
         with torch.no_grad():
             heads, _ = policy(
                 torch.from_numpy(rollout.obs)[None], torch.from_numpy(rollout.carry)[None],
-                torch.from_numpy(rollout.is_first)[None], torch.from_numpy(rollout.elapsed_s)[None],
+                torch.from_numpy(rollout.is_first)[None], torch.from_numpy(rollout.elapsed)[None],
             )  # fmt: skip
             axes, choices = torch.from_numpy(rollout.actions_cont)[None], torch.from_numpy(rollout.actions_disc)[None]
             chances = log_prob(heads, axes, choices)[0].numpy()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
 from agent.core.clock import SystemClock, VirtualClock
 from agent.core.latency import Cause, Latency, Stage, Walk
-from agent.core.mailbox import Latest
+from agent.core.mailbox import Latest, ThreadQueue
 
 
 def test_a_mailbox_keeps_the_newest_and_counts_what_it_replaces() -> None:
@@ -53,6 +54,38 @@ def test_a_cancelled_reader_leaves_the_value_for_the_next() -> None:
         return await box.get()
 
     assert asyncio.run(main()) == 3
+
+
+def test_a_queue_from_a_thread_keeps_the_newest_in_order_and_counts_what_went() -> None:
+    async def main() -> tuple[list[int], int]:
+        queue: ThreadQueue[int] = ThreadQueue(3)
+        thread = threading.Thread(target=lambda: [queue.put(n) for n in range(5)])
+        thread.start()
+        thread.join()
+        return [await queue.get() for _ in range(len(queue))], queue.dropped
+
+    assert asyncio.run(main()) == ([2, 3, 4], 2)
+
+
+def test_a_queue_wakes_its_reader_from_another_thread_and_outlives_a_cancelled_one() -> None:
+    async def main() -> list[int]:
+        queue: ThreadQueue[int] = ThreadQueue(8)
+        cancelled = asyncio.ensure_future(queue.get())
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.gather(cancelled, return_exceptions=True)
+        reader = asyncio.ensure_future(queue.get())
+        await asyncio.sleep(0)
+        thread = threading.Thread(target=queue.put, args=(1,))
+        thread.start()
+        first = await asyncio.wait_for(reader, 60)
+        thread.join()
+        for n in range(2, 2000):
+            queue.put(n) if n % 2 else await asyncio.to_thread(queue.put, n)
+            assert await asyncio.wait_for(queue.get(), 60) == n
+        return [first, queue.dropped]
+
+    assert asyncio.run(main()) == [1, 0]
 
 
 def test_the_virtual_clock_wakes_sleepers_in_the_order_of_their_deadlines() -> None:

@@ -18,7 +18,7 @@ from agent.core.clock import SystemClock
 from agent.http.decoding import Decoder
 from agent.http.events import EventLog
 from agent.http.server import serve
-from agent.http.workers import learner_routes
+from agent.http.workers import event_routes, worker_routes
 from agent.learner.client import Learning
 from agent.learning.configs import Budget
 from agent.store.store import WeightsStore
@@ -64,7 +64,7 @@ class Api:
 async def api(folder: Path, budget: Budget | None = None) -> AsyncIterator[Api]:
     side = Api(folder, QUICK if budget is None else budget)
     ports: asyncio.Queue[int] = asyncio.Queue()
-    routes = learner_routes(side.learning, side.decoder, side.events)
+    routes = [*worker_routes(side.learning, side.decoder), *event_routes(side.decoder, side.events)]
     task = asyncio.ensure_future(
         serve(
             Source(), port=0, token=TOKEN, clock=side.clock, extra_routes=routes, losses=side.learning.losses,

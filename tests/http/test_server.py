@@ -22,8 +22,9 @@ from aiohttp import web
 
 from agent.core.clock import SystemClock
 from agent.core.errors import SettingsError
+from agent.core.part import Route
 from agent.http import server as serving
-from agent.http.server import Route, serve
+from agent.http.server import serve
 from agent.http.token import load_token
 
 TOKEN = "t" * 43

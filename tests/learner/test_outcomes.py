@@ -128,7 +128,7 @@ def test_play_in_the_arena_names_who_chose_the_cards(why: str, owner: str) -> No
 def recorded(ticks: int, mind: CardChooser | None) -> tuple[list[Rollout], Motor]:
     """A learning pilot in the arena in lock-step, and what it wrote down."""
     game, rollouts, motor = ArenaGame(), list[Rollout](), Motor(untrained_tensors(3), seed=1)
-    motor.learn(("arena",), steps=64).emit = rollouts.append
+    motor.learn(("arena",), rollouts.append, steps=64)
     if mind is not None:
         motor.choose_by(mind, Arbiter())
     carry = motor.initial(1)
@@ -163,12 +163,12 @@ def test_a_card_that_another_chose_is_no_deed_of_the_policy_but_is_still_a_choic
         taken += int(alone.sum())
         assert (r.log_probs[alone] == 0.0).all()
         assert (np.argmax(r.action_masks[alone, 6:], 1) == r.actions_disc[alone, 3]).all()
-        rows = (torch.from_numpy(x)[None] for x in (r.carry[None][0], r.is_first, r.elapsed_s))
-        carry, is_first, elapsed_s = rows
+        rows = (torch.from_numpy(x)[None] for x in (r.carry[None][0], r.is_first, r.elapsed))
+        carry, is_first, elapsed = rows
         axes, choices = torch.from_numpy(r.actions_cont)[None], torch.from_numpy(r.actions_disc)[None]
         allowed = torch.from_numpy(r.action_masks)[None]
         with torch.no_grad():
-            heads, _ = policy(torch.from_numpy(r.obs)[None], carry, is_first, elapsed_s)
+            heads, _ = policy(torch.from_numpy(r.obs)[None], carry, is_first, elapsed)
             chances = log_prob(forbid(heads, allowed), axes, choices)[0].numpy()
             free = log_prob(heads, axes, choices)[0].numpy()
         assert np.abs(chances - r.log_probs).max() < 5e-3, "PPO's ratio would not begin at one"
@@ -182,7 +182,7 @@ def test_a_card_that_another_chose_is_no_deed_of_the_policy_but_is_still_a_choic
 def test_a_share_of_the_cards_stays_the_motors_only_where_it_learns(learns: bool, low: int, high: int) -> None:
     arbiter, motor = Arbiter(), Motor(untrained_tensors(3), seed=1)
     if learns:
-        motor.learn(("game",), steps=64)
+        motor.learn(("game",), [].append, steps=64)
     motor.choose_by(chooser(), arbiter)
     carry = motor.initial(1)
     for k in range(300):

@@ -355,32 +355,6 @@ def test_silence_gives_one_neutral_action_and_three_fresh_packets_arm_again() ->
     asyncio.run(main())
 
 
-@on_lane_alone
-def test_what_was_sent_in_an_earlier_connection_is_neither_repeated_nor_neutralised_in_the_next() -> None:
-    async def main() -> None:
-        table = Table()
-        feed, sink = table.feeds[0], table.sinks[0]
-        async with table.running():
-            table.packet(1)
-            await table.settle()
-            feed.on_down("closed")
-            feed.on_up()
-            table.policy.gate = threading.Event()
-            table.packet(2)
-            while len(table.policy.seen) < 2:
-                await asyncio.sleep(0.001)
-            await asyncio.sleep(PERIOD_S * 2)
-            await table.clock.advance(2.0)
-            assert [a.answers for a in sink.actions] == [1]
-            table.policy.gate.set()
-            table.policy.gate = None
-            await table.settle()
-        assert table.latency.counters["late_steps"] == 1
-        assert "repeated_actions" not in table.latency.counters and "neutral_actions" not in table.latency.counters
-
-    asyncio.run(main())
-
-
 def test_a_slow_game_has_three_of_its_own_periods_before_control_goes_neutral() -> None:
     async def main() -> None:
         table = Table()

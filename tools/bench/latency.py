@@ -64,9 +64,11 @@ class ProofPolicy:
 
 def run_policy(policy: Policy, ports: Sequence[int], seconds: float, report: Path) -> None:
     """The agent's runtime with a policy that is made here."""
-    from agent.app import Session, SessionOptions, new_event_loop
+    from agent.app import build_session
     from agent.core.clock import SystemClock
     from agent.link.endpoint import Endpoint
+    from agent.session.loop import new_event_loop
+    from agent.session.options import SessionOptions
 
     endpoints = tuple(Endpoint("127.0.0.1", port) for port in ports)
     options = SessionOptions(
@@ -78,7 +80,7 @@ def run_policy(policy: Policy, ports: Sequence[int], seconds: float, report: Pat
         game="foreign",
     )
     with asyncio.Runner(loop_factory=lambda: new_event_loop(endpoints)) as runner:
-        runner.run(Session(options, policy, SystemClock()).run())
+        runner.run(build_session(options, policy, SystemClock()).run())
 
 
 def picture(folder: Path) -> Path:

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.app import Session, SessionOptions, new_event_loop
+from agent.app import Session, build_session
 from agent.control.motor import checked_reflex, pilot_tensors
 from agent.control.policies import SHIPPED, build_policy
 from agent.control.reflex.network import decide, squashed
@@ -38,6 +38,8 @@ from agent.core.types import Action, Observation
 from agent.games.arena.rules_hash import rules_hash
 from agent.games.hosting import HostedProcess, HostOptions
 from agent.link.endpoint import Endpoint
+from agent.session.loop import new_event_loop
+from agent.session.options import SessionOptions
 from agent.training.arena.batch import ArenaBatch
 from tools.bench._result_file import ROOT, publish
 
@@ -80,7 +82,7 @@ def live(seeds: list[int], weights: Path) -> dict[str, Any]:
 
             async def main() -> dict[str, Any]:
                 policy = build_policy("pilot", seed=0, weights=weights)
-                watcher.session = Session(options, policy, SystemClock(), watchers=(watcher,))
+                watcher.session = build_session(options, policy, SystemClock(), watchers=(watcher,))
                 return await watcher.session.run()
 
             report = runner.run(main())
@@ -106,7 +108,7 @@ def vectorised(seeds: list[int], weights: Path) -> dict[int, float]:
         for k in range(len(seeds)):
             d = decide(
                 reflex, o.self_[k], o.tokens[k], o.mask[k], o.rings[k], o.cards[k], picture, hidden[k],
-                min(float(batch.elapsed_ticks[k]), 30.0),
+                min(float(batch.elapsed[k]), 30.0),
             )  # fmt: skip
             hidden[k], axes[k], buttons[k], cards[k] = d.hidden, squashed(d.axes), d.buttons > 0, np.argmax(d.cards)
         outcome = batch.step(axes, buttons, cards)

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from agent.app import Session, SessionOptions, new_event_loop
+from agent.app import Session, build_session
 from agent.control.motor import Motor, pilot_tensors
 from agent.control.policies import SHIPPED
 from agent.core.clock import SystemClock
@@ -33,6 +33,9 @@ from agent.core.statistics import paired_difference
 from agent.core.types import Action, Observation
 from agent.games.hosting import HostedProcess, HostOptions
 from agent.link.endpoint import Endpoint
+from agent.session.loop import new_event_loop
+from agent.session.options import SessionOptions
+from agent.store.part import WeightsWatch
 from tools.bench._result_file import publish
 
 WARM_S = 5.0
@@ -87,8 +90,7 @@ def altered(tensors: dict[str, Any], number: int) -> dict[str, Any]:
 
 async def drive(session: Session, walks: Walks, tensors: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
     """Blocks in turns, then weights that must be taken back."""
-    meter, process, reloader = Meter(session, walks), psutil.Process(), session.reloader
-    assert reloader is not None
+    meter, process, reloader = Meter(session, walks), psutil.Process(), session.part(WeightsWatch).reloader
     while session.feeds[0].ledger.acted < 60:
         await asyncio.sleep(0.1)
     await asyncio.sleep(WARM_S)
@@ -115,8 +117,7 @@ async def drive(session: Session, walks: Walks, tensors: dict[str, Any], args: a
 
 async def roll_back(session: Session, tensors: dict[str, Any]) -> dict[str, Any]:
     """Offer weights that stand at the end of every axis; how long they acted."""
-    reloader = session.reloader
-    assert reloader is not None
+    reloader = session.part(WeightsWatch).reloader
     await asyncio.sleep(3.0)
     assert reloader.rollbacks == []
     bad = {**tensors, "axes.bias": np.full_like(tensors["axes.bias"], 50.0)}
@@ -179,7 +180,7 @@ def main() -> None:
         )
 
         async def run() -> dict[str, Any]:
-            session = Session(options, Motor(tensors), SystemClock(), watchers=(walks,))
+            session = build_session(options, Motor(tensors), SystemClock(), watchers=(walks,))
             playing = asyncio.ensure_future(session.run())
             driving = asyncio.ensure_future(drive(session, walks, tensors, args))
             await asyncio.wait({playing, driving}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,82 @@
+"""What a session serves over HTTP, as parts: the server, the API of workers, the API of events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from agent.core.clock import Clock
+from agent.core.part import Part, Route
+from agent.http.decoding import Decoder
+from agent.http.events import EventLog
+from agent.http.server import Losses, StatusSource, serve
+from agent.http.workers import event_routes, routes_without_learner, worker_routes
+from agent.learner.client import Learning
+
+
+@dataclass(frozen=True)
+class EventsApi(Part):
+    """Events in and out. Owns the decoder of bodies."""
+
+    name = "events api"
+    decoder: Decoder
+    events: EventLog
+
+    def close(self) -> None:
+        """End the decoder's process."""
+        self.decoder.close()
+
+    def routes(self) -> Sequence[Route]:
+        """Read, follow and add events."""
+        return event_routes(self.decoder, self.events)
+
+
+@dataclass(frozen=True)
+class WorkersApi(Part):
+    """Workers in other processes push rollouts and fetch weights."""
+
+    name = "workers api"
+    learning: Learning
+    decoder: Decoder
+
+    def routes(self) -> Sequence[Route]:
+        """Register, push and fetch."""
+        return worker_routes(self.learning, self.decoder)
+
+
+@dataclass(frozen=True)
+class NoWorkersApi(Part):
+    """Tells workers that nothing learns here."""
+
+    name = "no workers api"
+
+    def routes(self) -> Sequence[Route]:
+        """The routes of workers, all refused."""
+        return routes_without_learner()
+
+
+@dataclass(frozen=True)
+class HttpServer(Part):
+    """The page, the status, and the routes of the other parts. `said` is told the port."""
+
+    name = "serve"
+    is_essential = True
+    source: StatusSource
+    port: int
+    token: str
+    clock: Clock
+    extra_routes: Sequence[Route]
+    losses: Losses
+    said: Callable[[int], None]
+
+    async def run(self) -> None:
+        """Serve until cancelled; raises SettingsError where the port is taken."""
+        await serve(
+            self.source,
+            port=self.port,
+            token=self.token,
+            clock=self.clock,
+            extra_routes=self.extra_routes,
+            losses=self.losses,
+            ready=self.said,
+        )

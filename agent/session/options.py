@@ -1,0 +1,47 @@
+"""What one session of play is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from agent.core.choices import Preferences
+from agent.learning.configs import Budget
+from agent.link.links import Address
+from agent.link.wire import Limits
+
+BUDGET_S: Final = 1 / 60
+
+
+class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Every field has passed the command line's checks.
+
+    seconds, episodes: when to stop, None for never. http_port: None for no server, 0 for a free port. budget_s: an
+    action must have left this long after its packet came. wanted: what is liked of cards, None: the policy chooses
+    its own. on_http: told the server's port.
+    """
+
+    endpoints: tuple[Address, ...]
+    names: tuple[str, ...]
+    seconds: float | None = None
+    episodes: int | None = None
+    seed: int = 0
+    report: Path | None = None
+    http_port: int | None = 8040
+    http_token: str = ""
+    limits: Limits = msgspec.field(default_factory=Limits)
+    real_time: bool = True
+    budget_s: float = BUDGET_S
+    watchdog: bool = True
+    game: str = ""
+    rules: str = ""
+    on_http: Callable[[int], None] | None = None
+    weights_dir: Path | None = None
+    keep_given_weights: bool = False
+    learn: bool = False
+    budget: Budget = Budget()
+    wanted: Preferences | None = None
+    shipped_outcomes: Path | None = None

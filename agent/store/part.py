@@ -1,0 +1,47 @@
+"""The weights of the policy that plays, as parts of a session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from agent.core.part import Part
+from agent.store.reload import Reloader
+
+
+@dataclass(frozen=True)
+class WeightsWatch(Part):
+    """Serves the newest weights, and takes up files that people put into the folder.
+
+    keep_given: the user named a file, so what the policy came with goes before the store.
+    """
+
+    name = "weights watch"
+    key = "weights"
+    reloader: Reloader
+    keep_given: bool
+
+    async def begin(self) -> None:
+        """Act with the weights to begin with."""
+        await self.reloader.begin(keep_given=self.keep_given)
+
+    async def run(self) -> None:
+        """Look at the folder until cancelled."""
+        await self.reloader.watch()
+
+    def status(self) -> dict[str, Any]:
+        """What is served, refused and taken back."""
+        return self.reloader.status()
+
+
+@dataclass(frozen=True)
+class WeightsMend(Part):
+    """Takes back weights that fail their trial; without it a policy that fails would never act again."""
+
+    name = "weights mend"
+    is_essential = True
+    reloader: Reloader
+
+    async def run(self) -> None:
+        """Wait for bad weights until cancelled."""
+        await self.reloader.mend()

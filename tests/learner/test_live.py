@@ -1,0 +1,142 @@
+"""Learning from play: one rollout after another, in order; what is too old or too much is counted, not learned from."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from agent.concurrency.lane import Lane
+from agent.core.clock import VirtualClock
+from agent.core.errors import ChildGone
+from agent.core.mailbox import ThreadQueue
+from agent.core.rollout import Rollout
+from agent.learner.client import Known
+from agent.learner.live import LiveLearning
+from agent.learning.configs import MAX_VERSIONS_OLD, PolicySpec
+
+
+def rollout(version: int, reward: float = 0.0) -> Rollout:
+    return Rollout(
+        instance="game", policy="p", policy_version=version, obs=np.zeros((1, 2), np.float32),
+        actions_cont=np.zeros((1, 4), np.float32), actions_disc=np.zeros((1, 4), np.int64),
+        rewards=np.full(1, reward, np.float32), terminated=np.zeros(1, np.bool_), truncated=np.zeros(1, np.bool_),
+        is_first=np.ones(1, np.bool_), elapsed=np.zeros(1, np.float32), final_obs=np.zeros((1, 2), np.float32),
+    )  # fmt: skip
+
+
+class Side:
+    """A learner and a reloader that note what they are told."""
+
+    def __init__(self, max_waiting: int = 8) -> None:
+        self.policy, self.told = SimpleNamespace(name="p", version=20, tensors={}), list[str]()
+        self.policies: dict[str, Known] = {}
+        self.fails = False
+        self.rollouts: ThreadQueue[Rollout] = ThreadQueue(max_waiting)
+        recorder: Any = SimpleNamespace(off_policy=False, status=lambda: {"decisions": 9})
+        me: Any = self
+        self.disk = Lane("disk")
+        self.live = LiveLearning(
+            self.rollouts, recorder, me, me, PolicySpec(name="p", features=2, continuous=4, branches=(2,)), self.disk,
+            VirtualClock(), after=self.after,
+        )  # fmt: skip
+
+    def adopt(self, policy_spec: PolicySpec, version: int) -> None:
+        self.policies[policy_spec.name] = Known(policy_spec.name, version=version)
+
+    async def learn(self, known: Known, payload: bytes) -> tuple[dict[str, Any], bytes]:
+        if self.fails:
+            raise ChildGone("the learner ended")
+        self.told.append("learn")
+        return {}, save({"w": np.zeros(1, np.float32)})
+
+    async def take_back(self, known: Known, tensors: Any) -> None:
+        self.told.append("take back")
+
+    async def offer(self, tensors: Any, source: str, notes: Any) -> int:
+        self.told.append("offer")
+        self.policy.version += 1
+        return int(self.policy.version)
+
+    async def after(self, known: Known) -> None:
+        self.told.append(f"after {known.version}")
+
+    async def until_empty(self) -> None:
+        task = asyncio.ensure_future(self.live.run())
+        while len(self.rollouts) or not self.told or not self.told[-1].startswith("after"):
+            await asyncio.sleep(0.001)
+            if task.done():
+                task.result()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def played(side: Side, *rollouts: Rollout) -> None:
+    """The policy's thread writes, then the loop learns."""
+
+    async def main() -> None:
+        side.live.begin()
+        thread = threading.Thread(target=lambda: [side.rollouts.put(r) for r in rollouts])
+        thread.start()
+        thread.join()
+        await side.until_empty()
+
+    asyncio.run(main())
+    side.disk.close()
+
+
+def test_each_rollout_is_learned_from_and_the_new_weights_act_before_the_next() -> None:
+    side = Side()
+    played(side, rollout(20), rollout(20))
+    assert side.told == ["learn", "offer", "after 21", "learn", "offer", "after 22"]
+    assert side.live.status() == {
+        "rollouts": 2, "stale_dropped": 0, "overflowed": 0, "waiting": 0, "decisions": 9,
+    }  # fmt: skip
+
+
+def test_rollouts_of_old_weights_and_those_that_come_too_fast_are_counted() -> None:
+    side = Side(max_waiting=3)
+    played(side, rollout(20), rollout(20 - MAX_VERSIONS_OLD - 1), rollout(20 - MAX_VERSIONS_OLD - 1), rollout(20))
+    status = side.live.status()
+    assert (status["rollouts"], status["stale_dropped"], status["overflowed"]) == (1, 2, 1)
+
+
+def test_weights_that_another_put_into_play_are_taken_up_first() -> None:
+    side = Side()
+
+    async def main() -> None:
+        side.live.begin()
+        side.rollouts.put(rollout(20))
+        task = asyncio.ensure_future(side.live.run())
+        while "after 21" not in side.told:
+            await asyncio.sleep(0.001)
+        side.policy.version = 30
+        side.rollouts.put(rollout(30))
+        while "after 31" not in side.told:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+    side.disk.close()
+    assert side.told == ["learn", "offer", "after 21", "take back", "learn", "offer", "after 31"]
+
+
+def test_a_learner_that_ended_is_for_the_supervisor() -> None:
+    side = Side()
+    side.fails = True
+
+    async def main() -> None:
+        side.live.begin()
+        side.rollouts.put(rollout(20))
+        await side.live.run()
+
+    with pytest.raises(ChildGone):
+        asyncio.run(main())
+    side.disk.close()
+    assert side.told == []

@@ -1,0 +1,188 @@
+"""A part of a session: begun, run, shown, served, cancelled and closed by one line in the list that builds it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from agent.app import Session, build_session
+from agent.control.motor import Motor
+from agent.control.policy import Policy
+from agent.control.random_policy import RandomPolicy
+from agent.control.untrained import untrained_tensors
+from agent.core.choices import EDGES, Preferences
+from agent.core.clock import SystemClock
+from agent.core.part import Part, Route
+from agent.link.endpoint import Endpoint
+from agent.session.options import SessionOptions
+
+OPTIONS: dict[str, Any] = {"endpoints": (Endpoint("127.0.0.1", 9),), "names": ("game",), "watchdog": False}
+"""Nobody listens on port 9: the link tries again and again."""
+LIKING = Preferences((0.0,) * (len(EDGES) + 1))
+
+
+@dataclass(frozen=True)
+class Toy(Part):
+    name = "toy"
+    key = "toys"
+    seen: list[str] = field(default_factory=list)
+    fails: int = 0
+
+    async def begin(self) -> None:
+        self.seen.append("begin")
+
+    async def run(self) -> None:
+        self.seen.append("run")
+        if self.seen.count("run") <= self.fails:
+            raise OSError("broken toy")
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            self.seen.append("cancelled")
+            raise
+
+    async def finish(self) -> None:
+        self.seen.append("finish")
+
+    def close(self) -> None:
+        self.seen.append("close")
+
+    def status(self) -> dict[str, Any]:
+        return {"seen": len(self.seen)}
+
+    def routes(self) -> Sequence[Route]:
+        return [Route("GET", "/toy", self.show)]
+
+    async def show(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({"plays": True})
+
+
+@dataclass(frozen=True)
+class Essential(Toy):
+    name = "essential toy"
+    key = "essential"
+    is_essential = True
+
+
+@dataclass(frozen=True)
+class Late(Toy):
+    name = "late toy"
+    key = "late"
+
+    async def begin(self) -> None:
+        raise OSError("no toy to begin with")
+
+
+def session(*parts: Part, **more: Any) -> Session:
+    return build_session(SessionOptions(**OPTIONS, **more), RandomPolicy(0), SystemClock(), parts=parts)
+
+
+async def until(playing: asyncio.Task[Any], holds: Any) -> None:
+    while not holds():
+        assert not playing.done(), playing.exception()
+        await asyncio.sleep(0.01)
+
+
+def test_a_part_is_one_line_in_the_list() -> None:
+    toy, ports = Toy(), asyncio.Queue[int]()
+
+    async def main() -> dict[str, Any]:
+        made = session(toy, http_port=0, http_token="t" * 43, on_http=ports.put_nowait)
+        playing = asyncio.ensure_future(made.run())
+        url = f"http://127.0.0.1:{await ports.get()}"
+        async with aiohttp.ClientSession() as http:
+            async with http.get(f"{url}/toy") as answer:
+                assert await answer.json() == {"plays": True}
+            async with http.get(f"{url}/status") as answer:
+                assert (await answer.json())["toys"] == {"seen": 2}
+        assert toy.seen == ["begin", "run"]
+        made.stop()
+        report = await playing
+        assert made.part(Toy) is toy
+        return report
+
+    report = asyncio.run(main())
+    assert toy.seen == ["begin", "run", "cancelled", "finish", "close"]
+    assert report["toys"] == {"seen": 4} and report["http_port"] > 0
+
+
+def test_a_part_that_fails_runs_again_and_its_failure_is_counted_under_its_name() -> None:
+    toy = Toy(fails=1)
+
+    async def main() -> dict[str, Any]:
+        made = session(toy, http_port=None)
+        playing = asyncio.ensure_future(made.run())
+        await until(playing, lambda: toy.seen.count("run") == 2)
+        made.stop()
+        return await playing
+
+    assert asyncio.run(main())["parts"] == {"faults": {"toy": 1}, "parked": {}}
+
+
+def test_an_essential_part_ends_the_session_and_every_part_is_closed() -> None:
+    toy, essential = Toy(), Essential(fails=1)
+
+    async def main() -> None:
+        await session(toy, essential, http_port=None).run()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(main())
+    assert "broken toy" in str(caught.value.exceptions[0])
+    assert toy.seen[-2:] == essential.seen[-2:] == ["finish", "close"]
+
+
+def test_a_session_that_cannot_begin_closes_what_was_built() -> None:
+    toy, late = Toy(), Late()
+    with pytest.raises(OSError, match="no toy to begin with"):
+        asyncio.run(session_run(toy, late))
+    assert toy.seen == ["begin", "close"] and late.seen == ["close"]
+
+
+async def session_run(*parts: Part) -> None:
+    await session(*parts, http_port=None).run()
+
+
+def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
+    async def names(policy: Policy | None = None, **more: Any) -> list[str]:
+        made = build_session(SessionOptions(**OPTIONS, **more), policy or RandomPolicy(0), SystemClock())
+        for part in made.parts:
+            part.close()
+        for lane in made.lanes:
+            lane.close()
+        return [part.name for part in made.parts]
+
+    assert asyncio.run(names(http_port=None)) == ["supervision", "cards by motor"]
+    assert asyncio.run(names(http_port=0, learn=True)) == [
+        "supervision", "cards by motor", "events api", "no workers api", "serve",
+    ]  # fmt: skip
+    everything = asyncio.run(names(http_port=0, learn=True, weights_dir=tmp_path, wanted=LIKING))
+    assert everything == ["supervision", "learners", "cards by motor", "events api", "workers api", "serve"]
+    pilot = Motor(untrained_tensors(0))
+    assert asyncio.run(names(pilot, http_port=None, learn=True, weights_dir=tmp_path, wanted=LIKING)) == [
+        "supervision", "weights watch", "weights mend", "learners", "learning from play", "cards by outcomes",
+    ]  # fmt: skip
+
+
+def test_a_part_that_is_off_is_named_when_it_is_asked_for() -> None:
+    async def main() -> None:
+        made = session(http_port=None)
+        with pytest.raises(LookupError, match="the session has no Toy"):
+            made.part(Toy)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+def test_two_parts_cannot_show_themselves_under_one_key() -> None:
+    async def main() -> None:
+        session(Toy(), Toy(), http_port=None)
+
+    with pytest.raises(ValueError, match="under one key"):
+        asyncio.run(main())
