@@ -99,7 +99,7 @@ def gate_tile(
 
 @jit
 def cfc_cell_kernel(
-    x: Value, h: Value, elapsed: Value, b_words: Value, b_scales: Value, b_zeros: Value, b_bias: Value, g_words: Value,
+    x: Value, h: Value, timespan: Value, b_words: Value, b_scales: Value, b_zeros: Value, b_bias: Value, g_words: Value,
     g_scales: Value, g_zeros: Value, g_bias: Value, out: Value, M: Value, INPUTS: Value, U: Value, D: Value,
     B_VECTORS: Value, G_VECTORS: Value, GROUP: constexpr, ZEROS: constexpr, BM: constexpr, BD: constexpr, BH: constexpr,
     BK: constexpr,
@@ -116,7 +116,7 @@ def cfc_cell_kernel(
     g1 = gate_tile(b, g_words, g_scales, g_zeros, g_bias, u, 1, U, D, G_VECTORS, GROUP, ZEROS, BD, BH)
     g2 = gate_tile(b, g_words, g_scales, g_zeros, g_bias, u, 2, U, D, G_VECTORS, GROUP, ZEROS, BD, BH)
     g3 = gate_tile(b, g_words, g_scales, g_zeros, g_bias, u, 3, U, D, G_VECTORS, GROUP, ZEROS, BD, BH)
-    ticks = tl.load(elapsed + m, mask=m < M, other=0.0).to(tl.float32)
+    ticks = tl.load(timespan + m, mask=m < M, other=0.0).to(tl.float32)
     s = tl.sigmoid(g2 * ticks[:, None] + g3)
     after = tanh(g0) * (1.0 - s) + tanh(g1) * s
     place = out + m[:, None] * U + u[None, :]
@@ -126,7 +126,7 @@ def cfc_cell_kernel(
 def prepare(
     x: Float[Tensor, "m i"],
     h: Float[Tensor, "m u"],
-    elapsed: Float[Tensor, " m"],
+    timespan: Float[Tensor, " m"],
     weights: tuple[Tensor, Tensor | None, Tensor | None, Tensor, Tensor, Tensor | None, Tensor | None, Tensor],
     group: int,
     chosen: KernelPlan,
@@ -142,7 +142,7 @@ def prepare(
         return b_bias if tensor is None else tensor
 
     arguments = {
-        "x": x, "h": h, "elapsed": elapsed, "b_words": b_words, "b_scales": present(b_scales),
+        "x": x, "h": h, "timespan": timespan, "b_words": b_words, "b_scales": present(b_scales),
         "b_zeros": present(b_zeros), "b_bias": b_bias, "g_words": g_words, "g_scales": present(g_scales),
         "g_zeros": present(g_zeros), "g_bias": g_bias, "out": out, "M": m, "INPUTS": i, "U": u, "D": d,
         "B_VECTORS": b_words.shape[1] // 4, "G_VECTORS": g_words.shape[1] // 4,
@@ -154,7 +154,7 @@ def prepare(
     return Launch(cfc_cell_kernel, grid, arguments, constants, chosen.warps, chosen.stages)
 
 
-def _empty(x: Tensor, h: Tensor, elapsed: Tensor, b_words: Tensor, b_scales: Tensor | None, b_zeros: Tensor | None,
+def _empty(x: Tensor, h: Tensor, timespan: Tensor, b_words: Tensor, b_scales: Tensor | None, b_zeros: Tensor | None,
            b_bias: Tensor, g_words: Tensor, g_scales: Tensor | None, g_zeros: Tensor | None, g_bias: Tensor,
            group: int) -> Tensor:  # fmt: skip
     inputs, units, width = x.shape[1] + h.shape[1], h.shape[1], b_bias.shape[0]
@@ -169,23 +169,23 @@ def _empty(x: Tensor, h: Tensor, elapsed: Tensor, b_words: Tensor, b_scales: Ten
     return x.new_empty(x.shape[0], units)
 
 
-def _cuda(x: Tensor, h: Tensor, elapsed: Tensor, b_words: Tensor, b_scales: Tensor | None, b_zeros: Tensor | None,
+def _cuda(x: Tensor, h: Tensor, timespan: Tensor, b_words: Tensor, b_scales: Tensor | None, b_zeros: Tensor | None,
           b_bias: Tensor, g_words: Tensor, g_scales: Tensor | None, g_zeros: Tensor | None, g_bias: Tensor,
           group: int) -> Tensor:  # fmt: skip
     weights = (b_words, b_scales, b_zeros, b_bias, g_words, g_scales, g_zeros, g_bias)
-    out = _empty(x, h, elapsed, *weights, group)
+    out = _empty(x, h, timespan, *weights, group)
     chosen = plan(OP, x.shape[0], h.shape[1], b_bias.shape[0], capability(x.device))
-    prepare(x.contiguous(), h.contiguous(), elapsed.contiguous(), weights, group, chosen, out).run()
+    prepare(x.contiguous(), h.contiguous(), timespan.contiguous(), weights, group, chosen, out).run()
     ran[chosen.path()] += 1
     return out
 
 
-def cfc_cell_reference(x: Float[Tensor, "m i"], h: Float[Tensor, "m u"], elapsed: Float[Tensor, " m"], b_words: Tensor,
+def cfc_cell_reference(x: Float[Tensor, "m i"], h: Float[Tensor, "m u"], timespan: Float[Tensor, " m"], b_words: Tensor,
                        b_scales: Tensor | None, b_zeros: Tensor | None, b_bias: Float[Tensor, " d"], g_words: Tensor,
                        g_scales: Tensor | None, g_zeros: Tensor | None, g_bias: Float[Tensor, " g"], group: int,
                        ) -> Float[Tensor, "m u"]:  # fmt: skip
     """The definition, in double precision, on the CPU."""
-    _empty(x, h, elapsed, b_words, b_scales, b_zeros, b_bias, g_words, g_scales, g_zeros, g_bias, group)
+    _empty(x, h, timespan, b_words, b_scales, b_zeros, b_bias, g_words, g_scales, g_zeros, g_bias, group)
 
     def matrix(words: Tensor, scales: Tensor | None, zeros: Tensor | None, k: int) -> Tensor:
         return words.double() if scales is None else int4.dequantise_int4(Int4Weight(words, scales, zeros, k, group))
@@ -195,13 +195,13 @@ def cfc_cell_reference(x: Float[Tensor, "m i"], h: Float[Tensor, "m u"], elapsed
     b = activate_reference(b, "lecun_tanh")
     gates = b @ matrix(g_words, g_scales, g_zeros, b.shape[1]).t() + g_bias.double()
     ff1, ff2, time_a, time_b = gates.chunk(4, 1)
-    share = torch.sigmoid(time_a * elapsed.double().unsqueeze(1) + time_b)
+    share = torch.sigmoid(time_a * timespan.double().unsqueeze(1) + time_b)
     ran[f"{OP} reference"] += 1
     return (torch.tanh(ff1) * (1 - share) + torch.tanh(ff2) * share).to(x.dtype)
 
 
 _operation = register(
-    f"{OP}(Tensor x, Tensor h, Tensor elapsed, Tensor b_words, Tensor? b_scales, Tensor? b_zeros, Tensor b_bias,"
+    f"{OP}(Tensor x, Tensor h, Tensor timespan, Tensor b_words, Tensor? b_scales, Tensor? b_zeros, Tensor b_bias,"
     " Tensor g_words, Tensor? g_scales, Tensor? g_zeros, Tensor g_bias, int group) -> Tensor",
     cpu=cfc_cell_reference, cuda=_cuda, meta=_empty,
 )  # fmt: skip
@@ -219,9 +219,9 @@ def flatten(weights: CfcWeights) -> tuple[tuple[Tensor | None, ...], int]:
 
 
 def cfc_cell(
-    x: Float[Tensor, "m i"], h: Float[Tensor, "m u"], elapsed: Float[Tensor, " m"], weights: CfcWeights
+    x: Float[Tensor, "m i"], h: Float[Tensor, "m u"], timespan: Float[Tensor, " m"], weights: CfcWeights
 ) -> Float[Tensor, "m u"]:
-    """The next hidden state; `elapsed` is in the unit of time that the cell was trained with."""
+    """The next hidden state; `timespan` is in the unit of time that the cell was trained with."""
     tensors, group = flatten(weights)
-    after: Tensor = _operation(x, h, elapsed, *tensors, group)
+    after: Tensor = _operation(x, h, timespan, *tensors, group)
     return after

@@ -21,6 +21,7 @@ from agent.control import encode, menus
 from agent.control.arrays import STILL
 from agent.control.experience import ACTIONS, RolloutRecorder, Sampled, allowed_choices
 from agent.control.policy import Capabilities, Tensors
+from agent.core.clock import TICK_HZ, TICK_S
 from agent.core.errors import WeightsError
 from agent.core.rollout import BoolArray, Rollout
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
@@ -31,7 +32,6 @@ from agent.models.sealed import load_sealed, read_manifest
 KIND: Final = "dreamer"
 LAYOUT: Final = "dreamer-1"
 DECISION_TICKS: Final = 4
-TICKS_PER_S: Final = 60.0
 PICTURE_PX: Final = 20
 SPEC: Final = ACTIONS
 RINGS: Final = encode.SECTORS * encode.RING_FEATURES
@@ -171,7 +171,7 @@ class DreamPilot:
         frame = Frame(np.zeros((64, 64, 3), np.uint8), 0.0, 0.0)
         carry = self.initial(1)
         for tick in range(8 * DECISION_TICKS):
-            self.step(carry, [Observation(0, STILL, frame, 0, 1 / 60, 0.0, 0.0, tick == 0, False, False)])
+            self.step(carry, [Observation(0, STILL, frame, 0, TICK_S, 0.0, 0.0, tick == 0, False, False)])
         self._rng.set_state(state)
         self.recorder = recorder
 
@@ -197,7 +197,7 @@ class DreamPilot:
         if menus.in_menu(state):
             return first or c.menu.menu != state.current_menu or c.menu.options != state.level_up_options
         closed, c.menu = c.menu.menu != "", menus.MenuCarry()
-        return first or closed or c.waited_s * TICKS_PER_S >= DECISION_TICKS - 0.5
+        return first or closed or c.waited_s * TICK_HZ >= DECISION_TICKS - 0.5
 
     def _decide(self, carry: Carry, due: list[Observation]) -> None:
         """One step of the networks for the games of `due`; their carries hold what was decided."""

@@ -18,6 +18,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from agent.control.arrays import surroundings
+from agent.core.clock import TICK_HZ
+from agent.core.columns import EnemyColumn, RingColumn, SelfColumn, TokenColumn
 from agent.core.types import Action, ByteArray, FloatArray, Frame, GameState, Menu, ObjectKind
 
 LAYOUT: Final = "entities-1"
@@ -130,17 +132,17 @@ def fill_self(
     """Features of the player and the run; `counters` are level, XP share, kills, gold; `menu` 0 is play."""
     sin, cos = math.sin(yaw), math.cos(yaw)
     out[:] = 0.0
-    out[0] = (velocity[0] * cos - velocity[2] * sin) * 0.1
-    out[1] = (velocity[0] * sin + velocity[2] * cos) * 0.1
-    out[2] = velocity[1] * 0.1
-    out[3] = health / max(maximum, 1.0)
-    out[4] = math.log1p(max(maximum, 0.0)) * 0.2
-    out[5] = min(time_s / 600.0, 4.0)
-    out[6] = counters[0] * 0.02
-    out[7] = counters[1]
-    out[8] = math.log1p(max(counters[2], 0.0)) * 0.1
-    out[9] = math.log1p(max(counters[3], 0.0)) * 0.1
-    out[10] = enemies * 0.01
+    out[SelfColumn.RIGHT_SPEED] = (velocity[0] * cos - velocity[2] * sin) * 0.1
+    out[SelfColumn.AHEAD_SPEED] = (velocity[0] * sin + velocity[2] * cos) * 0.1
+    out[SelfColumn.UP_SPEED] = velocity[1] * 0.1
+    out[SelfColumn.HEALTH] = health / max(maximum, 1.0)
+    out[SelfColumn.MAX_HEALTH] = math.log1p(max(maximum, 0.0)) * 0.2
+    out[SelfColumn.TIME] = min(time_s / 600.0, 4.0)
+    out[SelfColumn.LEVEL] = counters[0] * 0.02
+    out[SelfColumn.XP] = counters[1]
+    out[SelfColumn.KILLS] = math.log1p(max(counters[2], 0.0)) * 0.1
+    out[SelfColumn.GOLD] = math.log1p(max(counters[3], 0.0)) * 0.1
+    out[SelfColumn.ENEMIES] = enemies * 0.01
     for k in range(4):
         # Room to walk in each of the camera's four directions.
         dx, dz = (sin, cos) if k == 0 else (cos, -sin) if k == 1 else (-sin, -cos) if k == 2 else (-cos, sin)
@@ -149,15 +151,15 @@ def fill_self(
             room = min(room, (MAP_HALF_M - x if dx > 0 else MAP_HALF_M + x) / abs(dx))
         if abs(dz) > 1e-6:
             room = min(room, (MAP_HALF_M - z if dz > 0 else MAP_HALF_M + z) / abs(dz))
-        out[11 + k] = max(room, 0.0) / SIGHT_M
-    out[15] = pitch
-    out[16 + menu] = 1.0
-    out[27] = min(elapsed_s * 60.0, 10.0) * 0.1
+        out[SelfColumn.ROOM + k] = max(room, 0.0) / SIGHT_M
+    out[SelfColumn.PITCH] = pitch
+    out[SelfColumn.PLAYING + menu] = 1.0
+    out[SelfColumn.ELAPSED] = min(elapsed_s * TICK_HZ, 10.0) * 0.1
     for k in range(4):
-        out[28 + k] = axes[k]
+        out[SelfColumn.LAST_AXES + k] = axes[k]
     for k in range(3):
-        out[32 + k] = (held >> k) & 1
-    out[35] = 1.0
+        out[SelfColumn.LAST_BUTTONS + k] = (held >> k) & 1
+    out[SelfColumn.ONE] = 1.0
 
 
 @njit(cache=True)
@@ -189,7 +191,7 @@ def fill_tokens(
     n, m = len(enemies), len(object_kinds)
     d2 = np.empty(n, np.float32)
     for i in range(n):
-        dx, dz = enemies[i, 0] - x, enemies[i, 2] - z
+        dx, dz = enemies[i, EnemyColumn.X] - x, enemies[i, EnemyColumn.Z] - z
         d2[i] = dx * dx + dz * dz
         elite = i < len(enemy_kinds) and enemy_kinds[i] >= 128
         _ring(rings, dx * cos - dz * sin, dx * sin + dz * cos, 9 if elite else 0)
@@ -197,11 +199,12 @@ def fill_tokens(
     for k in range(len(chosen)):
         i = chosen[k]
         kind = enemy_kinds[i] if i < len(enemy_kinds) else 0
-        dx, dy, dz = enemies[i, 0] - x, enemies[i, 1] - y, enemies[i, 2] - z
+        dx, dz = enemies[i, EnemyColumn.X] - x, enemies[i, EnemyColumn.Z] - z
+        dy = enemies[i, EnemyColumn.Y] - y
         _token(tokens[k], dx * cos - dz * sin, dy, dx * sin + dz * cos)
-        tokens[k, 6] = math.log1p(max(enemies[i, 3], np.float32(0.0))) * 0.15
-        tokens[k, 7] = 1.0
-        tokens[k, 8] = 1.0 if kind >= 128 else 0.0
+        tokens[k, TokenColumn.HEALTH] = math.log1p(max(enemies[i, EnemyColumn.HEALTH], np.float32(0.0))) * 0.15
+        tokens[k, TokenColumn.ENEMY] = 1.0
+        tokens[k, TokenColumn.ELITE] = 1.0 if kind >= 128 else 0.0
         mask[k] = 1.0
     far = np.empty(m, np.float32)
     for i in range(m):
@@ -218,25 +221,26 @@ def fill_tokens(
         row = tokens[ENEMIES + k]
         _token(row, dx * cos - dz * sin, places[i, 1] - y, dx * sin + dz * cos)
         kind = object_kinds[i]
-        row[9] = 1.0 if kind <= 2 else 0.0
-        row[10] = 1.0 if kind == 3 else 0.0
-        row[11] = 1.0 if kind >= 4 and kind <= 6 else 0.0
+        row[TokenColumn.DROP] = 1.0 if kind <= 2 else 0.0
+        row[TokenColumn.HEALTH_DROP] = 1.0 if kind == 3 else 0.0
+        row[TokenColumn.PLACE] = 1.0 if kind >= 4 and kind <= 6 else 0.0
         mask[ENEMIES + k] = 1.0
 
 
 @njit(cache=True)
 def _token(row: FloatArray, right: float, up: float, ahead: float) -> None:
     d = math.sqrt(right * right + ahead * ahead) + 1e-3
-    row[0], row[1], row[2] = right / 20.0, ahead / 20.0, max(min(up / 5.0, 4.0), -4.0)
-    row[3], row[4], row[5] = right / d, ahead / d, math.exp(-d / 4.0)
+    row[TokenColumn.RIGHT], row[TokenColumn.AHEAD] = right / 20.0, ahead / 20.0
+    row[TokenColumn.UP] = max(min(up / 5.0, 4.0), -4.0)
+    row[TokenColumn.RIGHT_SHARE], row[TokenColumn.AHEAD_SHARE] = right / d, ahead / d
+    row[TokenColumn.NEARNESS] = math.exp(-d / 4.0)
 
 
 @njit(cache=True)
 def _ring(rings: FloatArray, right: float, ahead: float, what: int) -> None:
     """Add one thing to the sectors beside its direction: enemies by three ranges, others by nearness.
 
-    what: 0 enemy, 9 strong enemy, else `ObjectKind`. Columns: enemies near, middle, far; strong; XP, gold, health,
-    chest, shrine, portal. Portals are seen from everywhere, the rest to `SIGHT_M`.
+    what: 0 enemy, 9 strong enemy, else `ObjectKind`. Portals are seen from everywhere, the rest to `SIGHT_M`.
     """
     d = math.sqrt(right * right + ahead * ahead) + 1e-3
     if d > SIGHT_M and what != PORTAL:
@@ -247,13 +251,13 @@ def _ring(rings: FloatArray, right: float, ahead: float, what: int) -> None:
     a, b = int(low) % SECTORS, (int(low) + 1) % SECTORS
     for sector, weight in ((a, 1.0 - share), (b, share)):
         if what == 0 or what == 9:
-            rings[sector, 0] += weight * math.exp(-d / 2.0)
-            rings[sector, 1] += weight * math.exp(-d / 6.0) * 0.3
-            rings[sector, 2] += weight * math.exp(-d / 18.0) * 0.1
+            rings[sector, RingColumn.NEAR] += weight * math.exp(-d / 2.0)
+            rings[sector, RingColumn.MIDDLE] += weight * math.exp(-d / 6.0) * 0.3
+            rings[sector, RingColumn.FAR] += weight * math.exp(-d / 18.0) * 0.1
             if what == 9:
-                rings[sector, 3] += weight * math.exp(-d / 8.0)
+                rings[sector, RingColumn.STRONG] += weight * math.exp(-d / 8.0)
         else:
-            rings[sector, 3 + what] += weight / (1.0 + (0.05 if what == PORTAL else 0.3) * d)
+            rings[sector, RingColumn.STRONG + what] += weight / (1.0 + (0.05 if what == PORTAL else 0.3) * d)
 
 
 def describe() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Any, Final
 
 import numpy as np
@@ -75,6 +76,22 @@ def allowed_choices(playing: bool, cards: BoolArray | None) -> BoolArray:
     return allowed
 
 
+class Number(IntEnum):
+    """Columns of the numbers of a step."""
+
+    REWARD = 0
+    ELAPSED_S = 1
+    LOG_PROB = 2
+    VALUE = 3
+
+
+class Flag(IntEnum):
+    """Columns of the flags of a step."""
+
+    TERMINATED = 0
+    IS_FIRST = 1
+
+
 class _Buffer:
     """Rows of one game; the last one is open until its rewards are complete."""
 
@@ -83,10 +100,8 @@ class _Buffer:
         self.axes = np.zeros((steps, 4), np.float32)
         self.choices = np.zeros((steps, 4), np.int64)
         self.allowed = np.zeros((steps, 2 * BUTTONS + encode.CARDS), np.bool_)
-        self.numbers = np.zeros((steps, 4), np.float32)
-        """Columns: reward, elapsed, log-probability, value."""
-        self.flags = np.zeros((steps, 2), np.bool_)
-        """Columns: terminated, is_first."""
+        self.numbers = np.zeros((steps, len(Number)), np.float32)
+        self.flags = np.zeros((steps, len(Flag)), np.bool_)
         self.carry = np.zeros(units, np.float32)
         self.rewards = RewardTable()
         self.rows = self.version = 0
@@ -120,10 +135,10 @@ class RolloutRecorder:
         if observation.is_first:
             b.open, b.first = False, True
         if b.open:
-            b.numbers[b.rows - 1, 0] += reward
+            b.numbers[b.rows - 1, Number.REWARD] += reward
         if observation.is_last:
             if b.open:
-                b.flags[b.rows - 1, 0] = True
+                b.flags[b.rows - 1, Flag.TERMINATED] = True
             b.open, b.first = False, True
 
     def row(
@@ -156,7 +171,7 @@ class RolloutRecorder:
 
     def _flush(self, b: _Buffer, name: str, after: FloatArray) -> None:
         n = b.rows
-        terminated, is_first = b.flags[:n, 0].copy(), b.flags[:n, 1].copy()
+        terminated, is_first = b.flags[:n, Flag.TERMINATED].copy(), b.flags[:n, Flag.IS_FIRST].copy()
         cut = terminated | np.append(is_first[1:], True)
         final = b.obs[:n][cut].copy()
         if not terminated[-1] and b.open:
@@ -164,10 +179,12 @@ class RolloutRecorder:
         self._emit(
             Rollout(
                 instance=name, policy=self._policy, policy_version=b.version, obs=b.obs[:n].copy(),
-                actions_cont=b.axes[:n].copy(), actions_disc=b.choices[:n].copy(), rewards=b.numbers[:n, 0].copy(),
+                actions_cont=b.axes[:n].copy(), actions_disc=b.choices[:n].copy(),
+                rewards=b.numbers[:n, Number.REWARD].copy(),
                 terminated=terminated, truncated=np.zeros(n, np.bool_), is_first=is_first,
-                elapsed=b.numbers[:n, 1].copy(), final_obs=final, log_probs=b.numbers[:n, 2].copy(),
-                values=b.numbers[:n, 3].copy() if self._valued else None, action_masks=b.allowed[:n].copy(),
+                elapsed_s=b.numbers[:n, Number.ELAPSED_S].copy(), final_obs=final,
+                log_probs=b.numbers[:n, Number.LOG_PROB].copy(),
+                values=b.numbers[:n, Number.VALUE].copy() if self._valued else None, action_masks=b.allowed[:n].copy(),
                 carry=b.carry.copy() if len(b.carry) else None,
             )
         )  # fmt: skip

@@ -34,14 +34,13 @@ from agent.control.policy import Capabilities
 from agent.control.reflex.linears import shape_of
 from agent.control.reflex.network import Decision, Reflex, Tensors, decide, look, squashed
 from agent.control.reflex.paths import Chosen, choose, ways_of
-from agent.core.clock import SystemClock
+from agent.core.clock import TICK_HZ, SystemClock
 from agent.core.errors import WeightsError
 from agent.core.rollout import Rollout
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
 from agent.models.sealed import load_sealed, read_manifest, save_sealed
 
 KIND: Final = "pilot"
-TICKS_PER_S: Final = 60.0
 MAX_TICKS: Final = 30.0
 PLAY_FLAG: Final = 16
 _NO_AXES: Final = np.zeros(4, np.float32)
@@ -298,7 +297,7 @@ class Motor:
         closed, carry.menu = carry.menu.menu != "", menus.MenuCarry()
         if carry.cards is not None:
             carry.cards.owner = MOTOR
-        due = first or closed or carry.waited_s * TICKS_PER_S >= self.reflex.ticks - 0.5
+        due = first or closed or carry.waited_s * TICK_HZ >= self.reflex.ticks - 0.5
         if due:
             carry.last = action = self._play(carry, observation)
         else:
@@ -317,7 +316,7 @@ class Motor:
     def _thought(self, carry: PilotCarry, state: GameState, waited_s: float) -> Decision:
         """What the network says of this state, `waited_s` after its last decision; its memory stays as it was."""
         encode.encode_state(state, waited_s, carry.last, self._batch, 0)
-        ticks = min(waited_s * TICKS_PER_S, MAX_TICKS)
+        ticks = min(waited_s * TICK_HZ, MAX_TICKS)
         if self._network is not None:
             return self._network(self._batch, carry.picture, carry.hidden, ticks)
         return decide_on(self.reflex, self._batch, carry.picture, carry.hidden, ticks)
@@ -327,7 +326,7 @@ class Motor:
 
         The noise and the buttons are the last decision's.
         """
-        decision, last = self._thought(carry, state, self.reflex.ticks / TICKS_PER_S), carry.last
+        decision, last = self._thought(carry, state, self.reflex.ticks / TICK_HZ), carry.last
         if self._explore:
             axes, _ = sampled_axes(decision.axes, self.tensors["axes_log_std"], carry.noise)
             mx, my, lx, ly = (float(a) for a in axes)

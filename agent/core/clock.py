@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol
+from typing import Final, Protocol
+
+TICK_HZ: Final = 60
+"""Steps of the game a second; a policy's times are told in them."""
+TICK_S: Final = 1 / TICK_HZ
 
 
 class Clock(Protocol):

@@ -1,7 +1,7 @@
 """A stretch of play by one policy in one game, as arrays: what workers send and learners learn from.
 
 The time of every field is fixed here and nowhere else: the action of row t is taken *at* `obs[t]`; `rewards[t]`,
-`terminated[t]` and `truncated[t]` are what followed it; `is_first[t]` and `elapsed[t]` belong to `obs[t]`.
+`terminated[t]` and `truncated[t]` are what followed it; `is_first[t]` and `elapsed_s[t]` belong to `obs[t]`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Rollout(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """T steps in order; episodes may end within, and the next row then begins another.
 
     obs f32 [T, D]; actions_cont f32 [T, C] as executed, −1 … 1; actions_disc i64 [T, B], one index for each branch;
-    rewards f32 [T]; terminated, truncated, is_first bool [T]; elapsed f32 [T], seconds from the observation before
+    rewards f32 [T]; terminated, truncated, is_first bool [T]; elapsed_s f32 [T], seconds from the observation before
     `obs[t]` to it, by the game's clock, 0 where is_first.
     final_obs f32 [K, D]: what was seen after each step of `is_cut`, in order: every step that ended an episode or whose
     next row is first of another, and the last row; where nobody saw it, the step's own obs.
@@ -53,7 +53,7 @@ class Rollout(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     terminated: BoolArray
     truncated: BoolArray
     is_first: BoolArray
-    elapsed: FloatArray
+    elapsed_s: FloatArray
     final_obs: FloatArray
     log_probs: FloatArray | None = None
     values: FloatArray | None = None
@@ -97,7 +97,7 @@ def check_rollout(rollout: Rollout, features: int, spec: ActionSpec) -> str:
         "terminated": ((steps,), np.bool_),
         "truncated": ((steps,), np.bool_),
         "is_first": ((steps,), np.bool_),
-        "elapsed": ((steps,), np.float32),
+        "elapsed_s": ((steps,), np.float32),
         "final_obs": ((cuts, features), np.float32),
         "log_probs": ((steps,), np.float32),
         "values": ((steps,), np.float32),

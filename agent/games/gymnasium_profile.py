@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 from rapidfuzz import process
 
+from agent.core.clock import TICK_HZ
 from agent.core.errors import SettingsError
 from agent.core.types import Action
 
@@ -28,7 +29,7 @@ _FIELDS: Final = ("match", "tick_hz", "frame_skip", "idle", "keys")
 class Profile(msgspec.Struct, frozen=True):
     """One environment's pace and keys; `idle` is the action of no key (Discrete only)."""
 
-    tick_hz: float = 60.0
+    tick_hz: float = float(TICK_HZ)
     frame_skip: int = 1
     idle: int = 0
     keys: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -54,7 +55,7 @@ def _read(document: dict[str, Any], where: str, space: Any) -> Profile:
     keys = document.get("keys") or _default_keys(space)
     _known(keys, KEYS, f"{where} [keys]")
     profile = Profile(
-        float(document.get("tick_hz", 60.0)), int(document.get("frame_skip", 1)), int(document.get("idle", 0)), keys
+        float(document.get("tick_hz", TICK_HZ)), int(document.get("frame_skip", 1)), int(document.get("idle", 0)), keys
     )
     if profile.tick_hz <= 0 or profile.frame_skip < 1:
         raise SettingsError(f"{where}: tick_hz must be above 0 and frame_skip at least 1")

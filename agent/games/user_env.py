@@ -14,10 +14,10 @@ from typing import Any, Final
 import gymnasium
 import numpy as np
 
+from agent.core.clock import TICK_HZ
 from agent.core.errors import UserCodeError
 from agent.core.user_code import Calling, load_factory
 
-TICK_HZ: Final = 60.0
 _OPTION: Final = "--game"
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.concurrency.frames import Message
+from agent.core.clock import TICK_S
 from agent.core.errors import RequestError
 from agent.core.rollout import ActionSpec, Rollout, check_rollout
 
@@ -21,7 +22,6 @@ MSGPACK: Final = "application/msgpack"
 MAX_NUMBERS: Final = 6 << 20
 MAX_FEATURES: Final = 1 << 16
 MAX_AXES, MAX_BRANCHES, MAX_CHOICES = 64, 32, 1024
-TICK_S: Final = 1 / 60
 _DTYPES: Final = {
     "f4": np.float32, "f8": np.float64, "i4": np.int32, "i8": np.int64, "u1": np.uint8, "b1": np.bool_,
 }  # fmt: skip
@@ -59,7 +59,7 @@ class PushRollout(msgspec.Struct, frozen=True, kw_only=True):
     dones: Numbers
     truncated: Numbers | None = None
     is_first: Numbers | None = None
-    elapsed: Numbers | None = None
+    elapsed_s: Numbers | None = msgspec.field(default=None, name="elapsed")
     action_masks: Matrix | None = None
     log_probs: Numbers | None = None
     values: Numbers | None = None
@@ -185,15 +185,15 @@ def rollout_of(body: PushRollout) -> tuple[Arrays, Rollout]:
     is_first = np.zeros(steps, np.bool_) if first is None else first.copy()
     is_first[0] |= first is None
     is_first[1:] |= (dones | truncated)[:-1]
-    elapsed = column(body.elapsed, np.float32, "elapsed")
-    if elapsed is None:
-        elapsed = np.where(is_first, 0.0, TICK_S).astype(np.float32)
+    elapsed_s = column(body.elapsed_s, np.float32, "elapsed")
+    if elapsed_s is None:
+        elapsed_s = np.where(is_first, 0.0, TICK_S).astype(np.float32)
     masks = None if body.action_masks is None else array(body.action_masks, np.bool_, 2, "action_masks")
     last = dones | truncated | np.append(is_first[1:], True)
     rollout = Rollout(
         instance=body.instance_id, policy=body.policy_name, policy_version=body.policy_version, obs=obs,
         actions_cont=cont, actions_disc=disc, rewards=rewards,
-        terminated=dones & ~truncated, truncated=truncated, is_first=is_first, elapsed=elapsed, final_obs=obs[last],
+        terminated=dones & ~truncated, truncated=truncated, is_first=is_first, elapsed_s=elapsed_s, final_obs=obs[last],
         log_probs=column(body.log_probs, np.float32, "log_probs"), values=column(body.values, np.float32, "values"),
         action_masks=masks,
     )  # fmt: skip
@@ -222,7 +222,7 @@ def demo_of(body: PushDemo) -> tuple[Arrays, Rollout]:
 
 
 _ARRAYS: Final = (
-    "obs", "actions_cont", "actions_disc", "rewards", "terminated", "truncated", "is_first", "elapsed", "final_obs",
+    "obs", "actions_cont", "actions_disc", "rewards", "terminated", "truncated", "is_first", "elapsed_s", "final_obs",
     "log_probs", "values", "action_masks", "carry",
 )  # fmt: skip
 _CODES: Final = {np.dtype(t): code for code, t in _DTYPES.items()}

@@ -52,7 +52,7 @@ def canned(features: int, spec: ActionSpec, steps: int) -> Rollout:
         actions_disc=np.stack([rng.integers(0, n, steps) for n in spec.branches], 1).astype(np.int64)
         if spec.branches else np.zeros((steps, 0), np.int64),
         rewards=rng.normal(size=steps).astype(np.float32), terminated=last, truncated=np.zeros(steps, np.bool_),
-        is_first=np.arange(steps) == 0, elapsed=np.full(steps, 0.1, np.float32),
+        is_first=np.arange(steps) == 0, elapsed_s=np.full(steps, 0.1, np.float32),
         final_obs=np.zeros((1, features), np.float32),
     )  # fmt: skip
 

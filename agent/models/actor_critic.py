@@ -69,11 +69,11 @@ class Pilot(nn.Module):
         cards: Float[Tensor, "B C K"],
         picture: Float[Tensor, "B P"],
         hidden: Float[Tensor, "B U"],
-        elapsed: Float[Tensor, "B 1"],
+        elapsed_ticks: Float[Tensor, "B 1"],
     ) -> PilotOutput:
-        """One step; `elapsed` is seconds · 60. A card of zeros gets a logit of −1e9."""
+        """One step, `elapsed_ticks` after the one before. A card of zeros gets a logit of −1e9."""
         seen = self.encoder(self_, tokens, mask, rings, picture)
-        hidden = self.memory(seen, hidden, elapsed)
+        hidden = self.memory(seen, hidden, elapsed_ticks)
         return self.decide(seen, hidden, cards)
 
     def decide(

@@ -36,7 +36,7 @@ class StepInputs(NamedTuple):
     cards: Float[Tensor, "B C K"]
     picture: Float[Tensor, "B P"]
     hidden: Float[Tensor, "B U"]
-    elapsed: Float[Tensor, " B"]
+    elapsed_ticks: Float[Tensor, " B"]
 
 
 class StepOutputs(NamedTuple):
@@ -153,7 +153,7 @@ class KernelPilot:
         mean = (token * there).sum(1) / there.sum(1).clamp_min(1.0)
         seen = torch.cat([flat, highest, mean, inputs.picture.to(self.dtype)], 1)
         seen = self._norm("encoder.join.1", self._apply("encoder.join.0", seen))
-        hidden = cfc_cell(seen, inputs.hidden.to(self.dtype), inputs.elapsed, self._memory)
+        hidden = cfc_cell(seen, inputs.hidden.to(self.dtype), inputs.elapsed_ticks, self._memory)
         trunk = self._norm("trunk.1", self._apply("trunk.0", torch.cat([seen, hidden], 1)))
         cards = inputs.cards.to(self.dtype)
         context = torch.cat([trunk.unsqueeze(1).expand(-1, cards.shape[1], -1), cards], 2).flatten(0, 1)

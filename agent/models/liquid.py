@@ -35,9 +35,9 @@ class CfCCell(nn.Module):
                 nn.init.xavier_uniform_(parameter)
 
     def forward(
-        self, x: Float[Tensor, "B I"], h: Float[Tensor, "B U"], elapsed: Float[Tensor, "B 1"]
+        self, x: Float[Tensor, "B I"], h: Float[Tensor, "B U"], timespan: Float[Tensor, "B 1"]
     ) -> Float[Tensor, "B U"]:
-        """The next hidden state; `elapsed` is in the unit of time that the cell was trained with."""
+        """The next hidden state; `timespan` is in the unit of time that the cell was trained with."""
         b = self.backbone(torch.cat([x, h], 1))
-        share = torch.sigmoid(self.time_a(b) * elapsed + self.time_b(b))
+        share = torch.sigmoid(self.time_a(b) * timespan + self.time_b(b))
         return torch.tanh(self.ff1(b)) * (1.0 - share) + torch.tanh(self.ff2(b)) * share

@@ -1,7 +1,7 @@
 """Policies that PPO trains, behind one signature: sequences of flat observations in, distributions and memory out.
 
 `PilotPolicy` is the pilot on its encoding written out flat; `FlatPolicy` takes any features; `FramePolicy` pictures.
-Each is called as (obs [S, L, D], carry [S, U], is_first [S, L], elapsed [S, L] in seconds) → (heads [S, L], carry).
+Each is called as (obs [S, L, D], carry [S, U], is_first [S, L], elapsed_s [S, L] in seconds) → (heads [S, L], carry).
 Memory is forgotten where is_first.
 """
 
@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from agent.core.clock import TICK_HZ
+from agent.core.columns import SelfColumn
 from agent.core.rollout import ActionSpec
 from agent.models.actor_critic import LOG_STD_RANGE, Pilot
 from agent.models.encoder import RunningNorm
@@ -20,11 +22,9 @@ from agent.models.heads import NEVER, Heads
 from agent.models.liquid import CfCCell
 from agent.models.sizes import FlatSizes, FrameSizes, PilotSizes
 
-TICKS_PER_S = 60.0
 MAX_TICKS = 30.0
 SMALL_PX = 36
-MENU_AT, PLAY_COLUMN = 16, 16
-_CHOOSING_COLUMNS = (MENU_AT + 5, MENU_AT + 7)
+_CHOOSING_COLUMNS = [SelfColumn.IN_LEVEL_UP, SelfColumn.IN_ENCOUNTER]
 
 
 class TrainablePolicy(nn.Module):
@@ -39,7 +39,7 @@ class TrainablePolicy(nn.Module):
         obs: Float[Tensor, "S L D"],
         carry: Float[Tensor, "S U"],
         is_first: Bool[Tensor, "S L"],
-        elapsed: Float[Tensor, "S L"],
+        elapsed_s: Float[Tensor, "S L"],
     ) -> tuple[Heads, Float[Tensor, "S U"]]:
         """Distributions of every step, and the memory after the last."""
         raise NotImplementedError
@@ -58,10 +58,10 @@ def _unroll(
     seen: Float[Tensor, "S L I"],
     carry: Float[Tensor, "S U"],
     is_first: Bool[Tensor, "S L"],
-    elapsed: Float[Tensor, "S L"],
+    elapsed_s: Float[Tensor, "S L"],
 ) -> tuple[Float[Tensor, "S L U"], Float[Tensor, "S U"]]:
     """Memory after each step."""
-    ticks = (elapsed * TICKS_PER_S).clamp(max=MAX_TICKS).unsqueeze(-1)
+    ticks = (elapsed_s * TICK_HZ).clamp(max=MAX_TICKS).unsqueeze(-1)
     kept = (~is_first).to(seen.dtype).unsqueeze(-1)
     steps = []
     for t in range(seen.shape[1]):
@@ -93,7 +93,7 @@ class PilotPolicy(TrainablePolicy):
         obs: Float[Tensor, "S L D"],
         carry: Float[Tensor, "S U"],
         is_first: Bool[Tensor, "S L"],
-        elapsed: Float[Tensor, "S L"],
+        elapsed_s: Float[Tensor, "S L"],
     ) -> tuple[Heads, Float[Tensor, "S U"]]:
         """Distributions of every step, and the memory after the last."""
         rows, length = obs.shape[:2]
@@ -102,10 +102,10 @@ class PilotPolicy(TrainablePolicy):
         tokens = tokens.reshape(-1, sizes.encoder.tokens, sizes.encoder.token_features)
         cards = cards.reshape(-1, sizes.cards, sizes.card_features)
         seen = self.pilot.encoder(self_, tokens, mask, rings, obs.new_zeros(rows * length, sizes.encoder.picture))
-        memory, carry = _unroll(self.pilot.memory, seen.reshape(rows, length, -1), carry, is_first, elapsed)
+        memory, carry = _unroll(self.pilot.memory, seen.reshape(rows, length, -1), carry, is_first, elapsed_s)
         out = self.pilot.decide(seen, memory.reshape(rows * length, -1), cards)
-        playing = self_[:, PLAY_COLUMN]
-        choosing = self_[:, list(_CHOOSING_COLUMNS)].sum(1, keepdim=True) > 0
+        playing = self_[:, SelfColumn.PLAYING]
+        choosing = self_[:, _CHOOSING_COLUMNS].sum(1, keepdim=True) > 0
         logits = [_button(out.buttons[:, b], playing) for b in range(3)]
         first = torch.zeros_like(out.cards)
         first[:, 1:] = NEVER
@@ -163,12 +163,12 @@ class FlatPolicy(TrainablePolicy):
         obs: Float[Tensor, "S L D"],
         carry: Float[Tensor, "S U"],
         is_first: Bool[Tensor, "S L"],
-        elapsed: Float[Tensor, "S L"],
+        elapsed_s: Float[Tensor, "S L"],
     ) -> tuple[Heads, Float[Tensor, "S U"]]:
         """Distributions of every step, and the memory after the last."""
         seen = self.norm(obs)
         if self.memory is not None:
-            memory, carry = _unroll(self.memory, seen, carry, is_first, elapsed)
+            memory, carry = _unroll(self.memory, seen, carry, is_first, elapsed_s)
             seen = torch.cat([seen, memory], -1)
         return split_heads(self.spec, self.actor(seen), self.log_std, self.critic(seen).squeeze(-1)), carry
 
@@ -219,7 +219,7 @@ class FramePolicy(TrainablePolicy):
         obs: Float[Tensor, "S L D"],
         carry: Float[Tensor, "S U"],
         is_first: Bool[Tensor, "S L"],
-        elapsed: Float[Tensor, "S L"],
+        elapsed_s: Float[Tensor, "S L"],
     ) -> tuple[Heads, Float[Tensor, "S U"]]:
         """Distributions of every step; there is no memory."""
         s = self.sizes

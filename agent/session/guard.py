@@ -12,11 +12,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from agent.core.clock import Clock
+from agent.core.clock import TICK_S, Clock
 from agent.core.latency import Latency, Stage
 from agent.session.act import Seat
 
-TICK_S = 1 / 60
 DUMP_AFTER_S = 1.0
 EXIT_AFTER_S = 5.0
 EXIT_CODE = 70

@@ -9,11 +9,12 @@ from typing import Final
 import msgspec
 
 from agent.core.choices import Preferences
+from agent.core.clock import TICK_S
 from agent.learning.configs import Budget
 from agent.link.links import Address
 from agent.link.wire import Limits
 
-BUDGET_S: Final = 1 / 60
+BUDGET_S: Final = TICK_S
 
 
 class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from agent.concurrency.lane import Lane
-from agent.core.clock import Clock
+from agent.core.clock import TICK_S, Clock
 from agent.core.errors import ImageError
 from agent.core.latency import Cause, Latency, Stage
 from agent.core.mailbox import Latest
@@ -168,9 +168,9 @@ class Feed:
 
     @property
     def period_s(self) -> float:
-        """Median interval between packets, seconds; 1/60 until it is known."""
+        """Median interval between packets, seconds; that of a game of 60 Hz until it is known."""
         if self._period_s is None:
-            self._period_s = median(self._intervals) if len(self._intervals) >= 3 else 1 / 60
+            self._period_s = median(self._intervals) if len(self._intervals) >= 3 else TICK_S
         return self._period_s
 
     @property

@@ -15,7 +15,7 @@ import msgspec
 from agent.control.arbiter import Arbiter
 from agent.control.policy import Policy
 from agent.control.score import EpisodeResult, EpisodeTracker, summarise
-from agent.core.clock import Clock
+from agent.core.clock import TICK_HZ, Clock
 from agent.core.errors import GameError
 from agent.core.types import Frame, GameState, Observation
 from agent.games.contract import HostedGame
@@ -23,8 +23,8 @@ from agent.link.wire import encode_action
 
 REPORT_SCHEMA = "metabonk-evaluation/1"
 FRAME_EVERY = 6
-DECISION_S = 4 / 60
-MAX_TICKS = 60 * 60 * 60
+DECISION_S = 4 / TICK_HZ
+MAX_TICKS = 3600 * TICK_HZ
 
 
 def observe(game: HostedGame, index: int, state: GameState, frame: Frame | None, tick: int) -> Observation:

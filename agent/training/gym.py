@@ -20,6 +20,7 @@ from gymnasium.spaces.utils import flatdim, flatten
 from numpy.typing import NDArray
 from torch import Tensor
 
+from agent.core.clock import TICK_S
 from agent.core.errors import SettingsError, WeightsError
 from agent.core.rollout import ActionSpec, Rollout
 from agent.core.types import FloatArray
@@ -137,12 +138,12 @@ class GymTraining:
         finals: list[dict[int, FloatArray]] = [{} for _ in self.envs]
         for t in range(STRETCH):
             obs, first = torch.from_numpy(self._rows), torch.from_numpy(self._first.copy())
-            elapsed = torch.where(first, 0.0, 1.0 / 60.0)
-            heads, self._carry = self.policy(obs[:, None], self._carry, first[:, None], elapsed[:, None])
+            elapsed_s = torch.where(first, 0.0, TICK_S)
+            heads, self._carry = self.policy(obs[:, None], self._carry, first[:, None], elapsed_s[:, None])
             axes, choices = (x[:, 0] for x in sample(heads))
             said = log_prob(heads, axes[:, None], choices[:, None])[:, 0]
             rewards, ends, cuts = self._step(axes.numpy(), choices.numpy(), t, finals)
-            row = (obs, axes, choices, said, heads.value[:, 0], first, elapsed)
+            row = (obs, axes, choices, said, heads.value[:, 0], first, elapsed_s)
             for column, value in zip(kept, (*(x.numpy() for x in row), rewards, (ends, cuts)), strict=True):
                 column.append(value)
         for copy, final in enumerate(finals):
@@ -154,7 +155,7 @@ class GymTraining:
     def _rollout(self, i: int, a: list[Any], ended: Any, cut: Any, final: dict[int, FloatArray]) -> Rollout:
         return Rollout(
             instance=f"{self.game} {i}", policy="ppo", policy_version=self.learner.version, obs=a[0], actions_cont=a[1],
-            actions_disc=a[2], log_probs=a[3], values=a[4], is_first=a[5], elapsed=a[6],
+            actions_disc=a[2], log_probs=a[3], values=a[4], is_first=a[5], elapsed_s=a[6],
             rewards=a[7].astype(np.float32), terminated=ended, truncated=cut,
             final_obs=np.stack([final[t] for t in sorted(final)]),
         )  # fmt: skip

@@ -63,8 +63,8 @@ def network(tensors: dict[str, Any]) -> Dreamer:
 def seen(sequence: int, game: int = 0, *, first: bool = False, **changes: Any) -> Observation:
     """Every decision's time has passed with each observation."""
     at = msgspec.structs.replace(state(sequence), position=(0.3 * sequence, 0.0, float(game)), **changes)
-    elapsed = 0.0 if first else DECISION_TICKS / 60
-    return Observation(game, at, None, sequence, elapsed, 0.0, 0.0, first, False, False)
+    elapsed_s = 0.0 if first else DECISION_TICKS / 60
+    return Observation(game, at, None, sequence, elapsed_s, 0.0, 0.0, first, False, False)
 
 
 def test_a_step_of_play_is_a_step_of_the_models_policy(tensors: dict[str, Any]) -> None:
@@ -103,7 +103,7 @@ def test_each_game_has_a_memory_of_its_own_which_a_new_run_begins_without(tensor
         assert actions[1] is None
     assert not carry.dream.latent.deter[1].any() and carry.dream.latent.deter[0].any()
     kept = carry.dream.latent.deter.clone()
-    state_of_dice = policy.rng.get_state()
+    rng_state = policy.rng.get_state()
     carry, _ = policy.step(carry, [seen(9, first=True), None, None])
     assert torch.equal(carry.dream.latent.deter[1:], kept[1:])
 
@@ -115,7 +115,7 @@ def test_each_game_has_a_memory_of_its_own_which_a_new_run_begins_without(tensor
         blank = policy.initial(1).games[0]
         row = torch.from_numpy(seen_by(blank, seen(9, first=True)))[None]
         rng = torch.Generator().manual_seed(0)
-        rng.set_state(state_of_dice)
+        rng.set_state(rng_state)
         after, _, _ = decide(model.model, model.policy.actor, start, row, torch.tensor([first]), explore=False, rng=rng)
         return after.latent.deter[0]
 

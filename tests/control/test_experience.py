@@ -70,7 +70,7 @@ def test_recorded_play_can_be_learned_from_and_its_chances_are_what_training_com
         with torch.no_grad():
             heads, _ = policy(
                 torch.from_numpy(rollout.obs)[None], torch.from_numpy(rollout.carry)[None],
-                torch.from_numpy(rollout.is_first)[None], torch.from_numpy(rollout.elapsed)[None],
+                torch.from_numpy(rollout.is_first)[None], torch.from_numpy(rollout.elapsed_s)[None],
             )  # fmt: skip
             axes, choices = torch.from_numpy(rollout.actions_cont)[None], torch.from_numpy(rollout.actions_disc)[None]
             chances = log_prob(heads, axes, choices)[0].numpy()

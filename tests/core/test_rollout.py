@@ -32,7 +32,7 @@ def counter_rollout(steps: int, length: int) -> Rollout:
         obs=column(shown), actions_cont=np.zeros((steps, 2), np.float32),
         actions_disc=np.stack([np.zeros(steps, np.int64), np.array(added, np.int64)], 1),
         rewards=np.array(added, np.float32), terminated=np.array(last), truncated=np.zeros(steps, np.bool_),
-        is_first=np.array(first), elapsed=np.full(steps, 0.1, np.float32), final_obs=column(after),
+        is_first=np.array(first), elapsed_s=np.full(steps, 0.1, np.float32), final_obs=column(after),
     )  # fmt: skip
 
 

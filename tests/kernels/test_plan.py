@@ -69,7 +69,7 @@ def test_rules_rise_in_rows_and_end_at_sixty_four() -> None:
 
 
 def test_every_operation_has_a_meta_implementation_that_agrees_with_its_cpu_one() -> None:
-    x, h, elapsed = torch.randn(3, 40), torch.randn(3, 24), torch.ones(3)
+    x, h, timespan = torch.randn(3, 40), torch.randn(3, 24), torch.ones(3)
     four = int4.quantise_int4(torch.randn(8, 40), 32, symmetric=False)
     rounded = nvfp4.quantise_nvfp4(torch.randn(8, 40))
     cell = CfcWeights(torch.randn(16, 64), torch.zeros(16), torch.randn(96, 16), torch.zeros(96))
@@ -81,7 +81,7 @@ def test_every_operation_has_a_meta_implementation_that_agrees_with_its_cpu_one(
         "w4a16": (lambda a: nvfp4_linear_w4a16(a[0], to_words(rounded)._replace(**dict(zip(("words", "scales", "whole"),
                   a[1:], strict=True)))), (x, *to_words(rounded)[:3])),
         "w4a4": (lambda a: nvfp4_linear_w4a4(a[:3], a[3:]), (*codes, torch.tensor(0.01), *rounded[:3])),
-        "cell": (lambda a: cfc_cell(a[0], a[1], a[2], CfcWeights(*a[3:])), (x, h, elapsed, *cell)),
+        "cell": (lambda a: cfc_cell(a[0], a[1], a[2], CfcWeights(*a[3:])), (x, h, timespan, *cell)),
         "gru": (lambda a: gru_categorical_step(*a[:5], groups=4, seed=a[5]),
                 (gates, gates, h, logits, torch.zeros(20), seed)),
     }  # fmt: skip

@@ -89,5 +89,5 @@ def test_times_are_where_the_rollout_fixes_them() -> None:
     assert rollout.terminated.tolist() == [False, True, False, False, False]
     assert rollout.truncated.tolist() == [False, False, False, True, False]
     assert rollout.is_first.tolist() == [True, False, True, False, True]
-    assert rollout.elapsed.tolist() == pytest.approx([0.0, 1 / 60, 0.0, 1 / 60, 0.0]) and len(rollout.final_obs) == 3
+    assert rollout.elapsed_s.tolist() == pytest.approx([0.0, 1 / 60, 0.0, 1 / 60, 0.0]) and len(rollout.final_obs) == 3
     assert unpack_rollout(pack_rollout(rollout)).policy_version == -1 and head.branches == [2]

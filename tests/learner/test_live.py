@@ -26,7 +26,7 @@ def rollout(version: int, reward: float = 0.0) -> Rollout:
         instance="game", policy="p", policy_version=version, obs=np.zeros((1, 2), np.float32),
         actions_cont=np.zeros((1, 4), np.float32), actions_disc=np.zeros((1, 4), np.int64),
         rewards=np.full(1, reward, np.float32), terminated=np.zeros(1, np.bool_), truncated=np.zeros(1, np.bool_),
-        is_first=np.ones(1, np.bool_), elapsed=np.zeros(1, np.float32), final_obs=np.zeros((1, 2), np.float32),
+        is_first=np.ones(1, np.bool_), elapsed_s=np.zeros(1, np.float32), final_obs=np.zeros((1, 2), np.float32),
     )  # fmt: skip
 
 

@@ -163,12 +163,12 @@ def test_a_card_that_another_chose_is_no_deed_of_the_policy_but_is_still_a_choic
         taken += int(alone.sum())
         assert (r.log_probs[alone] == 0.0).all()
         assert (np.argmax(r.action_masks[alone, 6:], 1) == r.actions_disc[alone, 3]).all()
-        rows = (torch.from_numpy(x)[None] for x in (r.carry[None][0], r.is_first, r.elapsed))
-        carry, is_first, elapsed = rows
+        rows = (torch.from_numpy(x)[None] for x in (r.carry[None][0], r.is_first, r.elapsed_s))
+        carry, is_first, elapsed_s = rows
         axes, choices = torch.from_numpy(r.actions_cont)[None], torch.from_numpy(r.actions_disc)[None]
         allowed = torch.from_numpy(r.action_masks)[None]
         with torch.no_grad():
-            heads, _ = policy(torch.from_numpy(r.obs)[None], carry, is_first, elapsed)
+            heads, _ = policy(torch.from_numpy(r.obs)[None], carry, is_first, elapsed_s)
             chances = log_prob(forbid(heads, allowed), axes, choices)[0].numpy()
             free = log_prob(heads, axes, choices)[0].numpy()
         assert np.abs(chances - r.log_probs).max() < 5e-3, "PPO's ratio would not begin at one"

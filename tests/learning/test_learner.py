@@ -33,17 +33,19 @@ def bandit(policy: PPOLearner, steps: int, seed: int, masks: Any = None) -> Roll
     """Each step is an episode: 1 for choice 2, 0 for the others, as the policy itself chooses."""
     rng = np.random.default_rng(seed)
     obs = rng.normal(size=(steps, 3)).astype(np.float32)
-    ones, elapsed = torch.ones(1, steps, dtype=torch.bool), torch.zeros(1, steps)
+    ones, elapsed_s = torch.ones(1, steps, dtype=torch.bool), torch.zeros(1, steps)
     allowed = torch.ones(1, steps, 4, dtype=torch.bool) if masks is None else torch.from_numpy(masks)[None]
     with torch.no_grad():
-        heads = forbid(policy.policy(torch.from_numpy(obs)[None], policy.policy.initial(1), ones, elapsed)[0], allowed)
+        heads = forbid(
+            policy.policy(torch.from_numpy(obs)[None], policy.policy.initial(1), ones, elapsed_s)[0], allowed
+        )
         picks = D.Categorical(logits=heads.logits[0][0]).sample()[:, None]
         chances = log_prob(heads, torch.zeros(1, steps, 0), picks[None])[0]
     yes, no = np.ones(steps, np.bool_), np.zeros(steps, np.bool_)
     return Rollout(
         instance="w", policy="p", policy_version=0, obs=obs, actions_cont=np.zeros((steps, 0), np.float32),
         actions_disc=picks.numpy(), rewards=(picks[:, 0] == 2).float().numpy(), terminated=yes, truncated=no,
-        is_first=yes, elapsed=np.zeros(steps, np.float32), final_obs=obs, log_probs=chances.numpy(),
+        is_first=yes, elapsed_s=np.zeros(steps, np.float32), final_obs=obs, log_probs=chances.numpy(),
         action_masks=None if masks is None else masks.astype(np.bool_),
     )  # fmt: skip
 

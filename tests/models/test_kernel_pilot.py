@@ -55,7 +55,7 @@ def by_network(tensors: Tensors, x: StepInputs) -> StepOutputs:
     network = Pilot(default_sizes())
     network.load_state_dict({name: torch.from_numpy(np.asarray(t)) for name, t in tensors.items()})
     with torch.no_grad():
-        out = network(*x[:7], x.elapsed.unsqueeze(1))
+        out = network(*x[:7], x.elapsed_ticks.unsqueeze(1))
     return StepOutputs(torch.cat([out.axes_mean, out.buttons, out.value.unsqueeze(1)], 1), out.cards, out.hidden)
 
 

@@ -33,9 +33,9 @@ def test_the_cell_equals_the_published_one(seed: int) -> None:
     theirs.load_state_dict({k: source[k] for k in theirs.state_dict()})
     h = torch.zeros(1, 7)
     for _ in range(8):
-        x, elapsed = torch.randn(1, 9), torch.rand(1, 1) * 3
-        expected, _ = theirs(x, h, elapsed)
-        h = ours(x, h, elapsed)
+        x, timespan = torch.randn(1, 9), torch.rand(1, 1) * 3
+        expected, _ = theirs(x, h, timespan)
+        h = ours(x, h, timespan)
         assert torch.allclose(h, expected, atol=1e-6)
 
 

@@ -57,7 +57,7 @@ def batched(tensors: dict[str, Any], seed: int, decisions: int) -> list[tuple[An
         o = batch.observed
         d = decide(
             reflex, o.self_[0], o.tokens[0], o.mask[0], o.rings[0], o.cards[0], picture, hidden,
-            min(float(batch.elapsed[0]), 30.0),
+            min(float(batch.elapsed_ticks[0]), 30.0),
         )  # fmt: skip
         hidden = d.hidden
         axes, buttons = np.array([squashed(d.axes)], np.float32), (d.buttons > 0).astype(np.int32)[None]
@@ -92,7 +92,7 @@ def test_a_batch_encodes_what_a_state_encodes() -> None:
         last = encode.Action(
             (float(axes[0]), float(axes[1])), (float(axes[2]), float(axes[3])), *(bool(b) for b in held)
         )
-        encode.encode_state(game.state(), float(batch.elapsed[row]) / 60.0, last, out, 0)
+        encode.encode_state(game.state(), float(batch.elapsed_ticks[row]) / 60.0, last, out, 0)
         for name in ("self_", "tokens", "mask", "rings", "cards"):
             assert np.allclose(getattr(out, name)[0], getattr(batch.observed, name)[row], atol=1e-5), name
 
@@ -123,14 +123,14 @@ def test_the_policy_that_is_trained_computes_what_the_compiled_one_does() -> Non
     carry, hidden = policy.initial(2), np.zeros((2, 64), np.float32)
     with torch.no_grad():
         for _ in range(40):
-            first, elapsed = torch.from_numpy(batch.is_first.copy()), torch.from_numpy(batch.elapsed / 60.0)
-            heads, carry = policy(torch.from_numpy(batch.flat())[:, None], carry, first[:, None], elapsed[:, None])
+            first, elapsed_s = torch.from_numpy(batch.is_first.copy()), torch.from_numpy(batch.elapsed_ticks / 60.0)
+            heads, carry = policy(torch.from_numpy(batch.flat())[:, None], carry, first[:, None], elapsed_s[:, None])
             axes, choices = likeliest(heads)
             for row in range(2):
                 o = batch.observed
                 d = decide(
                     reflex, o.self_[row], o.tokens[row], o.mask[row], o.rings[row], o.cards[row],
-                    np.zeros(64, np.float32), hidden[row], min(float(batch.elapsed[row]), 30.0),
+                    np.zeros(64, np.float32), hidden[row], min(float(batch.elapsed_ticks[row]), 30.0),
                 )  # fmt: skip
                 hidden[row] = d.hidden
                 assert np.allclose(squashed(d.axes), axes[row, 0].numpy(), atol=1e-4)

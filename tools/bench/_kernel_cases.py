@@ -153,18 +153,18 @@ def quantise(m: int, size: int, arch: int, device: torch.device) -> Case:
     return Case(nvfp4_quantize.OP, m, size, size, chosen, make, error, moved, {}, moved, 0.0)
 
 
-def unfused_cell(x: Tensor, h: Tensor, elapsed: Tensor, b: Tensor, g: Tensor) -> Tensor:
+def unfused_cell(x: Tensor, h: Tensor, timespan: Tensor, b: Tensor, g: Tensor) -> Tensor:
     """The liquid cell as torch's own operations, without biases."""
     hidden = 1.7159 * torch.tanh(0.666 * torch.nn.functional.linear(torch.cat([x, h], 1), b))
     ff1, ff2, time_a, time_b = torch.nn.functional.linear(hidden, g).chunk(4, 1)
-    share = torch.sigmoid(time_a * elapsed[:, None] + time_b)
+    share = torch.sigmoid(time_a * timespan[:, None] + time_b)
     return torch.tanh(ff1) * (1 - share) + torch.tanh(ff2) * share
 
 
 def cell(m: int, width: int, arch: int, device: torch.device, group: int) -> Case:
     """The pilot's cell with inputs, units and backbone of one width, 16-bit or INT4 weights."""
     chosen = plan(cfc_cell.OP, m, width, width, arch)
-    x, h, elapsed = normal(1, m, width).half(), normal(2, m, width).tanh().half(), torch.full((m,), 4.0)
+    x, h, timespan = normal(1, m, width).half(), normal(2, m, width).tanh().half(), torch.full((m,), 4.0)
     wide, tall = normal(3, width, 2 * width) / width**0.5, normal(4, 4 * width, width) / width**0.5
     parts: list[Tensor | None] = []
     for matrix in (wide, tall):
@@ -174,8 +174,8 @@ def cell(m: int, width: int, arch: int, device: torch.device, group: int) -> Cas
             parts += [four.words, four.scales, four.zeros, bias]
         else:
             parts += [matrix.half(), None, None, bias]
-    wanted = cfc_cell.cfc_cell_reference(x.double(), h.double(), elapsed, *parts, group)  # type: ignore[arg-type]
-    inputs = tuple(t.to(device) for t in (x, h, elapsed))
+    wanted = cfc_cell.cfc_cell_reference(x.double(), h.double(), timespan, *parts, group)  # type: ignore[arg-type]
+    inputs = tuple(t.to(device) for t in (x, h, timespan))
 
     def make() -> Launch:
         own: Any = tuple(None if t is None else t.to(device, copy=True) for t in parts)

@@ -108,7 +108,7 @@ def vectorised(seeds: list[int], weights: Path) -> dict[int, float]:
         for k in range(len(seeds)):
             d = decide(
                 reflex, o.self_[k], o.tokens[k], o.mask[k], o.rings[k], o.cards[k], picture, hidden[k],
-                min(float(batch.elapsed[k]), 30.0),
+                min(float(batch.elapsed_ticks[k]), 30.0),
             )  # fmt: skip
             hidden[k], axes[k], buttons[k], cards[k] = d.hidden, squashed(d.axes), d.buttons > 0, np.argmax(d.cards)
         outcome = batch.step(axes, buttons, cards)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from agent.core.columns import EnemyColumn
 from agent.core.types import ObjectKind
 from agent.games.arena import state as layout
 from agent.games.arena.foes import BOSS, MINIBOSS
@@ -28,7 +29,8 @@ def seen(s: Any, rules: Any) -> Any:
     enemies, kinds = np.empty((n, 4), _F), np.empty(n, np.uint8)
     fx, fy, fz, hp, kind, elite = s.foe_x, s.foe_y, s.foe_z, s.foe_hp, s.foe_kind, s.foe_elite
     for i in range(n):
-        enemies[i, 0], enemies[i, 1], enemies[i, 2], enemies[i, 3] = fx[i], fy[i], fz[i], hp[i]
+        enemies[i, EnemyColumn.X], enemies[i, EnemyColumn.Y], enemies[i, EnemyColumn.Z] = fx[i], fy[i], fz[i]
+        enemies[i, EnemyColumn.HEALTH] = hp[i]
         role = rules.foe_role[kind[i]]
         strong = elite[i] != 0 or role == MINIBOSS or role == BOSS
         kinds[i] = kind[i] | (_ELITE if strong else 0)

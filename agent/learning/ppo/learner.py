@@ -121,13 +121,13 @@ class PPOLearner:
     def sequences(self, rollout: Rollout) -> RolloutSequences:
         """A rollout cut into sequences, with advantages; what the worker did not say is computed anew."""
         obs, first = torch.from_numpy(rollout.obs), torch.from_numpy(rollout.is_first)
-        elapsed, cut = torch.from_numpy(rollout.elapsed), torch.from_numpy(rollout.is_cut)
+        elapsed_s, cut = torch.from_numpy(rollout.elapsed_s), torch.from_numpy(rollout.is_cut)
         axes, choices = torch.from_numpy(rollout.actions_cont), torch.from_numpy(rollout.actions_disc)
         allowed = self._allowed(rollout)
         start = self._carries.get(rollout.instance, self.policy.initial(1))
         if rollout.carry is not None:
             start = torch.from_numpy(rollout.carry)[None]
-        seen = (obs, first, elapsed, axes, choices, allowed)
+        seen = (obs, first, elapsed_s, axes, choices, allowed)
         values, log_probs, after, carries = self._look_back(seen, start, cut, torch.from_numpy(rollout.final_obs))
         self._carries[rollout.instance] = carries[-1:]
         if rollout.values is not None:
@@ -160,17 +160,20 @@ class PPOLearner:
     ) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"], Float[Tensor, " T"], Float[Tensor, "T+1 U"]]:
         """Values, log-probabilities, the value after each cut step, and the memory before each step and after all.
 
-        seen: obs [T, D], is_first [T], elapsed [T], axes [T, C], choices [T, N], allowed [T, M].
+        seen: obs [T, D], is_first [T], elapsed_s [T], axes [T, C], choices [T, N], allowed [T, M].
         """
-        obs, first, elapsed, axes, choices, allowed = (x[None] for x in seen)
+        obs, first, elapsed_s, axes, choices, allowed = (x[None] for x in seen)
         steps = obs.shape[1]
         after = torch.zeros(steps)
         still = torch.zeros(1, 1, dtype=torch.bool)
         if self.policy.units == 0:
             ends = torch.nonzero(cut).squeeze(1)
-            heads, _ = self.policy(obs, start, first, elapsed)
+            heads, _ = self.policy(obs, start, first, elapsed_s)
             ended, _ = self.policy(
-                final[:, None], self.policy.initial(len(final)), still.expand(len(final), 1), elapsed[0, ends][:, None]
+                final[:, None],
+                self.policy.initial(len(final)),
+                still.expand(len(final), 1),
+                elapsed_s[0, ends][:, None],
             )
             after[ends] = ended.value[:, 0]
             return heads.value[0], _said(heads, axes, choices, allowed)[0], after, start.expand(steps + 1, -1)
@@ -178,10 +181,10 @@ class PPOLearner:
         row = 0
         for t in range(steps):
             at = slice(t, t + 1)
-            heads, carry = self.policy(obs[:, at], carries[-1], first[:, at], elapsed[:, at])
+            heads, carry = self.policy(obs[:, at], carries[-1], first[:, at], elapsed_s[:, at])
             values[t], said[t] = heads.value[0, 0], _said(heads, axes[:, at], choices[:, at], allowed[:, at])[0, 0]
             if cut[t]:
-                ended, _ = self.policy(final[None, row : row + 1], carry, still, elapsed[:, at])
+                ended, _ = self.policy(final[None, row : row + 1], carry, still, elapsed_s[:, at])
                 after[t] = ended.value[0, 0]
                 row += 1
             carries.append(carry)
@@ -197,11 +200,11 @@ class PPOLearner:
             padding = torch.full((missing, *x.shape[1:]), fill, dtype=x.dtype)
             return torch.cat([x, padding]).reshape(count, length, *x.shape[1:])
 
-        obs, first, elapsed, axes, choices, allowed, *numbers = rows
+        obs, first, elapsed_s, axes, choices, allowed, *numbers = rows
         carry = carries[:steps:length].clone()
         log_probs, values, gained, returns = (parts(row) for row in numbers)
         return RolloutSequences(
-            parts(obs), carry, parts(first, 1.0), parts(elapsed), parts(axes), parts(choices), parts(allowed, 1.0),
+            parts(obs), carry, parts(first, 1.0), parts(elapsed_s), parts(axes), parts(choices), parts(allowed, 1.0),
             log_probs, values, gained, returns, parts(torch.ones(steps)),
         )  # fmt: skip
 

@@ -39,7 +39,7 @@ class RolloutSequences(msgspec.Struct, frozen=True, eq=False):
     obs: Float[Tensor, "S L D"]
     carry: Float[Tensor, "S U"]
     is_first: Bool[Tensor, "S L"]
-    elapsed: Float[Tensor, "S L"]
+    elapsed_s: Float[Tensor, "S L"]
     axes: Float[Tensor, "S L C"]
     choices: Int64[Tensor, "S L N"]
     allowed: Bool[Tensor, "S L M"]
@@ -65,7 +65,7 @@ class PPO:
 
     def heads(self, part: RolloutSequences) -> Heads:
         """What the policy says at every step, forbidden choices left out."""
-        heads, _ = self.policy(part.obs, part.carry, part.is_first, part.elapsed)
+        heads, _ = self.policy(part.obs, part.carry, part.is_first, part.elapsed_s)
         return forbid(heads, part.allowed)
 
     def step(self, loss: Float[Tensor, ""]) -> Float[Tensor, ""]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from enum import IntEnum
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ from agent.control import encode
 from agent.control.menus import PRESS_EVERY
 from agent.control.reward import DAMAGE_SHARE, DEATH, KILL, LEVEL, WIN
 from agent.control.score import CAP_S
+from agent.core.clock import TICK_S
 from agent.core.types import FloatArray
 from agent.games.arena import state as layout
 from agent.games.arena import view
@@ -30,9 +32,17 @@ from agent.games.arena.step import tick
 from agent.games.arena.world import Worlds
 
 SECOND: Final = 0.02
-TICK_S: Final = 1.0 / 60.0
 CHOOSES: Final = (layout.LEVEL_UP, layout.ENCOUNTER)
 """Phases in which one of three cards is taken."""
+
+
+class Count(IntEnum):
+    """Columns of what is counted of a run, from whose changes the reward is made."""
+
+    KILLS = 0
+    LEVEL = 1
+    TAKEN = 2
+    TIME_S = 3
 
 
 class EndedRun(msgspec.Struct, frozen=True):
@@ -71,14 +81,14 @@ class ArenaBatch:
         self.count, self.ticks = count, ticks
         self.worlds = Worlds(count)
         self.observed = encode.Encoded.empty(count)
-        self.elapsed: FloatArray = np.zeros(count, np.float32)
+        self.elapsed_ticks: FloatArray = np.zeros(count, np.float32)
         self.is_first = np.ones(count, np.bool_)
         self.choosing = np.zeros(count, np.bool_)
         self._offered = np.zeros(count, np.bool_)
         self.captions: list[list[str]] = [[] for _ in range(count)]
         self.axes: FloatArray = np.zeros((count, 4), np.float32)
         self.buttons = np.zeros((count, 3), np.int32)
-        self._counters = np.zeros((count, 4), np.float64)
+        self._counters = np.zeros((count, len(Count)), np.float64)
         self._decisions = np.zeros(count, np.int64)
         self._seed, self._next = seed, 0
         for row in range(count):
@@ -100,7 +110,7 @@ class ArenaBatch:
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Everything that the runs' future depends on."""
         return {
-            "records": self.records.view(np.uint8).reshape(self.count, -1), "elapsed": self.elapsed,
+            "records": self.records.view(np.uint8).reshape(self.count, -1), "elapsed": self.elapsed_ticks,
             "is_first": self.is_first, "axes": self.axes, "buttons": self.buttons, "counters": self._counters,
             "decisions": self._decisions, "next": np.array([self._seed, self._next]),
         }  # fmt: skip
@@ -126,7 +136,7 @@ class ArenaBatch:
         self.worlds.reset(row, run_seed(self._seed + self._next, 0))
         self._next += 1
         self.is_first[row] = True
-        self.elapsed[row] = 0.0
+        self.elapsed_ticks[row] = 0.0
         self.axes[row] = 0.0
         self.buttons[row] = 0
         self._decisions[row] = 0
@@ -139,7 +149,7 @@ class ArenaBatch:
         self.is_first[:] = False
         _advance(
             self.records, self.worlds.catalog.rules, self.worlds.controls, self.axes, self.buttons, choice, self.ticks,
-            self.elapsed, PRESS_EVERY,
+            self.elapsed_ticks, PRESS_EVERY,
         )  # fmt: skip
         self._decisions += 1
         outcome = self._outcome(playing)
@@ -156,12 +166,13 @@ class ArenaBatch:
         now = self._counted()
         change = now - before
         maximum = np.maximum(self.records["stats"][:, MAX_HP], 1.0)
-        reward = KILL * change[:, 0] + LEVEL * np.maximum(change[:, 1], 0.0) + DAMAGE_SHARE * change[:, 2] / maximum
-        reward += SECOND * change[:, 3]
+        reward = KILL * change[:, Count.KILLS] + LEVEL * np.maximum(change[:, Count.LEVEL], 0.0)
+        reward += DAMAGE_SHARE * change[:, Count.TAKEN] / maximum
+        reward += SECOND * change[:, Count.TIME_S]
         reward += np.where(phase == layout.DEAD, DEATH, np.where(phase == layout.WON, WIN, 0.0))
         ended = [self._ended(int(row)) for row in np.flatnonzero(last)]
         self._counters = now
-        return Outcome(reward.astype(np.float32), last, terminal, ended, change[:, 3].astype(np.float32))
+        return Outcome(reward.astype(np.float32), last, terminal, ended, change[:, Count.TIME_S].astype(np.float32))
 
     def _counted(self) -> NDArray[np.float64]:
         r = self.records
@@ -180,7 +191,7 @@ class ArenaBatch:
             self._counters[first] = self._counted()[first]
         o = self.observed
         _encode(
-            self.records, self.worlds.catalog.rules, self.elapsed, self.axes, self.buttons,
+            self.records, self.worlds.catalog.rules, self.elapsed_ticks, self.axes, self.buttons,
             o.self_, o.tokens, o.mask, o.rings,
         )  # fmt: skip
         phase = self.records["phase"]
@@ -195,16 +206,24 @@ class ArenaBatch:
 
 @njit(cache=True)
 def _advance(
-    worlds: Any, rules: Any, controls: Any, axes: Any, buttons: Any, choice: Any, ticks: int, elapsed: Any, press: int
+    worlds: Any,
+    rules: Any,
+    controls: Any,
+    axes: Any,
+    buttons: Any,
+    choice: Any,
+    ticks: int,
+    elapsed_ticks: Any,
+    press: int,
 ) -> None:
-    """Play each world up to `ticks` ticks, or make its choice; `elapsed` [N] becomes the ticks that this takes."""
+    """Play each world up to `ticks` ticks, or make its choice; `elapsed_ticks` [N] becomes what this takes."""
     for w in range(worlds.shape[0]):
         s, c = worlds[w], controls[w]
         if s.phase != layout.PLAY:
             c.choice = choice[w]
             tick(s, rules, c)
             c.choice = layout.NONE
-            elapsed[w] = press * (choice[w] + 1)
+            elapsed_ticks[w] = press * (choice[w] + 1)
             continue
         c.choice = layout.NONE
         c.move_x, c.move_y, c.look_x, c.look_y = axes[w, 0], axes[w, 1], axes[w, 2], axes[w, 3]
@@ -213,15 +232,15 @@ def _advance(
         while done < ticks and s.phase == layout.PLAY:
             tick(s, rules, c)
             done += 1
-        elapsed[w] = done
+        elapsed_ticks[w] = done
 
 
 @njit(cache=True)
 def _encode(
-    worlds: Any, rules: Any, elapsed: Any, axes: Any, buttons: Any, self_: Any, tokens: Any, mask: Any, rings: Any
+    worlds: Any, rules: Any, elapsed_ticks: Any, axes: Any, buttons: Any, self_: Any, tokens: Any, mask: Any, rings: Any
 ) -> None:
     for w in range(worlds.shape[0]):
-        elapsed_s = elapsed[w] * TICK_S
+        elapsed_s = elapsed_ticks[w] * TICK_S
         encode_world(worlds[w], rules, elapsed_s, axes[w], buttons[w], self_[w], tokens[w], mask[w], rings[w])
 
 

@@ -16,6 +16,7 @@ import torch
 from agent.control.cards.chooser import CardChooser, Memory
 from agent.control.untrained import default_sizes
 from agent.core.choices import EDGES, WINDOW, ChoiceLayout, Choices, outcomes_of
+from agent.core.clock import TICK_HZ
 from agent.core.rollout import BoolArray
 from agent.core.types import FloatArray
 from agent.models.heads import likeliest
@@ -54,9 +55,9 @@ class PilotRuns:
         """One decision of each run: its outcome, the rewards of `control.reward`, the choices and the cards taken."""
         b = self.batch
         with torch.inference_mode():
-            rows = (b.flat(), b.is_first.copy(), b.elapsed / 60.0)
-            obs, is_first, elapsed = (torch.from_numpy(x)[:, None] for x in rows)
-            heads, self._carry = self.policy(obs, self._carry, is_first, elapsed)
+            rows = (b.flat(), b.is_first.copy(), b.elapsed_ticks / TICK_HZ)
+            obs, is_first, elapsed_s = (torch.from_numpy(x)[:, None] for x in rows)
+            heads, self._carry = self.policy(obs, self._carry, is_first, elapsed_s)
             axes, found = likeliest(heads)
         choices = found[:, 0].numpy().astype(np.int32)
         asked = [self._situation(int(row), int(choices[row, BRANCH])) for row in np.flatnonzero(b.choosing)]

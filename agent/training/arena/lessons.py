@@ -57,7 +57,7 @@ class Lessons:
 
     def _step(self, stretch: Stretch, index: Tensor) -> Tensor:
         part, axes, choices = stretch.sequences.rows(index), stretch.script_axes[index], stretch.script_choices[index]
-        heads, _ = self.policy(part.obs, part.carry, part.is_first, part.elapsed)
+        heads, _ = self.policy(part.obs, part.carry, part.is_first, part.elapsed_s)
         assert heads.playing is not None
         played = torch.tanh(heads.mean)
         move, wanted = played[..., :2], axes[..., :2]

@@ -17,11 +17,12 @@ from agent.control import encode
 from agent.control.menus import PRESS_EVERY
 from agent.control.reflex.network import AXES, BUTTONS, Reflex, decide, decide_held
 from agent.control.score import CAP_S
+from agent.core.clock import TICK_S
 from agent.core.types import FloatArray
 from agent.games.arena import state as layout
 from agent.games.arena.step import tick
 from agent.games.arena.world import Worlds
-from agent.training.arena.batch import CHOOSES, TICK_S, encode_world, run_seed
+from agent.training.arena.batch import CHOOSES, encode_world, run_seed
 
 MAX_DECISION_TICKS: Final = 30.0
 

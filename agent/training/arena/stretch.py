@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agent.core.clock import TICK_HZ
 from agent.learning.ppo.returns import advantages
 from agent.learning.ppo.update import RolloutSequences
 from agent.models.heads import log_prob, sample
@@ -41,24 +42,38 @@ class Player:
 
     def _row(self) -> tuple[Tensor, Tensor, Tensor]:
         b = self.batch
-        return torch.from_numpy(b.flat()), torch.from_numpy(b.is_first.copy()), torch.from_numpy(b.elapsed / 60.0)
+        return (
+            torch.from_numpy(b.flat()),
+            torch.from_numpy(b.is_first.copy()),
+            torch.from_numpy(b.elapsed_ticks / TICK_HZ),
+        )
 
     @torch.no_grad()
     def stretch(self, steps: int, script: Script | None = None) -> Stretch:
         """Play `steps` decisions of every run; `script` may replace actions and give those to imitate."""
-        names = ("obs", "is_first", "elapsed", "axes", "choices", "log_prob", "value", "script_axes", "script_choices")
+        names = (
+            "obs",
+            "is_first",
+            "elapsed_s",
+            "axes",
+            "choices",
+            "log_prob",
+            "value",
+            "script_axes",
+            "script_choices",
+        )
         kept: dict[str, list[Tensor]] = {name: [] for name in names}
         carries, rewards, terminal, last, ended = [], [], [], [], []
         for step in range(steps):
-            obs, is_first, elapsed = self._row()
+            obs, is_first, elapsed_s = self._row()
             if step % self._length == 0:
                 carries.append(self.carry)
-            heads, self.carry = self.policy(obs[:, None], self.carry, is_first[:, None], elapsed[:, None])
+            heads, self.carry = self.policy(obs[:, None], self.carry, is_first[:, None], elapsed_s[:, None])
             axes, choices = (x[:, 0] for x in sample(heads))
             wanted = (axes, choices)
             if script is not None:
                 wanted = script(self.batch, axes, choices)
-            row = (obs, is_first, elapsed, axes, choices, log_prob(heads, axes[:, None], choices[:, None])[:, 0])
+            row = (obs, is_first, elapsed_s, axes, choices, log_prob(heads, axes[:, None], choices[:, None])[:, 0])
             for name, value in zip(names, (*row, heads.value[:, 0], *wanted), strict=True):
                 kept[name].append(value)
             outcome = self.batch.step(
@@ -68,8 +83,8 @@ class Player:
             terminal.append(torch.from_numpy(outcome.is_terminal))
             last.append(torch.from_numpy(outcome.is_last))
             ended += outcome.ended
-        obs, is_first, elapsed = self._row()
-        heads, _ = self.policy(obs[:, None], self.carry, is_first[:, None], elapsed[:, None])
+        obs, is_first, elapsed_s = self._row()
+        heads, _ = self.policy(obs[:, None], self.carry, is_first[:, None], elapsed_s[:, None])
         data = {name: torch.stack(rows) for name, rows in kept.items()}
         values = data["value"]
         after_values = torch.cat([values[1:], heads.value[:, 0][None]])
@@ -93,6 +108,6 @@ class Player:
     def _cut(self, data: dict[str, Tensor], carries: Tensor) -> RolloutSequences:
         p = {name: self._parts(rows) for name, rows in data.items()}
         return RolloutSequences(
-            p["obs"], carries.reshape(-1, carries.shape[-1]), p["is_first"], p["elapsed"], p["axes"], p["choices"],
+            p["obs"], carries.reshape(-1, carries.shape[-1]), p["is_first"], p["elapsed_s"], p["axes"], p["choices"],
             p["allowed"], p["log_prob"], p["value"], p["advantage"], p["return"], p["weight"],
         )  # fmt: skip

@@ -78,12 +78,12 @@ def test_the_same_input_gives_the_same_bits_alone_and_among_others() -> None:
     assert torch.equal(run_linear(x, q, None, "silu")[2:3], run_linear(x[2:3], q, None, "silu"))
 
 
-def run_cell(x: torch.Tensor, h: torch.Tensor, elapsed: torch.Tensor, weights: CfcWeights) -> torch.Tensor:
+def run_cell(x: torch.Tensor, h: torch.Tensor, timespan: torch.Tensor, weights: CfcWeights) -> torch.Tensor:
     tensors, group = cfc.flatten(weights)
     kept = tuple(None if t is None else guarded(t) for t in tensors)
     out = output(*h.shape, dtype=torch.float32)
     chosen = plan(cfc.OP, x.shape[0], h.shape[1], weights.backbone_bias.shape[0], 80)
-    cfc.prepare(guarded(x), guarded(h), guarded(elapsed), kept, group, chosen, out).run()  # type: ignore[arg-type]
+    cfc.prepare(guarded(x), guarded(h), guarded(timespan), kept, group, chosen, out).run()  # type: ignore[arg-type]
     check_bands()
     return out
 
@@ -106,11 +106,11 @@ def test_the_cell_is_its_reference(
     else:
         weights = CfcWeights(backbone.to(dtype), biases[0], gates.to(dtype), biases[1])
     x, h = matrix(5, m, inputs).to(dtype), matrix(6, m, units).to(dtype)
-    elapsed = torch.linspace(0.5, 30.0, m)
+    timespan = torch.linspace(0.5, 30.0, m)
     tensors, group = cfc.flatten(weights)
-    wanted = cfc.cfc_cell_reference(x.double(), h.double(), elapsed, *tensors, group)  # type: ignore[arg-type]
+    wanted = cfc.cfc_cell_reference(x.double(), h.double(), timespan, *tensors, group)  # type: ignore[arg-type]
     limit = 2e-6 if dtype == torch.float32 else 2e-3
-    assert relative_error(run_cell(x, h, elapsed, weights), wanted) <= limit
+    assert relative_error(run_cell(x, h, timespan, weights), wanted) <= limit
 
 
 def test_every_plan_of_the_linear_computes_the_same() -> None:

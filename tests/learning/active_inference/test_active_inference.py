@@ -134,7 +134,7 @@ def rollout(seed: int, steps: int = 40) -> Rollout:
     return Rollout(
         instance="a", policy="p", policy_version=0, obs=obs, actions_cont=np.zeros((steps, 0), np.float32),
         actions_disc=picks, rewards=rewards, terminated=end, truncated=np.zeros(steps, np.bool_),
-        is_first=np.concatenate([[True], end[:-1]]), elapsed=np.zeros(steps, np.float32),
+        is_first=np.concatenate([[True], end[:-1]]), elapsed_s=np.zeros(steps, np.float32),
         final_obs=np.zeros((int(end.sum()) + (0 if end[-1] else 1), 8), np.float32), action_masks=masks,
     )  # fmt: skip
 
@@ -206,7 +206,7 @@ def cut_in(data: Rollout, sizes: tuple[int, ...], *, lost: int = -1) -> list[Rol
         final = [np.zeros(8, np.float32)] * int(ends.sum())
         if not ends[-1]:
             final.append(data.obs[begin + size] if begin + size < len(data) else np.zeros(8, np.float32))
-        names = ("obs", "actions_cont", "actions_disc", "rewards", "terminated", "truncated", "is_first", "elapsed")
+        names = ("obs", "actions_cont", "actions_disc", "rewards", "terminated", "truncated", "is_first", "elapsed_s")
         fields = {name: getattr(data, name)[rows] for name in (*names, "action_masks")}
         if k != lost:
             parts.append(msgspec.structs.replace(data, **fields, final_obs=np.array(final, np.float32)))

@@ -52,7 +52,7 @@ def walk(steps: int, seed: int, *, deadly: bool) -> Rollout:
         instance="w", policy="p", policy_version=0, obs=np.array(obs, np.float32),
         actions_cont=np.zeros((steps, 0), np.float32), actions_disc=np.array(picks),
         rewards=np.ones(steps, np.float32), terminated=np.array(ended), truncated=np.array(cut),
-        is_first=np.array(first), elapsed=np.zeros(steps, np.float32), final_obs=np.array(finals, np.float32),
+        is_first=np.array(first), elapsed_s=np.zeros(steps, np.float32), final_obs=np.array(finals, np.float32),
     )  # fmt: skip
 
 

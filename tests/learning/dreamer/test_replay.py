@@ -43,7 +43,7 @@ class Counter:
             instance=self.name, policy="p", policy_version=0, obs=np.array(obs, np.float32),
             actions_cont=np.zeros((steps, 0), np.float32), actions_disc=np.array(picks),
             rewards=np.array(rewards, np.float32), terminated=none if self.truncates else end,
-            truncated=end if self.truncates else none, is_first=np.array(first), elapsed=np.zeros(steps, np.float32),
+            truncated=end if self.truncates else none, is_first=np.array(first), elapsed_s=np.zeros(steps, np.float32),
             final_obs=np.array(finals, np.float32),
         )  # fmt: skip
 

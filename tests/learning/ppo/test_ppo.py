@@ -27,15 +27,15 @@ def rollout(
     """What a policy does on given observations, which its actions do not change; is_first ends the episode before."""
     with torch.no_grad():
         shown = torch.from_numpy(obs)[None]
-        elapsed = torch.full(shown.shape[:2], 1 / 60)
-        heads, _ = policy(shown, policy.initial(1), torch.from_numpy(first)[None], elapsed)
+        elapsed_s = torch.full(shown.shape[:2], 1 / 60)
+        heads, _ = policy(shown, policy.initial(1), torch.from_numpy(first)[None], elapsed_s)
         axes, choices = sample(heads)
         said = log_prob(heads, axes, choices)[0].numpy()
     ends = np.append(first[1:], True)
     values = {
         "instance": "test", "policy": "ppo", "policy_version": version, "obs": obs, "actions_cont": axes[0].numpy(),
         "actions_disc": choices[0].numpy(), "rewards": np.float32(reward(obs, axes[0].numpy(), choices[0].numpy())),
-        "terminated": ends, "truncated": np.zeros_like(ends), "is_first": first, "elapsed": elapsed[0].numpy(),
+        "terminated": ends, "truncated": np.zeros_like(ends), "is_first": first, "elapsed_s": elapsed_s[0].numpy(),
         "final_obs": obs[ends], "log_probs": said, "values": heads.value[0].numpy(), **more,
     }  # fmt: skip
     return Rollout(**values)  # type: ignore[arg-type]
@@ -110,15 +110,15 @@ def test_a_memory_answers_what_no_memory_can() -> None:
 def test_what_came_before_a_first_step_changes_nothing_after_it(units: int) -> None:
     torch.manual_seed(1)
     policy = FlatPolicy(FlatSizes(3, 2, (2,), units=units))
-    obs, elapsed = torch.randn(2, 6, 3), torch.full((2, 6), 1 / 60)
+    obs, elapsed_s = torch.randn(2, 6, 3), torch.full((2, 6), 1 / 60)
     obs[1, 3:] = obs[0, 3:]
     first = torch.zeros(2, 6, dtype=torch.bool)
     first[:, 3] = True
     carry = torch.randn(2, units)
-    heads, after = policy(obs, carry, first, elapsed)
+    heads, after = policy(obs, carry, first, elapsed_s)
     assert torch.allclose(heads.mean[0, 3:], heads.mean[1, 3:], atol=1e-6)
     assert torch.allclose(after[0], after[1], atol=1e-6) or units == 0
-    without, _ = policy(obs, carry, torch.zeros_like(first), elapsed)
+    without, _ = policy(obs, carry, torch.zeros_like(first), elapsed_s)
     assert units == 0 or not torch.allclose(without.mean[0, 3:], without.mean[1, 3:], atol=1e-4)
 
 

@@ -42,7 +42,7 @@ class StepRecorder:
             actions_cont=np.array(cont, np.float32).reshape(n, self.spec.continuous),
             actions_disc=np.array(disc, np.int64).reshape(n, len(self.spec.branches)),
             rewards=np.array(rewards, np.float32), terminated=np.array(terminated), truncated=np.array(truncated),
-            is_first=np.array(first), elapsed=np.zeros(n, np.float32), final_obs=np.array(ends, np.float32),
+            is_first=np.array(first), elapsed_s=np.zeros(n, np.float32), final_obs=np.array(ends, np.float32),
         )  # fmt: skip
         self.steps, self.ends = [], []
         return rollout

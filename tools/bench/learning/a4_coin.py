@@ -41,7 +41,7 @@ def episodes(count: int, seed: int) -> Rollout:
         instance="coin", policy="p", policy_version=0, obs=obs[:, :-1].reshape(steps, 2),
         actions_cont=np.zeros((steps, 0), np.float32), actions_disc=rng.integers(0, 2, (steps, 1)),
         rewards=np.zeros(steps, np.float32), terminated=end, truncated=np.zeros(steps, np.bool_),
-        is_first=np.tile(np.arange(LENGTH) == 0, count), elapsed=np.zeros(steps, np.float32), final_obs=obs[:, -1],
+        is_first=np.tile(np.arange(LENGTH) == 0, count), elapsed_s=np.zeros(steps, np.float32), final_obs=obs[:, -1],
     )  # fmt: skip
 
 

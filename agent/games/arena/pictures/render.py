@@ -14,6 +14,7 @@ from agent.core.types import ByteArray, FloatArray, Menu
 from agent.games.arena import state as layout
 from agent.games.arena.pictures import draw, scene
 from agent.games.arena.pictures.hud import draw_hud, draw_screen
+from agent.games.arena.pictures.scene import Sprite
 from agent.games.arena.pictures.sprites import Atlas, atlas
 from agent.games.arena.stats import SIZE, W_RADIUS, W_SIZE
 from agent.games.arena.terrain import height_at
@@ -127,26 +128,30 @@ def _hero(world: Any, tiles: Atlas) -> FloatArray:
 
 def _foes(world: Any, tiles: Atlas, foes: Any) -> FloatArray:
     n = int(world["foes"])
-    table = np.zeros((n, 7), np.float32)
+    table = np.zeros((n, len(Sprite)), np.float32)
     kinds = world["foe_kind"][:n]
     radius = foes[kinds, 5] * np.where(world["foe_elite"][:n] != 0, 1.5, 1.0)
-    table[:, 0] = np.asarray(tiles.foes)[kinds]
-    table[:, 1], table[:, 2], table[:, 3] = world["foe_x"][:n], world["foe_y"][:n], world["foe_z"][:n]
-    table[:, 4] = radius * 2.4
-    table[:, 5] = np.where(world["foe_elite"][:n] != 0, 2, 0)
-    table[:, 6] = radius
+    table[:, Sprite.TILE] = np.asarray(tiles.foes)[kinds]
+    table[:, Sprite.X], table[:, Sprite.Y], table[:, Sprite.Z] = (
+        world["foe_x"][:n],
+        world["foe_y"][:n],
+        world["foe_z"][:n],
+    )
+    table[:, Sprite.SIZE] = radius * 2.4
+    table[:, Sprite.TINT] = np.where(world["foe_elite"][:n] != 0, 2, 0)
+    table[:, Sprite.SHADOW] = radius
     return table
 
 
 def _shots(world: Any, tiles: Atlas) -> FloatArray:
     n = int(world["shots"])
     ways = world["shot_way"][:n]
-    table = np.zeros((n, 7), np.float32)
-    table[:, 0] = np.array([tiles.others[name] for name in _SHOTS])[ways]
-    table[:, 1], table[:, 2] = world["shot_x"][:n], world["shot_y"][:n]
-    table[:, 3] = world["shot_z"][:n]
-    table[:, 4] = np.where(ways == _ARC, world["shot_radius"][:n], np.array(_SHOT_SIZE_M)[ways])
-    shown: FloatArray = table[(ways != _TRAIL) & (table[:, 4] > 0)]
+    table = np.zeros((n, len(Sprite)), np.float32)
+    table[:, Sprite.TILE] = np.array([tiles.others[name] for name in _SHOTS])[ways]
+    table[:, Sprite.X], table[:, Sprite.Y] = world["shot_x"][:n], world["shot_y"][:n]
+    table[:, Sprite.Z] = world["shot_z"][:n]
+    table[:, Sprite.SIZE] = np.where(ways == _ARC, world["shot_radius"][:n], np.array(_SHOT_SIZE_M)[ways])
+    shown: FloatArray = table[(ways != _TRAIL) & (table[:, Sprite.SIZE] > 0)]
     return shown
 
 
@@ -156,26 +161,26 @@ def _kinds(world: Any, prefix: str, count: str, pictures: dict[int, tuple[str, f
     shown = (xs - world["x"]) ** 2 + (zs - world["z"]) ** 2 < scene.FAR_M**2
     if prefix == "thing":
         shown &= world["thing_used"][:n] == 0
-    table = np.zeros((int(shown.sum()), 7), np.float32)
+    table = np.zeros((int(shown.sum()), len(Sprite)), np.float32)
     tile_of, size_of = np.zeros(16), np.zeros(16)
     for kind, (name, size) in pictures.items():
         tile_of[kind], size_of[kind] = tiles.others[name], size
-    table[:, 0], table[:, 4] = tile_of[kinds[shown]], size_of[kinds[shown]]
-    table[:, 1], table[:, 3] = xs[shown], zs[shown]
-    table[:, 2] = scene.heights(world["height"], xs[shown], zs[shown])
-    table[:, 6] = table[:, 4] * 0.3
+    table[:, Sprite.TILE], table[:, Sprite.SIZE] = tile_of[kinds[shown]], size_of[kinds[shown]]
+    table[:, Sprite.X], table[:, Sprite.Z] = xs[shown], zs[shown]
+    table[:, Sprite.Y] = scene.heights(world["height"], xs[shown], zs[shown])
+    table[:, Sprite.SHADOW] = table[:, Sprite.SIZE] * 0.3
     return table
 
 
 def _trees(world: Any, tiles: Atlas) -> FloatArray:
     n = int(world["trees"])
-    table = np.zeros((n, 7), np.float32)
-    table[:, 0] = tiles.others["tree"]
-    table[:, 1], table[:, 3] = world["tree_x"][:n], world["tree_z"][:n]
+    table = np.zeros((n, len(Sprite)), np.float32)
+    table[:, Sprite.TILE] = tiles.others["tree"]
+    table[:, Sprite.X], table[:, Sprite.Z] = world["tree_x"][:n], world["tree_z"][:n]
     half = layout.GRID // 2
-    rows = np.clip((table[:, 3] / layout.CELL_M + half).round().astype(int), 0, layout.GRID - 1)
-    columns = np.clip((table[:, 1] / layout.CELL_M + half).round().astype(int), 0, layout.GRID - 1)
-    table[:, 2] = world["height"][rows, columns]
-    table[:, 4] = world["tree_r"][:n] * 6.0
-    table[:, 6] = world["tree_r"][:n]
+    rows = np.clip((table[:, Sprite.Z] / layout.CELL_M + half).round().astype(int), 0, layout.GRID - 1)
+    columns = np.clip((table[:, Sprite.X] / layout.CELL_M + half).round().astype(int), 0, layout.GRID - 1)
+    table[:, Sprite.Y] = world["height"][rows, columns]
+    table[:, Sprite.SIZE] = world["tree_r"][:n] * 6.0
+    table[:, Sprite.SHADOW] = world["tree_r"][:n]
     return table

@@ -7,6 +7,7 @@ buffer for the sprites.
 from __future__ import annotations
 
 import math
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,18 @@ BEHIND_M, ABOVE_M = 7.5, 3.6
 FAR_M = 85.0
 NEAR_M = 0.8
 SPRITES_FROM_M = 3.5
+
+
+class Sprite(IntEnum):
+    """Columns of a table of sprites; metres but for the tile and the tint."""
+
+    TILE = 0
+    X = 1
+    Y = 2
+    Z = 3
+    SIZE = 4
+    TINT = 5
+    SHADOW = 6
 
 
 @njit(cache=True)
@@ -156,21 +169,20 @@ def draw_disc(
 
 @njit(cache=True)
 def draw_sprites(pixels: Any, depth: Any, tiles: Any, table: Any, eye: Any, view: Any) -> None:
-    """Draw sprites from far to near. table: f32 [n, 7] = tile, x, y, z, size, tint, shadow radius."""
+    """Draw sprites from far to near; table f32 [n, 7], see `Sprite`."""
     n = table.shape[0]
     distance = np.empty(n, np.float32)
     for i in range(n):
-        distance[i] = -((table[i, 1] - eye[0]) * view[0] + (table[i, 3] - eye[2]) * view[1])
+        distance[i] = -((table[i, Sprite.X] - eye[0]) * view[0] + (table[i, Sprite.Z] - eye[2]) * view[1])
     order = np.argsort(distance)
     shade = np.array([10.0, 20.0, 10.0, 0.35])
     for k in range(n):
         i = order[k]
-        if table[i, 6] > 0:
-            draw_disc(pixels, depth, table[i, 1], table[i, 2], table[i, 3], table[i, 6], eye, view, shade)
-        draw_sprite(
-            pixels, depth, tiles[int(table[i, 0])], table[i, 1], table[i, 2], table[i, 3], table[i, 4], eye, view,
-            int(table[i, 5]),
-        )  # fmt: skip
+        x, y, z = table[i, Sprite.X], table[i, Sprite.Y], table[i, Sprite.Z]
+        if table[i, Sprite.SHADOW] > 0:
+            draw_disc(pixels, depth, x, y, z, table[i, Sprite.SHADOW], eye, view, shade)
+        tile, tint = tiles[int(table[i, Sprite.TILE])], int(table[i, Sprite.TINT])
+        draw_sprite(pixels, depth, tile, x, y, z, table[i, Sprite.SIZE], eye, view, tint)
 
 
 @njit(cache=True)
