@@ -68,7 +68,8 @@ def play(args: argparse.Namespace, latency: TracedLatency) -> tuple[dict[str, An
     """One session through the tap; the agent's report and the tap's."""
     from agent.app import build_session
     from agent.control.policies import build_policy
-    from agent.games.hosting import HostedProcess, HostOptions
+    from agent.games.hosting import HostedProcess
+    from agent.games.options import HostOptions
     from agent.session.loop import new_event_loop
     from agent.session.options import SessionOptions
 
@@ -77,7 +78,7 @@ def play(args: argparse.Namespace, latency: TracedLatency) -> tuple[dict[str, An
         if args.game.startswith("bonklink://"):
             address = parse_endpoint(args.game, default_host="127.0.0.1", default_port=5560)
         else:
-            host = stack.enter_context(HostedProcess(HostOptions(spec=args.game, seed=args.seed)))
+            host = stack.enter_context(HostedProcess(HostOptions(game=args.game, seed=args.seed)))
             address = Endpoint("127.0.0.1", host.port())
         endpoint = stack.enter_context(tap(address, seen))
         options = SessionOptions(

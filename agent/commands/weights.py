@@ -1,36 +1,65 @@
-"""What the commands `weights seal` and `weights list` do."""
+"""The commands `weights seal` and `weights list`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
+from cyclopts import App
 from rich.console import Console
 
-from agent.core.errors import SettingsError, WeightsError
-from agent.core.settings import load_settings
-from agent.models.sealed import Tensors
+from agent.commands.options import FLAT
+from agent.core.errors import WeightsError
+from agent.core.settings import ConfigOption, Settings, load_settings
+
+if TYPE_CHECKING:
+    from agent.models.sealed import Tensors
+
+app = App(name="weights", help="Weight files: give one its manifest, list the versions of the store.")
+
+
+@dataclass(frozen=True)
+class SealOptions:
+    """Which file, and what it holds."""
+
+    file: Path
+    """The file."""
+    _: KW_ONLY
+    kind: Literal["pilot", "dreamer"] = "pilot"
+    """What it holds."""
+
+
+_CONFIG: Final = ConfigOption()
+
+
+def weights_folder(settings: Settings) -> Path:
+    """Where versions of weights lie."""
+    from agent.store.store import default_folder
+
+    given = settings.general.weights_dir
+    return Path(given) if given else default_folder()
 
 
 def _kind(kind: str) -> tuple[dict[str, Any], Callable[[Tensors, str], object]]:
-    """What files of a kind observe, and what tries their tensors; raises SettingsError."""
+    """What files of a kind observe, and what tries their tensors."""
     if kind == "pilot":
         from agent.control import encode, motor
 
         return encode.describe(), motor.checked_reflex
-    if kind == "dreamer":
-        from agent.control import dreamer
+    from agent.control import dreamer
 
-        return dreamer.describe(), dreamer.checked_dreamer
-    raise SettingsError(f"--kind {kind}: files of kind pilot and dreamer can be sealed")
+    return dreamer.describe(), dreamer.checked_dreamer
 
 
-def seal_file(path: Path, kind: str) -> int:
-    """Check a .safetensors file, try it as what it is said to hold, write its manifest; returns the exit code."""
+@app.command(name="seal")
+def seal_file(options: Annotated[SealOptions, FLAT]) -> int:
+    """Write the manifest of a .safetensors file, so that it may be loaded. The file is tried as what it holds first."""
     from agent.models.sealed import load_sealed, manifest_path, seal
 
+    path, kind = options.file, options.kind
     layout, check = _kind(kind)
     if not path.is_file():
         raise WeightsError(f"{path}: there is no such file")
@@ -47,13 +76,13 @@ def seal_file(path: Path, kind: str) -> int:
     return 0
 
 
-def list_versions(config: Path | None) -> int:
-    """Print one line for each stored version; returns the exit code."""
-    from agent.commands.play import weights_folder
+@app.command(name="list")
+def list_versions(options: Annotated[ConfigOption, FLAT] = _CONFIG) -> int:
+    """List the policies of the weights folder with their versions."""
     from agent.models.sealed import read_manifest
     from agent.store.store import WeightsStore
 
-    store = WeightsStore(weights_folder(load_settings(config, os.environ)))
+    store = WeightsStore(weights_folder(load_settings(options.config, os.environ)))
     console = Console()
     console.print(f"{store.folder}", highlight=False, soft_wrap=True, markup=False)
     for policy in store.policies():

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from rapidfuzz import process
-
 from agent.control.policy import Policy
 from agent.core.errors import SettingsError
+from agent.core.suggest import did_you_mean
 from agent.core.user_code import is_user_code
 
 NAMES = ("random", "kiter", "pilot", "untrained-pilot", "dreamer")
@@ -44,9 +43,7 @@ def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Po
         from agent.control.kiter import Kiter
 
         return Kiter()
-    match = process.extractOne(name, NAMES, score_cutoff=40)
-    hint = f"; did you mean {match[0]}?" if match else ""
-    raise SettingsError(f"--policy {name}: there are {', '.join(NAMES)} and MODULE:FACTORY{hint}")
+    raise SettingsError(f"--policy {name}: there are {', '.join(NAMES)} and MODULE:FACTORY{did_you_mean(name, NAMES)}")
 
 
 def _build_pilot(name: str, seed: int, weights: Path | None) -> Policy:

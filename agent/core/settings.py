@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from rapidfuzz import process
 
 from agent.core.choices import WANTED
 from agent.core.errors import SettingsError
+from agent.core.suggest import did_you_mean
 
 PREFIX: Final = "METABONK_"
 DEFAULT_FILE: Final = Path("metabonk.toml")
@@ -32,6 +33,14 @@ _LATER: Final = (
     "LLM_AUTO_MERGE", "USE_LLM_SKILL_COMPOSER", "LLM_SKILL_SELECT_ALL", "USE_LLM_PBT_WEIGHTS",
 )  # fmt: skip
 NOT_BUILT: Final = frozenset(PREFIX + name for name in _LATER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigOption:
+    """The option of every command that reads settings."""
+
+    config: Path | None = None
+    """A TOML file of settings. Default: ./metabonk.toml where it exists."""
 
 
 class _Group(BaseModel):
@@ -183,11 +192,13 @@ def _read_toml(config: Path | None, values: dict[tuple[str, str], tuple[object, 
     known = {(group, name): field for group, name, field in fields()}
     for group, table in document.items():
         if group not in Settings.model_fields or not isinstance(table, dict):
-            raise SettingsError(f"{path}: [{group}] is not a group of settings{_nearest(group, Settings.model_fields)}")
+            raise SettingsError(
+                f"{path}: [{group}] is not a group of settings{did_you_mean(group, Settings.model_fields)}"
+            )
         for name, value in table.items():
             if (group, name) not in known:
                 names = [n for g, n in known if g == group]
-                raise SettingsError(f"{path}: {group}.{name} is not a setting{_nearest(name, names)}")
+                raise SettingsError(f"{path}: {group}.{name} is not a setting{did_you_mean(name, names)}")
             secret = known[group, name].annotation is SecretStr and isinstance(value, str)
             values[group, name] = (SecretStr(value) if secret else value, f"{path}: {group}.{name}")
 
@@ -203,7 +214,7 @@ def _read_environment(environ: Mapping[str, str], values: dict[tuple[str, str], 
         elif variable in NOT_BUILT:
             raise SettingsError(f"{variable}: not built yet; unset it")
         else:
-            raise SettingsError(f"{variable} is not a setting{_nearest(variable, known)}")
+            raise SettingsError(f"{variable} is not a setting{did_you_mean(variable, known)}")
 
 
 def _parse(variable: str, text: str, field: FieldInfo) -> object:
@@ -222,11 +233,6 @@ def _parse(variable: str, text: str, field: FieldInfo) -> object:
         except ValueError as error:
             raise SettingsError(f"{variable}={text!r}: a number is needed") from error
     return SecretStr(text) if field.annotation is SecretStr else text
-
-
-def _nearest(name: str, known: Any) -> str:
-    match = process.extractOne(name, list(known), score_cutoff=60)
-    return f"; did you mean {match[0]}?" if match else ""
 
 
 def settings_table() -> str:

@@ -5,7 +5,6 @@ Modules are looked for where Python looks, and in the current folder. Owns nothi
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 import traceback
@@ -15,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from agent.core.errors import UserCodeError
+from agent.core.suggest import did_you_mean
 
 
 def is_user_code(spec: str) -> bool:
@@ -80,7 +80,7 @@ def load_factory(where: str, spec: str) -> Callable[..., Any]:
     found = getattr(module, name, None)
     if found is None:
         public = [n for n in vars(module) if not n.startswith("_")]
-        raise UserCodeError(f"{where}: {module_name} ({module.__file__}) has no {name}{_nearest(name, public)}")
+        raise UserCodeError(f"{where}: {module_name} ({module.__file__}) has no {name}{did_you_mean(name, public)}")
     if not callable(found):
         raise UserCodeError(f"{where}: {name} is a {type(found).__name__}; a class or a function is needed")
     return found  # type: ignore[no-any-return]
@@ -89,10 +89,5 @@ def load_factory(where: str, spec: str) -> Callable[..., Any]:
 def _no_module(name: str) -> str:
     stem = name.removesuffix(".py")
     here = [path.stem for path in Path.cwd().glob("*.py")]
-    hint = f"; write {stem}, without .py" if stem != name and stem in here else _nearest(name, here)
+    hint = f"; write {stem}, without .py" if stem != name and stem in here else did_you_mean(name, here)
     return f"there is no module {name}, neither installed nor in {Path.cwd()}{hint}"
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    match = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {match[0]}?" if match else ""

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from rapidfuzz import process
 
 from agent.core.errors import GameError, SettingsError
+from agent.core.suggest import did_you_mean
 from agent.core.types import Action, ByteArray, GameState, RunInfo
 from agent.core.user_code import is_user_code
 from agent.games.gymnasium_profile import Profile, load_profile, to_action
@@ -55,9 +55,10 @@ def make_env(spec: str) -> Any:
         if env_id not in gymnasium.registry and hasattr(imported, "register_envs"):
             imported.register_envs()
     if env_id not in gymnasium.registry:
-        match = process.extractOne(env_id, list(gymnasium.registry), score_cutoff=60)
-        hint = f"; did you mean {match[0]}?" if match else ""
-        hint += "; what a package registers needs its module first, as in gym:minatar.gym:MinAtar/Breakout-v1"
+        hint = (
+            did_you_mean(env_id, gymnasium.registry)
+            + "; what a package registers needs its module first, as in gym:minatar.gym:MinAtar/Breakout-v1"
+        )
         raise SettingsError(f"gym:{spec}: no environment {env_id}{hint}")
     render: dict[str, Any] = {"render_mode": "rgb_array"} if _can_render(gymnasium.registry[env_id]) else {}
     try:

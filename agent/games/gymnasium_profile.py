@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-from rapidfuzz import process
 
 from agent.core.clock import TICK_HZ
 from agent.core.errors import SettingsError
+from agent.core.suggest import did_you_mean
 from agent.core.types import Action
 
 KEYS: Final = ("left", "right", "up", "down", "look_left", "look_right", "fire", "ability", "interact")
@@ -66,8 +66,7 @@ def _read(document: dict[str, Any], where: str, space: Any) -> Profile:
 def _known(table: dict[str, Any], names: tuple[str, ...], where: str) -> None:
     for name in table:
         if name not in names:
-            match = process.extractOne(name, names, score_cutoff=50)
-            raise SettingsError(f"{where}: {name} is not known{f'; did you mean {match[0]}?' if match else ''}")
+            raise SettingsError(f"{where}: {name} is not known{did_you_mean(name, names)}")
 
 
 def _check_keys(keys: dict[str, Any], space: Any, where: str) -> None:

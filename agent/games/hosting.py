@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import queue
 import sys
@@ -16,7 +17,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rapidfuzz import process
 
 from agent.concurrency.child import ChildProcess
 from agent.concurrency.frames import Failed, Frame, Message, decoder_of
@@ -24,9 +24,11 @@ from agent.concurrency.serving import ParentPipe
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, GameError, SettingsError, first_error
 from agent.core.files import write_atomically
+from agent.core.suggest import did_you_mean
 from agent.games.contract import HostedGame
 from agent.games.gymnasium_host import is_gymnasium
-from agent.games.server import FrameFormat, GameServer, Mode, ServerOptions
+from agent.games.options import HostOptions
+from agent.games.server import GameServer, ServerOptions
 
 if TYPE_CHECKING:
     from agent.games.arena.calibration import Calibration
@@ -36,28 +38,12 @@ KINDS = ("arena", "gym:ID", "MODULE:FACTORY")
 START_TIMEOUT_S = 300.0
 SLOW_START_S = 5.0
 STOP_TIMEOUT_S = 10.0
-
-
-class HostOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What to host and how; the command line's `host` in one value."""
-
-    spec: str = "arena"
-    port: int = 5560
-    mode: Mode = "real-time"
-    capture_px: tuple[int, int] = (320, 180)
-    frame_format: FrameFormat = "jpeg"
-    frame_hz: float = 10.0
-    seed: int = 0
-    start: str = "menu"
-    profile: str | None = None
-    calibration: str | None = None
-    report: str | None = None
-    window: bool = False
+WINDOW_HZ = 30.0
 
 
 def build_game(options: HostOptions) -> HostedGame:
     """The game that a name stands for, reset to its seed; raises SettingsError for a name that means nothing."""
-    spec = options.spec
+    spec = options.game
     if options.calibration is not None and spec != "arena":
         raise SettingsError(f"--calibration {options.calibration}: only the arena takes one, not {spec}")
     if spec == "arena":
@@ -67,21 +53,19 @@ def build_game(options: HostOptions) -> HostedGame:
     elif is_gymnasium(spec):
         from agent.games.gymnasium_host import GymnasiumGame
 
-        game = GymnasiumGame(spec, Path(options.profile) if options.profile else None)
+        game = GymnasiumGame(spec, options.profile)
     else:
-        match = process.extractOne(spec, KINDS, score_cutoff=40)
-        hint = f"; did you mean {match[0]}?" if match else ""
-        raise SettingsError(f"{spec}: no such game; there are {', '.join(KINDS)}{hint}")
+        raise SettingsError(f"{spec}: no such game; there are {', '.join(KINDS)}{did_you_mean(spec, KINDS)}")
     game.reset(options.seed, start=options.start)
     return game
 
 
-def _calibration(path: str | None) -> Calibration | None:
+def _calibration(path: Path | None) -> Calibration | None:
     if path is None:
         return None
     from agent.games.arena.calibration import load_calibration
 
-    return load_calibration(Path(path))
+    return load_calibration(path)
 
 
 class _Stop(Exception):
@@ -89,9 +73,8 @@ class _Stop(Exception):
 
 
 async def _serve(game: HostedGame, options: HostOptions, ready: Callable[[int], None], stop: asyncio.Event) -> Any:
-    settings = ServerOptions(
-        port=options.port, mode=options.mode, frame_format=options.frame_format, frame_hz=options.frame_hz
-    )
+    frame_hz = max(options.frame_hz, WINDOW_HZ) if options.window else options.frame_hz
+    settings = ServerOptions(port=options.port, mode=options.mode, frame_format=options.format, frame_hz=frame_hz)
     window = _open_window(game) if options.window else None
 
     async def serve() -> None:
@@ -149,7 +132,7 @@ def host(options: HostOptions, ready: Callable[[int], None], *, parent: ParentPi
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main())
     if options.report is not None:
-        write_atomically(Path(options.report), json.dumps(summary, indent=2))
+        write_atomically(options.report, json.dumps(summary, indent=2))
     return summary
 
 
@@ -181,7 +164,7 @@ def _tell(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 def run_host(options: HostOptions) -> int:
     """The command `host`: serve one game and say where."""
     try:
-        summary = host(options, lambda port: print(f"{options.spec} at bonklink://127.0.0.1:{port}", flush=True))
+        summary = host(options, lambda port: print(f"{options.game} at bonklink://127.0.0.1:{port}", flush=True))
     except KeyboardInterrupt:
         return 130
     print(json.dumps(summary), flush=True)
@@ -210,13 +193,13 @@ class HostedProcess:
     """
 
     def __init__(self, options: HostOptions) -> None:
-        self.options = msgspec.structs.replace(options, port=0)
+        self.options = dataclasses.replace(options, port=0)
         self.summary: dict[str, Any] | None = None
         self._told: queue.SimpleQueue[Told | None] = queue.SimpleQueue()
         self._port: int | None = None
         self._stopping = False
         self._on_end: Callable[[], None] = lambda: None
-        arguments = [msgspec.json.encode(self.options).decode()]
+        arguments = [msgspec.json.encode(self.options, enc_hook=str).decode()]
         self._child = ChildProcess(
             "hosted game", "agent.games.hosting", arguments, on_frame=self._hear, on_end=self._ended
         )
@@ -243,7 +226,7 @@ class HostedProcess:
             try:
                 message = self._first(timeout_s, on_slow)
             except queue.Empty as error:
-                raise GameError(f"{self.options.spec}: did not start within {timeout_s:.0f} s") from error
+                raise GameError(f"{self.options.game}: did not start within {timeout_s:.0f} s") from error
             if not isinstance(message, Listening):
                 raise GameError(self._why(message))
             self._port = message.port
@@ -259,8 +242,8 @@ class HostedProcess:
     def _why(self, message: Told | None) -> str:
         """Why the child ended, in its own words where it said any."""
         if not isinstance(message, Failed):
-            return f"{self.options.spec}: the game's process ended with {self._child.exit_code}"
-        return message.error if self.options.spec in message.error else f"{self.options.spec}: {message.error}"
+            return f"{self.options.game}: the game's process ended with {self._child.exit_code}"
+        return message.error if self.options.game in message.error else f"{self.options.game}: {message.error}"
 
     def watch(self, on_end: Callable[[], None]) -> None:
         """Call `on_end`, from another thread, where the child ends before `stop`."""
@@ -301,7 +284,7 @@ def _child_main(argument: str) -> int:
     """The child's main: options in, one message with the port out, one with the summary at the end."""
     pipe = ParentPipe()
     try:
-        options = msgspec.json.decode(argument, type=HostOptions)
+        options = msgspec.json.decode(argument, type=HostOptions, dec_hook=lambda kind, text: kind(text))
         summary = host(options, lambda port: pipe.tell(Listening(port=port)), parent=pipe)
     except AgentError as error:
         pipe.tell(Failed(error=str(error)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import structlog
@@ -19,11 +19,10 @@ from agent.core.errors import GameError, ProtocolError
 from agent.core.types import Action, GameState, HumanInput, RunInfo
 from agent.games.contract import HostedGame
 from agent.games.hands import Hands
+from agent.games.options import FrameFormat, Mode
 from agent.link.imaging import encode_jpeg, encode_raw
 from agent.link.wire import ActionDecoder, encode_packet
 
-Mode = Literal["real-time", "lock-step", "fast"]
-FrameFormat = Literal["jpeg", "raw_rgb"]
 _EMPTY_RUN = RunInfo(0, 0, (0, 0), (0, 0), False, False, False, 0, 0.0, 0, 0, 0.0, 0.0, 0, 0.0)
 _REMEMBERED_PACKETS = 512
 log = structlog.get_logger(__name__)

@@ -21,6 +21,7 @@ GAME_EXE: Final = "Megabonk.exe"
 NATIVE_EXE: Final = "Megabonk.x86_64"
 PLUGINS: Final = ("BonkLink.dll", "ResearchPlugin.dll")
 CONFIG: Final = "com.metabonk.bonklink.cfg"
+INSTALL: Final = "python -m agent plugins install"
 CORE: Final = "BepInEx.Unity.IL2CPP.dll"
 LAUNCH_OPTION: Final = 'WINEDLLOVERRIDES="winhttp=n,b" %command%'
 _LIBRARY = re.compile(r'"path"\s+"((?:[^"\\]|\\.)*)"')
@@ -114,6 +115,19 @@ def find_games(steams: Iterable[Path]) -> list[GameFolder]:
     return list(found.values())
 
 
+def choose_game(folder: Path | None) -> GameFolder:
+    """The game in the folder, else the one that Steam knows; raises SettingsError where there is not exactly one."""
+    if folder is not None:
+        return open_game(folder)
+    found = find_games(steam_folders(os.environ, Path.home()))
+    if not found:
+        raise SettingsError("Megabonk was not found in Steam's libraries; name its folder with --game-dir")
+    if len(found) > 1:
+        shown = ", ".join(str(game.root) for game in found)
+        raise SettingsError(f"Megabonk is there more than once ({shown}); name one with --game-dir")
+    return found[0]
+
+
 def open_game(folder: Path) -> GameFolder:
     """The game in or below a folder that the user names; raises SettingsError where there is none."""
     if not folder.is_dir():
@@ -148,7 +162,7 @@ def _bepinex(game: GameFolder) -> list[Finding]:
     if (game.root / "MelonLoader").is_dir():
         return [Finding("fault", "bepinex: MelonLoader is here", "remove MelonLoader and version.dll; one loader only")]
     if not core.is_dir():
-        remedy = "tools/update_plugins.py --install-bepinex --bepinex-zip FILE"
+        remedy = f"{INSTALL} --install-bepinex --bepinex-zip FILE"
         return [Finding("fault", "bepinex: not installed", remedy)]
     if not (core / CORE).is_file():
         remedy = "remove it and install BepInEx 6 for Unity IL2CPP, win-x64"
@@ -172,11 +186,11 @@ def _plugins(game: GameFolder) -> list[Finding]:
         if path.is_file():
             findings.append(Finding("ok", f"plugin: {name}, {path.stat().st_size} bytes"))
         elif name == PLUGINS[0]:
-            findings.append(Finding("fault", f"plugin: {name} is not installed", "tools/update_plugins.py"))
+            findings.append(Finding("fault", f"plugin: {name} is not installed", INSTALL))
         else:
             findings.append(Finding("note", f"plugin: {name} is not installed", "only research:// games need it"))
     for path in game.older_copies():
-        remedy = "tools/update_plugins.py disables it"
+        remedy = f"{INSTALL} disables it"
         findings.append(Finding("fault", f"plugin: a second copy is in {path.parent}", remedy))
     return findings
 
@@ -209,9 +223,13 @@ def read_config(text: str) -> dict[tuple[str, str], str]:
 
 
 _LOG_FAULTS: Final = (
-    ("unknown thread", "log: a call came from an unknown thread", "update the plugin: tools/update_plugins.py"),
+    ("unknown thread", "log: a call came from an unknown thread", f"update it: {INSTALL}"),
     ("BonkLink cannot listen", "log: the port was taken", "end the other program, or change Network.Port"),
-    ("End of Central Directory", "log: BepInEx's download is damaged", "tools/update_plugins.py --clean-bepinex-cache"),
+    (
+        "End of Central Directory",
+        "log: BepInEx's download is damaged",
+        f"{INSTALL} --clean-bepinex-cache",
+    ),
     ("this game lacks a member", "log: the game was updated and lacks members", "look for a newer plugin"),
 )
 

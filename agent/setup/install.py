@@ -10,10 +10,9 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
-
-import msgspec
 
 from agent.core.errors import SettingsError
 from agent.setup.changes import Changes
@@ -22,20 +21,32 @@ from agent.setup.game_folder import CORE, PLUGINS, GameFolder
 BACKUPS: Final = "metabonk-backup"
 CACHES: Final = ("interop", "cache", "unity-libs")
 DISABLED: Final = ".disabled"
+PROJECTS: Final = Path(__file__).resolve().parents[2]
+"""Where the sources of both plugins are, in a checkout."""
 
 
-class InstallOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What to do. `source`: a folder with built plugins; without it they are built with the .NET SDK."""
+@dataclass(frozen=True, kw_only=True)
+class InstallOptions:
+    """What to install, into which game, and from where."""
 
-    source: Path | None = None
-    projects: Path | None = None
+    game_dir: Path | None = None
+    """The folder with Megabonk.exe, or one above it. Default: Steam's libraries are searched."""
+    from_: Path | None = None
+    """A folder with the two built assemblies. Default: they are built with the .NET SDK."""
     install: bool = True
+    """Install the plugins; without it they are left as they are."""
     install_bepinex: bool = False
+    """Unpack BepInEx first."""
     bepinex_zip: Path | None = None
+    """BepInEx-Unity.IL2CPP-win-x64-6.*.zip, downloaded by you."""
     bepinex_sha256: str | None = None
-    clean_cache: bool = False
+    """The checksum that the download page shows."""
+    clean_bepinex_cache: bool = False
+    """Let BepInEx make its assemblies again."""
     restore_config: bool = False
+    """Put the newest kept configuration back."""
     dry_run: bool = False
+    """Say what would be done, and do nothing."""
 
 
 def install(game: GameFolder, options: InstallOptions, say: Callable[[str], None] = print) -> list[str]:
@@ -47,7 +58,7 @@ def install(game: GameFolder, options: InstallOptions, say: Callable[[str], None
         with changes.together():
             if options.install_bepinex:
                 _install_bepinex(game, options, changes)
-            if options.clean_cache:
+            if options.clean_bepinex_cache:
                 for name in CACHES:
                     changes.set_aside(game.bepinex / name)
             if options.restore_config:
@@ -114,7 +125,7 @@ def _checked_members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipIn
 def _install_plugins(game: GameFolder, options: InstallOptions, changes: Changes) -> None:
     if not game.has_bepinex and not (options.dry_run and options.install_bepinex):
         raise SettingsError(f"{game.root}: BepInEx 6 for IL2CPP is not there; --install-bepinex --bepinex-zip FILE")
-    built = options.source if options.source is not None else _build(game, options)
+    built = options.from_ if options.from_ is not None else _build(game)
     plugins = {}
     for name in PLUGINS:
         path = built / name
@@ -136,18 +147,19 @@ def _is_changed(game: GameFolder, plugins: dict[str, bytes]) -> bool:
     return any(not path.is_file() or path.read_bytes() != data for path, data in paths)
 
 
-def _build(game: GameFolder, options: InstallOptions) -> Path:
+def _build(game: GameFolder) -> Path:
     """Build both projects against the game's own assemblies; returns the folder with the results."""
-    root = options.projects
     dotnet = shutil.which("dotnet")
-    if root is None or dotnet is None:
+    if not (PROJECTS / "plugins" / "BonkLink").is_dir():
+        raise SettingsError("the plugins' sources lie beside the program only in its repository; use --from FOLDER")
+    if dotnet is None:
         remedy = "get it from https://dotnet.microsoft.com, or use --from FOLDER"
         raise SettingsError(f"the .NET SDK, which builds the plugins, is not installed; {remedy}")
     if not (game.interop / "Assembly-CSharp.dll").is_file():
         raise SettingsError(f"{game.interop}: start the game once with BepInEx, so that it makes its assemblies")
-    out = root / "build" / "plugins"
+    out = PROJECTS / "build" / "plugins"
     for project in ("plugins/BonkLink", "mods/ResearchPlugin"):
-        command = [dotnet, "build", str(root / project), "-c", "Release", "-o", str(out), f"-p:GameDir={game.root}"]
+        command = [dotnet, "build", str(PROJECTS / project), "-c", "Release", "-o", str(out), f"-p:GameDir={game.root}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise SettingsError(f"{' '.join(command)}: {(done.stdout + done.stderr).strip()[-2000:]}")

@@ -8,10 +8,8 @@ where tensorboardX is installed.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, Final, Protocol
 
-import msgspec
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -22,6 +20,7 @@ from agent.core.errors import SettingsError
 from agent.games.gymnasium_host import is_gymnasium
 from agent.learning.configs import Budget
 from agent.models.sealed import load_sealed, save_sealed
+from agent.training.options import TrainOptions
 from agent.training.tensorboard import MISSING, check_wanted, open_scalars
 
 CHECKPOINT: Final = "checkpoint.safetensors"
@@ -29,26 +28,17 @@ CHECKPOINT_KIND: Final = "training"
 KEEP_EVERY_S: Final = 60.0
 
 
-class TrainRequest(msgspec.Struct, frozen=True):
-    """What the command was asked; see `agent.commands.cli.train`."""
+def asked(options: TrainOptions, budget: Budget | None) -> dict[str, Any]:
+    """What a checkpoint must be of. budget: of a dreamer's learners; None: PPO trains."""
+    served = {} if budget is None else {"served": "dreamer"}
+    return {"game": options.game, "seed": options.seed, **served}
 
-    game: str
-    steps: int
-    seed: int
-    out: Path
-    resume: bool = False
-    lesson_steps: int = 0
-    copies: int = 8
-    budget: Budget | None = None
-    """Of a dreamer's learners; None: PPO trains."""
-    tensorboard: bool | None = None
-    """None: TensorBoard files are written where tensorboardX is installed."""
 
-    @property
-    def asked(self) -> dict[str, Any]:
-        """What a checkpoint must be of."""
-        served = {} if self.budget is None else {"served": "dreamer"}
-        return {"game": self.game, "seed": self.seed, **served}
+def lesson_steps(options: TrainOptions, budget: Budget | None) -> int:
+    """Steps that are lessons: as told, else a third in the arena, where PPO trains."""
+    if options.lesson_steps is not None:
+        return options.lesson_steps
+    return options.steps // 3 if options.game == "arena" and budget is None else 0
 
 
 class Training(Protocol):
@@ -76,79 +66,87 @@ class Training(Protocol):
         ...
 
 
-def build_training(request: TrainRequest) -> Training:
+def build_training(options: TrainOptions, budget: Budget | None = None) -> Training:
     """The training of a game; raises SettingsError where it cannot be trained on here."""
-    if request.steps < 1:
-        raise SettingsError(f"--steps {request.steps}: at least 1")
-    if not 0 <= request.lesson_steps <= request.steps:
-        raise SettingsError(f"--lesson-steps {request.lesson_steps}: 0 to --steps, which is {request.steps}")
-    if request.budget is not None and (request.game == "arena" or is_gymnasium(request.game)):
+    game, seed, copies, lessons = options.game, options.seed, options.copies, lesson_steps(options, budget)
+    if options.steps < 1:
+        raise SettingsError(f"--steps {options.steps}: at least 1")
+    if copies < 1:
+        raise SettingsError(f"--copies {copies}: at least 1")
+    if not 0 <= lessons <= options.steps:
+        raise SettingsError(f"--lesson-steps {lessons}: 0 to --steps, which is {options.steps}")
+    if budget is not None and (game == "arena" or is_gymnasium(game)):
         from agent.training.dream import DreamTraining
 
-        if request.lesson_steps:
+        if lessons:
             raise SettingsError("--lesson-steps: a dreamer takes no lessons; unset METABONK_SERVED_POLICY, or name 0")
-        return DreamTraining(request.game, seed=request.seed, copies=request.copies, budget=request.budget)
-    if request.game == "arena":
+        return DreamTraining(game, seed=seed, copies=copies, budget=budget)
+    if game == "arena":
         from agent.training.arena.train import ArenaTraining
 
-        return ArenaTraining(seed=request.seed, total_steps=request.steps, lesson_steps=request.lesson_steps)
-    if is_gymnasium(request.game):
+        return ArenaTraining(seed=seed, total_steps=options.steps, lesson_steps=lessons)
+    if is_gymnasium(game):
         from agent.training.gym import GymTraining
 
-        if request.lesson_steps:
+        if lessons:
             raise SettingsError("--lesson-steps: there are lessons in the arena alone")
-        return GymTraining(request.game, seed=request.seed, total_steps=request.steps, copies=request.copies)
-    raise SettingsError(f"--game {request.game}: arena, gym:[MODULE:]ID or MODULE:FACTORY can be trained on")
+        return GymTraining(game, seed=seed, total_steps=options.steps, copies=copies)
+    raise SettingsError(f"--game {game}: arena, gym:[MODULE:]ID or MODULE:FACTORY can be trained on")
 
 
-def _open(request: TrainRequest, training: Training) -> float:
+def _open(options: TrainOptions, budget: Budget | None, training: Training) -> float:
     """Take up the folder's checkpoint, or refuse a folder that holds one; seconds trained before."""
-    path = request.out / CHECKPOINT
-    if not request.resume:
+    path = options.out / CHECKPOINT
+    if not options.resume:
         if path.exists():
-            raise SettingsError(f"--out {request.out}: holds a training; add --resume to go on, or name another folder")
+            raise SettingsError(f"--out {options.out}: holds a training; add --resume to go on, or name another folder")
         return 0.0
     manifest, tensors = load_sealed(path)
-    if manifest.kind != CHECKPOINT_KIND or manifest.sizes != request.asked:
-        raise SettingsError(f"--resume {path}: holds {manifest.kind} {manifest.sizes}, asked for {request.asked}")
+    if manifest.kind != CHECKPOINT_KIND or manifest.sizes != asked(options, budget):
+        raise SettingsError(
+            f"--resume {path}: holds {manifest.kind} {manifest.sizes}, asked for {asked(options, budget)}"
+        )
     training.load_tensors({name: torch.from_numpy(array.copy()) for name, array in tensors.items()})
     return float(manifest.notes["wall_s"])
 
 
-def _keep(request: TrainRequest, training: Training, wall_s: float) -> None:
+def _keep(options: TrainOptions, budget: Budget | None, training: Training, wall_s: float) -> None:
     tensors = {name: tensor.cpu().numpy() for name, tensor in training.tensors().items()}
-    path = request.out / CHECKPOINT
-    save_sealed(path, tensors, kind=CHECKPOINT_KIND, layout={}, sizes=request.asked, notes={"wall_s": wall_s})
+    path = options.out / CHECKPOINT
+    save_sealed(path, tensors, kind=CHECKPOINT_KIND, layout={}, sizes=asked(options, budget), notes={"wall_s": wall_s})
     values = training.sealed()
-    name = "dreamer" if request.budget is not None else "pilot" if request.game == "arena" else "policy"
-    command = f"python -m agent train --game {request.game} --steps {request.steps} --seed {request.seed}"
-    if request.lesson_steps:
-        command += f" --lesson-steps {request.lesson_steps}"
-    if request.budget is not None:
+    name = "dreamer" if budget is not None else "pilot" if options.game == "arena" else "policy"
+    command = f"python -m agent train --game {options.game} --steps {options.steps} --seed {options.seed}"
+    if lesson_steps(options, budget):
+        command += f" --lesson-steps {lesson_steps(options, budget)}"
+    if budget is not None:
         command = f"METABONK_SERVED_POLICY=dreamer {command}"
     values["notes"] = {**values["notes"], "wall_s": round(wall_s, 1)}
-    for path in (request.out / f"{name}.safetensors", request.out / "history" / f"{name}-{training.steps}.safetensors"):
+    for path in (options.out / f"{name}.safetensors", options.out / "history" / f"{name}-{training.steps}.safetensors"):
         save_sealed(path, created_by=command, **values)
 
 
-def train(request: TrainRequest, clock: Clock, console: Console) -> int:
-    """Train to `request.steps`; returns the exit code. Interrupted, it keeps what it has."""
+def train(options: TrainOptions, budget: Budget | None, clock: Clock, console: Console) -> int:
+    """Train to `options.steps`; returns the exit code. Interrupted, it keeps what it has.
+
+    budget: of a dreamer's learners; None: PPO trains.
+    """
     torch.set_num_threads(1)
-    check_wanted(request.tensorboard)
-    training = build_training(request)
-    before_s = _open(request, training)
-    request.out.mkdir(parents=True, exist_ok=True)
-    events = open_scalars(request.out, clock.wall_utc_ns() * 1e-9, request.tensorboard)
-    if not events.is_on and request.tensorboard is None:
+    check_wanted(options.tensorboard)
+    training = build_training(options, budget)
+    before_s = _open(options, budget, training)
+    options.out.mkdir(parents=True, exist_ok=True)
+    events = open_scalars(options.out, clock.wall_utc_ns() * 1e-9, options.tensorboard)
+    if not events.is_on and options.tensorboard is None:
         console.print(
             f"no TensorBoard files: {MISSING}; curve.jsonl holds the same figures", highlight=False, markup=False
         )
     start_s = kept_s = clock.now_s()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, console=console) as progress, (request.out / "curve.jsonl").open("a") as curve:
-            bar = progress.add_task(request.game, total=request.steps, completed=training.steps)
-            while training.steps < request.steps:
+        with Progress(*columns, console=console) as progress, (options.out / "curve.jsonl").open("a") as curve:
+            bar = progress.add_task(options.game, total=options.steps, completed=training.steps)
+            while training.steps < options.steps:
                 metrics = training.advance()
                 now_s = clock.now_s()
                 wall_s = before_s + now_s - start_s
@@ -156,13 +154,13 @@ def train(request: TrainRequest, clock: Clock, console: Console) -> int:
                 curve.write(json.dumps({k: round(v, 5) for k, v in line.items()}) + "\n")
                 curve.flush()
                 events.add(clock.wall_utc_ns() * 1e-9, training.steps, metrics)
-                progress.update(bar, completed=training.steps, description=_describe(request.game, metrics))
+                progress.update(bar, completed=training.steps, description=_describe(options.game, metrics))
                 if now_s - kept_s >= KEEP_EVERY_S:
                     kept_s = now_s
-                    _keep(request, training, wall_s)
+                    _keep(options, budget, training, wall_s)
     finally:
         events.close()
-        _keep(request, training, before_s + clock.now_s() - start_s)
+        _keep(options, budget, training, before_s + clock.now_s() - start_s)
     return 0
 
 

@@ -25,7 +25,8 @@ from agent.core.rollout import Rollout
 from agent.core.types import Action, Frame, Observation
 from agent.games.contract import HostedGame
 from agent.games.gymnasium_host import is_gymnasium
-from agent.games.hosting import HostOptions, build_game
+from agent.games.hosting import build_game
+from agent.games.options import HostOptions
 from agent.learner.placement import place_for
 from agent.learning.configs import DREAMER, Budget, PolicySpec
 from agent.learning.learner import PolicyLearner
@@ -82,7 +83,7 @@ class DreamTraining:
     ) -> None:  # fmt: skip
         torch.manual_seed(seed)
         self.game = game
-        hosted = games or [build_game(HostOptions(spec=game, seed=seed, start="run")) for _ in range(copies)]
+        hosted = games or [build_game(HostOptions(game=game, seed=seed, start="run")) for _ in range(copies)]
         first = FIRST_SEED * (1 + seed)
         self.seats = [
             TrainingGame(i, g, first + 100_000 * i, pictures=is_gymnasium(game)) for i, g in enumerate(hosted)

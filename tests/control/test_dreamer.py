@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -14,8 +15,9 @@ import torch
 from rich.console import Console
 from safetensors.numpy import save_file
 
-from agent.commands.play import EvaluateRequest, evaluate_policy
-from agent.commands.weights import seal_file
+from agent.commands.evaluate import EvaluateOptions
+from agent.commands.evaluate import evaluate as evaluate_command
+from agent.commands.weights import SealOptions, seal_file
 from agent.control.dreamer import (
     DECISION_TICKS,
     FEATURES,
@@ -36,9 +38,10 @@ from agent.games.arena.game import ArenaGame
 from agent.learning.configs import Budget, DreamConfig
 from agent.models.dreamer import Dreamer, act, decide, initial_carry, log_prob, world_sizes
 from agent.models.sealed import save_sealed
-from agent.training.command import TrainRequest, train
+from agent.training.command import train
 from agent.training.dream import DreamTraining
 from agent.training.evaluate import observe
+from agent.training.options import TrainOptions
 from tests.control.cue_game import CueGame
 from tests.link.game_side import state
 
@@ -238,10 +241,8 @@ def test_a_dreamers_file_is_sealed_as_one_and_as_no_pilot(tensors: dict[str, Any
     path = tmp_path / "w.safetensors"
     save_file(tensors, path)
     with pytest.raises(WeightsError, match="pilot"):
-        seal_file(path, "pilot")
-    assert seal_file(path, "dreamer") == 0 and dreamer_tensors(path).keys() == tensors.keys()
-    with pytest.raises(SettingsError, match="pilot and dreamer"):
-        seal_file(path, "cook")
+        seal_file(SealOptions(path, kind="pilot"))
+    assert seal_file(SealOptions(path, kind="dreamer")) == 0 and dreamer_tensors(path).keys() == tensors.keys()
 
 
 def test_the_cue_game_pays_for_the_cue_alone() -> None:
@@ -324,18 +325,18 @@ def test_a_resumed_training_goes_on_with_its_learners_and_replay() -> None:
 @pytest.mark.slow
 def test_train_and_evaluate_take_the_dreamer_by_its_setting(tmp_path: Path) -> None:
     budget = Budget(dreamer_steps=1, world_batch=2, world_length=4, use_active_inference=False)
-    request = TrainRequest("gym:CartPole-v1", 100, 0, tmp_path / "run", False, 0, 1, budget)
+    options = TrainOptions(game="gym:CartPole-v1", steps=100, out=tmp_path / "run", copies=1)
     console = Console(file=io.StringIO())
-    assert train(request, SystemClock(), console) == 0
-    assert train(msgspec.structs.replace(request, steps=200, resume=True), SystemClock(), console) == 0
+    assert train(options, budget, SystemClock(), console) == 0
+    assert train(dataclasses.replace(options, steps=200, resume=True), budget, SystemClock(), console) == 0
     with pytest.raises(SettingsError, match="asked for"):
-        train(msgspec.structs.replace(request, resume=True, budget=None), SystemClock(), console)
+        train(dataclasses.replace(options, resume=True), None, SystemClock(), console)
     with pytest.raises(SettingsError, match="no lessons"):
-        train(TrainRequest("arena", 200, 0, tmp_path / "other", False, 10, 2, budget), SystemClock(), console)
+        train(TrainOptions(steps=200, out=tmp_path / "other", lesson_steps=10), budget, SystemClock(), console)
     weights, report = tmp_path / "run" / "dreamer.safetensors", tmp_path / "report.json"
-    asked = EvaluateRequest(policy="dreamer", game="gym:CartPole-v1", episodes=2, weights=weights, report=report)
+    asked = EvaluateOptions(policy="dreamer", game="gym:CartPole-v1", episodes=2, weights=weights, report=report)
     hashes = []
     for _ in range(2):
-        assert evaluate_policy(asked) == 0
+        assert evaluate_command(asked) == 0
         hashes.append(json.loads(report.read_text())["action_hash"])
     assert hashes[0] == hashes[1]

@@ -13,12 +13,14 @@ import psutil
 import pytest
 
 from agent.core.errors import GameError, SettingsError
-from agent.games.hosting import HostedProcess, HostOptions, build_game
+from agent.games.hosting import HostedProcess, build_game
+from agent.games.options import HostOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 PARENT = """
 import sys, time
-from agent.games.hosting import HostedProcess, HostOptions
+from agent.games.hosting import HostedProcess
+from agent.games.options import HostOptions
 host = HostedProcess(HostOptions())
 host.port()
 print(host.pid, flush=True)
@@ -27,7 +29,7 @@ time.sleep(60)
 
 
 def test_a_hosted_game_is_another_process_and_ends_with_its_context() -> None:
-    with HostedProcess(HostOptions(spec="gym:CartPole-v1")) as host:
+    with HostedProcess(HostOptions(game="gym:CartPole-v1")) as host:
         port = host.port()
         assert port > 0 and host.pid != os.getpid() and psutil.pid_exists(host.pid)
     assert host.summary is not None and host.summary["ticks"] >= 0 and not psutil.pid_exists(host.pid)
@@ -35,11 +37,11 @@ def test_a_hosted_game_is_another_process_and_ends_with_its_context() -> None:
 
 @pytest.mark.parametrize(("spec", "named"), [("arna", "arena"), ("gym:CartPol-v1", "CartPole")])
 def test_a_game_that_cannot_start_says_why(spec: str, named: str) -> None:
-    with HostedProcess(HostOptions(spec=spec)) as host, pytest.raises(GameError, match=named):
+    with HostedProcess(HostOptions(game=spec)) as host, pytest.raises(GameError, match=named):
         host.port()
     if not spec.startswith("gym:"):
         with pytest.raises(SettingsError, match=named):
-            build_game(HostOptions(spec=spec))
+            build_game(HostOptions(game=spec))
 
 
 @pytest.mark.slow

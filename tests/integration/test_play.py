@@ -94,6 +94,9 @@ def test_whole_episodes_are_evaluated_over_the_socket_too(tmp_path: Path) -> Non
         (("play", "--game", "bonklink://127.0.0.1:99999"), "99999"),
         (("play", "--policy", "kitr"), "kiter"),
         (("play", "--games", "0"), "--games"),
+        (("play", "--gams", "2"), "Did you mean --games?"),
+        (("--gams", "2"), "Did you mean --games?"),
+        (("plya",), "plya is not a command; did you mean play?"),
         (("play", "--seconds", "-1"), "--seconds"),
         (("play", "--capture", "20x20"), "--capture"),
         (("play", "--capture", "wide"), "WIDTHxHEIGHT"),
@@ -113,6 +116,7 @@ def test_bad_input_is_refused_by_name_and_without_a_traceback(
     done = agent(*arguments, folder=tmp_path)
     said = done.stderr + done.stdout
     assert done.returncode == 2 and named in said and "Traceback" not in said, said
+    assert len(said.strip().splitlines()) == 1, said
 
 
 def test_an_unknown_setting_stops_the_start_and_names_the_nearest(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from agent.core.clock import SystemClock
 from agent.core.errors import SettingsError
-from agent.training.command import TrainRequest, train
+from agent.training.command import train
+from agent.training.options import TrainOptions
 from agent.training.tensorboard import open_scalars
 
 
@@ -41,8 +42,8 @@ def test_scalars_have_their_step_and_time_and_a_file_of_their_own(tmp_path: Path
     assert [e.file_version for e in events(two)] == ["brain.Event:2"], "trainings in one folder do not share a file"
 
 
-def asked(out: Path, tensorboard: bool | None) -> TrainRequest:
-    return TrainRequest("gym:CartPole-v1", 256, 0, out, False, 0, 2, tensorboard=tensorboard)
+def asked(out: Path, tensorboard: bool | None) -> TrainOptions:
+    return TrainOptions(game="gym:CartPole-v1", steps=256, out=out, copies=2, tensorboard=tensorboard)
 
 
 def test_without_tensorboardx_training_says_how_to_get_files_and_goes_on(
@@ -50,16 +51,16 @@ def test_without_tensorboardx_training_says_how_to_get_files_and_goes_on(
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     told = io.StringIO()
-    assert train(asked(tmp_path / "a", None), SystemClock(), Console(file=told, width=200)) == 0
+    assert train(asked(tmp_path / "a", None), None, SystemClock(), Console(file=told, width=200)) == 0
     assert told.getvalue().count("pip install 'metabonk-apex[train]'") == 1
     assert json.loads((tmp_path / "a" / "curve.jsonl").read_text())["steps"] == 256
     assert not list((tmp_path / "a").glob("events.*"))
     with pytest.raises(SettingsError, match=r"metabonk-apex\[train\]"):
-        train(asked(tmp_path / "b", True), SystemClock(), Console(file=io.StringIO()))
+        train(asked(tmp_path / "b", True), None, SystemClock(), Console(file=io.StringIO()))
     assert not (tmp_path / "b").exists()
 
 
 def test_files_that_are_not_wanted_are_not_written(tmp_path: Path) -> None:
     told = io.StringIO()
-    assert train(asked(tmp_path, False), SystemClock(), Console(file=told, width=200)) == 0
+    assert train(asked(tmp_path, False), None, SystemClock(), Console(file=told, width=200)) == 0
     assert not list(tmp_path.glob("events.*")) and "TensorBoard" not in told.getvalue()

@@ -19,8 +19,9 @@ from agent.core.clock import SystemClock
 from agent.core.errors import SettingsError, WeightsError
 from agent.models.sealed import read_manifest
 from agent.training.arena.train import ArenaTraining
-from agent.training.command import TrainRequest, build_training, train
+from agent.training.command import build_training, train
 from agent.training.gym import ActionDecoder, Eyes, GymTraining
+from agent.training.options import TrainOptions
 
 torch.set_num_threads(1)
 
@@ -62,15 +63,15 @@ def test_lessons_bring_a_pilot_nearer_to_its_teacher() -> None:
 
 
 def test_the_command_writes_weights_curve_and_events_and_goes_on(tmp_path: Path) -> None:
-    def asked(steps: int, *, resume: bool = False, seed: int = 0) -> TrainRequest:
-        return TrainRequest("gym:CartPole-v1", steps, seed, tmp_path, resume, 0, 2)
+    def asked(steps: int, *, resume: bool = False, seed: int = 0) -> TrainOptions:
+        return TrainOptions(game="gym:CartPole-v1", steps=steps, seed=seed, out=tmp_path, resume=resume, copies=2)
 
-    assert train(asked(256), SystemClock(), QUIET) == 0
+    assert train(asked(256), None, SystemClock(), QUIET) == 0
     with pytest.raises(SettingsError, match="--resume"):
-        train(asked(512), SystemClock(), QUIET)
+        train(asked(512), None, SystemClock(), QUIET)
     with pytest.raises(SettingsError, match="asked for"):
-        train(asked(512, resume=True, seed=3), SystemClock(), QUIET)
-    assert train(asked(512, resume=True), SystemClock(), QUIET) == 0
+        train(asked(512, resume=True, seed=3), None, SystemClock(), QUIET)
+    assert train(asked(512, resume=True), None, SystemClock(), QUIET) == 0
     lines = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
     assert [line["steps"] for line in lines] == [256, 512]
     assert lines[1]["episodes"] > lines[0]["episodes"] and lines[1]["wall_s"] > lines[0]["wall_s"]
@@ -100,7 +101,7 @@ def test_what_the_arena_trains_is_what_a_motor_loads(tmp_path: Path) -> None:
 def test_what_cannot_be_trained_is_refused(request_: tuple[str, int, int], message: str, tmp_path: Path) -> None:
     game, steps, lessons = request_
     with pytest.raises(SettingsError, match=message):
-        build_training(TrainRequest(game, steps, 0, tmp_path, False, lessons))
+        build_training(TrainOptions(game=game, steps=steps, out=tmp_path, lesson_steps=lessons))
 
 
 def test_every_kind_of_action_space_has_hands() -> None:

@@ -36,7 +36,8 @@ from agent.core.files import write_atomically
 from agent.core.statistics import bootstrap, summary
 from agent.core.types import Action, Observation
 from agent.games.arena.rules_hash import rules_hash
-from agent.games.hosting import HostedProcess, HostOptions
+from agent.games.hosting import HostedProcess
+from agent.games.options import HostOptions
 from agent.link.endpoint import Endpoint
 from agent.session.loop import new_event_loop
 from agent.session.options import SessionOptions
@@ -70,7 +71,7 @@ def live(seeds: list[int], weights: Path) -> dict[str, Any]:
     """First runs of games with these seeds, all at once; by seed, with what the agent measured meanwhile."""
     with contextlib.ExitStack() as stack:
         hosts = [
-            stack.enter_context(HostedProcess(HostOptions(spec="arena", port=0, seed=seed, start="run")))
+            stack.enter_context(HostedProcess(HostOptions(game="arena", port=0, seed=seed, start="run")))
             for seed in seeds
         ]
         endpoints = tuple(Endpoint("127.0.0.1", host.port()) for host in hosts)

@@ -31,7 +31,8 @@ from agent.core.clock import SystemClock
 from agent.core.latency import Cause
 from agent.core.statistics import paired_difference
 from agent.core.types import Action, Observation
-from agent.games.hosting import HostedProcess, HostOptions
+from agent.games.hosting import HostedProcess
+from agent.games.options import HostOptions
 from agent.link.endpoint import Endpoint
 from agent.session.loop import new_event_loop
 from agent.session.options import SessionOptions
@@ -173,7 +174,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     tensors, walks = pilot_tensors(SHIPPED), Walks()
-    with tempfile.TemporaryDirectory() as name, HostedProcess(HostOptions(spec="arena", seed=1)) as host:
+    with tempfile.TemporaryDirectory() as name, HostedProcess(HostOptions(game="arena", seed=1)) as host:
         endpoints = (Endpoint("127.0.0.1", host.port()),)
         options = SessionOptions(
             endpoints=endpoints, names=("arena",), http_port=None, game="arena", weights_dir=Path(name), watchdog=False

@@ -19,7 +19,8 @@ from agent.games.arena.calibration import FOES, load_calibration
 from agent.games.arena.catalog import STATS, WEAPON_STATS, load_catalog
 from agent.games.arena.game import ArenaGame
 from agent.games.arena.rules_hash import FROZEN, rules_hash
-from agent.games.hosting import HostOptions, build_game
+from agent.games.hosting import build_game
+from agent.games.options import HostOptions
 
 ROOT = Path(__file__).resolve().parents[3]
 FILE = ROOT / "tests" / "golden" / "game-data.json"
@@ -73,9 +74,7 @@ def test_the_default_rules_are_untouched_and_a_calibrated_game_says_so() -> None
 def test_a_calibrated_arena_plays_by_its_values() -> None:
     from agent.core.types import Action
 
-    plain, other = (
-        build_game(HostOptions(spec="arena", seed=5, start="run", calibration=c)) for c in (None, str(FILE))
-    )
+    plain, other = (build_game(HostOptions(game="arena", seed=5, start="run", calibration=c)) for c in (None, FILE))
     for _ in range(600):
         plain.tick(Action(move=(1.0, 0.0)))
         other.tick(Action(move=(1.0, 0.0)))
@@ -117,7 +116,7 @@ def test_what_is_no_file_or_no_json_is_refused(tmp_path: Path) -> None:
 
 def test_only_the_arena_takes_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="only the arena takes one"):
-        build_game(HostOptions(spec="gym:CartPole-v1", calibration=str(FILE)))
+        build_game(HostOptions(game="gym:CartPole-v1", calibration=FILE))
     for game in ("bonklink://127.0.0.1:1", "gym:CartPole-v1"):
         command = [sys.executable, "-m", "agent", "play", "--game", game, "--calibration", str(FILE), "--no-http"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,6 +1,6 @@
 """Active inference's cards in the arena: on against off, and against the information gain exchanged between options.
 
-The shipped pilot plays, and the shipped model of outcomes (tools/train_outcomes.py, other seeds) judges its cards.
+The shipped pilot plays, and the shipped model of outcomes (`train outcomes`, other seeds) judges its cards.
 30 runs are played by the same motor in each arm: off (the motor's cards), on (least G), without the gain, and as the
 control with the gains of the options exchanged at random. Preferences, weights, window and edges are those of
 `core.choices`, fixed before the seeds were played. The reduced case plays on alone, 64 runs.

@@ -1,0 +1,102 @@
+"""The command `evaluate`: whole episodes in lock-step, or in real time over the socket as `play` does."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+from rich.console import Console
+
+from agent.commands.options import FLAT, PolicyOptions
+from agent.commands.play import PlayOptions, play_session
+from agent.core.errors import SettingsError
+from agent.core.settings import ConfigOption
+from agent.games.options import GameOptions, HostOptions, is_hosted
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(ConfigOption, PolicyOptions, GameOptions):
+    """What is measured, on what, and for how long."""
+
+    policy: str = "kiter"
+    game: str = "arena"
+    """arena, gym:[MODULE:]ID or MODULE:FACTORY (a Gymnasium environment of your own) in lock-step, as fast as possible;
+    with --real-time any game."""
+    episodes: int = 10
+    """How many; each begins at the start of a run."""
+    seed: int = 0
+    """Episode k plays seed + k. Same seed, same report, but for keys named wall or latency."""
+    report: Path | None = None
+    """Write the JSON report here."""
+    real_time: bool = False
+    """Play over the socket in real time instead."""
+
+
+_DEFAULT: Final = EvaluateOptions()
+
+
+def evaluate(options: Annotated[EvaluateOptions, FLAT] = _DEFAULT) -> int:
+    """Measure a policy: returns, survival times, kills and levels of whole episodes."""
+    from agent.core.settings import load_settings
+    from agent.session.report import check_report_path
+
+    if options.episodes < 1:
+        raise SettingsError(f"--episodes {options.episodes}: at least 1")
+    if options.report is not None:
+        check_report_path(options.report)
+    if options.real_time:
+        return play_session(_played_through_the_socket(options), measured=True)
+    if not is_hosted(options.game):
+        raise SettingsError(f"--game {options.game}: only hosted games run in lock-step; add --real-time")
+    if load_settings(options.config, os.environ).link.use_research_shm:
+        raise SettingsError(
+            "METABONK_USE_RESEARCH_SHM plays research:// only; evaluate --real-time --game research://0"
+        )
+    return _evaluate_in_lock_step(options, Console(stderr=True))
+
+
+def _played_through_the_socket(options: EvaluateOptions) -> PlayOptions:
+    return PlayOptions(
+        game=options.game, policy=options.policy, weights=options.weights, episodes=options.episodes, seed=options.seed,
+        report=options.report, calibration=options.calibration, capture=options.capture, config=options.config,
+        open_page=False, http_port=0, learn=False,
+    )  # fmt: skip
+
+
+def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
+    from agent.control.policies import build_policy
+    from agent.core.clock import SystemClock
+    from agent.games.gymnasium_host import is_gymnasium
+    from agent.games.hosting import build_game
+    from agent.session.report import write_report
+    from agent.training.evaluate import FRAME_EVERY, evaluate, picture_ticks
+
+    game = build_game(
+        HostOptions(
+            options.game, capture=options.capture, seed=options.seed, start="run", calibration=options.calibration
+        )
+    )
+    policy = build_policy(options.policy, seed=options.seed, weights=options.weights)
+    try:
+        report = evaluate(
+            game,
+            policy,
+            SystemClock(),
+            episodes=options.episodes,
+            seed=options.seed,
+            frames=is_gymnasium(options.game),
+            frame_every=picture_ticks(game) if options.policy == "dreamer" else FRAME_EVERY,
+            on_episode=lambda i, r: console.print(
+                f"episode {i}: {r.survival_s:.1f} s, {r.kills} kills, level {r.level}, return {r.episode_return:.2f}",
+                highlight=False,
+            ),
+        )
+    finally:
+        game.close()
+    if options.report is not None:
+        write_report(options.report, report)
+    print(json.dumps(report["statistics"], indent=2))
+    return 0

@@ -1,0 +1,17 @@
+"""The command `host`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from agent.commands.options import FLAT
+from agent.games.options import HostOptions
+
+_DEFAULT: Final = HostOptions()
+
+
+def host(options: Annotated[HostOptions, FLAT] = _DEFAULT) -> int:
+    """Host a game as a BonkLink server that any client can play."""
+    from agent.games.hosting import run_host
+
+    return run_host(options)

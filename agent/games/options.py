@@ -1,0 +1,64 @@
+"""Options of hosting a game."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Literal
+
+from agent.core.errors import SettingsError
+
+Mode = Literal["real-time", "lock-step", "fast"]
+FrameFormat = Literal["jpeg", "raw_rgb"]
+Start = Literal["menu", "run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GameOptions:
+    """Which game, and how the arena looks and plays, for every command that hosts games."""
+
+    game: str = "arena"
+    """arena, gym:[MODULE:]ID, or MODULE:FACTORY: a Gymnasium environment of your own."""
+    capture: str = "320x180"
+    """Picture size of a hosted arena, WIDTHxHEIGHT, from 84x84 to 1280x720."""
+    calibration: Path | None = None
+    """bonklink-game-data.json that the plugin wrote: the arena with the installed game's own values."""
+
+    @property
+    def capture_px(self) -> tuple[int, int]:
+        """Width and height of `capture`; raises SettingsError where it is not written so."""
+        width, x, height = self.capture.lower().partition("x")
+        if not (x and width.isdecimal() and height.isdecimal()):
+            raise SettingsError(f"--capture {self.capture}: write WIDTHxHEIGHT, such as 320x180")
+        return int(width), int(height)
+
+
+@dataclass(frozen=True)
+class HostOptions(GameOptions):
+    """What to host and how."""
+
+    game: str = "arena"  # here not by name only: `host arena`
+    _: KW_ONLY
+    port: int = 5560
+    """TCP port on 127.0.0.1; 0 picks one and prints it."""
+    mode: Mode = "real-time"
+    """real-time, lock-step (waits for each action) or fast (never waits)."""
+    format: FrameFormat = "jpeg"
+    """How pictures are sent."""
+    frame_hz: float = 10.0
+    """Pictures per second; other packets carry the state alone."""
+    seed: int = 0
+    """Seed of the game."""
+    start: Start = "menu"
+    """Where the arena begins: at its main menu, or in a run."""
+    profile: Path | None = None
+    """TOML file with the action table of a Gymnasium environment."""
+    report: Path | None = None
+    """Write the server's own counts and latencies here at the end."""
+    window: bool = False
+    """Play the arena yourself, in a window; clients see what you do."""
+
+
+def is_hosted(game: str) -> bool:
+    """True for games that this program hosts itself."""
+    return not game.startswith(("bonklink://", "pipe://", "research://"))
