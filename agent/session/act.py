@@ -81,6 +81,10 @@ class Seat:
         return self._sink.send(NEUTRAL)
 
 
+Taken = tuple[Observation, float] | None
+"""A game's newest observation and the instant at which it was published, or None where there is no new one."""
+
+
 class _Step(msgspec.Struct):
     """A policy step's result with the instants of its beginning and end where it ran."""
 
@@ -89,6 +93,14 @@ class _Step(msgspec.Struct):
     started_s: float
     stepped_s: float
     version: int
+
+
+class _Sent(msgspec.Struct):
+    """What was sent for one game and when; `taken`: the link took it."""
+
+    verdict: Verdict
+    at_s: float
+    taken: bool
 
 
 class ActLoop:
@@ -137,34 +149,62 @@ class ActLoop:
             await self._ready.wait()
             self._ready.clear()
             taken = [seat.feed.take() for seat in self.seats]
-            if any(t is not None for t in taken):
-                await self._answer(taken)
-
-    async def _answer(self, taken: list[tuple[Observation, float] | None]) -> None:
-        observations = [t[0] if t is not None else None for t in taken]
-        began_s = self._clock.now_s()
-        try:
+            if all(t is None for t in taken):
+                continue
             if self.runner.on_loop:
-                step = attempt(lambda: self._step(observations))
-                self._count_late(observations)
+                self.answer(taken)
             else:
-                step = await attempted(self._in_time(observations))
+                await self._answer_on_lane(taken)
+
+    def answer(self, taken: Sequence[Taken]) -> None:
+        """Answer what was taken from the feeds, one entry a seat, by a step on this thread."""
+        observations = [t[0] if t is not None else None for t in taken]
+        try:
+            step = attempt(lambda: self._step(observations))
         except BaseException:
             self._abandon(observations)
             raise
-        if isinstance(step, Failure):
-            self._abandon(observations)
-            if self._judge is None or not self._judge.failed(step):
-                raise step.error
-            self._carry = self.policy.initial(len(self.seats))
-            return
         returned_s = self._clock.now_s()
+        if isinstance(step, Failure):
+            self._fail(observations, step)
+        else:
+            self._send_all(taken, step, returned_s)
+            self._count_late(observations, returned_s)
+            self.runner.stepped(step.stepped_s - step.started_s)
+
+    async def _answer_on_lane(self, taken: Sequence[Taken]) -> None:
+        observations = [t[0] if t is not None else None for t in taken]
+        began_s = self._clock.now_s()
+        try:
+            step = await attempted(self._in_time(observations))
+        except BaseException:
+            self._abandon(observations)
+            raise
+        returned_s = self._clock.now_s()
+        if isinstance(step, Failure):
+            self._fail(observations, step)
+        else:
+            self._send_all(taken, step, returned_s)
+            step_s = step.stepped_s - step.started_s
+            self.runner.stepped(step_s, returned_s - began_s - step_s)
+
+    def _fail(self, observations: Sequence[Observation | None], failure: Failure) -> None:
+        """A step raised: go neutral, and begin anew where other weights take over."""
+        self._abandon(observations)
+        if self._judge is None or not self._judge.failed(failure):
+            raise failure.error
+        self._carry = self.policy.initial(len(self.seats))
+
+    def _send_all(self, taken: Sequence[Taken], step: _Step, returned_s: float) -> None:
+        """Send every action first, then write down what was sent."""
         self._carry = step.carry
-        for seat, item, action in zip(self.seats, taken, step.actions, strict=True):
-            if item is not None:
-                self._send(seat, item[0], item[1], action, step, returned_s)
-        step_s = step.stepped_s - step.started_s
-        self.runner.stepped(step_s, returned_s - began_s - step_s)
+        sent = [
+            self._send(seat, item[0], action, step, returned_s) if item is not None else None
+            for seat, item, action in zip(self.seats, taken, step.actions, strict=True)
+        ]
+        for seat, item, verdict in zip(self.seats, taken, sent, strict=True):
+            if item is not None and verdict is not None:
+                self._note(seat, item, verdict, step, returned_s)
 
     async def _in_time(self, observations: Sequence[Observation | None]) -> _Step:
         """Run one step on the lane; past the budget, repeat the last actions once and go on waiting."""
@@ -177,10 +217,10 @@ class ActLoop:
                 self._repeat(observations)
         return await future
 
-    def _count_late(self, observations: Sequence[Observation | None]) -> None:
+    def _count_late(self, observations: Sequence[Observation | None], returned_s: float) -> None:
         """Count a step on the loop that ended after its budget."""
-        late_s = self._clock.now_s() - self._budget_s
-        if any(o is not None and o.received_at_s < late_s for o in observations) and self.seats[0].feed.real_time:
+        late_s = returned_s - self._budget_s
+        if self.seats[0].feed.real_time and any(o is not None and o.received_at_s < late_s for o in observations):
             self._latency.count("late_steps")
 
     def _step(self, observations: Sequence[Observation | None]) -> _Step:
@@ -204,32 +244,31 @@ class ActLoop:
                 self._latency.count("repeated_actions")
 
     def _send(
-        self,
-        seat: Seat,
-        observation: Observation,
-        published_s: float,
-        proposed: Action | None,
-        step: _Step,
-        returned_s: float,
-    ) -> None:
+        self, seat: Seat, observation: Observation, proposed: Action | None, step: _Step, returned_s: float
+    ) -> _Sent | None:
+        """Send what the arbiter makes of one game's action; None where it came too late to be sent."""
         feed = seat.feed
         age_s = returned_s - observation.received_at_s
         if feed.real_time and (age_s > feed.lifespan_s or not feed.is_armed):
             feed.ledger.settle(PacketOutcome.EXPIRED)
             if self._judge is not None:
                 self._judge.stepped(step.version, observation, Verdict(NEUTRAL, "nobody"), True)
-            return
+            return None
         owner = self._choosing.owner(step.carry, observation.game) if self._choosing is not None else "motor"
         verdict = self._arbiter.choose(proposed, owner)
         sent = seat.send(verdict.action)
-        now_s = self._clock.now_s()
+        return _Sent(verdict, self._clock.now_s(), sent)
+
+    def _note(self, seat: Seat, item: tuple[Observation, float], sent: _Sent, step: _Step, returned_s: float) -> None:
+        """Settle one answered packet, record its walk, and tell whoever wants to know."""
+        (observation, published_s), verdict, ledger = item, sent.verdict, seat.feed.ledger
         if verdict.refused is not None:
-            feed.ledger.settle(PacketOutcome.REJECTED)
+            ledger.settle(PacketOutcome.REJECTED)
         else:
-            feed.ledger.settle(PacketOutcome.ACTED if sent else PacketOutcome.EXPIRED)
-        if self.first_action_s is None and sent:
-            self.first_action_s = now_s
-        walk = Walk(observation.received_at_s, published_s, step.started_s, step.stepped_s, returned_s, now_s)
+            ledger.settle(PacketOutcome.ACTED if sent.taken else PacketOutcome.EXPIRED)
+        if self.first_action_s is None and sent.taken:
+            self.first_action_s = sent.at_s
+        walk = Walk(observation.received_at_s, published_s, step.started_s, step.stepped_s, returned_s, sent.at_s)
         missed = self._latency.record_walk(walk, self._budget_s) is not None
         if self._judge is not None:
             self._judge.stepped(step.version, observation, verdict, missed)
