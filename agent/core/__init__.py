@@ -1,1 +1,1 @@
-"""Plain values shared by every room: no torch, no sockets, no threads."""
+"""Plain values and contracts that every room shares, such as a part of a session. No torch, no sockets, no threads."""

@@ -1,1 +1,1 @@
-"""Learning as functions of tensors: no loop, no thread, no socket. The learner's process and training call it."""
+"""Learning as functions of tensors, called by the learner's process and by training. No loop, no thread, no socket."""

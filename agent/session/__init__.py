@@ -1,1 +1,1 @@
-"""One session of play: sense, act, guard, episodes, status, report. Never imports the learner or HTTP."""
+"""One session of play: sense, act, guard, episodes, status, report, console. Never imports the learner or HTTP."""

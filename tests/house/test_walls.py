@@ -15,6 +15,7 @@ SABOTAGE = {
     "agent/http/server.py": ("import agent.training.evaluate", "agent.http.server -> agent.training.evaluate"),
     "agent/games/server.py": ("import torch", "agent.games.server -> torch"),
     "agent/learning/configs.py": ("import torch", "agent.learning.configs -> torch"),
+    "agent/learner/live.py": ("import agent.session.act", "agent.learner.live -> agent.session.act"),
     "agent/link/wire.py": ("import asyncio", "agent.link.wire -> asyncio"),
     "kernels/int4.py": ("import threading", "kernels.int4 -> threading"),
     "agent/control/reflex/network.py": ("import torch", "agent.control.reflex.network -> torch"),
