@@ -150,8 +150,3 @@ class Latency:
                 p50, p90, p99 = (h.get_value_at_percentile(p) / 1e3 for p in (50, 90, 99))
                 out[stage.value] = StageSummary(n, p50, p90, p99, h.get_max_value() / 1e3)
         return out
-
-    def buckets(self, stage: Stage) -> list[tuple[float, int]]:
-        """Non-empty buckets of one stage as (upper edge in ms, count), ascending."""
-        items = self._histograms[stage].get_recorded_iterator()
-        return [(item.value_iterated_to / 1e3, item.count_added_in_this_iter_step) for item in items]

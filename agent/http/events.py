@@ -41,7 +41,6 @@ class Reader:
     """One follower's queue."""
 
     def __init__(self, maximum: int) -> None:
-        self.missed_total = 0
         self._queue: deque[Event] = deque()
         self._maximum = maximum
         self._missed = self._last_missed = 0
@@ -52,7 +51,6 @@ class Reader:
         if len(self._queue) >= self._maximum:
             self._last_missed = self._queue.popleft().event_id
             self._missed += 1
-            self.missed_total += 1
         self._queue.append(event)
         self._arrived.set()
 

@@ -353,11 +353,6 @@ class PacketDecoder:
         self._failed: ProtocolError | None = None
 
     @property
-    def pending_bytes(self) -> int:
-        """Bytes of a packet that is not whole yet."""
-        return len(self._buffer)
-
-    @property
     def mid_packet(self) -> bool:
         return bool(self._buffer)
 

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -160,17 +159,3 @@ class KernelPilot:
         logits = self._rows("card.2", self._rows("card.0", context, "silu")).view(games, -1)
         logits = torch.where(cards.abs().sum(2) > 0, logits, -1e4)
         return StepOutputs(functional.linear(trunk, *self._heads), logits, hidden)
-
-
-def empty_inputs(games: int, sizes: dict[str, int], device: torch.device, *, pinned: bool = False) -> StepInputs:
-    """Room for the inputs of a step; `sizes` are self, tokens, token, rings, cards, card, picture and units."""
-    shapes = [
-        (sizes["self"],), (sizes["tokens"], sizes["token"]), (sizes["tokens"],), (sizes["rings"],),
-        (sizes["cards"], sizes["card"]), (sizes["picture"],), (sizes["units"],), (),
-    ]  # fmt: skip
-    return StepInputs(*(torch.zeros((games, *s), device=device, pin_memory=pinned) for s in shapes))
-
-
-def as_arrays(outputs: StepOutputs) -> tuple[NDArray[Any], ...]:
-    """Outputs on the CPU, for comparison."""
-    return tuple(t.float().cpu().numpy() for t in outputs)

@@ -209,10 +209,6 @@ class Feed:
             self._published = _RunEvents()
         return taken
 
-    @property
-    def has_observation(self) -> bool:
-        return self._observation is not None
-
     async def sense(self, decode: Decode, lane: Lane) -> None:
         """Decode pictures, and publish the packets that wait for one; ends by cancellation."""
         while True:
