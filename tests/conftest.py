@@ -63,10 +63,3 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 if os.environ.get("CI"):
                     pytest.fail(f"{message}; .ci/run must install it")
                 pytest.skip(message)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests have two minutes."""
-    for item in items:
-        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(120))

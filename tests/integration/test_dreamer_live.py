@@ -16,8 +16,10 @@ from tests.integration.test_hot_reload import playing, until
 @pytest.mark.slow
 def test_the_dreamer_plays_learns_and_goes_on_after_a_clean_end(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(os.environ, "METABONK_SERVED_POLICY", "dreamer")
+    monkeypatch.setitem(os.environ, "METABONK_DREAM_HORIZON", "5")
+    monkeypatch.setitem(os.environ, "METABONK_DREAM_STARTS", "32")
     with playing("--game", "arena", folder=tmp_path) as agent:
-        until(lambda: agent.status()["policy_version"] >= 2, 80)
+        until(lambda: agent.status()["policy_version"] >= 2, 300)
         status = agent.status()
         assert status["policy"] == "dreamer" and status["served"]["dream_steps"] > 0
         assert status["parts"] == {"faults": {}, "parked": {}} and status["learning"]["stale_dropped"] == 0
@@ -38,10 +40,10 @@ def test_the_dreamer_plays_learns_and_goes_on_after_a_clean_end(tmp_path: Path, 
 def test_the_dreamer_plays_a_gymnasium_environment_by_its_pictures(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(os.environ, "METABONK_SERVED_POLICY", "dreamer")
     with playing("--game", "gym:minatar.gym:MinAtar/Breakout-v1", folder=tmp_path) as agent:
-        until(lambda: agent.status()["learning"]["decisions"] > 40, 60)
+        until(lambda: agent.status()["learning"]["decisions"] > 40, 300)
         status = agent.status()
         assert status["served"]["acts"].endswith("learned nothing yet") and status["policy_version"] == 1
         frames, start = status["games"][0]["link"]["frames"], time.monotonic()
-        until(lambda: agent.status()["games"][0]["link"]["frames"] > frames + 20, 20)
+        until(lambda: agent.status()["games"][0]["link"]["frames"] > frames + 20, 300)
         assert 20 / (time.monotonic() - start) > 5, "pictures come with decisions"
         assert status["episodes"]["count"] >= 0 and status["parts"]["parked"] == {}

@@ -201,24 +201,24 @@ def mutate(rng: random.Random, data: bytes) -> bytes:
 SMALL = [d for d in (bytes.fromhex(p["packet_hex"]) for p in GOLDEN["packets"]) if len(d) < 700]
 
 
-@pytest.mark.slow
 def test_mutated_packets_are_judged_as_the_second_parser_judges_them() -> None:
     rng = random.Random(20261124)
     accepted = refused = 0
-    for _ in range(60_000):
+    for _ in range(20_000):
         data = mutate(rng, rng.choice(SMALL))
         fast = decide(data)
         assert fast == expect(data), data.hex()
         accepted += fast is not None
         refused += fast is None
-    assert accepted > 2_000 and refused > 2_000
+    assert accepted > 600 and refused > 600
 
 
-@pytest.mark.slow
-def test_a_million_mutated_packets_raise_nothing_but_protocol_errors() -> None:
+@pytest.mark.parametrize("count", [50_000, pytest.param(1_000_000, marks=pytest.mark.campaign)])
+@pytest.mark.timeout(600)
+def test_mutated_packets_raise_nothing_but_protocol_errors(count: int) -> None:
     rng = random.Random(7)
     decided = 0
-    for _ in range(1_000_000):
+    for _ in range(count):
         data = bytearray(rng.choice(SMALL))
         for _ in range(rng.randint(1, 3)):
             data[rng.randrange(len(data))] = rng.randrange(256)
@@ -227,7 +227,7 @@ def test_a_million_mutated_packets_raise_nothing_but_protocol_errors() -> None:
         except ProtocolError:
             pass
         decided += 1
-    assert decided == 1_000_000
+    assert decided == count
 
 
 def test_without_the_finite_check_the_second_parser_disagrees(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,6 @@ from tools.scripts import csharp
 from tools.scripts.csharp import Toolchain, ToolchainError
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whichever test comes first here waits for the compiler, and in CI for its download."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(120))
-
-
 @pytest.fixture(scope="session")
 def toolchain() -> Toolchain:
     """Compiler and runtime: fetched in CI; elsewhere the tests are skipped until they were installed by hand."""

@@ -50,7 +50,8 @@ def test_intervals_are_of_runs_and_weigh_choices_alike() -> None:
     assert found["mean"] == pytest.approx(0.9) and found["low"] == 0.0 and found["high"] == 1.0
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
+@pytest.mark.timeout(1800)
 def test_the_shipped_model_moves_choices_towards_information_and_the_control_does_not() -> None:
     result = aif_arena.run([0], True)
     assert result["passed"], result

@@ -130,8 +130,8 @@ def test_without_a_card_the_benchmark_says_what_to_do() -> None:
     assert done.returncode == 2 and "--dry" in done.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.campaign
+@pytest.mark.timeout(1800)
 def test_a_dry_run_ends_with_compiled_plans_and_every_operation_rehearsed(tmp_path: Path) -> None:
     version = VERSIONS[-1]
     try:

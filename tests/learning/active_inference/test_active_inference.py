@@ -191,7 +191,8 @@ def test_a_learner_is_restored_and_refuses_preferences_that_do_not_fit() -> None
         ActiveInferenceLearner(OutcomeSizes(2, 3), mind.config).update(rollout(0))
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
+@pytest.mark.timeout(1800)
 def test_a_maze_learned_from_random_play_is_solved_by_asking_the_cue_and_not_by_the_controls() -> None:
     result = f1_tmaze.summarise([f1_tmaze.one_seed(0, True)], True)
     assert result["passed"], result["checks"]

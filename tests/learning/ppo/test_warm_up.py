@@ -42,7 +42,8 @@ def dead_share(monkeypatch: pytest.MonkeyPatch, seed: int, warm_updates: int) ->
         return float((training.policy.body(pictures / 255.0).amax(0) <= 0).float().mean())
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
+@pytest.mark.timeout(1800)
 def test_hidden_units_live_where_the_rate_rises_first_and_die_where_it_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
