@@ -13,7 +13,7 @@ from tools.scripts.csharp import Toolchain, ToolchainError
 
 @pytest.fixture(scope="session")
 def toolchain() -> Toolchain:
-    """Compiler and runtime: fetched in CI; elsewhere the tests are skipped until they were installed by hand."""
+    """Compiler and runtime, as `python tools/check.py` installs them; without them the tests are skipped, in CI not."""
     found = csharp.find()
     if found.is_installed:
         return found
