@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,11 +38,7 @@ class Scalars:
 
 def can_write() -> bool:
     """True where tensorboardX is installed."""
-    try:
-        import tensorboardX  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    return find_spec("tensorboardX") is not None
 
 
 def check_wanted(wanted: bool | None) -> None:
