@@ -12,9 +12,12 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from agent.learner.bodies import MSGPACK
+from agent.learner.tensor_bodies import SAFETENSORS
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-_BODY_TYPES = ("application/json", "application/msgpack")
+_BODY_TYPES = ("application/json", MSGPACK, SAFETENSORS)
 _READS = ("GET", "HEAD")
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -39,7 +42,7 @@ def refusal(request: web.Request, port: int, token: str) -> tuple[int, str] | No
     if request.method in _READS:
         return None
     if request.content_type not in _BODY_TYPES:
-        return 415, "send application/json or application/msgpack"
+        return 415, "send application/json or application/msgpack; rollouts may be application/vnd.safetensors"
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), token.encode()):
         return 401, "send Authorization: Bearer with the token"

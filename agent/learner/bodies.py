@@ -1,7 +1,7 @@
 """Bodies of the learner's HTTP requests: JSON or msgpack, checked, and turned into rollouts.
 
 Wherever a body holds an array it may be nested lists or {"dtype", "shape", "data"}, data being little-endian bytes
-(base64 in JSON). Owns no socket; large bodies are decoded in a process of their own.
+(base64 in JSON). `tensor_bodies` reads safetensors. Owns no socket; large bodies are decoded in a process of their own.
 """
 
 from __future__ import annotations
@@ -107,15 +107,18 @@ def decode(kind: type[Any], body: bytes, content_type: str) -> Any:
     try:
         if content_type == MSGPACK:
             return msgspec.msgpack.decode(body, type=kind)
+        check_size(body)
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError, ValueError) as error:
         raise RequestError(400, f"the body cannot be read: {error}") from error
 
 
-def check_size(body: bytes, content_type: str) -> None:
+def check_size(body: bytes) -> None:
     """Refuse JSON of more numbers than are taken, before anything is made of it; raises RequestError(413)."""
-    if content_type != MSGPACK and body.count(b",") + body.count(b"[") > MAX_NUMBERS:
-        raise RequestError(413, f"the body holds more than {MAX_NUMBERS} numbers; send msgpack with packed arrays")
+    if body.count(b",") + body.count(b"[") > MAX_NUMBERS:
+        raise RequestError(
+            413, f"the body holds more than {MAX_NUMBERS} numbers; send safetensors, or msgpack with packed arrays"
+        )
 
 
 def array(value: Any, dtype: type[np.generic], axes: int, name: str) -> NDArray[Any]:
@@ -228,19 +231,27 @@ _ARRAYS: Final = (
 _CODES: Final = {np.dtype(t): code for code, t in _DTYPES.items()}
 
 
+class _PackedRollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rollout between two processes of ours."""
+
+    instance: str
+    policy: str
+    policy_version: int
+    arrays: dict[str, Packed]
+
+
 def pack_rollout(rollout: Rollout) -> bytes:
     """A rollout as bytes, for another process of ours."""
-    fields: dict[str, Any] = {
-        "instance": rollout.instance, "policy": rollout.policy, "policy_version": rollout.policy_version
-    }  # fmt: skip
-    for name in _ARRAYS:
-        value = getattr(rollout, name)
-        if value is not None:
-            fields[name] = Packed(_CODES[value.dtype], list(value.shape), np.ascontiguousarray(value).tobytes())
-    return msgspec.msgpack.encode(fields)
+    arrays = {
+        name: Packed(_CODES[value.dtype], list(value.shape), np.ascontiguousarray(value).tobytes())
+        for name in _ARRAYS
+        if (value := getattr(rollout, name)) is not None
+    }
+    return msgspec.msgpack.encode(_PackedRollout(rollout.instance, rollout.policy, rollout.policy_version, arrays))
 
 
 def unpack_rollout(data: bytes) -> Rollout:
     """What `pack_rollout` wrote."""
-    fields = msgspec.msgpack.decode(data, type=dict[str, Packed | str | int])
-    return Rollout(**{k: _unpacked(v, k).copy() if isinstance(v, Packed) else v for k, v in fields.items()})  # type: ignore[arg-type]
+    found = msgspec.msgpack.decode(data, type=_PackedRollout)
+    arrays: dict[str, Any] = {name: _unpacked(packed, name).copy() for name, packed in found.arrays.items()}
+    return Rollout(instance=found.instance, policy=found.policy, policy_version=found.policy_version, **arrays)

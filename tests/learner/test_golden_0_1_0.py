@@ -70,7 +70,7 @@ def rollout(i: int) -> Rollout:
         instance="w", policy="Worker", policy_version=-1, obs=rng.normal(size=(24, 3)).astype(np.float32),
         actions_cont=rng.uniform(-0.9, 0.9, (24, 1)).astype(np.float32), actions_disc=rng.integers(0, 4, (24, 1)),
         rewards=rng.normal(size=24).astype(np.float32), terminated=ends, truncated=np.zeros(24, np.bool_),
-        is_first=np.append(True, ends[:-1]), elapsed=np.full(24, 0.1, np.float32),
+        is_first=np.append(True, ends[:-1]), elapsed_s=np.full(24, 0.1, np.float32),
         final_obs=rng.normal(size=(4, 3)).astype(np.float32),
     )  # fmt: skip
 
