@@ -75,6 +75,7 @@ def play(options: Annotated[PlayOptions, FLAT] = _DEFAULT) -> int:
 
 
 def _check(options: PlayOptions) -> None:
+    _ = options.capture_px  # raises where it cannot be read, before anything is started
     if not 1 <= options.games <= MAX_GAMES:
         raise SettingsError(f"--games {options.games}: between 1 and {MAX_GAMES}")
     if options.seconds is not None and options.seconds <= 0:
