@@ -36,7 +36,7 @@ def quantize(options: Annotated[QuantizeOptions, FLAT]) -> int:
     out = weights.with_name(f"{weights.stem}-{options.format}.safetensors") if options.out is None else options.out
     run_quantize(
         weights, options.format, out, episodes=options.episodes, seed=options.seed,
-        say=lambda text: console.print(text, highlight=False),
+        say=lambda text: console.print(text, highlight=False, soft_wrap=True),
     )  # fmt: skip
     print(out)
     return 0
