@@ -26,7 +26,8 @@ pytestmark = pytest.mark.slow
 
 def environment(folder: Path) -> dict[str, str]:
     here = {"METABONK_HTTP_TOKEN": TOKEN, "METABONK_WEIGHTS_DIR": str(folder), "PYTHONPATH": str(ROOT)}
-    return {**os.environ, **here, "PYTHONUNBUFFERED": "1"}
+    cheap = {"METABONK_USE_DREAM_TRAINING": "0", "METABONK_USE_ACTIVE_INFERENCE": "0"}
+    return {**os.environ, **here, **cheap, "PYTHONUNBUFFERED": "1"}
 
 
 @contextmanager
@@ -70,7 +71,7 @@ def test_policy_worker_and_events_beside_one_agent(tmp_path: Path) -> None:
             assert follower.stdout is not None
             events = lines_of(follower.stdout)
             worker = subprocess.run(
-                [sys.executable, "worker.py", "--port", port, "--token", TOKEN, "--pushes", "2"], cwd=EXAMPLES,
+                [sys.executable, "worker.py", "--port", port, "--token", TOKEN, "--pushes", "1"], cwd=EXAMPLES,
                 capture_output=True, text=True, timeout=100, check=False,
             )  # fmt: skip
             assert worker.returncode == 0, worker.stderr
@@ -79,8 +80,8 @@ def test_policy_worker_and_events_beside_one_agent(tmp_path: Path) -> None:
         status = asked(port, "/status")
     printed = worker.stdout.splitlines()
     assert printed[0].startswith("registered: {'ok': True")
-    first, second = (int(line.split()[1].rstrip(":")) for line in printed if line.startswith("version"))
-    assert second == first + 1
+    (version,) = (int(line.split()[1].rstrip(":")) for line in printed if line.startswith("version"))
+    assert version >= 1 and f"weights {version}:" in printed[-1]
     assert "safetensors" in printed[-1]
     assert status["policy"] == "own_policy:Runner" and status["games"][0]["link"]["acted"] > 0
     assert "toy" in status["learner"]["policies"]
