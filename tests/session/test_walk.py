@@ -19,7 +19,7 @@ import pytest
 from agent.concurrency.lane import Lane
 from agent.core.clock import SystemClock, VirtualClock
 from agent.core.errors import ImageError
-from agent.core.latency import Latency
+from agent.core.latency import Latency, Stage
 from agent.core.types import NEUTRAL, Action, Observation, Packet
 from agent.session.act import ActLoop, Seat
 from agent.session.guard import guard
@@ -436,10 +436,13 @@ def test_a_failing_policy_leaves_every_game_with_a_neutral_action() -> None:
 
 @pytest.mark.parametrize("producer_hz", [10, 30, 60, 120, 180, 240])
 def test_the_count_is_exact_and_observations_are_fresh_at_any_pace(producer_hz: int) -> None:
-    """T14: a consumer that needs 5 ms a step, with pictures, resets and silences thrown in."""
+    """T14: a consumer that needs 5 ms a step, with pictures, resets and silences thrown in.
+
+    A busy machine makes sleeps longer and the loop late; observations may be older by the longest of both.
+    """
 
     async def main() -> None:
-        rng, ages = random.Random(producer_hz), []
+        rng, ages, overslept = random.Random(producer_hz), [], []
         table = Table()
         table.clock = SystemClock()  # type: ignore[assignment]
         table.feeds = [Feed(0, "game", table.clock, table.latency, table.ready.set)]
@@ -449,7 +452,9 @@ def test_the_count_is_exact_and_observations_are_fresh_at_any_pace(producer_hz: 
         class Slow(Echo):
             def step(self, carry: int, observations: Sequence[Observation | None]) -> tuple[int, list[Action | None]]:
                 ages.extend(table.clock.now_s() - o.received_at_s for o in observations if o is not None)
+                began_s = table.clock.now_s()
                 time.sleep(0.005)
+                overslept.append(table.clock.now_s() - began_s - 0.005)
                 return super().step(carry, observations)
 
         table.actor = ActLoop(
@@ -469,7 +474,8 @@ def test_the_count_is_exact_and_observations_are_fresh_at_any_pace(producer_hz: 
         assert identity(feed) and feed.ledger.pending == 0
         assert feed.ledger.acted > 0
         ages.sort()
-        assert ages[int(0.95 * len(ages))] <= 1 / producer_hz + 0.005
+        lag_s = table.latency.summary()[Stage.LOOP_LAG.value].max_ms / 1e3
+        assert ages[int(0.95 * len(ages))] <= 1 / producer_hz + 0.005 + max(overslept) + lag_s
 
     asyncio.run(main())
 
