@@ -8,7 +8,9 @@ returns. Games that are pictures count points, and are learned from as they coun
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import cv2
 import gymnasium
@@ -17,19 +19,19 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from gymnasium.spaces.utils import flatdim, flatten
-from numpy.typing import NDArray
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from torch import Tensor
 
 from agent.core.clock import TICK_S
 from agent.core.errors import SettingsError, WeightsError
-from agent.core.rollout import ActionSpec, Rollout
+from agent.core.rollout import ActionSpec, IntArray, Rollout
 from agent.core.types import FloatArray
 from agent.games.gymnasium_host import first_image, open_env, to_rgb
 from agent.learning.configs import PPOConfig
 from agent.learning.ppo.learner import PPOLearner
-from agent.models.heads import log_prob, sample
 from agent.models.policies import SMALL_PX, FlatPolicy, FramePolicy, TrainablePolicy
 from agent.models.sizes import FlatSizes, FrameSizes
+from agent.training.collect import Happened, PolicyActor, Seen, collect, rollouts
 
 STRETCH: Final = 128
 MAX_PX: Final = 64
@@ -79,11 +81,11 @@ class ActionDecoder:
                 f"actions of {space}: Discrete, MultiDiscrete, MultiBinary or a bounded flat Box is needed"
             )
 
-    def action(self, axes: FloatArray, choices: NDArray[np.int64]) -> Any:
-        """The environment's action of one row."""
+    def actions(self, axes: FloatArray, choices: IntArray) -> Any:
+        """The environments' actions of rows, axes [N, C] and choices [N, B]."""
         space = self._space
         if isinstance(space, spaces.Discrete):
-            return int(choices[0] + space.start)
+            return choices[:, 0] + space.start
         if isinstance(space, spaces.Box):
             return (space.low + (axes + 1.0) * 0.5 * (space.high - space.low)).astype(space.dtype)
         return choices.astype(space.dtype)
@@ -99,6 +101,71 @@ def build_policy(eyes: Eyes, spec: ActionSpec) -> tuple[TrainablePolicy, PPOConf
     return FlatPolicy(FlatSizes(eyes.features, spec.continuous, spec.branches)), VECTOR_CONFIG
 
 
+class RowEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """An environment whose observations are the rows f32 [features] that `row` makes of them."""
+
+    def __init__(self, env: Any, row: Callable[[Any], FloatArray], features: int) -> None:
+        super().__init__(env)
+        self._row = row
+        self.metadata = env.metadata or {}
+        self.observation_space = spaces.Box(-np.inf, np.inf, (features,), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """The first row of an episode."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        return self._row(observation), info
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """One step; a single number is a Python number to the environment."""
+        plain = action.item() if isinstance(action, np.generic) else action
+        observation, reward, terminated, truncated, info = self.env.step(plain)
+        return self._row(observation), float(reward), bool(terminated), bool(truncated), info
+
+
+def _given(env: Any) -> Any:
+    return env
+
+
+class EndedEpisode(NamedTuple):
+    """An episode's return, and the steps of all copies when it ended."""
+
+    steps: int
+    episode_return: float
+
+
+class VectorGames:
+    """Copies of an environment behind `collect.Games`, stepped by Gymnasium; `ended` grows by every episode's end."""
+
+    def __init__(self, envs: Sequence[gymnasium.Env[Any, Any]], seeds: Sequence[int]) -> None:
+        # SAME_STEP alone gives what was seen last of an ended episode and the first of the next in one step.
+        self._envs = SyncVectorEnv([partial(_given, env) for env in envs], autoreset_mode=AutoresetMode.SAME_STEP)
+        self.decoder = ActionDecoder(self._envs.single_action_space)
+        self.count = len(envs)
+        self.steps = 0
+        self.ended: list[EndedEpisode] = []
+        self._returns = np.zeros(self.count)
+        self._first = np.ones(self.count, np.bool_)
+        self._rows, _ = self._envs.reset(seed=list(seeds))
+
+    def seen(self) -> Seen:
+        """What the next actions answer."""
+        elapsed_s = np.where(self._first, np.float32(0.0), np.float32(TICK_S))
+        return Seen(self._rows, self._first, elapsed_s)
+
+    def step(self, axes: FloatArray, choices: IntArray) -> Happened:
+        """One step of every copy."""
+        actions = self.decoder.actions(axes, choices)
+        self._rows, rewards, terminated, truncated, info = self._envs.step(actions)
+        self.steps += self.count
+        self._returns += rewards
+        self._first = terminated | truncated
+        final = {int(i): info["final_obs"][i] for i in np.flatnonzero(self._first)}
+        for i in final:
+            self.ended.append(EndedEpisode(self.steps, float(self._returns[i])))
+        self._returns[self._first] = 0.0
+        return Happened(rewards.astype(np.float32), terminated, truncated & ~terminated, final)
+
+
 class GymTraining:
     """A policy on `copies` of one environment; `steps` counts steps of all copies.
 
@@ -108,80 +175,35 @@ class GymTraining:
     def __init__(self, game: str, *, seed: int, total_steps: int, copies: int = 8) -> None:
         torch.manual_seed(seed)
         self.game = game
-        self.envs: list[gymnasium.Env[Any, Any]] = [open_env(game) for _ in range(copies)]
-        space = self.envs[0].observation_space
-        self._seen = [env.reset(seed=seed * 1000 + i)[0] for i, env in enumerate(self.envs)]
-        self._eyes, self._hands = Eyes(space, self._seen[0]), ActionDecoder(self.envs[0].action_space)
-        self.policy, config = build_policy(self._eyes, self._hands.spec)
+        envs = [open_env(game) for _ in range(copies)]
+        example, _ = envs[0].reset(seed=seed * 1000)
+        self._eyes = Eyes(envs[0].observation_space, example)
+        rows = [RowEnv(env, self._eyes.row, self._eyes.features) for env in envs]
+        self._games = VectorGames(rows, [seed * 1000 + i for i in range(copies)])
+        self.policy, config = build_policy(self._eyes, self._games.decoder.spec)
         updates = max(1, total_steps // (copies * STRETCH))
         config = msgspec.structs.replace(config, anneal_updates=updates)
         self.learner = PPOLearner(self.policy, config, seed=seed, scale_rewards=not self._eyes.shape)
         self.steps = self.episodes = 0
         self.recent: deque[float] = deque(maxlen=_RECENT)
-        self._returns = [0.0] * copies
-        self._first = np.ones(copies, np.bool_)
-        self._carry = self.policy.initial(copies)
-        self._rows = np.stack([self._eyes.row(o) for o in self._seen])
+        self._actor = PolicyActor(self.policy, copies)
 
     def advance(self) -> dict[str, float]:
         """Play one stretch of every copy and learn from it; figures by name."""
         metrics = self.learner.update_many(self._play())
-        self.steps += len(self.envs) * STRETCH
+        self.steps += self._games.count * STRETCH
         metrics["episodes"] = float(self.episodes)
         if self.recent:
             metrics["episode_return"] = float(np.mean(self.recent))
         return metrics
 
-    @torch.no_grad()
     def _play(self) -> list[Rollout]:
-        kept: list[list[Any]] = [[] for _ in range(9)]
-        finals: list[dict[int, FloatArray]] = [{} for _ in self.envs]
-        for t in range(STRETCH):
-            obs, first = torch.from_numpy(self._rows), torch.from_numpy(self._first.copy())
-            elapsed_s = torch.where(first, 0.0, TICK_S)
-            heads, self._carry = self.policy(obs[:, None], self._carry, first[:, None], elapsed_s[:, None])
-            axes, choices = (x[:, 0] for x in sample(heads))
-            said = log_prob(heads, axes[:, None], choices[:, None])[:, 0]
-            rewards, ends, cuts = self._step(axes.numpy(), choices.numpy(), t, finals)
-            row = (obs, axes, choices, said, heads.value[:, 0], first, elapsed_s)
-            for column, value in zip(kept, (*(x.numpy() for x in row), rewards, (ends, cuts)), strict=True):
-                column.append(value)
-        for copy, final in enumerate(finals):
-            final.setdefault(STRETCH - 1, self._rows[copy])
-        arrays = [np.stack(column, -1 if column is kept[7] else 1) for column in kept[:8]]
-        ended, cut = (np.stack([pair[k] for pair in kept[8]], 1) for k in range(2))
-        return [self._rollout(i, [a[i] for a in arrays], ended[i], cut[i], finals[i]) for i in range(len(self.envs))]
-
-    def _rollout(self, i: int, a: list[Any], ended: Any, cut: Any, final: dict[int, FloatArray]) -> Rollout:
-        return Rollout(
-            instance=f"{self.game} {i}", policy="ppo", policy_version=self.learner.version, obs=a[0], actions_cont=a[1],
-            actions_disc=a[2], log_probs=a[3], values=a[4], is_first=a[5], elapsed_s=a[6],
-            rewards=a[7].astype(np.float32), terminated=ended, truncated=cut,
-            final_obs=np.stack([final[t] for t in sorted(final)]),
-        )  # fmt: skip
-
-    def _step(
-        self, axes: FloatArray, choices: NDArray[np.int64], t: int, finals: list[dict[int, FloatArray]]
-    ) -> tuple[Any, Any, Any]:
-        """One step of every copy: rewards, terminated, truncated; what ended begins anew, its last sight is kept."""
-        count = len(self.envs)
-        rewards, ends, cuts = np.zeros(count), np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-        rows = np.empty_like(self._rows)
-        self._first = np.zeros(count, np.bool_)
-        for i, env in enumerate(self.envs):
-            seen, reward, ends[i], cuts[i], _ = env.step(self._hands.action(axes[i], choices[i]))
-            cuts[i] &= not ends[i]
-            rewards[i] = float(reward)
-            self._returns[i] += rewards[i]
-            rows[i] = self._eyes.row(seen)
-            if ends[i] or cuts[i]:
-                finals[i][t] = rows[i].copy()
-                self.recent.append(self._returns[i])
-                self.episodes += 1
-                self._returns[i], self._first[i] = 0.0, True
-                rows[i] = self._eyes.row(env.reset()[0])
-        self._rows = rows
-        return rewards, ends, cuts
+        play = collect(self._games, self._actor, STRETCH)
+        self.episodes += len(self._games.ended)
+        self.recent.extend(episode.episode_return for episode in self._games.ended)
+        self._games.ended.clear()
+        instances = [f"{self.game} {i}" for i in range(self._games.count)]
+        return rollouts(play, instances, "ppo", self.learner.version)
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a restart needs but the environments."""

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from agent.core.clock import TICK_HZ
+from agent.core.rollout import IntArray
+from agent.core.types import FloatArray
 from agent.learning.ppo.returns import advantages
 from agent.learning.ppo.update import RolloutSequences
-from agent.models.heads import log_prob, sample
 from agent.models.policies import TrainablePolicy
 from agent.training.arena.batch import ArenaBatch, EndedRun
+from agent.training.collect import Deed, Happened, Play, PolicyActor, Seen, collect
 
 Script = Callable[[ArenaBatch, Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -32,72 +34,65 @@ class Stretch(msgspec.Struct, frozen=True, eq=False):
     reward: float
 
 
+class ArenaGames:
+    """A batch of runs behind `collect.Games`; `ended` are the runs that ended since it was made."""
+
+    def __init__(self, batch: ArenaBatch) -> None:
+        self.batch = batch
+        self.ended: list[EndedRun] = []
+
+    def seen(self) -> Seen:
+        """What the next decisions answer."""
+        return Seen(self.batch.flat(), self.batch.is_first.copy(), self.batch.elapsed_ticks / np.float32(TICK_HZ))
+
+    def step(self, axes: FloatArray, choices: IntArray) -> Happened:
+        """One decision of every run; nobody sees what follows a cut at the score's cap."""
+        outcome = self.batch.step(axes, choices[:, :3].astype(np.int32), choices[:, 3].astype(np.int32))
+        self.ended += outcome.ended
+        return Happened(outcome.reward, outcome.is_terminal, outcome.is_last & ~outcome.is_terminal, {})
+
+
 class Player:
     """A policy on a batch of runs; samples its actions."""
 
     def __init__(self, batch: ArenaBatch, policy: TrainablePolicy, *, length: int, gamma: float, lam: float) -> None:
         self.batch, self.policy = batch, policy
-        self.carry = policy.initial(batch.count)
+        self.actor = PolicyActor(policy, batch.count)
         self._length, self._gamma, self._lam = length, gamma, lam
 
-    def _row(self) -> tuple[Tensor, Tensor, Tensor]:
-        b = self.batch
-        return (
-            torch.from_numpy(b.flat()),
-            torch.from_numpy(b.is_first.copy()),
-            torch.from_numpy(b.elapsed_ticks / TICK_HZ),
-        )
-
-    @torch.no_grad()
     def stretch(self, steps: int, script: Script | None = None) -> Stretch:
         """Play `steps` decisions of every run; `script` may replace actions and give those to imitate."""
-        names = (
-            "obs",
-            "is_first",
-            "elapsed_s",
-            "axes",
-            "choices",
-            "log_prob",
-            "value",
-            "script_axes",
-            "script_choices",
-        )
-        kept: dict[str, list[Tensor]] = {name: [] for name in names}
-        carries, rewards, terminal, last, ended = [], [], [], [], []
-        for step in range(steps):
-            obs, is_first, elapsed_s = self._row()
-            if step % self._length == 0:
-                carries.append(self.carry)
-            heads, self.carry = self.policy(obs[:, None], self.carry, is_first[:, None], elapsed_s[:, None])
-            axes, choices = (x[:, 0] for x in sample(heads))
-            wanted = (axes, choices)
-            if script is not None:
-                wanted = script(self.batch, axes, choices)
-            row = (obs, is_first, elapsed_s, axes, choices, log_prob(heads, axes[:, None], choices[:, None])[:, 0])
-            for name, value in zip(names, (*row, heads.value[:, 0], *wanted), strict=True):
-                kept[name].append(value)
-            outcome = self.batch.step(
-                axes.numpy(), choices[:, :3].numpy().astype(np.int32), choices[:, 3].numpy().astype(np.int32)
-            )
-            rewards.append(torch.from_numpy(outcome.reward))
-            terminal.append(torch.from_numpy(outcome.is_terminal))
-            last.append(torch.from_numpy(outcome.is_last))
-            ended += outcome.ended
-        obs, is_first, elapsed_s = self._row()
-        heads, _ = self.policy(obs[:, None], self.carry, is_first[:, None], elapsed_s[:, None])
-        data = {name: torch.stack(rows) for name, rows in kept.items()}
-        values = data["value"]
-        after_values = torch.cat([values[1:], heads.value[:, 0][None]])
-        cut = torch.stack(last)
+        games, actor = ArenaGames(self.batch), self.actor
+        carries: list[Tensor] = []
+        wanted: list[tuple[Tensor, Tensor]] = []
+
+        def change(axes: Tensor, choices: Tensor) -> None:
+            wanted.append((axes, choices) if script is None else script(self.batch, axes, choices))
+
+        def act(seen: Seen) -> Deed:
+            carries.append(actor.carry)
+            return actor(seen)
+
+        actor.change = change
+        play = collect(games, act, steps)
+        data = self._data(play, actor.value(games.seen()))
+        script_axes, script_choices = (self._parts(torch.stack(rows)) for rows in zip(*wanted, strict=True))
+        sequences = self._cut(data, torch.stack(carries[:: self._length]))
+        return Stretch(sequences, script_axes, script_choices, games.ended, float(data["reward"].mean()))
+
+    def _data(self, play: Play, last_values: Tensor) -> dict[str, Tensor]:
+        """Columns of sequences, [T, N, …]."""
+        assert play.log_probs is not None and play.values is not None
+        names = ("obs", "is_first", "elapsed_s", "axes", "choices", "log_prob", "value", "reward", "terminated")
+        data = {name: torch.from_numpy(column) for name, column in zip(names, play, strict=False)}
+        values, terminated, reward = data["value"], data.pop("terminated"), data["reward"]
+        cut = terminated | torch.from_numpy(play.truncated)
         # A run cut at the score's cap has no value of what it would have seen: its own value stands in.
-        after_values = torch.where(cut, values, after_values)
-        reward = torch.stack(rewards)
-        advantage = advantages(reward, values, after_values, torch.stack(terminal), cut, self._gamma, self._lam)
-        data |= {"advantage": advantage, "return": advantage + values, "weight": torch.ones_like(reward)}
-        data["allowed"] = torch.ones(*reward.shape, sum(self.policy.spec.branches), dtype=torch.bool)
-        sequences = self._cut(data, torch.stack(carries))
-        extra = (self._parts(data["script_axes"]), self._parts(data["script_choices"]))
-        return Stretch(sequences, *extra, ended, float(reward.mean()))
+        after = torch.where(cut, values, torch.cat([values[1:], last_values[None]]))
+        gained = advantages(reward, values, after, terminated, cut, self._gamma, self._lam)
+        allowed = torch.ones(*reward.shape, sum(self.policy.spec.branches), dtype=torch.bool)
+        ones = torch.ones_like(reward)
+        return data | {"advantage": gained, "return": gained + values, "weight": ones, "allowed": allowed}
 
     def _parts(self, x: Tensor) -> Tensor:
         """[T, N, …] → [T/L · N, L, …]."""

@@ -90,7 +90,7 @@ class ArenaTraining:
         return {
             **self.ppo.tensors(), **self.lessons.tensors(),
             **{f"batch.{name}": torch.from_numpy(array.copy()) for name, array in batch.items()},
-            "player.carry": self.player.carry, "random": torch.get_rng_state(),
+            "player.carry": self.player.actor.carry, "random": torch.get_rng_state(),
             "counters": torch.tensor([self.steps, self.episodes]),
             "recent": torch.tensor([[r.score_s, r.won, r.kills, r.level, r.decisions] for r in self.recent]),
         }  # fmt: skip
@@ -103,7 +103,7 @@ class ArenaTraining:
             self.batch.load_tensors(
                 {n.removeprefix("batch."): t.numpy() for n, t in tensors.items() if n.startswith("batch.")}
             )
-            self.player.carry = tensors["player.carry"]
+            self.player.actor.carry = tensors["player.carry"]
             torch.set_rng_state(tensors["random"])
             self.steps, self.episodes = tensors["counters"].tolist()
             rows = tensors["recent"].reshape(-1, 5).tolist()

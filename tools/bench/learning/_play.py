@@ -2,59 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import gymnasium
 import numpy as np
 import torch
+from gymnasium.wrappers import FlattenObservation, FrameStackObservation
 
 from agent.core.rollout import ActionSpec, Rollout
 from agent.learning.dreamer.dream import DreamLearner
 from agent.models.dreamer import Choice, act, initial_carry
+from agent.training.collect import Deed, Seen, collect, rollouts
+from agent.training.gym import RowEnv, VectorGames
 
 
-class StepRecorder:
-    """Steps of one game, made into a Rollout when asked."""
+def games_of(
+    envs: Sequence[Any], observe: Callable[[Any], Any], seeds: Sequence[int], frames: int = 1
+) -> tuple[VectorGames, int]:
+    """Environments in lock-step, seen through `observe` with the last `frames` side by side; and how many features."""
+    features = len(observe(envs[0].reset(seed=seeds[0])[0]))
 
-    def __init__(self, instance: str, spec: ActionSpec) -> None:
-        self.instance, self.spec = instance, spec
-        self.steps: list[tuple[Any, ...]] = []
-        self.ends: list[Any] = []
+    def row(raw: Any) -> Any:
+        return np.asarray(observe(raw), np.float32)
 
-    def add(
-        self, obs: Any, cont: Any, disc: Any, reward: float, terminated: bool, truncated: bool, first: bool, after: Any
-    ) -> None:
-        """One step: what was seen, done, and what followed."""
-        self.steps.append((obs, cont, disc, reward, terminated, truncated, first))
-        self.last = after
-        if terminated or truncated:
-            self.ends.append(after)
-
-    def take(self) -> Rollout:
-        """All steps since the last call."""
-        obs, cont, disc, rewards, terminated, truncated, first = zip(*self.steps, strict=True)
-        ended = terminated[-1] or truncated[-1]
-        ends = self.ends if ended else [*self.ends, self.last]
-        n = len(obs)
-        rollout = Rollout(
-            instance=self.instance, policy="dreamer", policy_version=0, obs=np.array(obs, np.float32),
-            actions_cont=np.array(cont, np.float32).reshape(n, self.spec.continuous),
-            actions_disc=np.array(disc, np.int64).reshape(n, len(self.spec.branches)),
-            rewards=np.array(rewards, np.float32), terminated=np.array(terminated), truncated=np.array(truncated),
-            is_first=np.array(first), elapsed_s=np.zeros(n, np.float32), final_obs=np.array(ends, np.float32),
-        )  # fmt: skip
-        self.steps, self.ends = [], []
-        return rollout
-
-
-def spec_of(env: Any) -> ActionSpec:
-    """One branch for a Discrete space; axes in −1 … 1 for a Box, which must have these bounds."""
-    space = env.action_space
-    if isinstance(space, gymnasium.spaces.Discrete):
-        return ActionSpec(0, (int(space.n),))
-    assert isinstance(space, gymnasium.spaces.Box) and (space.low == -1).all() and (space.high == 1).all()
-    return ActionSpec(int(np.prod(space.shape)), ())
+    rows: list[Any] = [RowEnv(env, row, features) for env in envs]
+    if frames > 1:
+        rows = [FlattenObservation(FrameStackObservation(env, frames)) for env in rows]
+    return VectorGames(rows, seeds), frames * features
 
 
 def uniform(spec: ActionSpec, rng: np.random.Generator) -> Choice:
@@ -79,32 +53,33 @@ def play(
 
     Returns (step, return) of each finished episode. The first `random_steps` are uniform.
     """
-    model, spec, rng = learner.world.model, learner.world.spec, np.random.default_rng(seed)
-    recorder, carry = StepRecorder("bench", spec), initial_carry(learner.world.model, 1)
-    raw, _ = env.reset(seed=seed)
-    first, total, done = True, 0.0, []
-    for step in range(1, steps + 1):
-        obs = observe(raw)
-        seen = torch.from_numpy(np.asarray(obs, np.float32)[None])
-        carry, choice = act(model, learner.actor, carry, seen, torch.tensor([first]))
-        if step <= random_steps:
-            choice = uniform(spec, rng)
-            carry = carry._replace(action=choice.written_out(spec))
-        axes, picks = torch.tanh(choice.u[0]).numpy(), tuple(choice.picks[0].tolist())
-        raw, reward, terminated, truncated, _ = env.step(picks[0] if picks else axes)
-        total += float(reward)
-        recorder.add(obs, axes, picks, float(reward), terminated, truncated, first, observe(raw))
-        first = terminated or truncated
-        if first:
-            done.append((step, total))
-            total = 0.0
-            raw, _ = env.reset()
-        if step % every == 0:
-            learn(recorder.take())
+    games, _ = games_of([env], observe, [seed])
+    actor = DreamActor(learner, random_steps, np.random.default_rng(seed))
+    for step in range(every, steps + 1, every):
+        learn(rollouts(collect(games, actor, every), ["bench"], "dreamer", 0)[0])
         if step % 1000 == 0:
-            recent = [r for _, r in done[-10:]]
+            recent = [e.episode_return for e in games.ended[-10:]]
             print(f"{step} steps: {np.mean(recent) if recent else 0.0:.1f} over the last {len(recent)}", flush=True)
-    return done
+    return [tuple(episode) for episode in games.ended]
+
+
+class DreamActor:
+    """The dreaming policy of one game for `collect`; its first steps are uniform."""
+
+    def __init__(self, learner: DreamLearner, random_steps: int, rng: np.random.Generator) -> None:
+        self.learner, self.random_steps, self.rng = learner, random_steps, rng
+        self.carry = initial_carry(learner.world.model, 1)
+
+    def __call__(self, seen: Seen) -> Deed:
+        """Act once, and remember what was really done."""
+        spec, learner = self.learner.world.spec, self.learner
+        obs, first = torch.from_numpy(seen.obs), torch.from_numpy(seen.is_first)
+        self.carry, choice = act(learner.world.model, learner.actor, self.carry, obs, first)
+        if self.random_steps > 0:
+            choice = uniform(spec, self.rng)
+            self.carry = self.carry._replace(action=choice.written_out(spec))
+            self.random_steps -= 1
+        return Deed(torch.tanh(choice.u).numpy(), choice.picks.numpy())
 
 
 class ServedDreamer:

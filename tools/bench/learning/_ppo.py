@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -14,42 +13,11 @@ from agent.learning.ppo.learner import PPOLearner
 from agent.models.heads import sample
 from agent.models.policies import FlatPolicy
 from agent.models.sizes import FlatSizes
-from tools.bench.learning._play import StepRecorder, spec_of
+from agent.training.collect import PolicyActor, collect, rollouts
+from tools.bench.learning._play import games_of
 
 COPIES, STRETCH = 4, 128
 CONFIG = PPOConfig(lr=2.5e-3, epochs=4, minibatches=4, entropy_weight=0.01)
-
-
-class Game:
-    """One copy with its last frames."""
-
-    def __init__(self, name: str, seed: int, env: Any, observe: Callable[[Any], Any], frames: int) -> None:
-        self.env, self.observe = env, observe
-        self.recorder = StepRecorder(name, spec_of(env))
-        self.frames: deque[Any] = deque(maxlen=frames)
-        self.total, self.begin = 0.0, True
-        self._see(self.env.reset(seed=seed)[0], first=True)
-
-    def _see(self, raw: Any, *, first: bool) -> None:
-        self.frames.extend([self.observe(raw)] * ((self.frames.maxlen or 1) if first else 1))
-
-    def seen(self) -> Any:
-        """Features of the last frames."""
-        return np.concatenate(self.frames).astype(np.float32)
-
-    def step(self, axes: Any, picks: tuple[int, ...]) -> float | None:
-        """One step; the return of an episode that ends."""
-        before = self.seen()
-        raw, reward, terminated, truncated, _ = self.env.step(picks[0] if picks else axes)
-        self.total += float(reward)
-        self._see(raw, first=False)
-        self.recorder.add(before, axes, picks, float(reward), terminated, truncated, self.begin, self.seen())
-        self.begin = terminated or truncated
-        if not self.begin:
-            return None
-        ended, self.total = self.total, 0.0
-        self._see(self.env.reset()[0], first=True)
-        return ended
 
 
 class ServedPPOPolicy:
@@ -82,20 +50,13 @@ def train(
 ) -> tuple[FlatPolicy, list[tuple[int, float]]]:
     """The trained policy, and what `learn` gives."""
     torch.manual_seed(seed)
-    games = [Game(str(k), 100 * seed + k, make(), observe, frames) for k in range(COPIES)]
-    spec = games[0].recorder.spec
-    policy = FlatPolicy(FlatSizes(len(games[0].seen()), spec.continuous, spec.branches))
-    learner = PPOLearner(policy, CONFIG, seed=seed)
-    returns: list[tuple[int, float]] = []
-    still, done = torch.zeros(COPIES, 1), 0
-    while done < steps:
-        for _ in range(STRETCH):
-            seen = torch.from_numpy(np.stack([game.seen() for game in games]))[:, None]
-            with torch.no_grad():
-                heads, _ = policy(seen, policy.initial(COPIES), still.bool(), still)
-                axes, picks = (x[:, 0] for x in sample(heads))
-            ended = [g.step(a.numpy(), tuple(p.tolist())) for g, a, p in zip(games, axes, picks, strict=True)]
-            done += COPIES
-            returns += [(done, r) for r in ended if r is not None]
-        learner.update_many([game.recorder.take() for game in games])
-    return policy, [(at, r) for at, r in returns if at <= steps]
+    games, features = games_of(
+        [make() for _ in range(COPIES)], observe, [100 * seed + k for k in range(COPIES)], frames
+    )
+    spec = games.decoder.spec
+    policy = FlatPolicy(FlatSizes(features, spec.continuous, spec.branches))
+    learner, actor = PPOLearner(policy, CONFIG, seed=seed), PolicyActor(policy, COPIES)
+    while games.steps < steps:
+        play = collect(games, actor, STRETCH)
+        learner.update_many(rollouts(play, [str(k) for k in range(COPIES)], "ppo", learner.version))
+    return policy, [(at, value) for at, value in games.ended if at <= steps]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import gymnasium
+import msgspec
 import numpy as np
 import torch
 
@@ -20,7 +21,8 @@ from agent.learning.dreamer.replay import to_rows
 from agent.learning.dreamer.world_model import WorldModelLearner, open_loop, rows_as_sequence, whole_starts
 from agent.models.rssm import Latent
 from agent.models.sizes import TINY, WorldSizes
-from tools.bench.learning._play import StepRecorder
+from agent.training.collect import Deed, Seen, collect, rollouts
+from tools.bench.learning._play import games_of
 
 DEFAULT_SEEDS: Final = 3
 SPEC = ActionSpec(0, (2,))
@@ -30,18 +32,16 @@ CONTEXT, AHEAD, FEATURES = 8, (1, 5, 15), ("position", "angle")
 
 def play(steps: int, episodes: int, seed: int) -> Rollout:
     """At least `steps` steps and `episodes` whole episodes of a controller that is random three times in ten."""
-    env, rng, recorder, done = gymnasium.make("CartPole-v1"), np.random.default_rng(seed), StepRecorder("a3", SPEC), 0
-    raw, _ = env.reset(seed=seed)
-    first, taken = True, 0
-    while taken < steps or done < episodes:
-        pick = int(rng.integers(2)) if rng.random() < 0.3 else int(raw[2] + 0.5 * raw[3] > 0)
-        after, reward, terminated, truncated, _ = env.step(pick)
-        recorder.add(raw[[0, 2]], (), (pick,), float(reward), terminated, truncated, first, after[[0, 2]])
-        first, taken, raw = terminated or truncated, taken + 1, after
-        if first:
-            done += 1
-            raw, _ = env.reset()
-    return recorder.take()
+    rng = np.random.default_rng(seed)
+    games, _ = games_of([gymnasium.make("CartPole-v1")], lambda raw: raw, [seed])
+
+    def act(seen: Seen) -> Deed:
+        _, _, angle, turning = (float(x) for x in seen.obs[0])
+        pick = int(rng.integers(2)) if rng.random() < 0.3 else int(angle + 0.5 * turning > 0)
+        return Deed(np.zeros((1, 0), np.float32), np.array([[pick]]))
+
+    (rollout,) = rollouts(collect(games, act, steps, episodes=episodes), ["a3"], "dreamer", 0)
+    return msgspec.structs.replace(rollout, obs=rollout.obs[:, [0, 2]], final_obs=rollout.final_obs[:, [0, 2]])
 
 
 def area(scores: Any, positive: Any) -> float:
