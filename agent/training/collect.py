@@ -7,10 +7,11 @@ row t followed it. Owns no game and no policy.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.core.rollout import BoolArray, IntArray, Rollout
@@ -28,12 +29,12 @@ class Seen(NamedTuple):
 
 
 class Happened(NamedTuple):
-    """What one step of N games led to: rewards f32 [N]; terminated, truncated bool [N], never both.
+    """What one step of N games led to: rewards [N]; terminated, truncated bool [N], never both.
 
     final: what was seen last in the games that ended, f32 [D] by game; empty where nobody saw it.
     """
 
-    rewards: FloatArray
+    rewards: NDArray[np.floating[Any]]
     terminated: BoolArray
     truncated: BoolArray
     final: dict[int, FloatArray]
@@ -103,13 +104,15 @@ def rollouts(play: Play, instances: Sequence[str], policy: str, version: int) ->
     """One rollout for each game of a play."""
     made = []
     for i, instance in enumerate(instances):
-        over = np.append(np.flatnonzero((play.terminated | play.truncated)[:, i]), len(play.obs) - 1)
-        final = {int(t): play.finals[t].get(i, play.after[i]) for t in over}
+        over = (play.terminated | play.truncated)[:, i]
+        final = [play.finals[t].get(i, play.obs[t, i]) for t in np.flatnonzero(over)]
+        if not over[-1]:
+            final.append(play.after[i])
         made.append(Rollout(
             instance=instance, policy=policy, policy_version=version, obs=play.obs[:, i],
             actions_cont=play.axes[:, i], actions_disc=play.choices[:, i], rewards=play.rewards[:, i],
             terminated=play.terminated[:, i], truncated=play.truncated[:, i], is_first=play.is_first[:, i],
-            elapsed_s=play.elapsed_s[:, i], final_obs=np.stack(list(final.values())),
+            elapsed_s=play.elapsed_s[:, i], final_obs=np.stack(final),
             log_probs=None if play.log_probs is None else play.log_probs[:, i],
             values=None if play.values is None else play.values[:, i],
         ))  # fmt: skip

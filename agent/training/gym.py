@@ -82,10 +82,10 @@ class ActionDecoder:
             )
 
     def actions(self, axes: FloatArray, choices: IntArray) -> Any:
-        """The environments' actions of rows, axes [N, C] and choices [N, B]."""
+        """The environments' actions of rows, axes [N, C] and choices [N, B]; of Discrete, Python's own numbers."""
         space = self._space
         if isinstance(space, spaces.Discrete):
-            return choices[:, 0] + space.start
+            return (choices[:, 0] + space.start).tolist()
         if isinstance(space, spaces.Box):
             return (space.low + (axes + 1.0) * 0.5 * (space.high - space.low)).astype(space.dtype)
         return choices.astype(space.dtype)
@@ -116,10 +116,9 @@ class RowEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         return self._row(observation), info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """One step; a single number is a Python number to the environment."""
-        plain = action.item() if isinstance(action, np.generic) else action
-        observation, reward, terminated, truncated, info = self.env.step(plain)
-        return self._row(observation), float(reward), bool(terminated), bool(truncated), info
+        """One step."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return self._row(observation), reward, terminated, truncated, info
 
 
 def _given(env: Any) -> Any:
@@ -138,14 +137,15 @@ class VectorGames:
 
     def __init__(self, envs: Sequence[gymnasium.Env[Any, Any]], seeds: Sequence[int]) -> None:
         # SAME_STEP alone gives what was seen last of an ended episode and the first of the next in one step.
-        self._envs = SyncVectorEnv([partial(_given, env) for env in envs], autoreset_mode=AutoresetMode.SAME_STEP)
+        makers = [partial(_given, env) for env in envs]
+        self._envs = SyncVectorEnv(makers, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
         self.decoder = ActionDecoder(self._envs.single_action_space)
         self.count = len(envs)
         self.steps = 0
         self.ended: list[EndedEpisode] = []
         self._returns = np.zeros(self.count)
         self._first = np.ones(self.count, np.bool_)
-        self._rows, _ = self._envs.reset(seed=list(seeds))
+        self._rows = self._envs.reset(seed=list(seeds))[0].copy()
 
     def seen(self) -> Seen:
         """What the next actions answer."""
@@ -155,15 +155,17 @@ class VectorGames:
     def step(self, axes: FloatArray, choices: IntArray) -> Happened:
         """One step of every copy."""
         actions = self.decoder.actions(axes, choices)
-        self._rows, rewards, terminated, truncated, info = self._envs.step(actions)
+        rows, rewards, terminated, truncated, info = self._envs.step(actions)
+        self._rows = rows.copy()
         self.steps += self.count
         self._returns += rewards
         self._first = terminated | truncated
-        final = {int(i): info["final_obs"][i] for i in np.flatnonzero(self._first)}
-        for i in final:
-            self.ended.append(EndedEpisode(self.steps, float(self._returns[i])))
-        self._returns[self._first] = 0.0
-        return Happened(rewards.astype(np.float32), terminated, truncated & ~terminated, final)
+        final: dict[int, FloatArray] = {}
+        if "final_obs" in info:
+            final = {int(i): info["final_obs"][i] for i in np.flatnonzero(self._first)}
+            self.ended += [EndedEpisode(self.steps, float(self._returns[i])) for i in final]
+            self._returns[self._first] = 0.0
+        return Happened(rewards, terminated, truncated & ~terminated, final)
 
 
 class GymTraining:
@@ -209,7 +211,8 @@ class GymTraining:
         """Everything that a restart needs but the environments."""
         return {
             **self.learner.tensors(), "random": torch.get_rng_state(),
-            "counters": torch.tensor([self.steps, self.episodes]), "recent": torch.tensor(list(self.recent)),
+            "counters": torch.tensor([self.steps, self.episodes]),
+            "recent": torch.tensor(list(self.recent), dtype=torch.float64),
         }  # fmt: skip
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:

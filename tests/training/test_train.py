@@ -106,7 +106,7 @@ def test_what_cannot_be_trained_is_refused(request_: tuple[str, int, int], messa
 
 def test_every_kind_of_action_space_has_hands() -> None:
     axes, choices = np.array([[1.0, -1.0]], np.float32), np.array([[1, 0]], np.int64)
-    assert ActionDecoder(spaces.Discrete(3, start=-1)).actions(axes, choices).tolist() == [0]
+    assert ActionDecoder(spaces.Discrete(3, start=-1)).actions(axes, choices) == [0]
     box = spaces.Box(np.array([-2.0, 0.0]), np.array([2.0, 10.0]), dtype=np.float64)
     assert ActionDecoder(box).actions(axes, choices).tolist() == [[2.0, 0.0]]
     assert ActionDecoder(spaces.MultiDiscrete([2, 5])).spec.branches == (2, 5)
