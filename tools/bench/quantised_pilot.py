@@ -1,7 +1,7 @@
 """The gate of `quantize` for int8, int4 and nvfp4, on the same seeds and with one set of scores of the original.
 
     python -m tools.bench.quantised_pilot [--weights FILE] [--episodes 400] [--seed 20000] [--scores FILE.jsonl]
-                                          [--out docs/results/quantised_pilot.json]
+                                          [--notes TEXT] [--out docs/results/quantised_pilot.json]
 
 `python -m agent quantize FILE --format FORMAT --episodes N --seed S` gives the same verdict for one format. With
 --scores each seed's scores are kept as they come, and a second start goes on from there.
@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=EPISODES)
     parser.add_argument("--seed", type=int, default=20_000)
     parser.add_argument("--scores", type=Path)
+    parser.add_argument("--notes", default="", help="what a reader must know of how this was measured")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     scores = measure(args.weights, args.episodes, args.seed, args.scores)
@@ -59,6 +60,7 @@ def main() -> None:
         "weights": args.weights.as_posix(),
         "seeds": [args.seed, args.seed + args.episodes - 1],
         "passed": [name for name, gate in gates.items() if gate["passed"]],
+        "notes": args.notes,
         "gates": gates,
         "scores_s": {ORIGINAL: original, **scores},
     }
