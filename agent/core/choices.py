@@ -22,7 +22,7 @@ LIKING: Final = (-4.0, -1.0, 0.0, 0.5, 1.0, 2.0)
 
 
 class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is liked: one number for each outcome. tau scales them all; weights as in `learning.free_energy`.
+    """What is liked: one number for each outcome. tau scales them all; weights as in `learning.active_inference`.
 
     closed_loop: the second choice may depend on the outcome of the first. entropy_weight seeks surprise itself, as a
     control that a noisy outcome misleads.

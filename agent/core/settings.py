@@ -83,7 +83,7 @@ class LinkSettings(_Group):
 
 
 class DreamSettings(_Group):
-    """Learning inside the world model; see `learning.dream`."""
+    """Learning inside the world model; see `learning.dreamer`."""
 
     served_policy: ServedPolicy = _setting(
         "ppo",
