@@ -131,6 +131,8 @@ def watched(label: str, command: list[str]) -> bool:
     try:
         while child.poll() is None or reader.is_alive():
             reader.join(0.5)
+            if not reader.is_alive():
+                child.wait()
             now = time.monotonic()
             text = f"bootstrap: {label}, {now - start:.0f} s: {lines[-1]}"
             if is_screen:

@@ -11,8 +11,8 @@ import os
 import sys
 import threading
 import webbrowser
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, fields
+from pathlib import Path  # noqa: F401 - cyclopts evaluates the annotations of inherited options here
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from rich.console import Console
@@ -26,6 +26,7 @@ from agent.core.user_code import is_user_code
 from agent.games.gymnasium_host import is_gymnasium
 from agent.games.options import GameOptions, is_hosted
 from agent.learning.configs import learner_budget, preferences
+from agent.session.options import RunOptions
 
 if TYPE_CHECKING:
     from agent.commands.games import Games
@@ -38,7 +39,7 @@ DREAMER_PICTURES_HZ: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlayOptions(ConfigOption, PolicyOptions, GameOptions):
+class PlayOptions(ConfigOption, RunOptions, PolicyOptions, GameOptions):
     """What is played, by whom, for how long, and what is shown of it."""
 
     game: str = "auto"
@@ -46,14 +47,6 @@ class PlayOptions(ConfigOption, PolicyOptions, GameOptions):
     own), bonklink://HOST:PORT, pipe://NAME, research://N."""
     games: int = 1
     """How many games at once; with a port they are at PORT, PORT+1, …"""
-    seconds: float | None = None
-    """Stop after this long; without it, play until interrupted."""
-    episodes: int | None = None
-    """Stop after this many finished episodes."""
-    seed: int = 0
-    """Seed of hosted games and of the policy."""
-    report: Path | None = None
-    """Write a JSON report here at the end."""
     http_port: int | None = None
     """Port of the page; 0 picks one. Default: METABONK_HTTP_PORT."""
     http: bool = True
@@ -159,10 +152,7 @@ def _session_options(
     return SessionOptions(
         endpoints=games.endpoints(),
         names=games.names,
-        seconds=options.seconds,
-        episodes=options.episodes,
-        seed=options.seed,
-        report=options.report,
+        **{field.name: getattr(options, field.name) for field in fields(RunOptions)},
         http_port=port if options.http else None,
         http_token=token,
         limits=Limits(max_frame_bytes=settings.link.max_frame_bytes, max_enemies=settings.link.max_enemies),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from agent.core.choices import Preferences
 from agent.core.clock import TICK_S
@@ -17,23 +16,33 @@ from agent.link.wire import Limits
 BUDGET_S: Final = TICK_S
 
 
-class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What `play` passes on as it was told."""
+
+    seconds: float | None = None
+    """Stop after this long; without it, play until interrupted."""
+    episodes: int | None = None
+    """Stop after this many finished episodes."""
+    seed: int = 0
+    """Seed of hosted games and of the policy."""
+    report: Path | None = None
+    """Write a JSON report here at the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionOptions(RunOptions):
     """Every field has passed the command line's checks.
 
-    seconds, episodes: when to stop, None for never. http_port: None for no server, 0 for a free port. budget_s: an
-    action must have left this long after its packet came. wanted: what is liked of cards, None: the policy chooses
-    its own. on_http: told the server's port.
+    http_port: None for no server, 0 for a free port. budget_s: an action must have left this long after its packet
+    came. wanted: what is liked of cards, None: the policy chooses its own. on_http: told the server's port.
     """
 
     endpoints: tuple[Address, ...]
     names: tuple[str, ...]
-    seconds: float | None = None
-    episodes: int | None = None
-    seed: int = 0
-    report: Path | None = None
     http_port: int | None = 8040
     http_token: str = ""
-    limits: Limits = msgspec.field(default_factory=Limits)
+    limits: Limits = field(default_factory=Limits)
     real_time: bool = True
     budget_s: float = BUDGET_S
     watchdog: bool = True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
+import dataclasses
+
 import pytest
 
 from agent.link.endpoint import Endpoint
@@ -19,4 +20,4 @@ def test_options_cannot_be_misspelt_or_changed() -> None:
     with pytest.raises(TypeError, match="secnods"):
         SessionOptions(endpoints=(), names=(), secnods=3.0)  # type: ignore[call-arg]
     with pytest.raises(AttributeError):
-        msgspec.structs.replace(SessionOptions(endpoints=(), names=()), seed=1).seed = 2  # type: ignore[misc]
+        dataclasses.replace(SessionOptions(endpoints=(), names=()), seed=1).seed = 2  # type: ignore[misc]
