@@ -13,6 +13,7 @@ from hdrh.histogram import HdrHistogram
 
 _MAX_US = 60_000_000
 _SIGNIFICANT_DIGITS = 3
+_MAX_WAITING = 256
 
 
 class Stage(StrEnum):
@@ -86,6 +87,7 @@ class Latency:
 
     def __init__(self) -> None:
         self._histograms = {stage: HdrHistogram(1, _MAX_US, _SIGNIFICANT_DIGITS) for stage in Stage}
+        self._waiting: deque[tuple[Stage, float]] = deque()
         self.missed: dict[Cause, int] = dict.fromkeys(Cause, 0)
         self.counters: dict[str, int] = {}
         self.consecutive_missed = 0
@@ -94,8 +96,22 @@ class Latency:
         self.lag_pauses = Pauses()
 
     def record(self, stage: Stage, seconds: float) -> None:
-        """Add one duration to a stage; durations below 1 µs count as 1 µs."""
-        self._histograms[stage].record_value(min(_MAX_US, max(1, round(seconds * 1e6))))
+        """Add one duration to a stage; durations below 1 µs count as 1 µs.
+
+        It waits to be counted until a walk was recorded, so that counting delays no answer.
+        """
+        self._waiting.append((stage, seconds))
+        if len(self._waiting) > _MAX_WAITING:
+            self._count_waiting()
+
+    def _count_waiting(self) -> None:
+        # A collection of garbage may record, and count, from within this.
+        while True:
+            try:
+                stage, seconds = self._waiting.popleft()
+            except IndexError:
+                return
+            self._histograms[stage].record_value(min(_MAX_US, max(1, round(seconds * 1e6))))
 
     def count(self, name: str, n: int = 1) -> None:
         """Add to a named counter."""
@@ -114,6 +130,7 @@ class Latency:
         self.record(Stage.RETURN, walk.returned_s - walk.stepped_s)
         self.record(Stage.SEND, walk.sent_s - walk.returned_s)
         self.record(Stage.FRAME_TO_ACTION, total_s)
+        self._count_waiting()
         if total_s <= budget_s:
             self.consecutive_missed = 0
             return None
@@ -143,6 +160,7 @@ class Latency:
 
     def summary(self) -> dict[str, StageSummary]:
         """Percentiles of every stage that has been recorded."""
+        self._count_waiting()
         out = {}
         for stage, h in self._histograms.items():
             n = h.get_total_count()
