@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from ncps.torch import CfCCell as Published
 
 from agent.control import encode
 from agent.control.reflex.network import build_reflex, decide, look
@@ -13,6 +12,8 @@ from agent.control.untrained import default_sizes, untrained_tensors
 from agent.models.actor_critic import Pilot
 from agent.models.encoder import RunningNorm
 from agent.models.liquid import CfCCell
+from agent.models.policies import FlatPolicy
+from agent.models.sizes import FlatSizes
 
 
 def pilot(seed: int) -> Pilot:
@@ -25,18 +26,37 @@ def pilot(seed: int) -> Pilot:
     return network
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_cell_equals_the_published_one(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(3))
+def test_the_cell_equals_the_published_formula_and_has_the_names_of_shipped_weights(seed: int) -> None:
     torch.manual_seed(seed)
-    ours, theirs = CfCCell(9, 7, 128), Published(9, 7, backbone_layers=1, backbone_units=128, backbone_dropout=0.0)
-    source = ours.state_dict()
-    theirs.load_state_dict({k: source[k] for k in theirs.state_dict()})
-    h = torch.zeros(1, 7)
+    cell = CfCCell(9, 7, 32)
+    w = cell.state_dict()
+    layers = ("backbone.0", "ff1", "ff2", "time_a", "time_b")
+    assert set(w) == {f"{layer}.{part}" for layer in layers for part in ("weight", "bias")}
+    h = torch.zeros(4, 7)
     for _ in range(8):
-        x, timespan = torch.randn(1, 9), torch.rand(1, 1) * 3
-        expected, _ = theirs(x, h, timespan)
-        h = ours(x, h, timespan)
+        x, timespan = torch.randn(4, 9), torch.rand(4, 1) * 3
+        backbone = torch.cat([x, h], 1) @ w["backbone.0.weight"].T + w["backbone.0.bias"]
+        b = 1.7159 * torch.tanh(0.666 * backbone)
+        one, two, a, c = (b @ w[f"{n}.weight"].T + w[f"{n}.bias"] for n in ("ff1", "ff2", "time_a", "time_b"))
+        share = torch.sigmoid(a * timespan + c)
+        expected = torch.tanh(one) * (1.0 - share) + torch.tanh(two) * share
+        h = cell(x, h, timespan).detach()
         assert torch.allclose(h, expected, atol=1e-6)
+
+
+def test_a_sequence_with_times_of_its_own_is_each_row_alone() -> None:
+    torch.manual_seed(0)
+    policy = FlatPolicy(FlatSizes(3, 0, (2,), units=5))
+    obs, elapsed_s = torch.randn(4, 6, 3), torch.rand(4, 6) * 0.4
+    first = torch.zeros(4, 6, dtype=torch.bool)
+    _, together = policy(obs, policy.initial(4), first, elapsed_s)
+    for row in range(4):
+        at = slice(row, row + 1)
+        _, alone = policy(obs[at], policy.initial(1), first[at], elapsed_s[at])
+        assert torch.allclose(alone[0], together[row], atol=1e-6)
+    _, other = policy(obs, policy.initial(4), first, elapsed_s.flip(0))
+    assert not torch.allclose(other, together, atol=1e-3), "times of other rows would change the memory"
 
 
 def test_only_a_change_of_the_elapsed_time_changes_what_the_cell_gives() -> None:
