@@ -132,17 +132,17 @@ class PolicyActor:
 
     def value(self, seen: Seen) -> Tensor:
         """The value [N] of what is seen, without remembering it."""
-        obs, first, elapsed = (torch.from_numpy(x)[:, None] for x in seen)
+        obs, first, elapsed_s = (torch.from_numpy(x)[:, None] for x in seen)
         with torch.no_grad():
-            heads, _ = self.policy(obs, self.carry, first, elapsed)
+            heads, _ = self.policy(obs, self.carry, first, elapsed_s)
         value: Tensor = heads.value[:, 0]
         return value
 
     @torch.no_grad()
     def __call__(self, seen: Seen) -> Deed:
         """Act once, and remember."""
-        obs, first, elapsed = (torch.from_numpy(x)[:, None] for x in seen)
-        heads, self.carry = self.policy(obs, self.carry, first, elapsed)
+        obs, first, elapsed_s = (torch.from_numpy(x)[:, None] for x in seen)
+        heads, self.carry = self.policy(obs, self.carry, first, elapsed_s)
         axes, choices = (x[:, 0] for x in sample(heads))
         if self.change is not None:
             self.change(axes, choices)
