@@ -11,10 +11,12 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from agent.core.errors import UserCodeError
 from agent.core.suggest import did_you_mean
+
+ADDRESSES: Final = ("bonklink", "pipe", "research")
 
 
 def is_user_code(spec: str) -> bool:
@@ -64,6 +66,8 @@ def load_factory(where: str, spec: str) -> Callable[..., Any]:
     """
     where = f"{where} {spec}"
     module_name, _, name = spec.partition(":")
+    if module_name in ADDRESSES:
+        raise UserCodeError(f"{where}: an address is written {module_name}://…")
     if not (module_name and name and all(part.isidentifier() for part in (*module_name.split("."), name))):
         raise UserCodeError(f"{where}: write MODULE:FACTORY as Python imports it, such as my_code:MyClass")
     if str(Path.cwd()) not in sys.path and "" not in sys.path:

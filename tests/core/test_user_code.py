@@ -32,6 +32,7 @@ def test_only_module_and_factory_are_taken_for_the_users_code() -> None:
         ("uc_e", "\nimport uc_missing", "uc_e:Walker", r"No module named 'uc_missing' \(.*uc_e\.py:2\)"),
         ("uc_f", "\n\n1 / 0", "uc_f:Walker", r"import uc_f raised ZeroDivisionError: .* \(.*uc_f\.py:3\)"),
         ("uc_g", "def f(:", "uc_g:f", r"SyntaxError: .*uc_g\.py.*:1\)"),
+        ("uc_z", "", "bonklink:127.0.0.1:5", "an address is written bonklink://"),
         ("uc_h", "", "uc_h:", "MODULE:FACTORY"),
         ("uc_i", "", ":f", "MODULE:FACTORY"),
         ("uc_j", "", "some/uc_j:f", "MODULE:FACTORY"),
