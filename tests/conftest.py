@@ -7,9 +7,12 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from tests import loop_guard, shape_checks
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
@@ -42,6 +45,7 @@ def _is_local(host: str) -> bool:
     return address.is_loopback
 
 
+shape_checks.install()
 sys.addaudithook(_audit)
 os.environ.setdefault("METABONK_WEIGHTS_DIR", tempfile.mkdtemp(prefix="metabonk-weights-"))
 
@@ -52,6 +56,23 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         from agent.setup.prepare import compile_all
 
         compile_all()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watched_loops() -> Iterator[None]:
+    guard = loop_guard.install()
+    yield
+    guard.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def _watched_test() -> Iterator[None]:
+    """Shapes are checked anew; what blocked a loop, or failed on one unseen, fails the test in which it shows."""
+    loop_guard.found.clear()
+    shape_checks.begin()
+    yield
+    if loop_guard.found:
+        pytest.fail("\n".join(loop_guard.found), pytrace=False)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from torch import Tensor
 
 from agent.core.rollout import Rollout
 
 
-@runtime_checkable
 class Learner(Protocol):
     """One of the learners that take a rollout in turn. All state is in `tensors()`; no thread, no file, no clock."""
 

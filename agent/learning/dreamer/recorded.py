@@ -8,7 +8,7 @@ does everything but record): this room has no streams. Optimisers stay outside, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -16,7 +16,6 @@ from torch import Tensor
 Work = Callable[[Sequence[Tensor]], list[Tensor]]
 
 
-@runtime_checkable
 class GraphRecorder(Protocol):
     """Records one piece of work and launches it again. The work must not read a value back, or wait for one."""
 
