@@ -223,7 +223,8 @@ async def serve(
         middlewares=[in_time, guard(lambda: bound, token)],
         client_max_size=BODY_LIMIT_BYTES,
     )
-    for route in (*routes(source, losses), *extra_routes):
+    own = await asyncio.to_thread(routes, source, losses)  # the page is read from files
+    for route in (*own, *extra_routes):
         app.router.add_route(route.method, route.path, route.handler)
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=15.0, shutdown_timeout=0.5)
     await runner.setup()

@@ -42,7 +42,7 @@ async def diagnose(settings: Settings, clock: Clock) -> list[Finding]:
     return [
         check_http_port(settings.general.http_port),
         *await check_game(settings),
-        check_gpu(shutil.which("nvidia-smi") is not None),
+        check_gpu(await asyncio.to_thread(shutil.which, "nvidia-smi") is not None),
         await check_llm(),
         *check_extras(),
         await check_loop(clock),
