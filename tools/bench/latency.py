@@ -4,7 +4,7 @@
 
 `side_by_side`: one game process with two ports, half a period apart. The agent answers one; a client that only decodes
 and answers (`_latency_floor`) answers the other, so noise of the machine meets both. The ratios of p50 and of p99 have
-95 % intervals, bootstrapped over blocks of one second. Then the policy against 8 and 16 games, and two that cannot be
+95 % intervals, bootstrapped over blocks of one second. Then the policy with 1, 8 and 16 games, and two that cannot be
 faked: a policy that returns a nonce of the observed position (`nonce`), and one that sleeps 30 ms (`sleeper`). The game
 is tests/integration/foreign_game.py; the agent is `python -m agent play`, or for the two, this file with `--agent`.
 """
@@ -298,12 +298,16 @@ def summary(result: dict[str, Any]) -> dict[str, Any]:
 
 
 CASES: dict[str, tuple[str | None, int, tuple[str, ...]]] = {
+    "one": (None, 1, ()),
     "eight": (None, 8, ()),
-    "sixteen": (None, 16, ()),
     "nonce": ("nonce", 1, ("--nonce",)),
     "sleeper": ("sleeper", 1, ("--nonce",)),
+    "sixteen": (None, 16, ()),
 }
-"""Name of a case → policy (None: the one that is measured), games, flags of the game."""
+"""Name of a case → policy (None: the one that is measured), games, flags of the game.
+
+docs/results/pages.toml names cases by their place.
+"""
 
 
 def main() -> None:
@@ -326,7 +330,7 @@ def main() -> None:
     result: dict[str, Any] = {"hz": 60, "seconds": args.seconds}
     if "side_by_side" in wanted:
         result["side_by_side"] = side_by_side(args.policy, args.rounds, args.seconds, args.seed)
-    chosen = [CASES[name] for name in wanted if name in CASES]
+    chosen = [CASES[name] for name in CASES if name in wanted]
     result["cases"] = [
         summary(case(policy or args.policy, games, args.seconds, flags)) for policy, games, flags in chosen
     ]
