@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1000)
     parser.add_argument("--games", type=int, default=8, help="at once")
     parser.add_argument("--weights", type=Path, default=SHIPPED)
-    parser.add_argument("--keep", type=Path, default=ROOT / "results" / "parts" / "live")
+    parser.add_argument("--keep", type=Path, default=ROOT / "docs" / "results" / "parts" / "live")
     parser.add_argument("--group", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
