@@ -47,7 +47,7 @@ def test_without_a_game_the_arena_is_played_from_its_main_menu_into_a_run(tmp_pa
     assert report.keys() >= REPORT_KEYS and report["schema"] == "metabonk-report/1"
     game = report["games"][0]
     assert report["game"] == "arena" and len(report["rules"]) == 64
-    assert game["menu"] == "" and game["game_time_s"] > 4 and game["health"] > 0
+    assert game["game_time_s"] > 4 and game["health"] > 0, "in a run, where a menu may be open at this very moment"
     link = game["link"]
     assert link["received"] == link["acted"] + link["superseded"] + link["rejected"] + link["expired"]
     assert link["acted"] > 0.9 * link["received"] > 400 and link["frames"] > 60
@@ -58,7 +58,8 @@ def test_without_a_game_the_arena_is_played_from_its_main_menu_into_a_run(tmp_pa
 def test_several_games_are_played_at_once_by_one_process(tmp_path: Path) -> None:
     report = played(tmp_path, "--game", "arena", "--games", "3", "--policy", "pilot", "--seconds", "10")
     assert [g["name"] for g in report["games"]] == ["arena 0", "arena 1", "arena 2"]
-    assert all(g["menu"] == "" and g["link"]["acted"] > 200 for g in report["games"])
+    in_a_run = [g["game_time_s"] > 1 and g["health"] > 0 for g in report["games"]]
+    assert all(in_a_run) and all(g["link"]["acted"] > 200 for g in report["games"])
 
 
 @pytest.mark.slow
