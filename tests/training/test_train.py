@@ -147,6 +147,7 @@ def test_an_episode_that_is_cut_is_truncated_with_its_last_sight(monkeypatch: py
     for rollout in rollouts:
         assert rollout.truncated.sum() == 25 and not rollout.terminated.any()
         assert np.flatnonzero(rollout.is_first).tolist() == list(range(0, 128, 5))
+        assert np.allclose(rollout.obs[:6, 0], [0.0, 0.2, 0.4, 0.6, 0.8, 0.0]), "each step keeps what it saw"
         assert (rollout.final_obs[:25] == 1.0).all() and np.allclose(rollout.final_obs[25], 0.6)
     assert np.isfinite(list(training.learner.update_many(rollouts).values())).all()
     assert list(training.recent) == [5.0] * 50
