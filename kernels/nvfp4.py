@@ -17,6 +17,8 @@ from jaxtyping import Float, Float8e4m3fn, Float32, UInt8
 from torch import Tensor
 
 BLOCK = 16
+OneNumber = Float32[Tensor, "..."]
+"""One number, of shape [] or, as files have it, [1]."""
 E2M1_MAX, E4M3_MAX, E4M3_MIN = 6.0, 448.0, 2.0**-9
 E2M1 = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
 MIDPOINTS = torch.tensor([0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0])
@@ -29,7 +31,7 @@ class Nvfp4Weight(NamedTuple):
 
     packed: UInt8[Tensor, "n b"]
     scales: Float8e4m3fn[Tensor, "n s"]
-    global_scale: Float32[Tensor, ""]
+    global_scale: OneNumber
     k: int
 
 
@@ -57,20 +59,20 @@ def unpack_nibbles(packed: UInt8[Tensor, "n b"]) -> UInt8[Tensor, "n k"]:
     return torch.stack((packed & 15, packed >> 4), 2).flatten(1)
 
 
-def global_scale_of(x: Float[Tensor, "n k"]) -> Float32[Tensor, ""]:
+def global_scale_of(x: Float[Tensor, "n k"]) -> OneNumber:
     """The tensor's scale by its largest value: 1 where everything is zero."""
     maximum = x.abs().amax().float()
     return torch.where(maximum > 0, maximum / (E2M1_MAX * E4M3_MAX), 1.0)
 
 
-def block_scales(x: Float[Tensor, "n k"], global_scale: Float32[Tensor, ""]) -> Float8e4m3fn[Tensor, "n s"]:
+def block_scales(x: Float[Tensor, "n k"], global_scale: OneNumber) -> Float8e4m3fn[Tensor, "n s"]:
     """The scale of every block by its largest value; 1 for a block of zeros."""
     scales = x.float().reshape(len(x), -1, BLOCK).abs().amax(2) / (E2M1_MAX * global_scale)
     scales = torch.where(scales == 0, 1.0, scales)
     return scales.clamp(E4M3_MIN, E4M3_MAX).to(torch.float8_e4m3fn)
 
 
-def quantise_nvfp4(x: Float[Tensor, "n k"], global_scale: Float32[Tensor, ""] | None = None) -> Nvfp4Weight:
+def quantise_nvfp4(x: Float[Tensor, "n k"], global_scale: OneNumber | None = None) -> Nvfp4Weight:
     """Round a matrix to NVFP4 with linear scales."""
     k = x.shape[1]
     padded = torch.nn.functional.pad(x.float(), (0, -k % BLOCK))

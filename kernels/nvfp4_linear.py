@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Float8e4m3fn, Float32, Int32, UInt8
+from jaxtyping import Float, Float8e4m3fn, Int32, UInt8
 from torch import Tensor
 
 from kernels import int4, nvfp4
@@ -22,7 +22,7 @@ from kernels.activations import activate, activate_reference, activation_code
 from kernels.jit import Value, constexpr, jit, tl
 from kernels.launch import Launch
 from kernels.library import capability, ran, register
-from kernels.nvfp4 import Nvfp4Weight
+from kernels.nvfp4 import Nvfp4Weight, OneNumber
 from kernels.nvfp4_quantize import decode_e4m3, scale_offset
 from kernels.plan import KernelPlan, plan
 
@@ -35,7 +35,7 @@ class Nvfp4Words(NamedTuple):
 
     words: Int32[Tensor, "n w"]
     scales: Float8e4m3fn[Tensor, "n s"]
-    whole: Float32[Tensor, ""]
+    whole: OneNumber
     k: int
 
 
@@ -154,7 +154,7 @@ def prepare_w4a16(
     x: Float[Tensor, "m k"],
     words: Int32[Tensor, "n w"],
     scales: Float8e4m3fn[Tensor, "n s"],
-    whole: Float32[Tensor, ""],
+    whole: OneNumber,
     bias: Float[Tensor, " n"] | None,
     act: str,
     chosen: KernelPlan,
@@ -174,8 +174,8 @@ def prepare_w4a16(
 
 
 def prepare_w4a4(
-    x: tuple[UInt8[Tensor, "m b"], Float8e4m3fn[Tensor, "*s"], Float32[Tensor, ""]],
-    weight: tuple[UInt8[Tensor, "n b"], Float8e4m3fn[Tensor, "*t"], Float32[Tensor, ""]],
+    x: tuple[UInt8[Tensor, "m b"], Float8e4m3fn[Tensor, "*s"], OneNumber],
+    weight: tuple[UInt8[Tensor, "n b"], Float8e4m3fn[Tensor, "*t"], OneNumber],
     bias: Float[Tensor, " n"] | None,
     act: str,
     swizzled: bool,
@@ -219,7 +219,7 @@ def nvfp4_linear_w4a16_reference(
     x: Float[Tensor, "m k"],
     words: Int32[Tensor, "n w"],
     scales: Float8e4m3fn[Tensor, "n s"],
-    whole: Float32[Tensor, ""],
+    whole: OneNumber,
     bias: Float[Tensor, " n"] | None,
     act: str,
 ) -> Float[Tensor, "m n"]:
@@ -252,8 +252,8 @@ def _cuda_a4(
 
 
 def nvfp4_linear_w4a4_reference(
-    x: UInt8[Tensor, "m b"], x_scales: Float8e4m3fn[Tensor, "*s"], x_whole: Float32[Tensor, ""],
-    w: UInt8[Tensor, "n b"], w_scales: Float8e4m3fn[Tensor, "*t"], w_whole: Float32[Tensor, ""],
+    x: UInt8[Tensor, "m b"], x_scales: Float8e4m3fn[Tensor, "*s"], x_whole: OneNumber,
+    w: UInt8[Tensor, "n b"], w_scales: Float8e4m3fn[Tensor, "*t"], w_whole: OneNumber,
     bias: Float[Tensor, " n"] | None, act: str, swizzled: bool, dtype: torch.dtype,
 ) -> Float[Tensor, "m n"]:  # fmt: skip
     """The definition, in double precision, on the CPU."""
@@ -289,8 +289,8 @@ def nvfp4_linear_w4a16(
 
 
 def nvfp4_linear_w4a4(
-    x: tuple[UInt8[Tensor, "m b"], Float8e4m3fn[Tensor, "*s"], Float32[Tensor, ""]],
-    weight: tuple[UInt8[Tensor, "n b"], Float8e4m3fn[Tensor, "*t"], Float32[Tensor, ""]],
+    x: tuple[UInt8[Tensor, "m b"], Float8e4m3fn[Tensor, "*s"], OneNumber],
+    weight: tuple[UInt8[Tensor, "n b"], Float8e4m3fn[Tensor, "*t"], OneNumber],
     bias: Float[Tensor, " n"] | None = None,
     act: str = "none",
     *,

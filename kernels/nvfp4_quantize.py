@@ -8,13 +8,14 @@ cores. Encoders work on integers, so that they give the same bits on every card 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Float8e4m3fn, Float32, UInt8
+from jaxtyping import Float, Float8e4m3fn, UInt8
 from torch import Tensor
 
 from kernels import nvfp4
 from kernels.jit import Value, constexpr, jit, tl
 from kernels.launch import Launch
 from kernels.library import capability, ran, register
+from kernels.nvfp4 import OneNumber
 from kernels.plan import KernelPlan, plan
 
 OP = "nvfp4_quantize"
@@ -78,7 +79,7 @@ def nvfp4_quantize_kernel(
 
 def prepare(
     x: Float[Tensor, "m k"],
-    whole: Float32[Tensor, ""],
+    whole: OneNumber,
     packed: UInt8[Tensor, "m b"],
     scales: Float8e4m3fn[Tensor, "*s"],
     swizzled: bool,
@@ -113,7 +114,7 @@ def _cuda(x: Tensor, whole: Tensor, swizzled: bool) -> tuple[Tensor, Tensor]:
 
 
 def nvfp4_quantize_reference(
-    x: Float[Tensor, "m k"], whole: Float32[Tensor, ""], swizzled: bool
+    x: Float[Tensor, "m k"], whole: OneNumber, swizzled: bool
 ) -> tuple[UInt8[Tensor, "m b"], Float8e4m3fn[Tensor, "*s"]]:
     """The definition, on the CPU."""
     rounded = nvfp4.quantise_nvfp4(x, whole)
@@ -128,7 +129,7 @@ _operation = register(
 
 
 def nvfp4_quantize(
-    x: Float[Tensor, "m k"], global_scale: Float32[Tensor, ""], *, swizzled: bool = False
+    x: Float[Tensor, "m k"], global_scale: OneNumber, *, swizzled: bool = False
 ) -> tuple[UInt8[Tensor, "m b"], Float8e4m3fn[Tensor, "*s"]]:
     """Bytes and scales of x under the tensor's scale, which calibration gives."""
     packed, scales = _operation(x, global_scale, swizzled)
