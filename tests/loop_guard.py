@@ -27,8 +27,14 @@ MAY_BLOCK: Final[dict[str, dict[str, set[str]]]] = {
         },  # a policy's step takes time on the loop by design; test doubles sleep so long
         "agent/concurrency/child.py": {"close"},  # a session's end: the loop has nothing left to do
     },
-    "threading.Lock.acquire": {"agent/concurrency/child.py": {"close"}},  # the same
-    "io.BufferedReader.read": {"agent/concurrency/child.py": {"rss_mb"}},  # /proc is memory
+    "threading.Lock.acquire": {
+        "agent/concurrency/child.py": {"close"},  # the same
+        "agent/link/research.py": {"stop"},  # the heartbeat's thread wakes at once, and one beat writes eight bytes
+    },
+    "io.BufferedReader.read": {
+        "agent/concurrency/child.py": {"rss_mb"},  # /proc is memory
+        "agent/session/report.py": {"session_report"},  # the same, at a session's end
+    },
 }
 """Blocking function → file → functions of the program that may call it on a loop, each with its reason beside it."""
 DEBUG_S: Final = 0.1

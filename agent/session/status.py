@@ -59,6 +59,7 @@ class Status:
         self._clock = clock
         self._links = links
         self._feeds = feeds
+        self._version = version("metabonk-apex")
         self._actor = actor
         self._latency = latency
         self._episodes = episodes
@@ -72,7 +73,7 @@ class Status:
     def status(self) -> dict[str, Any]:
         """Everything that the page shows, as plain JSON values."""
         return {
-            "version": version("metabonk-apex"),
+            "version": self._version,
             "uptime_s": round(self._clock.now_s() - self._started_s, 3),
             "policy": self._actor.policy.name,
             "policy_version": version_of(self._actor.policy),

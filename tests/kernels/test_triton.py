@@ -1,9 +1,9 @@
 """The kernels stepped through and compiled to machine code, each in its own process, without a card.
 
-By default the version of Triton that torch's CUDA builds pin compiles, and the one with the better interpreter steps.
-The other two pairs are campaigns: `python -m pytest tests/kernels -m campaign`; both versions' machine code is in
-docs/results/kernel-facts.json. The first test that needs a version installs it into the user's cache; offline it is
-skipped, in CI it fails.
+By default the version of Triton that torch's CUDA builds pin compiles for two RTX cards, and the one with the better
+interpreter steps. All architectures under both versions are campaigns: `python -m pytest tests/kernels -m campaign`;
+what came out of them is in docs/results/kernel-facts.json. The first test that needs a version installs it into the
+user's cache; offline it is skipped, in CI it fails.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -27,7 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 FP4 = ("OMMA", "UTCOMMA")
 MIN_PASSED = {"3.7.1": 90, "3.9.0": 105}
-COMPILES, STEPS = "3.7.1", "3.9.0"
+STEPS = "3.9.0"
+RTX = (89, 120)
 GEMV = ("w4a16_gemv", "nvfp4_gemv")
 REGISTERS = {"w4a16_gemv": 128, "nvfp4_gemv": 128, "nvfp4_quantize_kernel": 64, "gru_categorical_kernel": 128}
 
@@ -56,111 +57,103 @@ def finish(process: subprocess.Popen[str]) -> str:
     return output
 
 
-def pairs(default: str) -> list[Any]:
-    """All versions as parameters; only the default one is in the default run."""
-    return [v if v == default else pytest.param(v, marks=pytest.mark.campaign) for v in VERSIONS]
+class Survey(NamedTuple):
+    """What one version of Triton made of every plan on some architectures."""
+
+    architectures: set[int]
+    facts: list[Facts]
 
 
-def begin(kind: str, version: str, folder: Path) -> subprocess.Popen[str]:
-    if kind == "codegen":
-        cache = {"TRITON_CACHE_DIR": str(folder / version), "TRITON_DEFAULT_FP_FUSION": "1"}
-        return start(["-m", "kernels.codegen", "--out", str(folder / f"{version}.json")], version, **cache)
+def interpreted(version: str) -> str:
     suite = [
         "-m", "pytest", "tests/kernels/interpreted", "-q", "-p", "no:cacheprovider", "-o", "timeout=600",
         "-W", "ignore:overflow encountered in exp:RuntimeWarning",
     ]  # fmt: skip
-    return start(suite, version, TRITON_INTERPRET="1")
-
-
-@pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What a pair of kind and version gave; each is run once."""
-    folder = tmp_path_factory.mktemp("codegen")
-    results: dict[tuple[str, str], Any] = {}
-
-    def result(kind: str, version: str) -> Any:
-        if (kind, version) not in results:
-            output = finish(begin(kind, version, folder))
-            if kind == "codegen":
-                found = msgspec.json.decode((folder / f"{version}.json").read_bytes())
-                assert found["triton"] == version
-                results[kind, version] = msgspec.convert(found["facts"], list[Facts])
-            else:
-                results[kind, version] = output
-        return results[kind, version]
-
-    return result
+    return finish(start(suite, version, TRITON_INTERPRET="1"))
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("version", pairs(STEPS))
-def test_every_kernel_is_its_reference_in_the_interpreter(started: Any, version: str) -> None:
-    output = started("interpreted", version)
+@pytest.mark.parametrize(
+    "version", [v if v == STEPS else pytest.param(v, marks=pytest.mark.campaign) for v in VERSIONS]
+)
+def test_every_kernel_is_its_reference_in_the_interpreter(version: str) -> None:
+    output = interpreted(version)
     passed = re.search(r"(\d+) passed", output)
     assert passed is not None and int(passed[1]) >= MIN_PASSED[version], output[-2000:]
     skipped = re.search(r"(\d+) skipped", output)
     assert (skipped is None) == (version == "3.9.0"), output[-2000:]
 
 
-@pytest.fixture
-def facts(started: Any, request: pytest.FixtureRequest) -> list[Facts]:
-    found: list[Facts] = started("codegen", request.param)
-    return found
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Survey:
+    version, architectures = request.param
+    folder = tmp_path_factory.mktemp("codegen")
+    cache = {"TRITON_CACHE_DIR": str(folder / "cache"), "TRITON_DEFAULT_FP_FUSION": "1"}
+    archs = ",".join(map(str, architectures))
+    finish(start(["-m", "kernels.codegen", "--arch", archs, "--out", str(folder / "facts.json")], version, **cache))
+    found = msgspec.json.decode((folder / "facts.json").read_bytes())
+    assert found["triton"] == version
+    return Survey(set(architectures), msgspec.convert(found["facts"], list[Facts]))
 
 
-each_version = pytest.mark.parametrize("facts", pairs(COMPILES), indirect=True)
+surveyed = pytest.mark.parametrize(
+    "survey",
+    [("3.7.1", RTX), *(pytest.param((v, ARCHITECTURES), marks=pytest.mark.campaign) for v in VERSIONS)],
+    indirect=True, ids=lambda p: f"{p[0]}-{len(p[1])}-architectures",
+)  # fmt: skip
 
 
 @pytest.mark.timeout(1800)
-@each_version
-def test_every_plan_was_compiled_on_every_architecture_that_has_it(facts: list[Facts]) -> None:
+@surveyed
+def test_every_plan_was_compiled_on_every_architecture_that_has_it(survey: Survey) -> None:
+    facts = survey.facts
     assert not [f for f in facts if f.error]
     compiled = {(f.arch, f.plan.kernel, f.plan.rows) for f in facts}
     wanted = {
         (int(arch.removeprefix("sm_")), p.kernel, p.rows)
         for arch, table in rules().items() for plans in table.values() for p in plans
     }  # fmt: skip
-    assert compiled == wanted
+    assert compiled == {w for w in wanted if w[0] in survey.architectures}
     assert len({f.specimen for f in facts}) == len(SPECIMENS)
-    assert {f.arch for f in facts} == set(ARCHITECTURES)
+    assert {f.arch for f in facts} == survey.architectures
 
 
-@each_version
-def test_every_plan_has_its_opcode_and_none_that_it_forbids(facts: list[Facts]) -> None:
-    for f in facts:
+@surveyed
+def test_every_plan_has_its_opcode_and_none_that_it_forbids(survey: Survey) -> None:
+    for f in survey.facts:
         assert not f.plan.opcode or f.opcodes.get(f.plan.opcode, 0) > 0, f
         assert not [op for op in f.plan.forbidden if f.opcodes.get(op, 0)], f
 
 
-@each_version
-def test_nothing_spills_and_nothing_is_over_the_limits_of_its_card(facts: list[Facts]) -> None:
-    for f in facts:
+@surveyed
+def test_nothing_spills_and_nothing_is_over_the_limits_of_its_card(survey: Survey) -> None:
+    for f in survey.facts:
         assert f.stack == 0 and not f.opcodes.get("LDL") and not f.opcodes.get("STL"), f
         assert 0 < f.registers <= REGISTERS.get(f.plan.kernel, 255), f
         assert f.shared <= SHARED_LIMIT[f.arch] and f.tmem <= TMEM_LIMIT, f
 
 
-@each_version
-def test_weights_of_a_gemv_are_loaded_sixteen_bytes_a_thread(facts: list[Facts]) -> None:
-    found = [f for f in facts if f.plan.kernel in GEMV]
-    assert {f.arch for f in found} == set(ARCHITECTURES)
+@surveyed
+def test_weights_of_a_gemv_are_loaded_sixteen_bytes_a_thread(survey: Survey) -> None:
+    found = [f for f in survey.facts if f.plan.kernel in GEMV]
+    assert {f.arch for f in found} == survey.architectures
     for f in found:
         assert f.opcodes["LDG.128"] > 0, f
         assert not f.opcodes.get("ATOMG") and not f.opcodes.get("REDG") and not f.opcodes.get("RED"), f
 
 
-@each_version
-def test_a_kernel_waits_for_the_one_in_front_exactly_where_its_plan_says_so(facts: list[Facts]) -> None:
-    assert {f.arch for f in facts if f.plan.pdl} == {90, 100, 120}
-    for f in facts:
+@surveyed
+def test_a_kernel_waits_for_the_one_in_front_exactly_where_its_plan_says_so(survey: Survey) -> None:
+    assert {f.arch for f in survey.facts if f.plan.pdl} == {90, 100, 120} & survey.architectures
+    for f in survey.facts:
         assert f.waits == f.plan.pdl, f
 
 
-@each_version
-def test_four_bit_tensor_cores_are_used_by_w4a4_and_by_nothing_else(facts: list[Facts]) -> None:
-    native = [f for f in facts if f.plan.kernel == "nvfp4_gemm_w4a4"]
-    assert {f.arch for f in native} == {100, 120}
-    for f in facts:
+@surveyed
+def test_four_bit_tensor_cores_are_used_by_w4a4_and_by_nothing_else(survey: Survey) -> None:
+    native = [f for f in survey.facts if f.plan.kernel == "nvfp4_gemm_w4a4"]
+    assert {f.arch for f in native} == {100, 120} & survey.architectures
+    for f in survey.facts:
         assert (f in native) == any(f.opcodes.get(op, 0) for op in FP4), f
     for f in native:
         kind = "kind::mxf4nvf4.block_scale"

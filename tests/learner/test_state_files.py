@@ -170,7 +170,7 @@ while True:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
 def test_a_learner_that_is_killed_while_it_writes_leaves_a_whole_state(tmp_path: Path) -> None:
-    for delay_ms in (0, 3, 7, 12):
+    for delay_ms in (0, 7):
         with subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
         ) as child:

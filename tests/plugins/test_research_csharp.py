@@ -276,7 +276,7 @@ def test_the_agent_plays_it(host: PluginHost, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     environ = {**os.environ, "MEGABONK_RESEARCH_SHM_DIR": str(tmp_path), "METABONK_USE_RESEARCH_SHM": "1"}
     command = [
-        sys.executable, "-m", "agent", "play", "--policy", "random", "--seconds", "6", "--no-http",
+        sys.executable, "-m", "agent", "play", "--policy", "random", "--seconds", "3", "--no-http",
         "--report", str(report),
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
