@@ -269,7 +269,7 @@ def side_by_side(policy: str, rounds: int, seconds: float, seed: int = 0) -> dic
     stages = {name: {k: v[k] for k in ("p50_ms", "p99_ms")} for name, v in report["latency"].items()}
     return {
         "policy": policy, "rounds": rounds, "seconds": seconds, "seed": seed, **compare(blocks, seed),
-        "last_round": {**{k: report.get(k) for k in ("policy_path", "policy_step", "rehearsal")}, "stages": stages},
+        "last_round": {**{k: report.get(k) for k in ("policy_path", "policy_step")}, "stages": stages},
     }  # fmt: skip
 
 
