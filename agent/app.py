@@ -16,7 +16,7 @@ import structlog
 from rich.console import Console
 
 from agent.concurrency.lane import Lane
-from agent.concurrency.supervise import Supervisor
+from agent.concurrency.supervise import Failure, Supervisor, attempted
 from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import CardChooser
 from agent.control.experience import ACTIONS
@@ -131,7 +131,9 @@ class Session:
                     if watchdog is not None:
                         watchdog.rest()
                     for part in self.parts:
-                        await part.finish()
+                        finished = await attempted(part.finish())
+                        if isinstance(finished, Failure):
+                            self.supervisor.fault(part.name, finished)
                     report = self._report()
         return report
 
@@ -199,7 +201,7 @@ def build_session(
     latency, stopping, ready = latency or Latency(), asyncio.Event(), asyncio.Event()
     events, arbiter, inference = EventLog(clock), Arbiter(), Lane("inference")
     imaging, disk = Lane("imaging"), Lane("disk")
-    runner = StepRunner(inference, lambda: capabilities_of(policy).on_card)
+    runner = StepRunner(inference, lambda: capabilities_of(policy).never_waits)
     supervisor = Supervisor(clock, lambda part, reason: shared.say("part_parked", reason, {"part": part}))
     shared = _Shared(
         options=options, policy=policy, clock=clock, runner=runner, disk=disk, arbiter=arbiter,

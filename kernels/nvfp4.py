@@ -17,7 +17,7 @@ from jaxtyping import Float, Float8e4m3fn, Float32, UInt8
 from torch import Tensor
 
 BLOCK = 16
-OneNumber = Float32[Tensor, "..."]
+OneNumber = Float32[Tensor, ""] | Float32[Tensor, "1"]
 """One number, of shape [] or, as files have it, [1]."""
 E2M1_MAX, E4M3_MAX, E4M3_MIN = 6.0, 448.0, 2.0**-9
 E2M1 = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])

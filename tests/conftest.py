@@ -63,16 +63,20 @@ def _watched_loops() -> Iterator[None]:
     guard = loop_guard.install()
     yield
     guard.deactivate()
+    assert not loop_guard.found, "\n".join(loop_guard.found)
 
 
 @pytest.fixture(autouse=True)
 def _watched_test() -> Iterator[None]:
-    """Shapes are checked anew; what blocked a loop, or failed on one unseen, fails the test in which it shows."""
-    loop_guard.found.clear()
+    """Shapes are checked anew; what blocked a loop, or failed on one unseen, fails the test in which it shows.
+
+    What shows between two tests fails the later one.
+    """
     shape_checks.begin()
     yield
-    if loop_guard.found:
-        pytest.fail("\n".join(loop_guard.found), pytrace=False)
+    found, loop_guard.found[:] = list(loop_guard.found), []
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import collections
 import difflib
 import hashlib
+import io
 import os
 import shutil
 import subprocess
@@ -193,9 +194,21 @@ def install(extra: str) -> None:
     mark.write_text(wanted, encoding="utf-8")
 
 
+def ended(command: list[str], folder: Path | None) -> int:
+    """The exit code of a command. Ctrl-C goes to it as well; it is waited for, since it ends in its own time."""
+    with subprocess.Popen(command, cwd=folder) as child:
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                continue
+
+
 def main(argv: list[str]) -> int:
     """Do what the first argument says."""
     check_python()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what pip prints may not fit a console's encoding
     check_arguments(argv)
     command, *rest = argv
     try:
@@ -203,10 +216,8 @@ def main(argv: list[str]) -> int:
         if command == "install":
             return 0
         if command == "test":
-            return subprocess.run(
-                [str(PYTHON), str(ROOT / "tools" / "check.py"), *rest], cwd=ROOT, check=False
-            ).returncode
-        return subprocess.run([str(PYTHON), "-m", "agent", "play", *rest], check=False).returncode
+            return ended([str(PYTHON), str(ROOT / "tools" / "check.py"), *rest], ROOT)
+        return ended([str(PYTHON), "-m", "agent", "play", *rest], None)
     except KeyboardInterrupt:
         return 130
 

@@ -10,4 +10,5 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from agent.commands.cli import run
 
 if __name__ == "__main__":
-    sys.exit(run(["train", "outcomes", *sys.argv[1:]]))
+    words = [word.replace("--most-steps", "--max-steps") for word in sys.argv[1:]]
+    sys.exit(run(["train", "outcomes", *words]))

@@ -126,7 +126,7 @@ class DreamPilot:
     @property
     def capabilities(self) -> Capabilities:
         """What it can do beside playing."""
-        return Capabilities(reloadable=self, learnable=self, serving=self)
+        return Capabilities(reloadable=self, learnable=self, serving=self, never_waits=True)
 
     @property
     def layout(self) -> dict[str, Any]:

@@ -209,7 +209,7 @@ class Motor:
         """What it can do beside playing."""
         return Capabilities(
             reloadable=self, learnable=self, chooses_cards=self, measured=self,
-            on_card=self._network is not None, looks=self._looks,
+            never_waits=self._network is None, looks=self._looks,
         )  # fmt: skip
 
     @property

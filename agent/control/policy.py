@@ -127,8 +127,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What a policy can do beside playing.
 
     The fields up to `measured` are the policy itself, typed as what it can do, or None where it cannot. subgoals: it
-    plays towards goals that a planner names. on_card: a card computes its steps now. looks: pictures may change what it
-    does now; where they cannot, no answer waits for one.
+    plays towards goals that a planner names. never_waits: its steps compute on this processor and wait for nothing, so
+    short ones may run on the event loop; one that says nothing stays on a thread of its own. looks: pictures may change
+    what it does now; where they cannot, no answer waits for one.
     """
 
     reloadable: Reloadable | None = None
@@ -137,7 +138,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     serving: Serving | None = None
     measured: Measured | None = None
     subgoals: bool = False
-    on_card: bool = False
+    never_waits: bool = False
     looks: bool = True
 
 

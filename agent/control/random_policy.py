@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from agent.control import menus
+from agent.control.policy import Capabilities
 from agent.core.types import Action, Observation
 
 
@@ -26,6 +27,11 @@ class RandomPolicy:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do beside playing."""
+        return Capabilities(never_waits=True)
 
     def warm_up(self) -> None:
         """Nothing is slow here."""

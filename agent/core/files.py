@@ -10,7 +10,14 @@ _COUNT = itertools.count()
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write beside as `.NAME.PID-N.tmp`, sync, rename, sync the folder; text as UTF-8. Raises OSError."""
+    """Write beside as `.NAME.PID-N.tmp`, sync, rename, sync the folder; text as UTF-8. Raises OSError.
+
+    A link is followed. A device or a pipe is written into: it cannot be replaced.
+    """
+    if path.exists() and not path.is_file():
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+        return
+    path = path.resolve()
     beside = path.with_name(f".{path.name}.{os.getpid()}-{next(_COUNT)}.tmp")
     try:
         with beside.open("wb") as file:

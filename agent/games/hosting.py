@@ -263,9 +263,9 @@ class HostedProcess:
             yield self._told.get()
 
     def stop(self) -> dict[str, Any] | None:
-        """End the child and return the server's summary, None where it gave none."""
+        """End the child and return the server's summary, None where it gave none: one that never served has none."""
         self._stopping = True
-        self._child.close(STOP_TIMEOUT_S)
+        self._child.close(STOP_TIMEOUT_S if self._port is not None else 0.0)
         for message in self._heard():
             if isinstance(message, Ended):
                 self.summary = message.summary

@@ -29,7 +29,7 @@ class EpisodeLog:
         on_enough: Callable[[], None] = lambda: None,
     ) -> None:
         self._trackers = [EpisodeTracker() for _ in range(games)]
-        self._keep = keep
+        self._keep = max(keep, enough or 0)
         self._enough = enough
         self._on_enough = on_enough
         self.results: list[EpisodeResult] = []

@@ -36,14 +36,14 @@ log = structlog.get_logger(__name__)
 class StepRunner:
     """Runs one thing at a time: the policy's steps, and what must lie between two of them.
 
-    uses_card: true while a card computes the steps, which then stay on the lane.
+    may_move: false while steps must stay on the lane: a card computes them, or they are code that may wait or block.
     """
 
-    def __init__(self, lane: Lane, uses_card: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, lane: Lane, may_move: Callable[[], bool] = lambda: True) -> None:
         self.on_loop = False
         self.moves = 0
         self._lane = lane
-        self._uses_card = uses_card
+        self._may_move = may_move
         self._steps_s: deque[float] = deque(maxlen=WITHIN_STEPS)
         self._changes_s: deque[float] = deque(maxlen=WITHIN_STEPS)
         self._slow: deque[int] = deque(maxlen=SLOW_STEPS)
@@ -75,7 +75,7 @@ class StepRunner:
         self._changes_s.append(change_s)
         if self._count >= self._decide_at and self._lane.is_idle:
             self._decide_at = self._count + FIRST_STEPS
-            if not self._uses_card() and not self._are_slow and self._are_short:
+            if self._may_move() and not self._are_slow and self._are_short:
                 self._to_loop()
 
     @property

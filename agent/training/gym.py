@@ -111,14 +111,14 @@ class RowEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         self.observation_space = spaces.Box(-np.inf, np.inf, (features,), np.float32)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """The first row of an episode."""
-        observation, info = self.env.reset(seed=seed, options=options)
-        return self._row(observation), info
+        """The first row of an episode, without its info: copies' infos need not fit together."""
+        observation, _ = self.env.reset(seed=seed, options=options)
+        return self._row(observation), {}
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """One step."""
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        return self._row(observation), reward, terminated, truncated, info
+        """One step, without its info."""
+        observation, reward, terminated, truncated, _ = self.env.step(action)
+        return self._row(observation), reward, terminated, truncated, {}
 
 
 def _given(env: Any) -> Any:

@@ -69,3 +69,19 @@ def test_nobody_else_syncs_or_renames_what_it_has_written() -> None:
         if any(word in path.read_text(encoding="utf-8") for word in ("fsync(", "os.replace(", "mkstemp("))
     }
     assert found == {"agent/core/files.py", "agent/http/token.py"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and devices of POSIX")
+def test_a_link_is_followed_and_a_pipe_is_written_into(tmp_path: Path) -> None:
+    target, link, pipe = tmp_path / "target", tmp_path / "link", tmp_path / "pipe"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    write_atomically(link, b"new")
+    assert link.is_symlink() and target.read_bytes() == b"new"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomically(pipe, b"through")
+        assert os.read(reader, 100) == b"through" and pipe.is_fifo()
+    finally:
+        os.close(reader)

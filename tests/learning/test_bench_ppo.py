@@ -27,6 +27,13 @@ def test_a_task_on_which_theirs_learns_nothing_proves_nothing() -> None:
     assert not ppo_minatar.summarise([row(4.0, 5.0)] * 2, False)["passed"]
 
 
+@pytest.mark.parametrize("game", ppo_minatar.GAMES)
+def test_every_game_of_the_full_bench_can_be_played(game: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ppo_minatar, "COPIES", 1)
+    found = ppo_minatar.ours(game, seed=0, steps=1)
+    assert found["steps_per_s"] > 0
+
+
 def test_the_control_sees_the_same_play_without_an_end() -> None:
     played = []
     for kind in (GymTraining, ppo_minatar.Deathless):

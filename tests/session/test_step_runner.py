@@ -12,6 +12,8 @@ import numpy as np
 import structlog
 
 from agent.concurrency.lane import Lane
+from agent.control.policies import build_policy
+from agent.control.policy import capabilities_of
 from agent.core.clock import SystemClock
 from agent.core.latency import Latency
 from agent.core.types import Action, Observation, Packet
@@ -149,7 +151,7 @@ def test_a_rare_slow_step_moves_nothing() -> None:
 
 
 def test_steps_that_a_card_computes_stay_on_the_lane() -> None:
-    where = runner(uses_card=lambda: True)
+    where = runner(may_move=lambda: False)
     for _ in range(4 * FIRST_STEPS):
         where.stepped(0.0001, 0.0003)
     assert not where.on_loop
@@ -173,6 +175,12 @@ def test_after_a_move_back_the_next_takes_longer_each_time() -> None:
         counts.append(count)
         where.stepped(1.0)
     assert counts == [FIRST_STEPS, STEPS_AFTER_A_MOVE, 2 * STEPS_AFTER_A_MOVE]
+
+
+def test_only_a_policy_that_says_so_may_leave_its_thread() -> None:
+    """A user's own policy may wait for a network, or run a loop of its own."""
+    assert not capabilities_of(Thread()).never_waits
+    assert capabilities_of(build_policy("pilot")).never_waits and capabilities_of(build_policy("random")).never_waits
 
 
 def test_steps_do_not_move_while_the_lane_still_exchanges_weights() -> None:

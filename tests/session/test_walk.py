@@ -90,7 +90,7 @@ class Table:
         self.sinks = [Sink() for _ in range(games)]
         self.seats = [Seat(f, s) for f, s in zip(self.feeds, self.sinks, strict=True)]
         self.lane, self.imaging = Lane("test"), Lane("pictures")
-        self.runner = StepRunner(self.lane, uses_card=lambda: not self.on_loop)
+        self.runner = StepRunner(self.lane, may_move=lambda: self.on_loop)
         self.runner.on_loop = self.on_loop
         self.actor = ActLoop(
             self.seats, self.policy, self.runner, self.clock, self.latency, self.ready, budget_s=PERIOD_S

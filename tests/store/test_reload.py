@@ -110,7 +110,7 @@ class Table:
     def __init__(self, folder: Path) -> None:
         self.clock, self.latency, self.policy = VirtualClock(100.0), Latency(), Gain()
         self.lane, self.disk, self.folder = Lane("test"), Lane("disk"), folder
-        self.runner = StepRunner(self.lane, uses_card=lambda: not self.on_loop)
+        self.runner = StepRunner(self.lane, may_move=lambda: self.on_loop)
         self.runner.on_loop = self.on_loop
         ready = asyncio.Event()
         self.feed, self.sink, self.versions = Feed(0, "game", self.clock, self.latency, ready.set), Sink(), Versions()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -125,10 +126,14 @@ def test_pictures_are_seen_at_their_own_size() -> None:
 
 
 class Endless(gymnasium.Env[np.ndarray, int]):
-    """One reward a step, cut after five steps, never over."""
+    """One reward a step, cut after five steps, never over. Infos of different copies do not fit together."""
 
     observation_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
     action_space = spaces.Discrete(2)
+    made = itertools.count(1)
+
+    def __init__(self) -> None:
+        self.legal = np.zeros(next(self.made))
 
     def reset(self, *, seed: int | None = None, options: object = None) -> tuple[np.ndarray, dict[str, object]]:
         super().reset(seed=seed)
@@ -137,7 +142,7 @@ class Endless(gymnasium.Env[np.ndarray, int]):
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, object]]:
         self.steps += 1
-        return np.full(2, self.steps / 5, np.float32), 1.0, False, self.steps == 5, {}
+        return np.full(2, self.steps / 5, np.float32), 1.0, False, self.steps == 5, {"legal": self.legal}
 
 
 def test_an_episode_that_is_cut_is_truncated_with_its_last_sight(monkeypatch: pytest.MonkeyPatch) -> None:

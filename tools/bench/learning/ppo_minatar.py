@@ -44,7 +44,7 @@ class Deathless(GymTraining):
 
 def ours(game: str, seed: int, steps: int, kind: type[GymTraining] = GymTraining) -> dict[str, float]:
     """Mean return of the last episodes, and steps a second."""
-    training = kind(game, seed=seed, total_steps=steps, copies=COPIES)
+    training = kind(f"gym:{game}", seed=seed, total_steps=steps, copies=COPIES)
     start = time.perf_counter()
     while training.steps < steps:
         training.advance()
