@@ -66,9 +66,10 @@ class Side:
     async def after(self, known: Known) -> None:
         self.told.append(f"after {known.version}")
 
-    async def until_empty(self) -> None:
+    async def until_through(self, count: int) -> None:
+        """Run until so many rollouts were learned from or dropped."""
         task = asyncio.ensure_future(self.live.run())
-        while len(self.rollouts) or not self.told or not self.told[-1].startswith("after"):
+        while self.live.learned + self.live.stale + self.rollouts.dropped < count:
             await asyncio.sleep(0.001)
             if task.done():
                 task.result()
@@ -84,7 +85,7 @@ def played(side: Side, *rollouts: Rollout) -> None:
         thread = threading.Thread(target=lambda: [side.rollouts.put(r) for r in rollouts])
         thread.start()
         thread.join()
-        await side.until_empty()
+        await side.until_through(len(rollouts))
 
     asyncio.run(main())
     side.disk.close()

@@ -67,11 +67,11 @@ def test_right_arguments_are_passed_on(
 ) -> None:
     started: list[list[str]] = []
 
-    def run(words: list[str], **named: object) -> subprocess.CompletedProcess[str]:
+    def ended(words: list[str], folder: Path | None) -> int:
         started.append(words)
-        return subprocess.CompletedProcess(words, 7)
+        return 7
 
-    monkeypatch.setattr(bootstrap.subprocess, "run", run)
+    monkeypatch.setattr(bootstrap, "ended", ended)
     assert bootstrap.main(list(words)) == (0 if command is None else 7)
     assert installed == [extra]
     if command is None:
@@ -79,6 +79,17 @@ def test_right_arguments_are_passed_on(
     else:
         assert all(word in " ".join(started[0]) for word in command)
         assert started[0][-len(words) + 1 :] == list(words[1:])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_a_command_that_was_interrupted_is_given_the_time_that_it_needs() -> None:
+    """Ctrl-C reaches both; the agent then saves what it learned and writes its report."""
+    ends_slowly = (
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGINT, lambda *_: (time.sleep(1.0), sys.exit(5)))\n"
+        "os.kill(os.getppid(), signal.SIGINT); os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
+    )
+    assert bootstrap.ended([sys.executable, "-c", ends_slowly], None) == 5
 
 
 def test_what_takes_long_says_what_it_does_and_why_it_failed(
