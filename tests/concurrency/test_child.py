@@ -172,7 +172,7 @@ asyncio.run(main())
         pid = next(int(line.split()[1]) for line in parent.stdout if line.startswith("pid"))
         child = psutil.Process(pid)
         parent.send_signal(signal.SIGKILL)
-        psutil.wait_procs([child], timeout=60)
+        psutil.wait_procs([child], timeout=240)
         assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 

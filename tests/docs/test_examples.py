@@ -41,7 +41,7 @@ def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         yield child
     finally:
         child.terminate()
-        child.communicate(timeout=60)
+        child.communicate(timeout=240)
 
 
 def lines_of(stream: IO[str]) -> queue.SimpleQueue[str]:
@@ -55,7 +55,7 @@ def asked(port: str, path: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
-    with urllib.request.urlopen(request, timeout=60) as reply:
+    with urllib.request.urlopen(request, timeout=240) as reply:
         return json.load(reply)
 
 
@@ -65,18 +65,18 @@ def test_policy_worker_and_events_beside_one_agent(tmp_path: Path) -> None:
     with started(tmp_path, *play, "--http-port", port, "--no-open-page") as agent:
         assert agent.stderr is not None
         said = lines_of(agent.stderr)
-        while f":{port}" not in said.get(timeout=100):
+        while f":{port}" not in said.get(timeout=240):
             pass
         with started(tmp_path, "events.py", "--port", port) as follower:
             assert follower.stdout is not None
             events = lines_of(follower.stdout)
             worker = subprocess.run(
                 [sys.executable, "worker.py", "--port", port, "--token", TOKEN, "--pushes", "1"], cwd=EXAMPLES,
-                capture_output=True, text=True, timeout=100, check=False,
+                capture_output=True, text=True, timeout=240, check=False,
             )  # fmt: skip
             assert worker.returncode == 0, worker.stderr
             asked(port, "/events", {"event_type": "hello", "message": "from a test", "payload": {"n": 1}})
-            assert "hello: from a test {'n': 1}\n" in iter(lambda: events.get(timeout=60), None)
+            assert "hello: from a test {'n': 1}\n" in iter(lambda: events.get(timeout=240), None)
         status = asked(port, "/status")
     printed = worker.stdout.splitlines()
     assert printed[0].startswith("registered: {'ok': True")

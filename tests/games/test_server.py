@@ -90,7 +90,7 @@ def served(check: Check, **options: Any) -> None:
             return Client(reader, writer)
 
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(120):
                 await check(server, game, connect)
         finally:
             for writer in writers:

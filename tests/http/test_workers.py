@@ -45,7 +45,7 @@ def recorded(port: int, name: str) -> tuple[int, Any]:
         f"http://127.0.0.1:{port}{asked['path']}", body, headers | asked["headers"], method=asked["method"]
     )
     try:
-        with urllib.request.urlopen(request, timeout=60) as reply:
+        with urllib.request.urlopen(request, timeout=240) as reply:
             text = reply.read()
             return reply.status, json.loads(text) if text else None
     except urllib.error.HTTPError as error:

@@ -36,7 +36,7 @@ def agent_at(port: int, report: Path, seconds: float = 100.0) -> Iterator[subpro
             agent.send_signal(signal.SIGINT)
             assert agent.stderr is not None
             errors = agent.stderr.read()
-            assert agent.wait(20) == 0, errors
+            assert agent.wait(240) == 0, errors
 
 
 def foreign(port: int, *flags: str) -> subprocess.Popen[str]:
@@ -51,7 +51,7 @@ def foreign(port: int, *flags: str) -> subprocess.Popen[str]:
 
 def finish(game: subprocess.Popen[str]) -> dict[str, Any]:
     game.terminate()
-    out, _ = game.communicate(timeout=20)
+    out, _ = game.communicate(timeout=240)
     return dict(json.loads(out.splitlines()[-1])[0])
 
 

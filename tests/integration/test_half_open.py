@@ -46,7 +46,7 @@ def cable() -> Iterator[str]:
 
 
 def status(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{url}status", timeout=5) as answer:
+    with urllib.request.urlopen(f"{url}status", timeout=240) as answer:
         return dict(json.load(answer))
 
 

@@ -30,9 +30,10 @@ class Playing:
 
     def __init__(self, child: subprocess.Popen[str], port: int) -> None:
         self.child, self.port = child, port
+        self.said_at_the_end = ""
 
     def status(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/status", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/status", timeout=240) as answer:
             return dict(json.load(answer))
 
 
@@ -50,11 +51,14 @@ def playing(*arguments: str, folder: Path, token: str = "t" * 43) -> Iterator[Pl
                     break
             else:
                 raise AssertionError("".join(said))
-            yield Playing(child, int(match[1]))
+            agent = Playing(child, int(match[1]))
+            yield agent
+            child.terminate()
+            agent.said_at_the_end = child.stderr.read()
         finally:
             child.terminate()
             child.stderr.read()
-            child.wait(20)
+            child.wait(240)
 
 
 def until(holds: Any, seconds: float) -> float:
@@ -115,7 +119,7 @@ def test_play_without_learning_says_so_to_workers_and_starts_no_learner(tmp_path
         headers = {"Authorization": f"Bearer {'t' * 43}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"http://127.0.0.1:{agent.port}/push_rollout", b"{}", headers)
         with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(request, timeout=5)
+            urllib.request.urlopen(request, timeout=240)
         assert caught.value.code == 503 and b"--no-learn" in caught.value.read()
         assert "learner" not in agent.status()
 

@@ -31,7 +31,7 @@ def test_a_browser_shows_the_running_game(tmp_path: Path) -> None:
             line = next(text for text in player.stderr if "Watch it at" in text)
             url = line.split()[-1]
             for _ in range(200):
-                status = json.load(urllib.request.urlopen(f"{url}status", timeout=5))
+                status = json.load(urllib.request.urlopen(f"{url}status", timeout=240))
                 if status["games"][0]["frame_hz"] > 0:
                     break
                 time.sleep(0.1)
@@ -42,11 +42,11 @@ def test_a_browser_shows_the_running_game(tmp_path: Path) -> None:
                  f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", url],
                 capture_output=True, text=True, timeout=90, check=True,
             )  # fmt: skip
-            picture = urllib.request.urlopen(f"{url}frame.jpg", timeout=5).read()
+            picture = urllib.request.urlopen(f"{url}frame.jpg", timeout=240).read()
         finally:
             player.terminate()
             player.stderr.read()
-            player.wait(20)
+            player.wait(240)
     page = done.stdout
     assert 'class="on"' in page and "frame to" in page
     assert any(word in page for word in ("in play", "Menu", "Select", "Loading"))

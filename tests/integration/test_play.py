@@ -24,7 +24,7 @@ REPORT_KEYS = {
 
 def agent(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "agent", *arguments], cwd=folder, capture_output=True, text=True, timeout=100,
+        [sys.executable, "-m", "agent", *arguments], cwd=folder, capture_output=True, text=True, timeout=240,
         check=False, env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )  # fmt: skip
 

@@ -102,7 +102,7 @@ class Recorder:
         self.downs.append(reason)
         self._changed.set()
 
-    async def until(self, condition: object, limit_s: float = 3.0) -> None:
+    async def until(self, condition: object, limit_s: float = 120.0) -> None:
         """Wait until `condition()` holds."""
         async with asyncio.timeout(limit_s):
             while not condition():  # type: ignore[operator]

@@ -44,7 +44,7 @@ def play(script: Script, policy: LinkPolicy = QUICK) -> None:
     asyncio.run(main(), debug=True)
 
 
-async def until(condition: Callable[[], bool], limit_s: float = 3.0) -> None:
+async def until(condition: Callable[[], bool], limit_s: float = 120.0) -> None:
     async with asyncio.timeout(limit_s):
         while not condition():
             await asyncio.sleep(0.002)

@@ -29,7 +29,7 @@ class PluginHost:
         assert self.process.stdout is not None
         text = self.process.stdout.readline()
         if not text:
-            _, errors = self.process.communicate(timeout=10)
+            _, errors = self.process.communicate(timeout=240)
             raise AssertionError(f"the host ended with {self.process.returncode}: {errors}")
         return dict(json.loads(text))
 
@@ -50,7 +50,7 @@ class PluginHost:
         """End the process; returns what it wrote as its log."""
         if self.process.poll() is None:
             try:
-                _, errors = self.process.communicate('{"stop": true}\n', timeout=10)
+                _, errors = self.process.communicate('{"stop": true}\n', timeout=240)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 raise

@@ -91,7 +91,7 @@ asyncio.run(main())
 
 def hog(body: str, seconds: float, exit_after: float | None) -> subprocess.CompletedProcess[str]:
     code = HOG.format(body=body, seconds=seconds, exit_after=exit_after)
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=False)
 
 
 @pytest.mark.slow

@@ -336,7 +336,7 @@ def test_what_fails_after_its_trial_ends_the_session_loudly(tmp_path: Path) -> N
         table.feed.on_up()
         await table.step()
         with pytest.raises(ValueError, match="nine"):
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 120)
         sense.cancel()
         table.lane.close()
         table.disk.close()
