@@ -88,6 +88,7 @@ class Session:
     episodes: EpisodeLog
     lanes: Sequence[Lane]
     imaging: Lane
+    counting: Lane
     supervisor: Supervisor
     status: Status
     parts: Sequence[Part]
@@ -144,6 +145,8 @@ class Session:
                     group.create_task(feed.sense(decode_frame, self.imaging), name=f"sense {feed.name}")
                     group.create_task(link.run(), name=f"link {feed.name}")
                 group.create_task(self.actor.act(), name="act")
+                count = partial(self.episodes.keep_statistics, self.counting, self.clock)
+                group.create_task(self.supervisor.run("episode statistics", count), name="episode statistics")
                 group.create_task(guard(self.actor.seats, self.clock, self.latency, alive), name="guard")
                 for part in self.parts:
                     run = part.run() if part.is_essential else self.supervisor.run(part.name, part.run)
@@ -200,7 +203,7 @@ def build_session(
     """A session of this policy, wired. `parts` are the caller's own, beside those that the options ask for."""
     latency, stopping, ready = latency or Latency(), asyncio.Event(), asyncio.Event()
     events, arbiter, inference = EventLog(clock), Arbiter(), Lane("inference")
-    imaging, disk = Lane("imaging"), Lane("disk")
+    imaging, disk, counting = Lane("imaging"), Lane("disk"), Lane("statistics")
     runner = StepRunner(inference, lambda: capabilities_of(policy).never_waits)
     supervisor = Supervisor(clock, lambda part, reason: shared.say("part_parked", reason, {"part": part}))
     shared = _Shared(
@@ -237,8 +240,8 @@ def build_session(
     showing = [*_server(shared, status, bound, beside, learning), *_console(status, clock, console)]
     return Session(
         options=options, policy=policy, clock=clock, latency=latency, links=links, feeds=feeds, actor=actor,
-        episodes=episodes, lanes=(inference, imaging, disk), imaging=imaging, supervisor=supervisor,
-        status=status, parts=[*beside, *showing], stopping=stopping, bound=bound,
+        episodes=episodes, lanes=(inference, imaging, disk, counting), imaging=imaging, counting=counting,
+        supervisor=supervisor, status=status, parts=[*beside, *showing], stopping=stopping, bound=bound,
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from agent.core.clock import SystemClock
 from agent.core.part import Part, Route
 from agent.link.endpoint import Endpoint
 from agent.session.options import SessionOptions
+from agent.session.status import SNAPSHOT_S
 
 OPTIONS: dict[str, Any] = {"endpoints": (Endpoint("127.0.0.1", 9),), "names": ("game",), "watchdog": False}
 """Nobody listens on port 9: the link tries again and again."""
@@ -147,6 +148,19 @@ def test_a_session_that_cannot_begin_closes_what_was_built() -> None:
 
 async def session_run(*parts: Part) -> None:
     await session(*parts, http_port=None).run()
+
+
+def test_readers_of_the_status_share_a_snapshot_and_the_report_has_its_own() -> None:
+    async def main() -> None:
+        made = session(http_port=None)
+        shown = made.status.status()
+        assert made.status.status() is shown and made.status.built() is not shown
+        await asyncio.sleep(SNAPSHOT_S)
+        assert made.status.status() is not shown
+        for lane in made.lanes:
+            lane.close()
+
+    asyncio.run(main())
 
 
 def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:

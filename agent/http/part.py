@@ -9,7 +9,8 @@ from agent.core.clock import Clock
 from agent.core.part import Part, Route
 from agent.http.decoding import Decoder
 from agent.http.events import EventLog
-from agent.http.server import Losses, StatusSource, serve
+from agent.http.server import serve
+from agent.http.snapshots import Losses, StatusSource
 from agent.http.workers import event_routes, routes_without_learner, worker_routes
 from agent.learner.client import Learning
 

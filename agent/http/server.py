@@ -8,19 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from importlib import resources
-from typing import Any, Protocol
+from typing import Any
 
+import msgspec
 from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from agent.core.clock import Clock
 from agent.core.errors import ImageError, SettingsError
 from agent.core.part import Route
-from agent.core.types import ByteArray
 from agent.http.guard import guard
-from agent.link.imaging import encode_jpeg
+from agent.http.snapshots import Losses, SharedFrame, Snapshots, StatusSource
 
 BODY_LIMIT_BYTES = 1 << 20
 HEADER_DEADLINE_S = 5.0
@@ -30,45 +28,6 @@ _ASSETS = {
     "/page.js": ("page.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
 }
-
-
-class StatusSource(Protocol):
-    """Where the page's values come from; called on the loop."""
-
-    def status(self) -> dict[str, Any]:
-        """A snapshot of plain JSON values."""
-        ...
-
-    def newest_frame(self) -> ByteArray | None:
-        """The newest picture, u8 [h, w, 3], or None."""
-        ...
-
-
-class _Metrics:
-    """The status as Prometheus metrics."""
-
-    def __init__(self, source: StatusSource) -> None:
-        self._source = source
-
-    def collect(self) -> list[Metric]:
-        """All metrics of this instant."""
-        status = self._source.status()
-        packets = CounterMetricFamily("metabonk_packets", "Packets by what became of them", labels=["game", "fate"])
-        ends = CounterMetricFamily("metabonk_link_ends", "Connections by how they ended", labels=["game", "how"])
-        for game in status["games"]:
-            for fate in ("received", "acted", "superseded", "rejected", "expired"):
-                packets.add_metric([game["name"], fate], game["link"][fate])
-            for how in ("closed", "timed_out", "corrupt", "refused", "dropped"):
-                ends.add_metric([game["name"], how], game["link"][how])
-        latency = GaugeMetricFamily("metabonk_latency_ms", "Latency by stage", labels=["stage", "quantile"])
-        for stage, values in status["latency"].items():
-            for quantile, key in (("0.5", "p50_ms"), ("0.9", "p90_ms"), ("0.99", "p99_ms"), ("1", "max_ms")):
-                latency.add_metric([stage, quantile], values[key])
-        missed = CounterMetricFamily("metabonk_deadline_missed", "Deadline misses by cause", labels=["cause"])
-        for cause, count in status["deadline_missed"].items():
-            missed.add_metric([cause], count)
-        rss = GaugeMetricFamily("metabonk_resident_megabytes", "Resident memory", value=status["rss_mb"])
-        return [packets, ends, latency, missed, rss]
 
 
 class _Deadlines:
@@ -140,32 +99,12 @@ def _asset(name: str, kind: str) -> Callable[[web.Request], Awaitable[web.Stream
     return handler
 
 
-Losses = Callable[[], dict[str, dict[str, float]]]
-
-
-class _LossMetrics:
-    """The learners' losses as Prometheus metrics."""
-
-    def __init__(self, losses: Losses) -> None:
-        self._losses = losses
-
-    def collect(self) -> list[Metric]:
-        """The newest losses of every policy."""
-        gauge = GaugeMetricFamily("metabonk_loss", "Newest losses by policy", labels=["policy", "loss"])
-        for policy, losses in self._losses().items():
-            for name, value in losses.items():
-                gauge.add_metric([policy, name], value)
-        return [gauge]
-
-
-def routes(source: StatusSource, losses: Losses = dict) -> list[Route]:
+def routes(source: StatusSource, clock: Clock, losses: Losses = dict) -> list[Route]:
     """The routes that are always there."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Metrics(source))
-    registry.register(_LossMetrics(losses))
+    snapshots, shared_frame = Snapshots(source, losses, clock), SharedFrame(source, clock)
 
     async def status(request: web.Request) -> web.StreamResponse:
-        return web.json_response(source.status())
+        return web.Response(body=snapshots.json(), content_type="application/json")
 
     async def healthz(request: web.Request) -> web.StreamResponse:
         return web.json_response({"ok": True})
@@ -174,17 +113,17 @@ def routes(source: StatusSource, losses: Losses = dict) -> list[Route]:
         policy = request.query.get("policy_name")
         if policy is not None or "application/json" in request.headers.get("Accept", ""):
             found = losses()
-            return web.json_response(found if policy is None else {k: v for k, v in found.items() if k == policy})
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+            chosen = found if policy is None else {k: v for k, v in found.items() if k == policy}
+            return web.Response(body=msgspec.json.encode(chosen), content_type="application/json")
+        return web.Response(body=snapshots.prometheus(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def frame(request: web.Request) -> web.StreamResponse:
-        pixels = source.newest_frame()
-        if pixels is None:
-            raise web.HTTPNotFound(reason="no frame yet")
         try:
-            body = await asyncio.get_running_loop().run_in_executor(None, encode_jpeg, pixels)
+            body = await shared_frame.jpeg()
         except ImageError as error:
             raise web.HTTPNotFound(reason="no frame that can be shown") from error
+        if body is None:
+            raise web.HTTPNotFound(reason="no frame yet")
         return web.Response(body=body, content_type="image/jpeg")
 
     pages = [Route("GET", path, _asset(*asset)) for path, asset in _ASSETS.items()]
@@ -223,7 +162,7 @@ async def serve(
         middlewares=[in_time, guard(lambda: bound, token)],
         client_max_size=BODY_LIMIT_BYTES,
     )
-    own = await asyncio.to_thread(routes, source, losses)  # the page is read from files
+    own = await asyncio.to_thread(routes, source, clock, losses)  # the page is read from files
     for route in (*own, *extra_routes):
         app.router.add_route(route.method, route.path, route.handler)
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=15.0, shutdown_timeout=0.5)

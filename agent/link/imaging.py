@@ -142,6 +142,13 @@ def resize(pixels: ByteArray, width: int, height: int) -> ByteArray:
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=method), np.uint8)
 
 
+def shrink_to(pixels: ByteArray, max_pixels: int) -> ByteArray:
+    """Shrink u8 [h, w, 3] to at most `max_pixels`, its shape kept; a smaller one is returned as it is."""
+    height, width = pixels.shape[:2]
+    share = (max_pixels / (height * width)) ** 0.5
+    return pixels if share >= 1.0 else resize(pixels, max(1, int(width * share)), max(1, int(height * share)))
+
+
 def image_to_capture(
     x_px: int, y_px: int, image_size_px: tuple[int, int], capture_size_px: tuple[int, int]
 ) -> tuple[int, int]:

@@ -1,17 +1,25 @@
-"""Episodes as they happen: one tracker for each game, a log of what ended.
+"""Episodes as they happen: one tracker for each game, a log of what ended, statistics of it.
 
-Owns no file; the report reads it.
+Statistics are made after an episode, on a lane; who reads them gets those that are there. Owns no file.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import msgspec
 
+from agent.concurrency.lane import Runner
 from agent.control.score import EpisodeResult, EpisodeTracker, summarise
+from agent.core.clock import Clock
 from agent.core.types import Action, Observation
+
+REST_S: Final = 0.25
+SHARE_AT_WORK: Final = 0.05
+"""Statistics of many short episodes take at most this share of one core."""
 
 
 class EpisodeLog:
@@ -33,17 +41,45 @@ class EpisodeLog:
         self._enough = enough
         self._on_enough = on_enough
         self.results: list[EpisodeResult] = []
+        self._wins = 0
+        self._statistics: dict[str, Any] = {}
+        self._added = asyncio.Event()
 
     def on_step(self, observation: Observation, action: Action, version: int) -> None:
         """Add one step; a finished episode is logged."""
         result = self._trackers[observation.game].add(observation)
         if result is not None and len(self.results) < self._keep:
             self.results.append(result)
+            self._wins += result.won
+            self._added.set()
             if self._enough is not None and len(self.results) >= self._enough:
                 self._on_enough()
 
+    async def keep_statistics(self, lane: Runner, clock: Clock) -> None:
+        """Make the statistics anew after each episode, on the lane; ends by cancellation.
+
+        Episodes that end while it works or rests are in the next ones.
+        """
+        while True:
+            await self._added.wait()
+            self._added.clear()
+            results, begun_s = tuple(self.results), clock.now_s()
+            self._statistics = await lane.run(partial(summarise, results))
+            worked_s = clock.now_s() - begun_s
+            await clock.sleep_until(clock.now_s() + max(REST_S, worked_s / SHARE_AT_WORK))
+
     def summary(self) -> dict[str, Any]:
-        """Counts and means of the finished episodes; empty statistics while there are none."""
+        """Counts of the finished episodes, and the newest statistics; computes none.
+
+        `statistics_of`: how many episodes the statistics are of, which may be a few fewer than `count`.
+        """
+        if not self._statistics:
+            return {"count": len(self.results), "wins": self._wins} if self.results else {"count": 0}
+        counts = {"count": len(self.results), "wins": self._wins, "statistics_of": self._statistics["count"]}
+        return {**self._statistics, **counts}
+
+    def whole_summary(self) -> dict[str, Any]:
+        """Counts and statistics of all finished episodes, computed now: for the end of a session."""
         return summarise(self.results)
 
     def as_builtins(self) -> list[dict[str, Any]]:

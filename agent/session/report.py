@@ -40,7 +40,8 @@ def session_report(
         "rules": rules,
         "seed": seed,
         "first_action_s": None if first_s is None else round(alive_s - (clock.now_s() - first_s), 3),
-        **status.status(),
+        **status.built(),
+        "episodes": episodes.whole_summary(),
         "episode_results": episodes.as_builtins(),
     }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import psutil
@@ -23,6 +23,7 @@ from agent.session.episodes import EpisodeLog
 from agent.session.sense import Feed
 
 REPORT_SCHEMA = "metabonk-report/1"
+SNAPSHOT_S: Final = 0.25
 
 
 class Rates:
@@ -44,7 +45,10 @@ class Rates:
 
 
 class Status:
-    """Joins links, feeds, actor, latency, episodes and parts into one JSON-able snapshot."""
+    """Joins links, feeds, actor, latency, episodes and parts into one JSON-able snapshot.
+
+    All readers share a snapshot, which is built at most every `SNAPSHOT_S`.
+    """
 
     def __init__(
         self,
@@ -66,12 +70,20 @@ class Status:
         self._rates = Rates(clock)
         self._started_s = clock.now_s()
         self._process = psutil.Process()
+        self._snapshot: tuple[float, dict[str, Any]] | None = None
         self._shown = {part.key: part for part in parts if part.key}
         if len(self._shown) < sum(part.key != "" for part in parts):
             raise ValueError(f"two parts show themselves under one key: {[part.key for part in parts]}")
 
     def status(self) -> dict[str, Any]:
-        """Everything that the page shows, as plain JSON values."""
+        """Everything that the page shows, as plain JSON values; not to be changed, for it is others' too."""
+        now_s = self._clock.now_s()
+        if self._snapshot is None or now_s - self._snapshot[0] >= SNAPSHOT_S:
+            self._snapshot = now_s, self.built()
+        return self._snapshot[1]
+
+    def built(self) -> dict[str, Any]:
+        """A snapshot of this instant."""
         return {
             "version": self._version,
             "uptime_s": round(self._clock.now_s() - self._started_s, 3),

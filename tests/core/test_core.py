@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 
 import pytest
+from hdrh.histogram import HdrHistogram
 
 from agent.core.clock import SystemClock, VirtualClock
 from agent.core.latency import Cause, Latency, Stage, Walk
@@ -129,6 +131,20 @@ def test_an_answer_in_time_is_recorded_and_misses_nothing() -> None:
     assert summary["policy"].p50_ms == pytest.approx(2, rel=0.01)
     assert summary["frame_to_action"].max_ms == pytest.approx(6, rel=0.01)
     assert sum(latency.missed.values()) == 0
+
+
+def test_percentiles_are_those_of_the_histogram_and_cost_no_walk_over_its_buckets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng, latency, plain = random.Random(3), Latency(), HdrHistogram(1, 60_000_000, 3)
+    for _ in range(3000):
+        us = round(10 ** rng.uniform(0, 7.9))
+        latency.record(Stage.QUEUE, us * 1e-6)
+        plain.record_value(min(us, 60_000_000))
+    wanted = [plain.get_value_at_percentile(share) / 1e3 for share in (50, 90, 99)]
+    monkeypatch.setattr(HdrHistogram, "get_count_at_index", lambda self, index: pytest.fail("one bucket in Python"))
+    found = latency.summary()["queue"]
+    assert [found.p50_ms, found.p90_ms, found.p99_ms] == wanted
 
 
 @pytest.mark.parametrize(

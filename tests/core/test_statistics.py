@@ -20,6 +20,16 @@ def test_the_draws_are_those_that_reports_were_made_with() -> None:
     assert summary([]) == {}
 
 
+def test_what_is_drawn_in_steps_is_what_is_drawn_at_once() -> None:
+    values = np.random.default_rng(3).normal(size=701)
+    drawn = values[np.random.default_rng(7).integers(0, 701, (2000, 701))]
+    assert bootstrap(values, seed=7) == (values.mean(), *np.percentile(drawn.mean(axis=1), (2.5, 97.5)))
+    rows = [interquartile_mean(row) for row in drawn]
+    low, high = np.percentile(rows, (2.5, 97.5))
+    found = summary(values.tolist(), seed=7)
+    assert (found["iqm_low"], found["iqm_high"]) == (round(low, 4), round(high, 4))
+
+
 def test_the_middle_half_is_averaged() -> None:
     assert interquartile_mean(np.array([100.0, 1, 2, 3, 4, 5, 6, -50])) == pytest.approx(3.5)
 

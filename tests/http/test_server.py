@@ -20,7 +20,7 @@ import psutil
 import pytest
 from aiohttp import web
 
-from agent.core.clock import SystemClock
+from agent.core.clock import Clock, SystemClock
 from agent.core.errors import SettingsError
 from agent.core.part import Route
 from agent.http import server as serving
@@ -57,8 +57,10 @@ STATUS: dict[str, Any] = {
 
 class Source:
     frame: np.ndarray | None = None
+    built = 0
 
     def status(self) -> dict[str, Any]:
+        self.built += 1
         return STATUS
 
     def newest_frame(self) -> np.ndarray | None:
@@ -77,11 +79,16 @@ ROUTES = [Route("POST", "/write", _write), Route("GET", "/fail", _fail)]
 
 
 @contextlib.asynccontextmanager
-async def served(source: Source | None = None) -> AsyncIterator[tuple[int, aiohttp.ClientSession]]:
+async def served(
+    source: Source | None = None, clock: Clock | None = None
+) -> AsyncIterator[tuple[int, aiohttp.ClientSession]]:
     ports: asyncio.Queue[int] = asyncio.Queue()
     task = asyncio.ensure_future(
-        serve(source or Source(), port=0, token=TOKEN, clock=SystemClock(), extra_routes=ROUTES, ready=ports.put_nowait)
-    )
+        serve(
+            source or Source(), port=0, token=TOKEN, clock=clock or SystemClock(), extra_routes=ROUTES,
+            ready=ports.put_nowait,
+        )
+    )  # fmt: skip
     port = await ports.get()
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:

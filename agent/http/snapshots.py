@@ -1,0 +1,131 @@
+"""What `/status`, `/metrics` and `/frame.jpg` answer: made at most four times a second, and shared by all readers.
+
+However many ask, the loop pays for one snapshot each quarter of a second, and for sending. Owns no socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from agent.core.clock import Clock
+from agent.core.types import ByteArray
+from agent.link.imaging import encode_jpeg, shrink_to
+
+SNAPSHOT_S: Final = 0.25
+FRAME_S: Final = 0.1
+SHOWN_PIXELS: Final = 1280 * 720
+Losses = Callable[[], dict[str, dict[str, float]]]
+
+
+class StatusSource(Protocol):
+    """Where the page's values come from; called on the loop."""
+
+    def status(self) -> dict[str, Any]:
+        """A snapshot of plain JSON values."""
+        ...
+
+    def newest_frame(self) -> ByteArray | None:
+        """The newest picture, u8 [h, w, 3], or None."""
+        ...
+
+
+class Snapshots:
+    """The newest snapshot as JSON and as Prometheus text, each written when it is first asked for."""
+
+    def __init__(self, source: StatusSource, losses: Losses, clock: Clock) -> None:
+        self._source, self._losses, self._clock = source, losses, clock
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_Collector(self._metrics))
+        self._built_s = float("-inf")
+        self._values: dict[str, Any] = {}
+        self._json: bytes | None = None
+        self._text: bytes | None = None
+
+    def _refresh(self) -> None:
+        now_s = self._clock.now_s()
+        if now_s - self._built_s >= SNAPSHOT_S:
+            self._values, self._built_s = self._source.status(), now_s
+            self._json = self._text = None
+
+    def json(self) -> bytes:
+        """The status as JSON; what is no number is null."""
+        self._refresh()
+        if self._json is None:
+            self._json = msgspec.json.encode(self._values)
+        return self._json
+
+    def prometheus(self) -> bytes:
+        """The status as Prometheus text."""
+        self._refresh()
+        if self._text is None:
+            self._text = generate_latest(self._registry)
+        return self._text
+
+    def _metrics(self) -> list[Metric]:
+        return [*_of_status(self._values), _of_losses(self._losses())]
+
+
+class _Collector:
+    """What the registry of Prometheus asks."""
+
+    def __init__(self, collect: Callable[[], list[Metric]]) -> None:
+        self.collect = collect
+
+
+def _of_status(status: dict[str, Any]) -> list[Metric]:
+    packets = CounterMetricFamily("metabonk_packets", "Packets by what became of them", labels=["game", "fate"])
+    ends = CounterMetricFamily("metabonk_link_ends", "Connections by how they ended", labels=["game", "how"])
+    for game in status["games"]:
+        for fate in ("received", "acted", "superseded", "rejected", "expired"):
+            packets.add_metric([game["name"], fate], game["link"][fate])
+        for how in ("closed", "timed_out", "corrupt", "refused", "dropped"):
+            ends.add_metric([game["name"], how], game["link"][how])
+    latency = GaugeMetricFamily("metabonk_latency_ms", "Latency by stage", labels=["stage", "quantile"])
+    for stage, values in status["latency"].items():
+        for quantile, key in (("0.5", "p50_ms"), ("0.9", "p90_ms"), ("0.99", "p99_ms"), ("1", "max_ms")):
+            latency.add_metric([stage, quantile], values[key])
+    missed = CounterMetricFamily("metabonk_deadline_missed", "Deadline misses by cause", labels=["cause"])
+    for cause, count in status["deadline_missed"].items():
+        missed.add_metric([cause], count)
+    rss = GaugeMetricFamily("metabonk_resident_megabytes", "Resident memory", value=status["rss_mb"])
+    return [packets, ends, latency, missed, rss]
+
+
+def _of_losses(losses: dict[str, dict[str, float]]) -> Metric:
+    """The newest losses of every policy."""
+    gauge = GaugeMetricFamily("metabonk_loss", "Newest losses by policy", labels=["policy", "loss"])
+    for policy, values in losses.items():
+        for name, value in values.items():
+            gauge.add_metric([policy, name], value)
+    return gauge
+
+
+class SharedFrame:
+    """The newest picture as a JPEG: one is made at a time, at most every `FRAME_S`, in another thread."""
+
+    def __init__(self, source: StatusSource, clock: Clock) -> None:
+        self._source, self._clock = source, clock
+        self._pixels: ByteArray | None = None
+        self._begun_s = float("-inf")
+        self._making: asyncio.Future[bytes] | None = None
+
+    async def jpeg(self) -> bytes | None:
+        """The JPEG, None where there is no picture; raises ImageError. Pictures of over `SHOWN_PIXELS` are shrunk."""
+        pixels, now_s = self._source.newest_frame(), self._clock.now_s()
+        if pixels is None:
+            return None
+        making = self._making
+        is_due = making is None or (making.done() and now_s - self._begun_s >= FRAME_S and pixels is not self._pixels)
+        if is_due:
+            self._pixels, self._begun_s = pixels, now_s
+            making = self._making = asyncio.get_running_loop().run_in_executor(
+                None, lambda: encode_jpeg(shrink_to(pixels, SHOWN_PIXELS))
+            )
+        assert making is not None
+        return await asyncio.shield(making)

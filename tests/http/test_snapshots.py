@@ -1,0 +1,41 @@
+"""What readers share: snapshots and pictures are made a few times a second, however many ask."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from agent.core.clock import VirtualClock
+from agent.http import snapshots
+from tests.http.test_server import Source, served
+
+
+def test_a_snapshot_is_built_four_times_a_second_at_most_whoever_asks_and_a_picture_is_encoded_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoded: list[tuple[int, ...]] = []
+    real = snapshots.encode_jpeg
+    monkeypatch.setattr(snapshots, "encode_jpeg", lambda pixels: (encoded.append(pixels.shape), real(pixels))[1])
+
+    async def main() -> None:
+        clock, source = VirtualClock(), Source()
+        source.frame = np.zeros((2000, 2000, 3), np.uint8)
+        async with served(source, clock) as (_, http):
+
+            async def read(path: str) -> bytes:
+                async with http.get(path) as answer:
+                    assert answer.status == 200
+                    return await answer.read()
+
+            for built in (1, 2):
+                same = await asyncio.gather(*(read(path) for path in ["/status", "/metrics", "/frame.jpg"] * 20))
+                assert len(set(same)) == 3 and source.built == built
+                assert encoded == [(960, 960, 3)], "shrunk to what a page shows"
+                await clock.advance(0.25)
+            source.frame = np.zeros((20, 20, 3), np.uint8)
+            await read("/frame.jpg")
+            assert encoded[1:] == [(20, 20, 3)]
+
+    asyncio.run(main())
