@@ -1,7 +1,8 @@
 """Child processes from the parent's side: started, talked to, limited in time, restarted and ended in one way.
 
 `ChildProcess` is one process and its pipe. `Child` answers calls: it starts its process on the first one and anew
-after it ended. What a child does costs this process nothing but the bytes that go through the pipes.
+after it ended. What a child does costs this process nothing but the bytes that go through the pipes. Nothing waits for
+a child without a deadline: a process that is stopped, hangs or does not read is ended.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import signal
 import subprocess
 import sys
 import threading
@@ -19,12 +21,19 @@ import msgspec
 import psutil
 import structlog
 
-from agent.concurrency.frames import Failed, Frame, Message, decoder_of, read_frame, write_frame
+from agent.concurrency.frames import UNASKED, Failed, Frame, Message, decoder_of, read_frame, write_frame
 from agent.concurrency.lane import Lane
 from agent.concurrency.supervise import Failure, Supervisor, attempt
 from agent.core.errors import ChildGone, RequestError
 
 CLOSE_S: Final = 0.2
+KILLED_S: Final = 2.0
+"""How long a killed process is waited for."""
+SILENT_S: Final = 60.0
+"""A process with calls under way that gives no sign of life for this long hangs."""
+ANSWER_S: Final = 1800.0
+"""How long one call may take where its caller does not say."""
+SLICE_S: Final = 0.5
 log = structlog.get_logger(__name__)
 A = TypeVar("A", bound=Message)
 
@@ -45,6 +54,7 @@ class ChildProcess:
         on_end: Callable[[int], None],
     ) -> None:
         self.name = name
+        self._sending = threading.Lock()
         command = [sys.executable, "-m", module, *arguments]
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -73,9 +83,10 @@ class ChildProcess:
         return 0.0
 
     def send(self, call: int, message: Message, payload: bytes) -> None:
-        """Send one message; raises ChildGone. Blocks while the pipe is full."""
+        """Send one message; raises ChildGone. Blocks while the pipe is full, until the process is ended."""
         try:
-            write_frame(self._process.stdin, call, message, payload)  # type: ignore[arg-type]
+            with self._sending:
+                write_frame(self._process.stdin, call, message, payload)  # type: ignore[arg-type]
         except (OSError, ValueError) as error:
             raise ChildGone(f"{self.name}: its process ended") from error
 
@@ -87,13 +98,27 @@ class ChildProcess:
                 if frame is None or isinstance(frame, Failure):
                     break
                 on_frame(frame)
-        code = self._process.wait()
-        self._leave()
+        code = self._reap(KILLED_S)
+        self._leave(KILLED_S)
         on_end(code)
 
-    def _leave(self) -> None:
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()  # type: ignore[union-attr]
+    def _leave(self, within_s: float) -> None:
+        """Close the pipe; one that is being written into is left to whoever ends the process."""
+        if self._sending.acquire(timeout=within_s):
+            try:
+                with contextlib.suppress(OSError):
+                    self._process.stdin.close()  # type: ignore[union-attr]
+            finally:
+                self._sending.release()
+
+    def _reap(self, within_s: float) -> int:
+        """The exit code of a process that should be ending; it is killed where it takes longer."""
+        for wait_s in (within_s, KILLED_S):
+            try:
+                return self._process.wait(wait_s)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        return -signal.SIGKILL if sys.platform != "win32" else 1
 
     def kill(self) -> None:
         """End the process now."""
@@ -101,13 +126,9 @@ class ChildProcess:
 
     def close(self, within_s: float = CLOSE_S) -> None:
         """End the process: it leaves when its pipe is closed, and is killed where it takes longer."""
-        self._leave()
-        try:
-            self._process.wait(within_s)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            self._process.wait()
-        self._reader.join(5.0)
+        self._leave(within_s)
+        self._reap(within_s)
+        self._reader.join(KILLED_S)
 
 
 class _Call(NamedTuple):
@@ -141,6 +162,7 @@ class Child:
         self._lane = Lane(f"{name} calls")
         self._process: ChildProcess | None = None
         self._calls = itertools.count(1)
+        self._signs = 0
         self._waiting: dict[int, _Call] = {}
         self._closed = False
 
@@ -165,21 +187,25 @@ class Child:
         """Send one call and await its answer, of the class `answer`, with its payload.
 
         Raises RequestError where the child answers with a failure, too many calls wait or the child is parked, and
-        ChildGone where its process ended; one that takes longer than `timeout_s` is ended.
+        ChildGone where its process ended. One that takes longer than `timeout_s` (`ANSWER_S` unless told), or gives no
+        sign of life, is ended. The time is counted in turns of this loop: a machine or a process that stood still for
+        a while and goes on is no hang.
         """
         self._check()
         loop = asyncio.get_running_loop()
         number = next(self._calls)
         future: asyncio.Future[Frame] = loop.create_future()
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())  # its caller may be gone
         self._waiting[number] = _Call(future, self.starts if self.is_up else self.starts + 1)
+        work = asyncio.ensure_future(self._sent(loop, number, message, payload, future))
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._lane.run(lambda: self._send(loop, number, message, payload))
-                frame = await future
-        except TimeoutError as error:
-            self._kill()
-            raise ChildGone(f"{self.name}: no answer within {timeout_s:.0f} s; its process was ended") from error
+            late = await self._late(work, ANSWER_S if timeout_s is None else timeout_s)
+            if late:
+                self._kill()
+                raise ChildGone(f"{self.name}: {late}; its process was ended")
+            frame = work.result()
         finally:
+            work.cancel()
             self._waiting.pop(number, None)
         try:
             found = decoder_of(answer | Failed).decode(frame.packed)
@@ -188,6 +214,34 @@ class Child:
         if isinstance(found, Failed):
             raise RequestError(found.status, f"{self.name}: {found.error}")
         return found, frame.payload
+
+    async def _sent(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        number: int,
+        message: Message,
+        payload: bytes,
+        future: asyncio.Future[Frame],
+    ) -> Frame:
+        await self._lane.run(lambda: self._send(loop, number, message, payload))
+        return await future
+
+    async def _late(self, work: asyncio.Future[Frame], timeout_s: float) -> str:
+        """Wait until `work` is done; why it may take no longer, or ""."""
+        waited_s = silent_s = 0.0
+        signs = self._signs
+        while True:
+            slice_s = min(SLICE_S, timeout_s - waited_s)
+            await asyncio.wait({work}, timeout=slice_s)
+            waited_s += slice_s
+            silent_s = 0.0 if self._signs != signs else silent_s + slice_s
+            signs = self._signs
+            if work.done():
+                return ""
+            if waited_s >= timeout_s:
+                return f"no answer within {timeout_s:.0f} s"
+            if silent_s >= SILENT_S:
+                return f"no sign of life for {silent_s:.0f} s"
 
     def _check(self) -> None:
         if self._closed:
@@ -216,6 +270,9 @@ class Child:
         process.send(number, message, payload)
 
     def _answered(self, frame: Frame) -> None:
+        self._signs += 1
+        if frame.call == UNASKED:
+            return
         waiting = self._waiting.get(frame.call)
         if waiting is not None and not waiting.future.done():
             waiting.future.set_result(frame)

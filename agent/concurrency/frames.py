@@ -18,10 +18,16 @@ from agent.core.errors import ChildGone
 _LENGTHS: Final = struct.Struct("<IQ")
 MAX_HEAD_BYTES: Final = 64 << 20
 MAX_PAYLOAD_BYTES: Final = 2 << 30
+UNASKED: Final = 0
+"""The number of a call that nobody made."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag=True):
     """The base of all messages; the tag is the name of the class."""
+
+
+class Alive(Message, frozen=True):
+    """A sign of life of a child that answers calls."""
 
 
 class Failed(Message, frozen=True):
@@ -32,7 +38,7 @@ class Failed(Message, frozen=True):
 
 
 class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`call`: number of the call that this asks or answers, 0 where nobody asked."""
+    """`call`: number of the call that this asks or answers, `UNASKED` where nobody did."""
 
     call: int
     message: msgspec.Raw

@@ -13,13 +13,14 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
-from agent.concurrency.frames import Failed, Frame, Message, decoder_of, read_frame, write_frame
+from agent.concurrency.frames import UNASKED, Alive, Failed, Frame, Message, decoder_of, read_frame, write_frame
 from agent.concurrency.supervise import Failure, attempt
 from agent.core.errors import AgentError, RequestError
 
 Handler = Callable[[Any, bytes], tuple[Message, bytes]]
+ALIVE_EVERY_S: Final = 1.0
 
 
 def limit_process(*, max_memory_bytes: int | None = None, low_priority: bool = False) -> None:
@@ -44,12 +45,24 @@ class ParentPipe:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._in = os.fdopen(os.dup(0), "rb")
         self._out = os.fdopen(os.dup(1), "wb")
+        self._telling = threading.Lock()
         os.dup2(2, 1)
         sys.stdout = sys.stderr
 
-    def tell(self, message: Message, payload: bytes = b"", *, call: int = 0) -> None:
-        """Send one message; raises OSError where the parent is gone."""
-        write_frame(self._out, call, message, payload)
+    def tell(self, message: Message, payload: bytes = b"", *, call: int = UNASKED) -> None:
+        """Send one message, from any thread; raises OSError where the parent is gone."""
+        with self._telling:
+            write_frame(self._out, call, message, payload)
+
+    def show_life(self) -> None:
+        """From now on, on a thread, say each second that this process runs."""
+        threading.Thread(target=self._show_life, name="alive", daemon=True).start()
+
+    def _show_life(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(ALIVE_EVERY_S):
+            if isinstance(attempt(lambda: self.tell(Alive())), Failure):
+                return
 
     def listen(self, take: Callable[[Frame], None], end: Callable[[], None]) -> None:
         """From now on, on a thread, `take` each frame as it comes, and `end` once when the parent has left."""
@@ -86,6 +99,7 @@ def serve_calls(
         calls.put((frame.call, message, frame.payload))
 
     pipe.listen(take, lambda: os._exit(0))
+    pipe.show_life()
     while True:
         call, message, payload = calls.get()
         outcome = message if isinstance(message, Failure) else attempt(partial(handler, message, payload))

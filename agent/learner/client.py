@@ -46,7 +46,8 @@ PART: Final = "learner"
 LEARNER: Final = "learner"
 OWN: Final = (LEARNER, "rollout of ", "demonstration of ", "a first push")
 """Who made a version of weights, where it was the learner: what it holds beside them then still fits them."""
-FINISH_S: Final = 15.0
+FINISH_S: Final = 9.0
+"""Play's end waits this long for the state of the learners; an end takes at most 15 s in all."""
 log = structlog.get_logger(__name__)
 
 

@@ -83,7 +83,8 @@ class Watchdog:
     The dump is made by a thread that holds the GIL: what another thread of Python changes meanwhile may not be read
     (a walk through frames that come and go can end the process with a segmentation fault). Where that thread does not
     get the GIL, because compiled code holds it and frames stand still, a C timer dumps after twice the time. A process
-    that is ended this way exits with code 70, for whoever restarts it.
+    that is ended this way exits with code 70, for whoever restarts it. Time in which the patrol itself did not run (a
+    process that was stopped, a suspended machine) does not count: only a loop that stands still alone hangs.
     """
 
     def __init__(
@@ -124,14 +125,25 @@ class Watchdog:
             faulthandler.dump_traceback_later(2.0 * self._dump_after_s, file=self._file)
 
     def _patrol(self) -> None:
-        while not self._stop.wait(self._dump_after_s / 4):
-            alive_s = self._alive_s
-            still_s = self._clock.now_s() - alive_s
+        period_s = self._dump_after_s / 4
+        seen_s, looked_s, still_s = self._alive_s, self._clock.now_s(), 0.0
+        while not self._stop.wait(period_s):
+            alive_s, now_s = self._alive_s, self._clock.now_s()
+            gap_s = now_s - looked_s
+            still_s = still_s + min(gap_s, 2 * period_s) if alive_s == seen_s else 0.0
+            seen_s, looked_s = alive_s, now_s
+            if gap_s > 2 * self._dump_after_s:
+                self._say(
+                    f"nothing of this process ran for {gap_s:.1f} s (stopped, or held by compiled code); it goes on"
+                )
             if still_s > self._dump_after_s and self._dumped_s != alive_s:
                 self._dumped_s = alive_s
                 faulthandler.cancel_dump_traceback_later()
                 faulthandler.dump_traceback(self._file)
             if self._exit_after_s is not None and still_s > self._exit_after_s:
-                self._file.write(f"watchdog: the event loop stood still for {still_s:.1f} s; exit {EXIT_CODE}\n")
-                self._file.flush()
+                self._say(f"the event loop stood still for {still_s:.1f} s; exit {EXIT_CODE}")
                 os._exit(EXIT_CODE)
+
+    def _say(self, text: str) -> None:
+        self._file.write(f"watchdog: {text}\n")
+        self._file.flush()

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,6 +16,7 @@ import msgspec
 import psutil
 import pytest
 
+from agent.concurrency import child as children
 from agent.concurrency.child import Child
 from agent.concurrency.frames import Message, decoder_of, read_frame, write_frame
 from agent.concurrency.supervise import MAX_RESTARTS, Supervisor
@@ -158,6 +161,7 @@ def test_a_child_takes_no_more_memory_than_it_may_and_no_priority() -> None:
 def test_a_child_ends_when_its_parent_is_killed_even_while_it_works() -> None:
     code = f"""
 import asyncio, sys
+from agent.concurrency import child as children
 from agent.concurrency.child import Child
 from tests.concurrency.echo_child import Said, Say, Wait
 async def main():
@@ -188,3 +192,56 @@ def test_a_pipe_that_ends_within_a_message_or_is_out_of_step_is_said(tmp_path: A
         path.write_bytes(data)
         with path.open("rb") as file, pytest.raises(ChildGone, match=reason):
             read_frame(file)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP")
+@pytest.mark.parametrize("payload_bytes", [0, 8 << 20])
+def test_a_stopped_child_holds_up_nobody_also_where_its_pipe_is_full(
+    payload_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "SILENT_S", 2.0)
+    payload = bytes(payload_bytes)
+
+    async def script(child: Child) -> None:
+        for _ in range(2):
+            said, _ = await child.call(Say(text="a"), Said)
+            os.kill(said.pid, signal.SIGSTOP)
+            if child.starts == 1:
+                with pytest.raises(ChildGone, match="no sign of life for 2 s; its process was ended"):
+                    await child.call(Say(text="b"), Said, payload)
+        call = asyncio.ensure_future(child.call(Say(text="c"), Said, payload))
+        await asyncio.sleep(0.2)
+        start_s = time.monotonic()
+        child.close()
+        assert time.monotonic() - start_s < 5.0
+        with pytest.raises(ChildGone):
+            await call
+
+    ended = threading.Thread(target=lambda: play(script), daemon=True)
+    ended.start()
+    ended.join(60.0)
+    assert not ended.is_alive(), "closing waits for a child that does not read"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP")
+def test_a_machine_that_stood_still_for_longer_than_a_deadline_is_no_hang() -> None:
+    async def script(child: Child) -> None:
+        said, _ = await child.call(Say(text="a"), Said)
+        call = asyncio.ensure_future(child.call(Say(text="b"), Said, timeout_s=1.0))
+        os.kill(said.pid, signal.SIGSTOP)
+        await asyncio.sleep(0.1)
+        time.sleep(1.5)  # this process stood still as well
+        os.kill(said.pid, signal.SIGCONT)
+        assert (await call)[0].text == "b" and child.starts == 1
+
+    play(script)
+
+
+def test_a_child_that_is_busy_shows_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "SILENT_S", 3.0)
+
+    async def script(child: Child) -> None:
+        await child.call(Wait(seconds=4.0), Said)
+        assert child.starts == 1
+
+    play(script)

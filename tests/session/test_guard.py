@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from agent.core.clock import SystemClock, VirtualClock
 from agent.core.latency import Latency
-from agent.session.guard import CollectionTimer, guard
+from agent.session import guard as guarding
+from agent.session.guard import CollectionTimer, Watchdog, guard
 
 
 def test_ticks_that_the_loop_missed_are_counted_exactly_and_never_replayed() -> None:
@@ -117,3 +121,24 @@ def test_the_watchdog_names_the_function_that_holds_the_loop(body: str) -> None:
 def test_a_loop_that_stands_still_for_long_ends_the_process_with_70() -> None:
     done = hog("time.sleep(seconds)", 30.0, 1.0)
     assert done.returncode == 70 and "stood still" in done.stderr and "the_guilty_function" in done.stderr
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_process_that_was_stopped_and_goes_on_is_no_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    exits = threading.Event()
+    monkeypatch.setattr(os, "_exit", lambda code: exits.set())
+    monkeypatch.setattr(guarding.faulthandler, "dump_traceback", lambda file: None)
+    clock = VirtualClock()
+    with (tmp_path / "said").open("w") as file, Watchdog(file, clock, dump_after_s=0.04, exit_after_s=0.1) as dog:
+        dog._alive_s = clock.now_s()
+        time.sleep(0.05)
+        if stopped:  # the patrol's own clock jumps, as it does where the whole process stood still
+            clock._now_s += 60.0
+        for _ in range(40):
+            time.sleep(0.01)
+            if not stopped:
+                clock._now_s += 0.01
+        assert exits.is_set() != stopped
+    assert ("nothing of this process ran for 60.0 s" in (tmp_path / "said").read_text()) == stopped
