@@ -190,7 +190,7 @@ class DreamPilot:
         """Take the observation's time and picture in; whether it is one to decide on."""
         state, first = observation.state, observation.is_first
         if self.recorder is not None:
-            self.recorder.observe(observation)
+            self.recorder.observe(observation, lambda: seen_by(c, observation, observation.elapsed_s))
         if first:
             c.last, c.waited_s, c.menu = NEUTRAL, 0.0, menus.MenuCarry()
         c.waited_s += observation.elapsed_s
@@ -245,13 +245,15 @@ def _cards(seen: FloatArray, state: GameState) -> BoolArray | None:
     return there
 
 
-def seen_by(c: DreamerCarry, observation: Observation) -> FloatArray:
+def seen_by(c: DreamerCarry, observation: Observation, more_s: float = 0.0) -> FloatArray:
     """What the world model sees: player and run, things in sectors, the picture, cards; f32 [FEATURES].
+
+    more_s: time since the last decision that the carry does not count yet.
 
     The picture is looked at only where the state tells of no scene; it is 0 elsewhere.
     """
     batch = encode.Encoded.empty(1)
-    encode.encode_state(observation.state, c.waited_s, c.last, batch, 0)
+    encode.encode_state(observation.state, c.waited_s + more_s, c.last, batch, 0)
     seen = np.zeros(FEATURES, np.float32)
     start = encode.SELF_FEATURES + RINGS
     seen[: encode.SELF_FEATURES], seen[encode.SELF_FEATURES : start] = batch.self_[0], batch.rings[0]

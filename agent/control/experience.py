@@ -90,6 +90,7 @@ class Flag(IntEnum):
 
     TERMINATED = 0
     IS_FIRST = 1
+    TRUNCATED = 2
 
 
 class _Buffer:
@@ -103,8 +104,10 @@ class _Buffer:
         self.numbers = np.zeros((steps, len(Number)), np.float32)
         self.flags = np.zeros((steps, len(Flag)), np.bool_)
         self.carry = np.zeros(units, np.float32)
+        self.finals: dict[int, FloatArray] = {}
         self.rewards = RewardTable()
         self.rows = self.version = 0
+        self.time_s = 0.0
         self.open = False
         self.first = True
 
@@ -128,8 +131,12 @@ class RolloutRecorder:
         self._names = names
         self._buffers = [_Buffer(steps, units, features) for _ in names]
 
-    def observe(self, observation: Observation) -> None:
-        """Take the reward, and the end of an episode, that an observation brings."""
+    def observe(self, observation: Observation, see: Callable[[], FloatArray] | None = None) -> None:
+        """Take the reward, and the end of an episode, that an observation brings.
+
+        see: what is seen [features] of the observation; asked only at a time limit, whose value is bootstrapped from
+        it. A packet that tells of the limit later shows the next episode already: then the last row's own obs stays.
+        """
         b = self._buffers[observation.game]
         reward = b.rewards.of(observation)
         if observation.is_first:
@@ -138,7 +145,9 @@ class RolloutRecorder:
             b.numbers[b.rows - 1, Number.REWARD] += reward
         if observation.is_last:
             if b.open:
-                b.flags[b.rows - 1, Flag.TERMINATED] = True
+                b.flags[b.rows - 1, Flag.TERMINATED if observation.is_terminal else Flag.TRUNCATED] = True
+                if see is not None and not observation.is_terminal and _shows_the_end(observation, b.time_s):
+                    b.finals[b.rows - 1] = see()
             b.open, b.first = False, True
 
     def row(
@@ -146,7 +155,7 @@ class RolloutRecorder:
         sampled: Sampled, version: int,
     ) -> None:  # fmt: skip
         """Write a pilot's decision down."""
-        self.write(observation, _flat(batch), hidden, waited_s, decision.value, sampled, version)
+        self.write(observation, flat(batch), hidden, waited_s, decision.value, sampled, version)
 
     def write(
         self, observation: Observation, seen: FloatArray, hidden: FloatArray, waited_s: float, value: float,
@@ -165,23 +174,26 @@ class RolloutRecorder:
         b.obs[at] = seen
         b.axes[at], b.choices[at], b.allowed[at] = sampled.axes, sampled.choices, sampled.allowed
         b.numbers[at] = 0.0, 0.0 if b.first else waited_s, sampled.log_prob, value
-        b.flags[at] = False, b.first
-        b.rows, b.open, b.first = at + 1, True, False
+        b.flags[at] = False, b.first, False
+        b.rows, b.open, b.first, b.time_s = at + 1, True, False, observation.state.game_time_s
         self.rows_total += 1
 
     def _flush(self, b: _Buffer, name: str, after: FloatArray) -> None:
         n = b.rows
-        terminated, is_first = b.flags[:n, Flag.TERMINATED].copy(), b.flags[:n, Flag.IS_FIRST].copy()
-        cut = terminated | np.append(is_first[1:], True)
-        final = b.obs[:n][cut].copy()
-        if not terminated[-1] and b.open:
-            final[-1] = after
+        terminated, is_first, truncated = b.flags[:n].T.copy()
+        after_rows = b.obs[:n].copy()
+        for row, seen in b.finals.items():
+            after_rows[row] = seen
+        if b.open:
+            after_rows[-1] = after
+        final = after_rows[terminated | truncated | np.append(is_first[1:], True)]
+        b.finals.clear()
         self._emit(
             Rollout(
                 instance=name, policy=self._policy, policy_version=b.version, obs=b.obs[:n].copy(),
                 actions_cont=b.axes[:n].copy(), actions_disc=b.choices[:n].copy(),
                 rewards=b.numbers[:n, Number.REWARD].copy(),
-                terminated=terminated, truncated=np.zeros(n, np.bool_), is_first=is_first,
+                terminated=terminated, truncated=truncated, is_first=is_first,
                 elapsed_s=b.numbers[:n, Number.ELAPSED_S].copy(), final_obs=final,
                 log_probs=b.numbers[:n, Number.LOG_PROB].copy(),
                 values=b.numbers[:n, Number.VALUE].copy() if self._valued else None, action_masks=b.allowed[:n].copy(),
@@ -195,7 +207,13 @@ class RolloutRecorder:
         return {"decisions": self.rows_total, "rollout_steps": self.steps}
 
 
-def _flat(batch: encode.Encoded) -> FloatArray:
+def _shows_the_end(observation: Observation, before_s: float) -> bool:
+    """True where the state is the ended episode's last one, not one of the next; before_s: game time seen before."""
+    state = observation.state
+    return state.run is not None and state.run.run_ended and state.game_time_s >= before_s
+
+
+def flat(batch: encode.Encoded) -> FloatArray:
     """Row 0 of a batch as `models.policies.PilotPolicy` reads it."""
     parts = (batch.self_[0], batch.tokens[0].ravel(), batch.mask[0], batch.rings[0].ravel(), batch.cards[0].ravel())
     return np.concatenate(parts)

@@ -28,6 +28,7 @@ from agent.control.experience import (
     allowed_choices,
     button_log_prob,
     choice_log_prob,
+    flat,
     sampled_axes,
 )
 from agent.control.policy import Capabilities
@@ -280,7 +281,7 @@ class Motor:
     def _act(self, carry: PilotCarry, observation: Observation) -> Action:
         state, first = observation.state, observation.is_first
         if self.recorder is not None:
-            self.recorder.observe(observation)
+            self.recorder.observe(observation, lambda: self._seen(carry, observation))
         if carry.cards is not None:
             carry.cards.heard(observation)
         if first:
@@ -303,6 +304,11 @@ class Motor:
         else:
             action = carry.last if self._hold else self._between(carry, state)
         return msgspec.structs.replace(action, answers=observation.sequence)
+
+    def _seen(self, carry: PilotCarry, observation: Observation) -> FloatArray:
+        """What a decision on this observation would read, as it is recorded; the memory stays as it was."""
+        encode.encode_state(observation.state, carry.waited_s + observation.elapsed_s, carry.last, self._batch, 0)
+        return flat(self._batch)
 
     def _decision(self, carry: PilotCarry, state: GameState) -> tuple[Decision, FloatArray, float]:
         """One step of the network, which is told the time since its last; with the memory before, and that time."""

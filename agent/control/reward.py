@@ -8,6 +8,8 @@
 | death | −5 |
 | a win | +10 |
 
+An end by a time limit is neither death nor win.
+
 A game that has ever declared a reward of its own in BLX1 keeps it from then on.
 """
 
@@ -39,7 +41,7 @@ class RewardTable:
         if self._declared:
             return observation.reward
         reward = 0.0
-        if observation.is_last:
+        if observation.is_last and (observation.is_won or observation.is_terminal):
             reward += WIN if observation.is_won else DEATH
         if observation.is_first or before is None or before.run is None or state.run is None:
             return reward

@@ -17,8 +17,8 @@ from agent.core.types import Observation
 CAP_S: Final = 1200.0
 
 
-class EpisodeResult(msgspec.Struct, frozen=True):
-    """One finished episode; times are the game's own seconds."""
+class EpisodeResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One finished episode; times are the game's own seconds. truncated: a time limit ended it, no death and no win."""
 
     score_s: float
     survival_s: float
@@ -27,6 +27,7 @@ class EpisodeResult(msgspec.Struct, frozen=True):
     level: int
     episode_return: float
     steps: int
+    truncated: bool = False
 
 
 class EpisodeTracker:
@@ -55,6 +56,7 @@ class EpisodeTracker:
             level=run.level if run is not None else 0,
             episode_return=round(self._return, 6),
             steps=self._steps,
+            truncated=not observation.is_terminal,
         )
         self._return, self._steps = 0.0, 0
         return result

@@ -82,12 +82,13 @@ def outcomes_of(
     rewards: FloatArray, at: Sequence[int] | IntArray, layout: ChoiceLayout, *, over: bool, terminated: bool
 ) -> tuple[IntArray, IntArray, BoolArray, IntArray]:
     """Of choices at the ascending steps `at` of an episode with these rewards so far: the indices of those whose
-    outcome is known by now, the outcomes, ended, and known as in `Choices`. over: the episode has ended.
+    outcome is known by now, the outcomes, ended, and known as in `Choices`. over: the episode has ended. Where a time
+    limit ended it, what a window beyond it would have brought is never known.
     """
     steps = np.asarray(at, np.int64)
     total = np.concatenate([[0.0], np.cumsum(rewards, dtype=np.float64)])
     end = len(rewards)
-    whole = np.flatnonzero((steps + layout.window <= end) | over)
+    whole = np.flatnonzero((steps + layout.window <= end) | (over and terminated))
     steps = steps[whole]
     until = np.minimum(steps + layout.window, end)
     outcome = np.searchsorted(np.array(layout.edges), total[until] - total[steps], side="right").astype(np.int64)

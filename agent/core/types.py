@@ -61,7 +61,10 @@ class HumanInput(msgspec.Struct, frozen=True, eq=True):
 
 
 class RunInfo(msgspec.Struct, frozen=True, eq=True):
-    """Trailer BLX1: identity, timing and the run's counters."""
+    """Trailer BLX1: identity, timing and the run's counters.
+
+    run_truncated: the end that `run_ended` tells of was a time limit's, neither death nor win.
+    """
 
     sequence: int
     capture_time_us: int
@@ -79,6 +82,7 @@ class RunInfo(msgspec.Struct, frozen=True, eq=True):
     run_seed: int
     reward: float
     flags_reserved: int = 0
+    run_truncated: bool = False
 
 
 class SceneInfo(msgspec.Struct, frozen=True, eq=False):
@@ -158,8 +162,8 @@ class Observation(msgspec.Struct, frozen=True, eq=False):
     elapsed_s: since the observation before it, from the game's own clock where there is one.
     received_at_s: this machine's monotonic clock. frame may be older than the state, or absent.
     sequence: the game's own number, or None from a game without BLX1.
-    is_first: first of an episode or after a reconnect; is_last, is_terminal: the run
-    ended since the observation before; is_won: it ended with a win.
+    is_first: first of an episode or after a reconnect; is_last: the run ended since the observation before;
+    is_terminal: by death or win, not by a time limit; is_won: it ended with a win.
     """
 
     game: int

@@ -92,7 +92,7 @@ class GymnasiumGame:
         self._rng = np.random.SeedSequence(0)
         self._observation: Any = None
         self._reward = 0.0
-        self._ended = False
+        self._ended = self._truncated = False
         self._over = False
         self._steps = 0
         self._episode = 0
@@ -109,7 +109,8 @@ class GymnasiumGame:
 
     def _begin(self, seed: int | None) -> None:
         self._observation, _ = self._env.reset(seed=seed)
-        self._steps, self._reward, self._ended, self._over = 0, 0.0, False, False
+        self._steps, self._reward, self._over = 0, 0.0, False
+        self._ended = self._truncated = False
         self._episode += 1
 
     def tick(self, action: Action) -> None:
@@ -117,7 +118,7 @@ class GymnasiumGame:
         if self._over:
             self._begin(None)
             return
-        self._reward, self._ended = 0.0, False
+        self._reward, self._ended, self._truncated = 0.0, False, False
         chosen = to_action(action, self._profile, self._env.action_space)
         for _ in range(self._profile.frame_skip):
             self._observation, reward, terminated, truncated, _ = self._env.step(chosen)
@@ -125,17 +126,19 @@ class GymnasiumGame:
             self._steps += 1
             if terminated or truncated:
                 self._ended = self._over = True
+                self._truncated = not terminated
                 return
 
     def state(self) -> GameState:
         """A state that says only what is known: time, reward, end."""
         run = RunInfo(
-            0, 0, (0, 0), (0, 0), True, self._ended, False, 0, 0.0, 0, 0, 0.0, 0.0, self._episode, self._reward
-        )
+            0, 0, (0, 0), (0, 0), True, self._ended, False, 0, 0.0, 0, 0, 0.0, 0.0, self._episode, self._reward,
+            run_truncated=self._truncated,
+        )  # fmt: skip
         return GameState(
             position=(0.0, 0.0, 0.0),
             velocity=(0.0, 0.0, 0.0),
-            health=0.0 if self._ended else 100.0,
+            health=0.0 if self._ended and not self._truncated else 100.0,
             max_health=100.0,
             game_time_s=self._steps / self._profile.frame_skip * self.tick_s,
             is_playing=True,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -51,6 +51,18 @@ class ServerReport(msgspec.Struct):
     answered: int = 0
     oversized: int = 0
     malformed: int = 0
+
+
+class _Carried(NamedTuple):
+    """What packets that nobody took would have said; the next one says it. Of several ends the first one counts."""
+
+    reward: float = 0.0
+    ended: bool = False
+    won: bool = False
+    truncated: bool = False
+
+
+_NOTHING = _Carried()
 
 
 class _Client(asyncio.Protocol):
@@ -119,7 +131,7 @@ class GameServer:
         self._sequence = 0
         self._claims_seen = False
         self._sent_s: dict[int, float] = {}
-        self._carried = (0.0, False, False)
+        self._carried = _NOTHING
         self._histogram = HdrHistogram(1, 60_000_000, 3)
         self._frame_every = max(1, round(1.0 / (game.tick_s * options.frame_hz))) if options.frame_hz > 0 else 0
 
@@ -231,16 +243,16 @@ class GameServer:
         if self._on_frame is not None and pixels is not None:
             self._on_frame(pixels)
         if self._client is None and self.options.mode != "lock-step":
-            self._carried = (0.0, False, False)
+            self._carried = _NOTHING
             return
         state = self._stamp(self.game.state())
         client = self._client
         if client is None or not client.is_idle or client.transport is None:
             self.report.packets_dropped += 1
             run = state.run or _EMPTY_RUN
-            self._carried = (run.reward, run.run_ended, run.run_won)
+            self._carried = _Carried(run.reward, run.run_ended, run.run_won, run.run_truncated)
             return
-        self._carried = (0.0, False, False)
+        self._carried = _NOTHING
         frame = b""
         if pixels is not None:
             raw = self.options.frame_format == "raw_rgb"
@@ -259,7 +271,7 @@ class GameServer:
         run = state.run or _EMPTY_RUN
         real = self.options.mode == "real-time"
         time_s = self._clock.now_s() if real else self._sequence * self.game.tick_s
-        reward, ended, won = self._carried
+        before = self._carried
         size = self.game.capture_size_px
         stamped = msgspec.structs.replace(
             run,
@@ -268,9 +280,10 @@ class GameServer:
             capture_size_px=size,
             screen_size_px=size,
             rows_top_down=True,
-            run_ended=run.run_ended or ended,
-            run_won=run.run_won or won,
-            reward=run.reward + reward,
+            run_ended=run.run_ended or before.ended,
+            run_won=run.run_won or before.won,
+            run_truncated=before.truncated if before.ended else run.run_truncated,
+            reward=run.reward + before.reward,
         )
         return msgspec.structs.replace(state, run=stamped, human=self._human_input)
 

@@ -43,8 +43,8 @@ _NO_OBJECTS: FloatArray = np.zeros((0, 3), np.float32)
 _NO_OBJECTS.flags.writeable = False
 _NO_KINDS = np.zeros(0, np.uint8)
 _NO_KINDS.flags.writeable = False
-_FLAG_TOP_DOWN, _FLAG_ENDED, _FLAG_WON = 1, 2, 4
-_KNOWN_FLAGS = _FLAG_TOP_DOWN | _FLAG_ENDED | _FLAG_WON
+_FLAG_TOP_DOWN, _FLAG_ENDED, _FLAG_WON, _FLAG_TRUNCATED = 1, 2, 4, 8
+_KNOWN_FLAGS = _FLAG_TOP_DOWN | _FLAG_ENDED | _FLAG_WON | _FLAG_TRUNCATED
 _NO_ENEMIES: FloatArray = np.zeros((0, 4), np.float32)
 _NO_ENEMIES.flags.writeable = False
 
@@ -213,6 +213,7 @@ def _read_run(data: bytes, at: int) -> tuple[RunInfo | None, int]:
         seed,
         reward,
         flags & ~_KNOWN_FLAGS | reserved << 8,
+        flags & _FLAG_TRUNCATED != 0,
     )
     return run, stop
 
@@ -299,6 +300,7 @@ def _encode_human(human: HumanInput) -> bytes:
 def _encode_run(run: RunInfo) -> bytes:
     flags = run.flags_reserved & 0xFF & ~_KNOWN_FLAGS
     flags |= run.rows_top_down * _FLAG_TOP_DOWN | run.run_ended * _FLAG_ENDED | run.run_won * _FLAG_WON
+    flags |= run.run_truncated * _FLAG_TRUNCATED
     payload = _BLX1.pack(
         run.sequence & 0xFFFFFFFF,
         run.capture_time_us,

@@ -50,9 +50,12 @@ class _RunEvents(msgspec.Struct):
     reward: float = 0.0
     ended: bool = False
     won: bool = False
+    truncated: bool = False
 
-    def add(self, reward: float, ended: bool, won: bool) -> None:
+    def add(self, reward: float, ended: bool, won: bool, truncated: bool) -> None:
+        """Add what came later. Of several ends the first one is the episode's: it says whether a limit cut it."""
         self.reward += reward
+        self.truncated |= ended and truncated and not self.ended
         self.ended |= ended
         self.won |= won
 
@@ -130,7 +133,8 @@ class Feed:
         self.ledger.receive()
         self._fresh_packets += 1
         if state.run is not None:
-            self._events.add(state.run.reward, state.run.run_ended, state.run.run_won)
+            run = state.run
+            self._events.add(run.reward, run.run_ended, run.run_won, run.run_truncated)
         elif not self._said_old_plugin:
             self._said_old_plugin = True
             log.warning("old_plugin", game=self.name, note="no BLX1 trailer: rewards, time and latency are estimated")
@@ -247,7 +251,7 @@ class Feed:
     def _join(self, pending: _Pending) -> Observation:
         state, run = pending.state, pending.state.run
         carried = self._published
-        carried.add(self._events.reward, self._events.ended, self._events.won)
+        carried.add(self._events.reward, self._events.ended, self._events.won, self._events.truncated)
         self._events = _RunEvents()
         time_s = _time_s(state, pending.received_at_s)
         elapsed_s = 0.0 if self._is_first or self._last_time_s is None else max(0.0, time_s - self._last_time_s)
@@ -261,7 +265,7 @@ class Feed:
             reward=carried.reward,
             is_first=self._is_first,
             is_last=carried.ended,
-            is_terminal=carried.ended,
+            is_terminal=carried.ended and not carried.truncated,
             is_won=carried.won,
         )
 

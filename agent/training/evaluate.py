@@ -41,7 +41,7 @@ def observe(game: HostedGame, index: int, state: GameState, frame: Frame | None,
         reward=run.reward if run is not None else 0.0,
         is_first=tick == 0,
         is_last=ended,
-        is_terminal=ended,
+        is_terminal=run is not None and ended and not run.run_truncated,
         is_won=run is not None and run.run_won,
     )
 

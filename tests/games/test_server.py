@@ -27,6 +27,8 @@ class Counter:
     tick_s = 1 / 60
     capture_size_px = (96, 84)
 
+    truncated_ends: tuple[int, ...] = ()
+
     def __init__(self) -> None:
         self.actions: list[Action] = []
 
@@ -39,7 +41,8 @@ class Counter:
     def state(self) -> GameState:
         n = len(self.actions)
         ended = n > 0 and n % 5 == 0
-        run = RunInfo(0, 0, (0, 0), (0, 0), True, ended, False, 1, 0.0, n, 0, 0.0, 0.0, 7, float(ended))
+        cut = ended and n // 5 in self.truncated_ends
+        run = RunInfo(0, 0, (0, 0), (0, 0), True, ended, False, 1, 0.0, n, 0, 0.0, 0.0, 7, float(ended), 0, cut)
         nobody = np.zeros((0, 4), np.float32)
         return GameState((float(n), 0, 0), (0, 0, 0), 1.0, 1.0, n / 60, True, False, nobody, "", (), run=run)
 
@@ -179,6 +182,26 @@ def test_rewards_and_ends_of_packets_that_could_not_be_sent_are_carried_by_the_n
         server._tick()
         state = (await client.packet()).state
         assert state.run.run_ended and state.run.reward == 1.0 and server.report.packets_dropped == 7
+
+    served(check, mode="lock-step", frame_hz=0)
+
+
+def test_a_time_limit_that_could_not_be_sent_is_carried_as_one_and_the_first_end_decides() -> None:
+    async def check(server: GameServer, game: Counter, connect: Any) -> None:
+        game.truncated_ends = (1,)
+        client = await connect()
+        await client.packet()
+        assert server._client is not None and server._client.transport is not None
+        told = []
+        for ticks in (6, 4):
+            server._client.transport.get_write_buffer_size = lambda: 1  # type: ignore[attr-defined, method-assign]
+            for _ in range(ticks):
+                server._tick()
+            del server._client.transport.get_write_buffer_size  # type: ignore[attr-defined]
+            server._tick()
+            run = (await client.packet()).state.run
+            told.append((run.run_ended, run.run_truncated))
+        assert told == [(True, True), (True, False)]
 
     served(check, mode="lock-step", frame_hz=0)
 

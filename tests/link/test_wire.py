@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -46,7 +47,7 @@ def plain(state: GameState) -> dict[str, Any]:
         buttons = [h.fire, h.ability, h.interact, h.ui_click]
         out["human"] = [h.version, [*h.move, *h.look], buttons, [*h.click]]
     if r is not None:
-        flags = r.rows_top_down | r.run_ended << 1 | r.run_won << 2 | r.flags_reserved & 0xFF
+        flags = r.rows_top_down | r.run_ended << 1 | r.run_won << 2 | r.run_truncated << 3 | r.flags_reserved & 0xFF
         sizes = [*r.capture_size_px, *r.screen_size_px]
         out["run"] = [r.sequence, r.capture_time_us, *sizes, flags, r.level, r.xp_fraction, r.kills, r.gold]
         out["run"] += [r.damage_dealt, r.damage_taken, r.run_seed, r.reward]
@@ -93,6 +94,21 @@ def test_every_golden_action_passes_both_ways(golden: dict[str, Any]) -> None:
     assert (None if action.click is None else list(action.click)) == wanted["click"]
     assert action.answers == wanted["answers"]
     assert encode_action(action) == data
+
+
+def test_an_end_by_a_time_limit_is_flag_8_of_blx1() -> None:
+    run = next(p for p in PacketDecoder().feed(STREAM) if p.state.run is not None).state
+    assert run.run is not None
+    base = msgspec.structs.replace(run.run, rows_top_down=False, run_ended=True, run_won=False, flags_reserved=0)
+    bodies = [
+        encode_state(msgspec.structs.replace(run, run=msgspec.structs.replace(base, run_truncated=cut)))
+        for cut in (False, True)
+    ]
+    (differing,) = [(a, b) for a, b in zip(*bodies, strict=True) if a != b]
+    assert differing == (2, 2 | 8)
+    decoded = [decode_state(body).run for body in bodies]
+    assert [r.run_truncated for r in decoded if r is not None] == [False, True]
+    assert all(r is not None and r.run_ended and r.flags_reserved == 0 for r in decoded)
 
 
 def summary(packets: list[Packet]) -> list[bytes]:
