@@ -18,7 +18,9 @@ from agent.commands.host import host
 from agent.commands.play import play
 from agent.commands.prepare import prepare
 from agent.commands.quantize import quantize
+from agent.core import compiled
 from agent.core.errors import AgentError, SettingsError
+from agent.core.files import expand_home
 from agent.core.suggest import did_you_mean
 
 PROGRAM = "python -m agent"
@@ -37,9 +39,12 @@ for command in (play, host, evaluate, train.app, quantize, doctor, prepare, weig
 
 def run(argv: Sequence[str]) -> int:
     """Run one command; returns the exit code: 0 done, 2 refused input, 1 failed, 130 interrupted."""
+    words = _with_homes(argv)
+    if compiled.elsewhere() and not {"-h", "--help", "--version"} & set(words):
+        print(compiled.elsewhere(), file=sys.stderr)
     try:
-        _check_command(argv)
-        result = app(list(argv), result_action="return_value", exit_on_error=False, print_error=False)
+        _check_command(words)
+        result = app(words, result_action="return_value", exit_on_error=False, print_error=False)
     except CycloptsError as error:
         _say("Error", _in_one_line(error))
         return 2
@@ -49,6 +54,15 @@ def run(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     return int(result) if isinstance(result, int) else 0
+
+
+def _with_homes(argv: Sequence[str]) -> list[str]:
+    """The words with `~/` at the beginning of a value replaced by the home, which few shells do after `--out=`."""
+    found = []
+    for word in argv:
+        option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        found.append(f"{option}{equals}{expand_home(value)}" if equals or not option else word)
+    return found
 
 
 def _check_command(argv: Sequence[str]) -> None:

@@ -31,6 +31,7 @@ _DEFAULT: Final = DoctorOptions()
 def doctor(options: Annotated[DoctorOptions, FLAT] = _DEFAULT) -> int:
     """Look for what would keep the agent from playing well; one line a fault, with its remedy."""
     from agent.core.clock import SystemClock
+    from agent.core.folders import home_folder
     from agent.core.settings import load_settings
     from agent.setup.doctor import diagnose
     from agent.setup.game_folder import find_games, inspect, open_game, steam_folders
@@ -39,7 +40,7 @@ def doctor(options: Annotated[DoctorOptions, FLAT] = _DEFAULT) -> int:
     if options.game_dir is not None:
         games = [open_game(options.game_dir)]
     else:
-        games = find_games(steam_folders(os.environ, Path.home()))
+        games = find_games(steam_folders(os.environ, home_folder()))
     findings = asyncio.run(diagnose(settings, SystemClock()))
     for game in games:
         findings += inspect(game, wanted_port=settings.link.port)

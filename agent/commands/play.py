@@ -107,9 +107,10 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
     game = resolve_game(options.game, settings, console)
     token = ""
     if options.http:
-        from agent.http.token import default_folder, load_token
+        from agent.http.token import session_token
 
-        token = load_token(settings.general.http_token.get_secret_value(), default_folder())
+        given = settings.general.http_token.get_secret_value()
+        token = session_token(given, lambda text: console.print(text, highlight=False, soft_wrap=True))
     with contextlib.ExitStack() as stack:
         name = options.policy if measured else served_name(options.policy, settings, console)
         frame_hz = DREAMER_PICTURES_HZ if name == "dreamer" and is_gymnasium(game) else PICTURES_HZ

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from agent.commands.options import FLAT
 from agent.core.errors import WeightsError
+from agent.core.files import expand_home
 from agent.core.settings import ConfigOption, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def weights_folder(settings: Settings) -> Path:
     from agent.store.store import default_folder
 
     given = settings.general.weights_dir
-    return Path(given) if given else default_folder()
+    return Path(expand_home(given)) if given else default_folder()
 
 
 def _kind(kind: str) -> tuple[dict[str, Any], Callable[[Tensors, str], object]]:

@@ -13,11 +13,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from platformdirs import user_cache_dir
+from agent.core.folders import cache_folder, takes_files, user_cache
 
 VARIABLE: Final = "NUMBA_CACHE_DIR"
 SOURCES: Final = Path(__file__).resolve().parents[1]
-ROOT: Final = Path(user_cache_dir("metabonk-apex", appauthor=False)) / "compiled"
+ROOT: Final = cache_folder() / "compiled"
 KEPT: Final = 4
 
 
@@ -39,6 +39,14 @@ def use_own_folder() -> None:
         os.environ[VARIABLE] = str(folder)
         if "numba" in sys.modules:
             sys.modules["numba"].config.CACHE_DIR = str(folder)
+
+
+def elsewhere() -> str:
+    """One line that says where the compiled code goes when the user's cache takes no files; "" where it does."""
+    wanted = user_cache()
+    if os.environ.get(VARIABLE) is None or Path(os.environ[VARIABLE]).parent != ROOT or takes_files(wanted):
+        return ""
+    return f"{wanted} takes no files; what is compiled is kept in {ROOT}; set {VARIABLE} to keep it elsewhere."
 
 
 def forget_old(root: Path = ROOT) -> None:

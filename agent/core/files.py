@@ -1,34 +1,159 @@
-"""Writing a file so that a reader, or a crash at any instant, sees the old file or the whole new one."""
+"""Writing a file so that a reader, or a crash at any instant, sees the old file or the whole new one; reading text.
+
+Text may begin with a byte order mark, as Windows editors write it: UTF-8 or UTF-16.
+"""
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import itertools
 import os
+import re
 from pathlib import Path
+from typing import Final
+
+import psutil
+
+from agent.core.errors import SettingsError
 
 _COUNT = itertools.count()
+_TEMPORARY: Final = re.compile(r"\..+\.(\d{1,9})-\d+\.tmp")
+_OPEN: Final = re.compile(r"/proc/(self|\d+)(/task/\d+)?/fd")
+_MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+def decode_text(data: bytes) -> str:
+    """Text of UTF-8, or of what its byte order mark says, without the mark; raises UnicodeDecodeError."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data.decode(encoding)
+    return data.decode("utf-8")
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, as `decode_text` reads it, lines ended by a line feed; raises OSError, UnicodeDecodeError."""
+    return decode_text(path.read_bytes()).replace("\r\n", "\n")
+
+
+def expand_home(text: str) -> str:
+    """A path with `~` or `~NAME` at its beginning replaced by that home; as it is where there is no such home."""
+    return os.path.expanduser(text) if text.startswith("~") else text
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
     """Write beside as `.NAME.PID-N.tmp`, sync, rename, sync the folder; text as UTF-8. Raises OSError.
 
-    A link is followed. A device or a pipe is written into: it cannot be replaced.
+    A link is followed. A device, a pipe or an open descriptor (`/dev/stdout`) is written into: it cannot be replaced.
     """
-    if path.exists() and not path.is_file():
-        path.write_bytes(data.encode() if isinstance(data, str) else data)
+    descriptor = _descriptor(path)
+    if descriptor is not None or (path.exists() and not path.is_file()):
+        handle = os.dup(descriptor) if descriptor is not None else os.open(path, os.O_WRONLY)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
         return
     path = path.resolve()
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{next(_COUNT)}.tmp")
+    beside = _beside(path)
     try:
-        with beside.open("wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_synced(beside, data, 0o666)
         beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    finally:
+        _forget(beside)
     sync_folder(path.parent)
+
+
+def create_atomically(path: Path, data: bytes | str, mode: int) -> bool:
+    """Make a file that is whole from its first instant, with the permissions `mode`; raises OSError.
+
+    False, and nothing is changed, where it is there already.
+    """
+    beside = _beside(path)
+    try:
+        _write_synced(beside, data, mode)
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links
+            if path.exists():
+                return False
+            beside.replace(path)
+    finally:
+        _forget(beside)
+    sync_folder(path.parent)
+    return True
+
+
+def check_output(option: str, path: Path) -> None:
+    """Try now what `write_atomically` needs later; raises SettingsError naming the option, such as `--report`."""
+    if path.is_dir():
+        raise SettingsError(f"{option} {path}: is a folder; name a file")
+    if _descriptor(path) is not None or (path.exists() and not path.is_file()):
+        if not os.access(path, os.W_OK):
+            raise SettingsError(f"{option} {path}: cannot be written to; name another")
+        return
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise SettingsError(f"{option} {path}: the folder {folder} does not exist; make it first")
+    check_folder(option, folder)
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Raise SettingsError where no file can be made in an existing folder."""
+    beside = _beside(folder / "try")
+    try:
+        _write_synced(beside, b"", 0o600)
+    except OSError as error:
+        raise SettingsError(f"{option}: no file can be made in {folder}: {error.strerror or error}") from error
+    finally:
+        _forget(beside)
+
+
+def _descriptor(path: Path) -> int | None:
+    """The open descriptor of this process that a path such as `/dev/stdout` stands for, None for other paths."""
+    for _ in range(40):  # as many links as Linux follows
+        if path.name.isdecimal() and _OPEN.fullmatch(os.path.realpath(path.parent)):
+            return int(path.name)
+        if not path.is_symlink():
+            return None
+        path = path.parent / os.readlink(path)
+    return None
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}-{next(_COUNT)}.tmp")
+
+
+def _write_synced(path: Path, data: bytes | str, mode: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), mode)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _forget(path: Path) -> None:
+    """Delete a temporary that is no longer needed; where the disk refuses, the error before it counts."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete temporaries of `write_atomically` whose process has ended; those that are being written stay."""
+    if not folder.is_dir():
+        return
+    for path in folder.glob(".*.tmp"):
+        owner = _TEMPORARY.fullmatch(path.name)
+        if owner is None or not _writes(int(owner[1]), path):
+            _forget(path)
+
+
+def _writes(pid: int, path: Path) -> bool:
+    """True where a process of this number lives that is older than the file: another may have had its number."""
+    try:
+        return bool(psutil.Process(pid).create_time() <= path.stat().st_mtime + 1.0)
+    except (psutil.Error, OSError):
+        return False
 
 
 def sync_folder(folder: Path) -> None:

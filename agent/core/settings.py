@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from agent.core.choices import WANTED
 from agent.core.errors import SettingsError
+from agent.core.files import read_text
 from agent.core.suggest import did_you_mean
 
 PREFIX: Final = "METABONK_"
@@ -184,10 +185,10 @@ def _read_toml(config: Path | None, values: dict[tuple[str, str], tuple[object, 
     if config is None and not path.is_file():
         return
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(read_text(path))
     except FileNotFoundError as error:
         raise SettingsError(f"--config {path}: no such file") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: {error}") from error
     known = {(group, name): field for group, name, field in fields()}
     for group, table in document.items():
@@ -218,6 +219,7 @@ def _read_environment(environ: Mapping[str, str], values: dict[tuple[str, str], 
 
 
 def _parse(variable: str, text: str, field: FieldInfo) -> object:
+    text = text.strip()  # a file of variables with Windows' line ends leaves a carriage return
     if field.annotation is bool:
         if text.lower() not in _TRUE | _FALSE:
             raise SettingsError(f"{variable}={text!r}: write 1, 0, true or false")

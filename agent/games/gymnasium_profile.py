@@ -18,6 +18,7 @@ import numpy as np
 
 from agent.core.clock import TICK_HZ
 from agent.core.errors import SettingsError
+from agent.core.files import read_text
 from agent.core.suggest import did_you_mean
 from agent.core.types import Action
 
@@ -39,8 +40,8 @@ def load_profile(spec: str, path: Path | None, space: Any) -> Profile:
     """The profile of a file, else the shipped one that matches `spec`, else one made for the action space."""
     if path is not None:
         try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            document = tomllib.loads(read_text(path))
+        except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"--profile {path}: {error}") from error
         return _read(document, str(path), space)
     for file in sorted(resources.files("agent.games").joinpath("profiles").iterdir(), key=lambda f: f.name):

@@ -16,6 +16,7 @@ from typing import Any, Final
 import torch
 
 from agent.core.errors import WeightsError
+from agent.core.files import remove_leftovers
 from agent.learning.learner import PolicyLearner
 from agent.learning.state import load_state, state_tensors
 from agent.models.sealed import load_sealed, manifest_path, save_sealed
@@ -47,8 +48,7 @@ def save(folder: Path, learner: PolicyLearner, notes: dict[str, Any]) -> Path:
 def resume(folder: Path, make: Callable[[], PolicyLearner]) -> tuple[PolicyLearner, dict[str, Any], str]:
     """A learner with the newest whole state that fits, its notes and ""; or a new one, {}, and why it starts anew."""
     reasons = []
-    for path in folder.glob(".learner-*.tmp") if folder.is_dir() else ():
-        path.unlink(missing_ok=True)
+    remove_leftovers(folder)
     for _, path in _files(folder):
         learner = make()
         try:

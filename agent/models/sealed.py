@@ -21,7 +21,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from agent.core.errors import WeightsError
-from agent.core.files import write_atomically
+from agent.core.files import decode_text, write_atomically
 
 SCHEMA: Final = "metabonk-weights/1"
 MAX_BYTES: Final = 1 << 30
@@ -100,8 +100,8 @@ def read_manifest(path: Path) -> Manifest:
     if beside.stat().st_size > MAX_MANIFEST_BYTES:
         raise WeightsError(f"{beside}: larger than the {MAX_MANIFEST_BYTES} bytes of the longest manifest")
     try:
-        manifest = msgspec.json.decode(beside.read_bytes(), type=Manifest)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        manifest = msgspec.json.decode(decode_text(beside.read_bytes()), type=Manifest)
+    except (OSError, UnicodeDecodeError, RecursionError, msgspec.DecodeError, msgspec.ValidationError) as error:
         raise WeightsError(f"{beside}: not a manifest: {error}") from error
     if manifest.schema != SCHEMA:
         raise WeightsError(f"{beside}: schema {manifest.schema}, this program reads {SCHEMA}")

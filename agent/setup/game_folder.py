@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from agent.core.errors import SettingsError
+from agent.core.folders import home_folder
 from agent.setup.doctor import Finding
 
 GAME_EXE: Final = "Megabonk.exe"
@@ -65,13 +66,15 @@ class GameFolder(msgspec.Struct, frozen=True):
         return sorted(p for p in found if p.parent != self.plugins)
 
 
-def steam_folders(environ: Mapping[str, str], home: Path, *, windows: bool = os.name == "nt") -> Iterator[Path]:
-    """Where Steam itself may be installed."""
+def steam_folders(environ: Mapping[str, str], home: Path | None, *, windows: bool = os.name == "nt") -> Iterator[Path]:
+    """Where Steam itself may be installed; nowhere where no home is known."""
     if windows:
         for variable in ("ProgramFiles(x86)", "ProgramFiles"):
             if environ.get(variable):
                 yield Path(environ[variable]) / "Steam"
         yield from _registry()
+        return
+    if home is None:
         return
     for place in (
         ".steam/steam", ".local/share/Steam", ".var/app/com.valvesoftware.Steam/.local/share/Steam",
@@ -110,7 +113,7 @@ def find_games(steams: Iterable[Path]) -> list[GameFolder]:
     for steam in steams:
         for library in libraries(steam):
             root = library / "steamapps" / "common" / "Megabonk"
-            if (root / GAME_EXE).is_file() or (root / NATIVE_EXE).is_file():
+            if os.path.isfile(root / GAME_EXE) or os.path.isfile(root / NATIVE_EXE):  # also in a home of another
                 found.setdefault(root.resolve(), GameFolder(root.resolve()))
     return list(found.values())
 
@@ -119,7 +122,7 @@ def choose_game(folder: Path | None) -> GameFolder:
     """The game in the folder, else the one that Steam knows; raises SettingsError where there is not exactly one."""
     if folder is not None:
         return open_game(folder)
-    found = find_games(steam_folders(os.environ, Path.home()))
+    found = find_games(steam_folders(os.environ, home_folder()))
     if not found:
         raise SettingsError("Megabonk was not found in Steam's libraries; name its folder with --game-dir")
     if len(found) > 1:
@@ -196,7 +199,7 @@ def _plugins(game: GameFolder) -> list[Finding]:
 
 
 def _config(path: Path, wanted_port: int) -> Finding:
-    values = read_config(path.read_text(encoding="utf-8", errors="replace"))
+    values = read_config(path.read_bytes().decode("utf-8", "replace"))
     if values.get(("Network", "UseNamedPipe"), "false").lower() == "true":
         name = values.get(("Network", "PipeName"), "BonkLink")
         return Finding("ok", f"config: the game serves a pipe; play --game pipe://{name}")
@@ -212,7 +215,7 @@ def _config(path: Path, wanted_port: int) -> Finding:
 def read_config(text: str) -> dict[tuple[str, str], str]:
     """BepInEx's configuration file: (section, key) to text."""
     values, section = {}, ""
-    for line in text.splitlines():
+    for line in text.removeprefix("\ufeff").splitlines():
         line = line.strip()
         if line.startswith("[") and line.endswith("]"):
             section = line[1:-1]

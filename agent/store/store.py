@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from platformdirs import user_data_dir
 
 from agent.core.errors import WeightsError
-from agent.core.files import write_atomically
+from agent.core.files import remove_leftovers, write_atomically
+from agent.core.folders import data_folder
 from agent.models.sealed import Manifest, Tensors, load_sealed, manifest_path, save_sealed
 
 KEEP: Final = 3
@@ -49,7 +49,7 @@ class _Current(msgspec.Struct, frozen=True):
 
 def default_folder() -> Path:
     """Where weights lie unless METABONK_WEIGHTS_DIR says otherwise."""
-    return Path(user_data_dir("metabonk-apex", appauthor=False)) / "weights"
+    return data_folder() / "weights"
 
 
 def check_name(policy: str) -> str:
@@ -204,7 +204,8 @@ class WeightsStore:
         """Read what an earlier process left: unfinished files go, damaged ones are put aside with the reason."""
         home = self._home(policy)
         files = dict(self._files(policy))
-        for path in [*home.glob(".*.tmp"), *home.glob(".v*.claim")] if home.is_dir() else ():
+        remove_leftovers(home)
+        for path in home.glob(".v*.claim") if home.is_dir() else ():
             _remove(path)
         named = _read_current(home / CURRENT)
         self._highest[policy] = max([0, *files, *((named.version, named.highest) if named is not None else ())])

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from agent.commands import cli
 from agent.commands.cli import app, run
 from agent.commands.evaluate import EvaluateOptions
 from agent.commands.play import PlayOptions
 from agent.commands.quantize import QuantizeOptions
+from agent.commands.weights import weights_folder
+from agent.core.settings import load_settings
 from agent.games.options import HostOptions
 from agent.setup.install import InstallOptions
 from agent.training.options import OutcomesOptions, TrainOptions
@@ -81,3 +84,21 @@ def test_a_wrong_command_line_is_one_line_and_the_code_2(
     assert run(words) == 2
     said = capsys.readouterr().err.strip()
     assert named in said and len(said.splitlines()) == 1, said
+
+
+def test_a_home_is_read_where_the_shell_leaves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """bash does not replace `~` after `=`, and nobody does in a file of settings."""
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("USERPROFILE", "/home/me")
+    given = ["train", "--out=~/runs", "--steps", "5", "~/w", "a~b", "--x=a=~", "-v"]
+    assert cli._with_homes(given) == [
+        "train",
+        "--out=/home/me/runs",
+        "--steps",
+        "5",
+        "/home/me/w",
+        "a~b",
+        "--x=a=~",
+        "-v",
+    ]
+    assert weights_folder(load_settings(None, {"METABONK_WEIGHTS_DIR": "~/w"})) == Path("/home/me/w")

@@ -93,3 +93,23 @@ def test_every_setting_has_a_variable_of_its_own_and_a_row() -> None:
     assert len(set(names)) == len(names) and not set(names) & NOT_BUILT
     table = settings_table()
     assert all(f"`{name}`" in table for name in names)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_may_be_one_of_a_windows_editor(encoding: str, tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_bytes("[link]\r\nport = 7\r\nhost = 'a'\r\n".encode(encoding))
+    assert load_settings(file, {}).link.port == 7
+
+
+def test_a_carriage_return_at_the_end_of_a_variable_does_not_count() -> None:
+    """A file of variables with Windows' line ends leaves one."""
+    given = {"METABONK_USE_BONKLINK": "0\r", "METABONK_BONKLINK_HOST": "pc.local\r", "METABONK_BONKLINK_PORT": "7\r"}
+    link = load_settings(None, given).link
+    assert (link.use_bonklink, link.host, link.port) == (False, "pc.local", 7)
+
+
+def test_a_file_of_brackets_alone_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 5000 + "]" * 5000, encoding="utf-8")
+    with pytest.raises(SettingsError, match="deep.toml"):
+        load_settings(tmp_path / "deep.toml", {})

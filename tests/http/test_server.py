@@ -10,7 +10,9 @@ import re
 import socket
 import stat
 import sys
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from agent.core.errors import SettingsError
 from agent.core.part import Route
 from agent.http import server as serving
 from agent.http.server import serve
-from agent.http.token import load_token
+from agent.http.token import load_token, session_token
 
 TOKEN = "t" * 43
 STATUS: dict[str, Any] = {
@@ -235,6 +237,53 @@ def test_the_token_is_made_once_and_read_by_its_owner_alone(tmp_path: Path) -> N
     path.write_text("short\n", encoding="ascii")
     with pytest.raises(SettingsError, match="delete it"):
         load_token("", tmp_path / "made")
+
+
+def test_many_first_starts_at_once_get_one_token(tmp_path: Path) -> None:
+    for folder in (tmp_path / str(i) for i in range(20)):
+        gate = threading.Barrier(20)
+        with ThreadPoolExecutor(20) as pool:
+            tokens = set(pool.map(lambda _: (gate.wait(), load_token("", folder))[1], range(20)))  # noqa: B023
+        assert len(tokens) == 1 and [p.name for p in folder.iterdir()] == ["http-token"]
+
+
+def test_where_no_token_can_be_kept_play_goes_on_and_writes_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file" / "none"))
+    assert session_token(TOKEN, said.append) == TOKEN and said == []
+    assert session_token("", said.append) != session_token("", said.append)
+    assert len(said) == 2 and "METABONK_HTTP_TOKEN" in said[0]
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert session_token("", said.append) == session_token("", said.append) and len(said) == 2
+
+
+def test_a_full_disk_leaves_no_half_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(SettingsError, match="No space left.*set METABONK_HTTP_TOKEN"):
+            load_token("", tmp_path)
+    assert list(tmp_path.iterdir()) == [] and len(load_token("", tmp_path)) >= 32
+
+
+def test_a_token_is_taken_from_files_of_windows_and_one_that_cannot_be_sent_is_refused(tmp_path: Path) -> None:
+    assert load_token(f"{TOKEN}\r\n") == TOKEN
+    path = tmp_path / "http-token"
+    path.write_bytes(b"\xef\xbb\xbf" + TOKEN.encode() + b"\r\n")
+    path.chmod(0o600)
+    assert load_token("", tmp_path) == TOKEN
+    for given in ("two words", "t\u00f6ken", "a\x00b", "a\nb"):
+        with pytest.raises(SettingsError, match="METABONK_HTTP_TOKEN"):
+            load_token(given)
+    for damaged in (b"\xff\xfe\x00", b"\xff" * 40, b"\x00" * 40):
+        path.write_bytes(damaged)
+        with pytest.raises(SettingsError, match="delete it"):
+            load_token("", tmp_path)
 
 
 def test_the_page_asks_for_nothing_beyond_its_own_server() -> None:

@@ -37,6 +37,13 @@ def test_tensors_come_back_as_they_were(tmp_path: Path) -> None:
     assert sorted(p.name for p in path.parent.iterdir()) == ["w.safetensors", "w.safetensors.json"]
 
 
+def test_a_manifest_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    write(tmp_path / "w.safetensors")
+    beside = manifest_path(tmp_path / "w.safetensors")
+    beside.write_bytes(b"\xef\xbb\xbf" + beside.read_bytes().replace(b"\n", b"\r\n"))
+    assert load_sealed(tmp_path / "w.safetensors")[0].kind == "test"
+
+
 def _reseal(path: Path, data: bytes) -> None:
     """Put other bytes behind an honest checksum: only the tensors' check is left to refuse them."""
     import hashlib
@@ -56,6 +63,17 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no manifest": (lambda p: manifest_path(p).unlink(), "weights seal"),
     "manifest is not JSON": (lambda p: manifest_path(p).write_text("{", encoding="utf-8"), "not a manifest"),
     "manifest lacks a key": (lambda p: manifest_path(p).write_text("{}", encoding="utf-8"), "not a manifest"),
+    "a manifest of brackets alone": (
+        lambda p: (
+            edit(p, notes={"a": "@"})
+            or manifest_path(p).write_text(
+                manifest_path(p).read_text(encoding="utf-8").replace('"@"', "[" * 100_000 + "]" * 100_000),
+                encoding="utf-8",
+            )
+        ),
+        "not a manifest",
+    ),
+    "manifest is not text": (lambda p: manifest_path(p).write_bytes(b"\xff\xfe\x00"), "not a manifest"),
     "another schema": (lambda p: edit(p, schema="metabonk-weights/9"), "schema"),
     "cut short": (lambda p: p.write_bytes(p.read_bytes()[:-4]), "bytes"),
     "one bit flipped": (lambda p: p.write_bytes(p.read_bytes()[:-1] + b"\x01"), "sha256"),

@@ -11,7 +11,7 @@ import pytest
 
 from agent.core.errors import SettingsError
 from agent.setup import install as module
-from agent.setup.game_folder import CORE, GameFolder, find_games, inspect, open_game, steam_folders
+from agent.setup.game_folder import CORE, GameFolder, find_games, inspect, open_game, read_config, steam_folders
 from agent.setup.install import BACKUPS, InstallOptions, install
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -268,3 +268,8 @@ def test_refusals_before_anything_is_done(tmp_path: Path, built: Path, monkeypat
     (built / "BonkLink.dll").write_bytes(b"text")
     with pytest.raises(SettingsError, match="not an assembly"):
         install(ready, InstallOptions(from_=built))
+
+
+def test_a_configuration_with_a_byte_order_mark_is_read_and_no_home_has_no_steam() -> None:
+    assert read_config("\ufeff[Network]\r\nPort = 6000\r\n") == {("Network", "Port"): "6000"}
+    assert list(steam_folders({}, None, windows=False)) == []

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from agent.core.errors import SettingsError
+from agent.core.files import read_text
 from agent.games.arena.catalog import ROLES, STATS, WEAPON_STATS, Catalog, load_catalog
 
 MAP: Final = "Forest"
@@ -145,12 +146,14 @@ class Calibration(msgspec.Struct, frozen=True, eq=False):
 def load_calibration(path: Path) -> Calibration:
     """Read and check a file; raises SettingsError naming the file, the place in it and what is wrong."""
     try:
-        text = path.read_bytes()
+        text = read_text(path).encode()
     except OSError as error:
         raise SettingsError(f"--calibration {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"--calibration {path}: not text: {error}") from error
     try:
         data = msgspec.json.decode(text, type=GameData)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
         raise SettingsError(f"--calibration {path}: {error}") from error
     catalog, taken = apply(data, load_catalog())
     if not any(taken.values()):

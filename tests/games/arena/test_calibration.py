@@ -147,3 +147,12 @@ def test_evaluate_names_the_calibration_in_its_report(tmp_path: Path) -> None:
     ]  # fmt: skip
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     assert "+1.0.69:" in json.loads(report.read_text(encoding="utf-8"))["rules"]
+
+
+def test_a_file_with_a_byte_order_mark_is_the_same_and_a_deep_one_is_refused(tmp_path: Path) -> None:
+    marked, deep = tmp_path / "bom.json", tmp_path / "deep.json"
+    marked.write_bytes(b"\xef\xbb\xbf" + FILE.read_bytes())
+    assert load_calibration(marked).name == load_calibration(FILE).name
+    deep.write_text('{"characters":' + "[" * 100_000, encoding="utf-8")
+    with pytest.raises(SettingsError, match="deep.json"):
+        load_calibration(deep)
