@@ -52,7 +52,7 @@ class _RunEvents(msgspec.Struct):
     won: bool = False
     truncated: bool = False
 
-    def add(self, reward: float, ended: bool, won: bool, truncated: bool) -> None:
+    def add(self, reward: float, ended: bool, won: bool, truncated: bool = False) -> None:
         """Add what came later. Of several ends the first one is the episode's: it says whether a limit cut it."""
         self.reward += reward
         self.truncated |= ended and truncated and not self.ended
