@@ -210,7 +210,7 @@ class Motor:
         """What it can do beside playing."""
         return Capabilities(
             reloadable=self, learnable=self, chooses_cards=self, measured=self,
-            never_waits=self._network is None, looks=self._looks,
+            rehearsing=self, never_waits=self._network is None, looks=self._looks,
         )  # fmt: skip
 
     @property
@@ -277,6 +277,13 @@ class Motor:
     ) -> tuple[list[PilotCarry], list[Action | None]]:
         """One step for the games that have an observation; the others keep their state."""
         return carry, [None if o is None else self._act(c, o) for c, o in zip(carry, observations, strict=True)]
+
+    def rehearse(self, carry: list[PilotCarry], observation: Observation) -> Action | None:
+        """Compute again what lies between two decisions; nothing is drawn, recorded or remembered. None in a menu."""
+        if menus.in_menu(observation.state):
+            return None
+        action = self._between(carry[observation.game], observation.state)
+        return msgspec.structs.replace(action, answers=observation.sequence)
 
     def _act(self, carry: PilotCarry, observation: Observation) -> Action:
         state, first = observation.state, observation.is_first

@@ -114,6 +114,14 @@ class ChoosesCards(Protocol):
         ...
 
 
+class Rehearsing(Protocol):
+    """A policy that can compute a step without any effect, so that the next step finds warm caches."""
+
+    def rehearse(self, carry: Any, observation: Observation) -> Action | None:
+        """What would answer this observation, or None where nothing was computed; changes nothing."""
+        ...
+
+
 class Measured(Protocol):
     """A policy that chose how it is computed."""
 
@@ -126,7 +134,7 @@ class Measured(Protocol):
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What a policy can do beside playing.
 
-    The fields up to `measured` are the policy itself, typed as what it can do, or None where it cannot. subgoals: it
+    The fields up to `rehearsing` are the policy itself, typed as what it can do, or None where it cannot. subgoals: it
     plays towards goals that a planner names. never_waits: its steps compute on this processor and wait for nothing, so
     short ones may run on the event loop; one that says nothing stays on a thread of its own. looks: pictures may change
     what it does now; where they cannot, no answer waits for one.
@@ -137,6 +145,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     chooses_cards: ChoosesCards | None = None
     serving: Serving | None = None
     measured: Measured | None = None
+    rehearsing: Rehearsing | None = None
     subgoals: bool = False
     never_waits: bool = False
     looks: bool = True

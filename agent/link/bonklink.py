@@ -72,7 +72,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._link = link
         self._buffer = bytearray(_READ_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
-        self._decoder = PacketDecoder(link.limits)
+        self.decoder = PacketDecoder(link.limits)
         self.transport: asyncio.Transport | None = None
         self.lost: asyncio.Future[LinkError] = asyncio.get_running_loop().create_future()
         self.partial_since_s: float | None = None
@@ -93,11 +93,11 @@ class _Connection(asyncio.BufferedProtocol):
         now_s = self.last_byte_s = self._link.clock.now_s()
         self._link.counters.bytes_received += nbytes
         try:
-            packets = self._decoder.feed(self._view[:nbytes])
+            packets = self.decoder.feed(self._view[:nbytes])
         except ProtocolError as error:
             self.end(error)
             return
-        if not self._decoder.mid_packet:
+        if not self.decoder.mid_packet:
             self.partial_since_s = None
         elif packets or self.partial_since_s is None:
             self.partial_since_s = now_s
@@ -186,6 +186,12 @@ class BonkLink:
             return False
         self.counters.actions_sent += 1
         return True
+
+    def rehearse(self, action: Action) -> None:
+        """Decode the newest state and encode one action, without an effect."""
+        if self._connection is not None:
+            self._connection.decoder.rehearse()
+            encode_action(action)
 
     def drop(self, reason: str) -> None:
         """End the connection with a neutral action, as after a suspended machine; it is made anew."""

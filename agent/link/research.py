@@ -294,6 +294,9 @@ class ResearchLink:
         self.counters.actions_sent += 1
         return True
 
+    def rehearse(self, action: Action) -> None:
+        """Nothing: a game in lock-step waits for its answer."""
+
     def drop(self, reason: str) -> None:
         """Close the map; it is opened anew."""
         self._dropped = reason

@@ -353,6 +353,7 @@ class PacketDecoder:
         self._buffer = bytearray()
         self._need = 4
         self._failed: ProtocolError | None = None
+        self._newest = b""
 
     @property
     def mid_packet(self) -> bool:
@@ -371,6 +372,11 @@ class PacketDecoder:
             self._failed = error
             self._buffer.clear()
             raise
+
+    def rehearse(self) -> None:
+        """Decode the newest state once more, without an effect."""
+        if self._newest:
+            decode_state(self._newest, self.limits)
 
     def _cut(self) -> list[Packet]:
         buffer, packets, start = self._buffer, [], 0
@@ -393,7 +399,8 @@ class PacketDecoder:
                 self._need = whole
                 break
             middle = start + 4 + state_size
-            state = decode_state(bytes(buffer[start + 4 : middle]), self.limits)
+            self._newest = bytes(buffer[start + 4 : middle])
+            state = decode_state(self._newest, self.limits)
             packets.append(Packet(state, bytes(buffer[middle + 4 : start + whole])))
             start += whole
         if start:

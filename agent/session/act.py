@@ -20,6 +20,7 @@ from agent.core.clock import Clock
 from agent.core.latency import Latency, Walk
 from agent.core.types import NEUTRAL, Action, Observation
 from agent.link.accounting import PacketOutcome
+from agent.session.rehearsal import Rehearsals
 from agent.session.sense import Feed
 from agent.session.step_runner import StepRunner
 
@@ -29,6 +30,10 @@ class ActionSink(Protocol):
 
     def send(self, action: Action) -> bool:
         """Hand over one action; False when it could not be."""
+        ...
+
+    def rehearse(self, action: Action) -> None:
+        """Do what `send` and the arrival of a packet do, without an effect."""
         ...
 
 
@@ -70,6 +75,10 @@ class Seat:
         """Hand over the policy's action; False when it could not be."""
         self._last, self._acted_at_change = action, self.feed.link_changes
         return self._sink.send(action)
+
+    def rehearse(self, action: Action) -> None:
+        """Do what sending does, without sending."""
+        self._sink.rehearse(action)
 
     def repeat(self) -> None:
         """Hand over the last action once more, without its click and without a claim."""
@@ -135,8 +144,10 @@ class ActLoop:
         self._arbiter = arbiter if arbiter is not None else Arbiter()
         self._reloadable = capabilities_of(policy).reloadable
         self._choosing = capabilities_of(policy).chooses_cards
+        self._rehearsing = capabilities_of(policy).rehearsing
         self._ready = ready
         self._carry = policy.initial(len(self.seats))
+        self.rehearsals = Rehearsals(clock, self._rehearse)
 
     @property
     def refused(self) -> dict[str, int]:
@@ -168,9 +179,26 @@ class ActLoop:
         if isinstance(step, Failure):
             self._fail(observations, step)
         else:
-            self._send_all(taken, step, returned_s)
+            sent = self._send_all(taken, step, returned_s)
             self._count_late(observations, returned_s)
             self.runner.stepped(step.stepped_s - step.started_s)
+            if self._rehearsing is not None:
+                self._plan_rehearsal(sent, observations)
+
+    def _plan_rehearsal(self, sent: Sequence[_Sent | None], observations: Sequence[Observation | None]) -> None:
+        """Let the last of the answers that were sent be rehearsed before the next packet of its game."""
+        for observation, one in zip(observations, sent, strict=True):
+            if observation is not None and one is not None:
+                feed = self.seats[observation.game].feed
+                if feed.real_time:
+                    self.rehearsals.answered(observation, one.at_s, feed.period_s)
+
+    def _rehearse(self, observation: Observation) -> None:
+        """Compute an answer once more up to its bytes, and throw it away."""
+        if self._rehearsing is not None and self.runner.on_loop and not self._ready.is_set():
+            action = self._rehearsing.rehearse(self._carry, observation)
+            if action is not None:
+                self.seats[observation.game].rehearse(action)
 
     async def _answer_on_lane(self, taken: Sequence[Taken]) -> None:
         observations = [t[0] if t is not None else None for t in taken]
@@ -195,8 +223,8 @@ class ActLoop:
             raise failure.error
         self._carry = self.policy.initial(len(self.seats))
 
-    def _send_all(self, taken: Sequence[Taken], step: _Step, returned_s: float) -> None:
-        """Send every action first, then write down what was sent."""
+    def _send_all(self, taken: Sequence[Taken], step: _Step, returned_s: float) -> list[_Sent | None]:
+        """Send every action first, then write down what was sent; what was sent to each game."""
         self._carry = step.carry
         sent = [
             self._send(seat, item[0], action, step, returned_s) if item is not None else None
@@ -205,6 +233,7 @@ class ActLoop:
         for seat, item, verdict in zip(self.seats, taken, sent, strict=True):
             if item is not None and verdict is not None:
                 self._note(seat, item, verdict, step, returned_s)
+        return sent
 
     async def _in_time(self, observations: Sequence[Observation | None]) -> _Step:
         """Run one step on the lane; past the budget, repeat the last actions once and go on waiting."""

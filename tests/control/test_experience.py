@@ -34,7 +34,7 @@ def test_the_chances_of_actions_are_those_of_the_heads() -> None:
     assert np.exp(button_log_prob(0.7, True)) + np.exp(button_log_prob(0.7, False)) == pytest.approx(1.0)
 
 
-def play(ticks: int, steps: int) -> tuple[list[Rollout], float, Motor]:
+def play(ticks: int, steps: int, *, rehearsed: bool = False) -> tuple[list[Rollout], float, Motor]:
     """A pilot in the arena in lock-step, and the reward of all its ticks."""
     game, rollouts = ArenaGame(), []
     motor = Motor(untrained_tensors(3), seed=1)
@@ -49,6 +49,9 @@ def play(ticks: int, steps: int) -> tuple[list[Rollout], float, Motor]:
         total += table.of(observation)
         carry, actions = motor.step(carry, [observation])
         assert actions[0] is not None
+        if rehearsed:
+            again = motor.rehearse(carry, observation)
+            assert again is None or again.answers == actions[0].answers
         first = ended
         if ended:
             game.reset(5 + tick, start="run")
@@ -87,3 +90,12 @@ def test_no_reward_is_lost_between_decisions_and_rollouts_follow_each_other() ->
     assert recorder is not None
     kept = recorder._buffers[0]
     assert kept.numbers[: kept.rows, 0].sum() == pytest.approx(total, abs=0.05)
+
+
+def test_a_rehearsal_changes_no_action_and_no_rollout() -> None:
+    (plain, reward, _), (rehearsed, same_reward, _) = play(2000, 64), play(2000, 64, rehearsed=True)
+    assert reward == same_reward and len(plain) == len(rehearsed) > 2
+    for one, other in zip(plain, rehearsed, strict=True):
+        for field in one.__struct_fields__:
+            a, b = getattr(one, field), getattr(other, field)
+            assert np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b, field

@@ -24,7 +24,7 @@ def test_a_policy_that_says_nothing_only_plays() -> None:
 def test_a_pilot_says_all_that_it_can() -> None:
     pilot = Motor(untrained_tensors(0))
     can = capabilities_of(pilot)
-    assert can.reloadable is can.learnable is can.chooses_cards is can.measured is pilot
+    assert can.reloadable is can.learnable is can.chooses_cards is can.measured is can.rehearsing is pilot
     assert can.serving is None and not can.subgoals
     pilot.load(pilot.prepare(pilot.tensors, "a test"), 7)
     assert version_of(pilot) == 7 and path_of(pilot)["weights"] == "fp32"

@@ -81,6 +81,8 @@ class ArenaSeat:
     def packet(self) -> None:
         self.feed.on_packet(Packet(self.game.state(), b""), self.clock.now_s())
 
+    def rehearse(self, action: Action) -> None: ...
+
     def send(self, action: Action) -> bool:
         self.game.tick(action)
         self.ticks += 1

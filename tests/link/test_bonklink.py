@@ -63,6 +63,23 @@ def test_packets_come_in_and_actions_go_out() -> None:
     play(script)
 
 
+def test_a_rehearsal_sends_nothing_counts_nothing_and_leaves_half_a_packet_as_it_is() -> None:
+    async def script(game: Listening, link: BonkLink, recorder: Recorder) -> None:
+        link.rehearse(Action())
+        side = await game.accept()
+        whole = packet(2)
+        await side.send(packet(1) + whole[:40])
+        await recorder.until(lambda: len(recorder.packets) == 1)
+        before = repr(link.counters)
+        link.rehearse(Action(move=(1.0, 0.0), answers=1))
+        assert repr(link.counters) == before
+        await side.send(whole[40:])
+        await recorder.until(lambda: len(recorder.packets) == 2)
+        assert link.send(Action(answers=2)) and await side.read() == [Action(answers=2)]
+
+    play(script)
+
+
 async def _close(side: GameSide) -> None:
     side.socket.close()
 

@@ -49,6 +49,8 @@ class Sink:
     def __init__(self) -> None:
         self.answers: list[int | None] = []
 
+    def rehearse(self, action: Action) -> None: ...
+
     def send(self, action: Action) -> bool:
         self.answers.append(action.answers)
         return True

@@ -42,7 +42,11 @@ def steps_on(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 class Sink:
     def __init__(self) -> None:
         self.actions: list[Action] = []
+        self.rehearsed: list[Action] = []
         self.takes = True
+
+    def rehearse(self, action: Action) -> None:
+        self.rehearsed.append(action)
 
     def send(self, action: Action) -> bool:
         if self.takes:
@@ -78,10 +82,10 @@ class Echo:
 class Table:
     """One or more games at a table, on a virtual clock. With `looks` false no answer waits for a picture."""
 
-    on_loop = False
+    on_loop, player = False, Echo
 
     def __init__(self, games: int = 1, *, real_time: bool = True, decode: Any = None, looks: bool = True) -> None:
-        self.clock, self.latency, self.policy = VirtualClock(100.0), Latency(), Echo()
+        self.clock, self.latency, self.policy = VirtualClock(100.0), Latency(), self.player()
         self.ready = asyncio.Event()
         self.feeds = [
             Feed(i, f"game {i}", self.clock, self.latency, self.ready.set, real_time=real_time, looks=lambda: looks)

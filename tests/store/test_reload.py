@@ -85,6 +85,8 @@ class Sink:
     def __init__(self) -> None:
         self.actions: list[Action] = []
 
+    def rehearse(self, action: Action) -> None: ...
+
     def send(self, action: Action) -> bool:
         self.actions.append(action)
         return True
