@@ -185,8 +185,9 @@ def test_rewards_follow_the_table_and_a_games_own_reward_goes_before_it() -> Non
     changed = observe(counted(level=2, xp_fraction=0.5, kills=3, damage_taken=20.0))
     assert table.of(changed) == pytest.approx(3 * KILL + 1.5 * LEVEL + 0.2 * DAMAGE_SHARE)
     still = counted(level=2, xp_fraction=0.5, kills=3, damage_taken=20.0)
-    assert table.of(observe(still, is_last=True)) == DEATH
-    assert table.of(observe(still, is_last=True, is_won=True)) == WIN
+    assert table.of(observe(still, is_last=True, is_terminal=True)) == DEATH
+    assert table.of(observe(still, is_last=True, is_terminal=True, is_won=True)) == WIN
+    assert table.of(observe(still, is_last=True)) == 0.0, "a time limit is no death"
     assert table.of(observe(counted(kills=99), reward=0.25)) == 0.25
     assert table.of(observe(counted(kills=199))) == 0.0
 
@@ -194,7 +195,7 @@ def test_rewards_follow_the_table_and_a_games_own_reward_goes_before_it() -> Non
 def test_a_score_is_capped_and_a_win_counts_as_the_cap() -> None:
     for time_s, won, score in ((100.0, False, 100.0), (5000.0, False, CAP_S), (100.0, True, CAP_S)):
         last = msgspec.structs.replace(counted(kills=7, level=4), game_time_s=time_s)
-        result = EpisodeTracker().add(observe(last, is_last=True, is_won=won))
+        result = EpisodeTracker().add(observe(last, is_last=True, is_terminal=True, is_won=won))
         assert result is not None and (result.score_s, result.survival_s) == (score, time_s)
         assert (result.kills, result.level) == (7, 4)
 

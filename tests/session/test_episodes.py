@@ -23,12 +23,12 @@ def test_more_episodes_than_are_kept_by_default_can_be_asked_for() -> None:
     told: list[int] = []
     log = EpisodeLog(1, keep=2, enough=3, on_enough=lambda: told.append(len(log.results)))
     for _ in range(3):
-        log.on_step(msgspec.structs.replace(observe(state(1)), is_last=True), Action(), 0)
+        log.on_step(msgspec.structs.replace(observe(state(1)), is_last=True, is_terminal=True), Action(), 0)
     assert told == [3]
 
 
 def end_one(log: EpisodeLog) -> None:
-    log.on_step(msgspec.structs.replace(observe(state(1)), is_last=True), Action(), 0)
+    log.on_step(msgspec.structs.replace(observe(state(1)), is_last=True, is_terminal=True), Action(), 0)
 
 
 def test_statistics_are_made_once_an_episode_beside_the_loop_and_never_by_who_reads_them(
