@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Final
 
 from cyclopts import App, CycloptsError
 from cyclopts.exceptions import UnusedCliTokensError
@@ -24,6 +27,9 @@ from agent.core.files import expand_home
 from agent.core.suggest import did_you_mean
 
 PROGRAM = "python -m agent"
+LARGEST: Final = 2**53
+RANGES: Final = {"seed": (0, 2**31 - 1), "port": (0, 65535), "http_port": (0, 65535)}
+"""What numbers may be, by the option's name, for every command that has it."""
 
 app = App(
     name=PROGRAM,
@@ -44,7 +50,10 @@ def run(argv: Sequence[str]) -> int:
         print(compiled.elsewhere(), file=sys.stderr)
     try:
         _check_command(words)
-        result = app(words, result_action="return_value", exit_on_error=False, print_error=False)
+        command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+        for options in bound.arguments.values():
+            _check_numbers(options)
+        result = command(*bound.args, **bound.kwargs)
     except CycloptsError as error:
         _say("Error", _in_one_line(error))
         return 2
@@ -63,6 +72,19 @@ def _with_homes(argv: Sequence[str]) -> list[str]:
         option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
         found.append(f"{option}{equals}{expand_home(value)}" if equals or not option else word)
     return found
+
+
+def _check_numbers(options: object) -> None:
+    """Refuse seeds and ports out of range, and numbers that are none, in the options of any command."""
+    for field in dataclasses.fields(options) if dataclasses.is_dataclass(options) else ():
+        value, name = getattr(options, field.name), f"--{field.name.replace('_', '-')}"
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        lowest, highest = RANGES.get(field.name, (-LARGEST, LARGEST))
+        if not math.isfinite(value):
+            raise SettingsError(f"{name} {value}: a finite number is needed")
+        if not lowest <= value <= highest:
+            raise SettingsError(f"{name} {value}: between {lowest} and {highest}")
 
 
 def _check_command(argv: Sequence[str]) -> None:

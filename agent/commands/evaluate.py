@@ -13,6 +13,7 @@ from rich.console import Console
 from agent.commands.options import FLAT, PolicyOptions
 from agent.commands.play import PlayOptions, play_session
 from agent.core.errors import SettingsError
+from agent.core.files import check_output
 from agent.core.settings import ConfigOption
 from agent.games.options import GameOptions, HostOptions, is_hosted
 
@@ -41,12 +42,11 @@ _DEFAULT: Final = EvaluateOptions()
 def evaluate(options: Annotated[EvaluateOptions, FLAT] = _DEFAULT) -> int:
     """Measure a policy: returns, survival times, kills and levels of whole episodes."""
     from agent.core.settings import load_settings
-    from agent.session.report import check_report_path
 
     if options.episodes < 1:
         raise SettingsError(f"--episodes {options.episodes}: at least 1")
     if options.report is not None:
-        check_report_path(options.report)
+        check_output("--report", options.report)
     if options.real_time:
         return play_session(_played_through_the_socket(options), measured=True)
     if not is_hosted(options.game):
@@ -96,7 +96,7 @@ def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
         )
     finally:
         game.close()
+    print(json.dumps(report["statistics"], indent=2), flush=True)
     if options.report is not None:
         write_report(options.report, report)
-    print(json.dumps(report["statistics"], indent=2))
     return 0

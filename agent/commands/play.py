@@ -21,6 +21,7 @@ from agent.commands.options import FLAT, PolicyOptions
 from agent.commands.weights import weights_folder
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, SettingsError, first_error
+from agent.core.files import check_output
 from agent.core.settings import ConfigOption, Settings, load_settings
 from agent.core.user_code import is_user_code
 from agent.games.gymnasium_host import is_gymnasium
@@ -82,9 +83,7 @@ def _check(options: PlayOptions) -> None:
             f"--lock-step needs a game that is hosted here (arena, gym:ID or MODULE:FACTORY), not {options.game}"
         )
     if options.report is not None:
-        from agent.session.report import check_report_path
-
-        check_report_path(options.report)
+        check_output("--report", options.report)
 
 
 def _open_page(port: int, *, wanted: bool) -> None:

@@ -6,13 +6,14 @@ at import. A setting enters with the feature that reads it; the names of feature
 
 from __future__ import annotations
 
+import ipaddress
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from agent.core.choices import WANTED
@@ -52,6 +53,24 @@ def _setting(default: Any, env: str, purpose: str, **bounds: Any) -> Any:
     return Field(default=default, description=purpose, json_schema_extra={"env": PREFIX + env}, **bounds)
 
 
+def plain_host(text: str) -> str:
+    """A host's name or address, one of IPv6 without its brackets; raises ValueError saying why it is none."""
+    host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if ":" in host or host != text:
+        try:
+            return str(ipaddress.IPv6Address(host))
+        except ValueError as error:
+            hint = "; the port is a setting of its own" if host.count(":") == 1 else ""
+            raise ValueError(f"{host!r} is no IPv6 address{hint}") from error
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"{host[:80]!r} is no name of a host: {error.__cause__ or error}") from error
+    if not host or not host.isprintable() or set(host) & set(" /\\@?#[]"):
+        raise ValueError(f"{host[:80]!r} is no name of a host")
+    return host
+
+
 class GeneralSettings(_Group):
     """Settings of the process as a whole."""
 
@@ -81,6 +100,11 @@ class LinkSettings(_Group):
         4 << 20, "BONKLINK_MAX_FRAME_BYTES", "Largest frame accepted; raw 1080p needs 6220816", ge=1024, le=1 << 28
     )
     max_enemies: int = _setting(16_000, "BONKLINK_MAX_ENEMIES", "Most enemies accepted in a state", ge=1, le=1 << 20)
+
+    @field_validator("host")
+    @classmethod
+    def _is_host(cls, text: str) -> str:
+        return plain_host(text)
 
 
 class DreamSettings(_Group):
@@ -177,7 +201,7 @@ def _build(values: Mapping[tuple[str, str], tuple[object, str]]) -> Settings:
         where = (str(first["loc"][0]), str(first["loc"][-1]))
         value, source = values.get(where, ("", ".".join(map(str, first["loc"]))))
         shown = "" if isinstance(value, SecretStr) else f" = {value!r}"
-        raise SettingsError(f"{source}{shown}: {first['msg']}") from error
+        raise SettingsError(f"{source}{shown}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _read_toml(config: Path | None, values: dict[tuple[str, str], tuple[object, str]]) -> None:

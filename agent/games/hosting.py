@@ -23,7 +23,7 @@ from agent.concurrency.frames import Failed, Frame, Message, decoder_of
 from agent.concurrency.serving import ParentPipe
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, GameError, SettingsError, first_error
-from agent.core.files import write_atomically
+from agent.core.files import check_output, write_atomically
 from agent.core.suggest import did_you_mean
 from agent.games.contract import HostedGame
 from agent.games.gymnasium_host import is_gymnasium
@@ -44,6 +44,7 @@ WINDOW_HZ = 30.0
 def build_game(options: HostOptions) -> HostedGame:
     """The game that a name stands for, reset to its seed; raises SettingsError for a name that means nothing."""
     spec = options.game
+    _ = options.capture_px  # raises where it cannot be read, whatever is hosted
     if options.calibration is not None and spec != "arena":
         raise SettingsError(f"--calibration {options.calibration}: only the arena takes one, not {spec}")
     if spec == "arena":
@@ -131,8 +132,6 @@ def host(options: HostOptions, ready: Callable[[int], None], *, parent: ParentPi
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main())
-    if options.report is not None:
-        write_atomically(options.report, json.dumps(summary, indent=2))
     return summary
 
 
@@ -163,11 +162,20 @@ def _tell(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 
 def run_host(options: HostOptions) -> int:
     """The command `host`: serve one game and say where."""
+    if options.frame_hz < 0:
+        raise SettingsError(f"--frame-hz {options.frame_hz}: at least 0, which sends no pictures")
+    if options.report is not None:
+        check_output("--report", options.report)
     try:
         summary = host(options, lambda port: print(f"{options.game} at bonklink://127.0.0.1:{port}", flush=True))
     except KeyboardInterrupt:
         return 130
     print(json.dumps(summary), flush=True)
+    if options.report is not None:
+        try:
+            write_atomically(options.report, json.dumps(summary, indent=2))
+        except OSError as error:
+            raise SettingsError(f"--report {options.report}: {error.strerror or error}; it was not written") from error
     return 0
 
 

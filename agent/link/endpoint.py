@@ -8,10 +8,12 @@ import re
 import msgspec
 
 from agent.core.errors import SettingsError
+from agent.core.settings import plain_host
 
 _NAME = re.compile(r"^[A-Za-z0-9_.-]{1,128}$")
 DEFAULT_PORT = 5560
 PLUGIN_PORT = 5555
+MAX_PORT = 65535
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -41,10 +43,16 @@ class Endpoint(msgspec.Struct, frozen=True):
             return self
         if self.pipe is not None:
             return Endpoint(pipe=f"{self.pipe}{index}")
+        if self.port + index > MAX_PORT:
+            raise SettingsError(
+                f"{self}: game {index} of several would be at port {self.port + index}, above {MAX_PORT}"
+            )
         return Endpoint(self.host, self.port + index)
 
     def __str__(self) -> str:
-        return f"pipe://{self.pipe}" if self.pipe is not None else f"bonklink://{self.host}:{self.port}"
+        if self.pipe is not None:
+            return f"pipe://{self.pipe}"
+        return f"bonklink://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
 def parse_endpoint(text: str, *, default_host: str = "127.0.0.1", default_port: int = DEFAULT_PORT) -> Endpoint:
@@ -59,11 +67,15 @@ def parse_endpoint(text: str, *, default_host: str = "127.0.0.1", default_port: 
         return Endpoint(pipe=rest)
     if scheme != "bonklink":
         raise SettingsError(f"--game {text}: expected bonklink://[host][:port] or pipe://NAME")
-    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:/]*)(?::([0-9]{1,5}))?/?", rest)
+    match = re.fullmatch(r"(\[[^\[\]]*\]|[^:/\[\]]*)(?::([0-9]{1,9}))?/?", rest)
     if match is None:
-        raise SettingsError(f"--game {text}: expected bonklink://[host][:port]")
-    host = match[1].strip("[]") or default_host
+        hint = "; an IPv6 address stands in brackets, as in bonklink://[::1]:5560" if rest.count(":") > 1 else ""
+        raise SettingsError(f"--game {text}: expected bonklink://[host][:port]{hint}")
+    try:
+        host = plain_host(match[1] or default_host)
+    except ValueError as error:
+        raise SettingsError(f"--game {text}: {error}") from error
     port = int(match[2]) if match[2] else default_port
-    if not 1 <= port <= 65535:
-        raise SettingsError(f"--game {text}: port {port} is not between 1 and 65535")
+    if not 1 <= port <= MAX_PORT:
+        raise SettingsError(f"--game {text}: port {port} is not between 1 and {MAX_PORT}")
     return Endpoint(host, port)

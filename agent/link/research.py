@@ -67,8 +67,8 @@ def parse_research(text: str, environ: Mapping[str, str]) -> ResearchAddress:
         raise SettingsError(f"--game {text}: expected research://INSTANCE, such as research://0")
     numbers = {}
     for name, default in (("MEGABONK_INSTANCE_ID", 0), ("MEGABONK_OBS_WIDTH", 84), ("MEGABONK_OBS_HEIGHT", 84)):
-        value = environ.get(name, str(default))
-        if not value.isdigit():
+        value = environ.get(name, str(default)).strip()
+        if not (value.isdecimal() and len(value) <= 9):
             raise SettingsError(f"{name}={value!r}: a whole number is needed")
         numbers[name] = int(value)
     width, height = numbers["MEGABONK_OBS_WIDTH"], numbers["MEGABONK_OBS_HEIGHT"]

@@ -46,14 +46,9 @@ def session_report(
     }
 
 
-def check_report_path(path: Path) -> None:
-    """Refuse early a report that could not be written late; raises SettingsError."""
-    if path.is_dir():
-        raise SettingsError(f"--report {path}: is a folder; name a file")
-    if not path.parent.is_dir():
-        raise SettingsError(f"--report {path}: the folder {path.parent} does not exist; make it first")
-
-
 def write_report(path: Path, report: dict[str, Any]) -> None:
-    """Write the report atomically: a reader sees the old file or the whole new one."""
-    write_atomically(path, json.dumps(report, indent=2, allow_nan=False))
+    """Write the report atomically: a reader sees the old file or the whole new one. Raises SettingsError."""
+    try:
+        write_atomically(path, json.dumps(report, indent=2, allow_nan=False))
+    except OSError as error:
+        raise SettingsError(f"--report {path}: {error.strerror or error}; the report was not written") from error

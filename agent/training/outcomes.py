@@ -17,6 +17,7 @@ from agent.control.policies import SHIPPED as PILOT
 from agent.core.choices import EDGES
 from agent.core.clock import Clock
 from agent.core.errors import SettingsError
+from agent.core.files import check_output
 from agent.learner.outcomes import SHIPPED, reason_not_to_choose
 from agent.models.sealed import save_sealed
 from agent.training.arena.choices import PilotRuns, exploring, gather
@@ -33,8 +34,8 @@ def _check(options: OutcomesOptions) -> None:
             raise SettingsError(f"--{name.replace('_', '-')} {getattr(options, name)}: at least 1")
     if not 0.0 <= options.epsilon <= 1.0:
         raise SettingsError(f"--epsilon {options.epsilon}: between 0 and 1")
-    if options.out is not None and not options.out.parent.is_dir():
-        raise SettingsError(f"--out {options.out}: there is no folder {options.out.parent}")
+    if options.out is not None:
+        check_output("--out", options.out)
 
 
 def train_outcomes(options: OutcomesOptions, clock: Clock, say: Callable[[str], None]) -> int:

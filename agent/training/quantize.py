@@ -30,6 +30,7 @@ from agent.control.motor import KIND, Motor, checked_path, pilot_tensors
 from agent.control.reflex import paths
 from agent.control.reflex.network import Tensors
 from agent.core.errors import SettingsError, WeightsError
+from agent.core.files import check_output
 from agent.core.statistics import PERCENTILES, paired_difference
 from agent.core.types import Action, Observation
 from agent.games.arena.game import ArenaGame
@@ -208,8 +209,7 @@ def _checked_source(source: Path, out: Path, episodes: int) -> tuple[Manifest, T
     """The manifest and the tensors of weights that can be quantised; raises before anything is played."""
     if episodes < EPISODES:
         raise SettingsError(f"--episodes {episodes}: fewer than {EPISODES} decide nothing; leave it out or give more")
-    if not out.parent.is_dir():
-        raise SettingsError(f"--out {out}: there is no folder {out.parent}")
+    check_output("--out", out)
     if out.resolve() == source.resolve():
         raise SettingsError(f"--out {out}: is the file of full precision, which would be lost; give another name")
     manifest, tensors = read_manifest(source), pilot_tensors(source)

@@ -39,3 +39,11 @@ def test_over_the_socket_nothing_is_learned_and_no_page_is_opened(monkeypatch: p
 def test_a_game_elsewhere_is_played_in_real_time_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "--game", "bonklink://127.0.0.1:5"]) == 2
     assert "add --real-time" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
+def test_results_are_printed_before_a_report_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", "--game", "gym:CartPole-v1", "--policy", "random", "--episodes", "1", "--report", "/dev/full"]
+    assert run(words) == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out)["survival_s"]["iqm"] > 0 and "--report /dev/full: No space left" in said.err
