@@ -22,6 +22,7 @@ from agent.control.cards.chooser import CardChooser
 from agent.control.experience import ACTIONS
 from agent.control.policy import Policy, capabilities_of
 from agent.core.clock import Clock
+from agent.core.errors import SettingsError
 from agent.core.latency import Latency
 from agent.core.mailbox import ThreadQueue
 from agent.core.part import Part
@@ -167,7 +168,10 @@ class Session:
         report = session_report(o.game, o.rules, o.seed, self.status, self.episodes, self.actor, self.clock)
         report["http_port"] = self.bound.number
         if o.report is not None:
-            write_report(o.report, report)
+            try:
+                write_report(o.report, report)
+            except SettingsError as error:  # what ended the session, or came of it, is said first
+                report["report_error"] = str(error)
         return report
 
 

@@ -146,6 +146,16 @@ def test_a_session_that_cannot_begin_closes_what_was_built() -> None:
     assert toy.seen == ["begin", "close"] and late.seen == ["close"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
+def test_a_report_that_cannot_be_written_hides_nothing() -> None:
+    full = Path("/dev/full")
+    report = asyncio.run(session(http_port=None, seconds=0.01, report=full).run())
+    assert "No space left" in report["report_error"] and report["games"]
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(session(Essential(fails=1), http_port=None, report=full).run())
+    assert "broken toy" in str(caught.value.exceptions[0])
+
+
 async def session_run(*parts: Part) -> None:
     await session(*parts, http_port=None).run()
 

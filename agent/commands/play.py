@@ -135,6 +135,8 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
             raise first_error(group) from group
         games.check()
     _print_end(console, report)
+    if "report_error" in report:
+        raise SettingsError(report["report_error"])
     return 0
 
 
