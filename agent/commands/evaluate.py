@@ -15,7 +15,7 @@ from agent.commands.play import PlayOptions, play_session
 from agent.core.errors import SettingsError
 from agent.core.files import check_output
 from agent.core.settings import ConfigOption
-from agent.games.options import GameOptions, HostOptions, is_hosted
+from agent.games.options import GameOptions, HostOptions, is_gymnasium, is_hosted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,6 @@ def _played_through_the_socket(options: EvaluateOptions) -> PlayOptions:
 def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
     from agent.control.policies import build_policy
     from agent.core.clock import SystemClock
-    from agent.games.gymnasium_host import is_gymnasium
     from agent.games.hosting import build_game
     from agent.session.report import write_report
     from agent.training.evaluate import FRAME_EVERY, evaluate, picture_ticks

@@ -24,8 +24,7 @@ from agent.core.errors import AgentError, SettingsError, first_error
 from agent.core.files import check_output
 from agent.core.settings import ConfigOption, Settings, load_settings
 from agent.core.user_code import is_user_code
-from agent.games.gymnasium_host import is_gymnasium
-from agent.games.options import GameOptions, is_hosted
+from agent.games.options import GameOptions, is_gymnasium, is_hosted
 from agent.learning.configs import learner_budget, preferences
 from agent.session.options import RunOptions
 

@@ -69,6 +69,8 @@ class Arbiter:
 def _reason_to_refuse(action: Action) -> str | None:
     if not all(math.isfinite(v) for v in (*action.move, *action.look)):
         return "not_finite"
+    if action.env is not None and not all(math.isfinite(v) for v in action.env.axes):
+        return "not_finite"
     if action.click is not None and min(action.click) < 0:
         return "click_outside"
     return None

@@ -100,10 +100,36 @@ class SceneInfo(msgspec.Struct, frozen=True, eq=False):
     object_positions: FloatArray
 
 
+class EnvObservation(msgspec.Struct, frozen=True, eq=False):
+    """What a hosted environment itself observes: a picture u8 [h, w, channels] or None, and numbers f32 [n]."""
+
+    picture: ByteArray | None
+    numbers: FloatArray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The picture's, () where there is none."""
+        return () if self.picture is None else self.picture.shape
+
+    def row(self) -> FloatArray:
+        """The picture's numbers, 0 … 255, and then the others, f32 [features]."""
+        if self.picture is None:
+            return self.numbers
+        return np.concatenate([self.picture.reshape(-1).astype(np.float32), self.numbers])
+
+
+class EnvAction(msgspec.Struct, frozen=True, eq=True):
+    """An environment's own action: axes in −1 … 1, and one choice of each part, from 0; see `games.action_space`."""
+
+    axes: tuple[float, ...] = ()
+    choices: tuple[int, ...] = ()
+
+
 class GameState(msgspec.Struct, frozen=True, eq=False):
     """One tick of the game as the wire carries it.
 
-    enemies: f32 [n, 4] = x, y, z, health. `unknown` is what follows the last known trailer, kept as it came.
+    enemies: f32 [n, 4] = x, y, z, health. `unknown` is what follows the last known trailer, kept as it came. env: of a
+    hosted Gymnasium environment, what it observes.
     """
 
     position: Vector3
@@ -120,6 +146,7 @@ class GameState(msgspec.Struct, frozen=True, eq=False):
     run: RunInfo | None = None
     scene: SceneInfo | None = None
     unknown: bytes = b""
+    env: EnvObservation | None = None
 
 
 class Packet(msgspec.Struct, frozen=True, eq=False):
@@ -141,7 +168,8 @@ class Action(msgspec.Struct, frozen=True, eq=True):
     """What the agent does for one tick.
 
     move, look: each component −1 … 1. click: capture pixels, origin bottom-left, or None.
-    answers: sequence of the observation that this action was computed from, or None.
+    answers: sequence of the observation that this action was computed from, or None. env: what a hosted Gymnasium
+    environment does, in place of the rest.
     """
 
     move: Vector2 = (0.0, 0.0)
@@ -151,6 +179,7 @@ class Action(msgspec.Struct, frozen=True, eq=True):
     interact: bool = False
     click: tuple[int, int] | None = None
     answers: int | None = None
+    env: EnvAction | None = None
 
 
 NEUTRAL: Final = Action()

@@ -9,32 +9,24 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import msgspec
 import numpy as np
 
-from agent.core.errors import GameError, SettingsError
+from agent.core.errors import GameError, SettingsError, UserCodeError
+from agent.core.rollout import ActionSpec
 from agent.core.suggest import did_you_mean
 from agent.core.types import Action, ByteArray, GameState, RunInfo
 from agent.core.user_code import is_user_code
-from agent.games.gymnasium_profile import Profile, load_profile, to_action
-
-_PALETTE = np.array(
-    [
-        (230, 80, 70), (80, 200, 120), (80, 140, 255), (250, 210, 80), (200, 110, 250), (90, 220, 230), (250, 150, 60),
-        (235, 235, 235), (150, 100, 60), (255, 130, 180),
-    ],
-    np.uint8,
-)  # fmt: skip
-_MIN_SIDE_PX = 84
-
-
-def is_gymnasium(game: str) -> bool:
-    """True for the games that are Gymnasium environments: gym:[MODULE:]ID, and MODULE:FACTORY of the user's."""
-    return game.startswith("gym:") or is_user_code(game)
+from agent.games.action_space import ActionSpace
+from agent.games.env_view import EnvView, space_of
+from agent.games.gymnasium_profile import Keys, Profile, load_profile
+from agent.games.pixels import drawn, to_rgb
+from agent.link.env_wire import MAX_OBSERVATION_BYTES, observation_bytes
 
 
 def open_env(game: str) -> Any:
-    """The environment of a game for which `is_gymnasium` holds; raises SettingsError or UserCodeError."""
+    """The environment of a game for which `options.is_gymnasium` holds; raises SettingsError or UserCodeError."""
     if is_user_code(game):
         from agent.games.user_env import make_user_env
 
@@ -44,8 +36,6 @@ def open_env(game: str) -> Any:
 
 def make_env(spec: str) -> Any:
     """The environment of `[MODULE:]ID`; MODULE is imported first. Raises SettingsError naming what is missing."""
-    import gymnasium
-
     module, _, env_id = spec.rpartition(":")
     if module:
         try:
@@ -85,9 +75,11 @@ class GymnasiumGame:
         self._env = open_env(game)
         spec = game.removeprefix("gym:")
         self.rules = f"gymnasium {self._env.spec.id if self._env.spec is not None else spec}"
-        self._profile: Profile = load_profile(spec, profile, self._env.action_space)
+        self._actions = ActionSpace(self._env.action_space)
+        self._profile: Profile = load_profile(spec, profile, self._actions)
         if profile is None and is_user_code(game):
             self._profile = msgspec.structs.replace(self._profile, tick_hz=self._env.tick_hz)
+        self._keys = Keys(self._profile, self._actions)
         self.tick_s = 1.0 / self._profile.tick_hz
         self._rng = np.random.SeedSequence(0)
         self._observation: Any = None
@@ -96,10 +88,29 @@ class GymnasiumGame:
         self._over = False
         self._steps = 0
         self._episode = 0
-        self._picture: ByteArray = np.zeros((_MIN_SIDE_PX, _MIN_SIDE_PX, 3), np.uint8)
         self.reset(0)
+        self.view = open_view(self._env, self._profile, self._observation)
+        self._fits = observation_bytes(self.view.shape, self.view.numbers) <= MAX_OBSERVATION_BYTES
+        self._renders = _has_render(self._env)
         height, width = self.render().shape[:2]
         self.capture_size_px = (width, height)
+
+    @property
+    def spec(self) -> ActionSpec:
+        """What an exact action of the environment is."""
+        return self._actions.spec
+
+    def notes(self) -> list[str]:
+        """What a person should know at the start: what is observed, and what no key reaches."""
+        said = [f"{self.name} shows {self.view.describe()}"]
+        unreached = self._keys.unreached()
+        if unreached:
+            named = ", ".join(unreached[:6]) + (", …" if len(unreached) > 6 else "")
+            said.append(f"{self.name}: no key reaches {named}; a profile with [keys] can say how")
+        unbounded = [c.name for c in self._actions.controls if c.is_open]
+        if unbounded:
+            said.append(f"{self.name}: no bound for {', '.join(unbounded[:6])}; keys go 1 from rest there")
+        return said
 
     def reset(self, seed: int, *, start: str = "menu") -> None:
         """Begin a new episode with this seed; there is no menu, so `start` changes nothing."""
@@ -119,7 +130,7 @@ class GymnasiumGame:
             self._begin(None)
             return
         self._reward, self._ended, self._truncated = 0.0, False, False
-        chosen = to_action(action, self._profile, self._env.action_space)
+        chosen = self._chosen(action)
         for _ in range(self._profile.frame_skip):
             self._observation, reward, terminated, truncated, _ = self._env.step(chosen)
             self._reward += float(reward)
@@ -129,8 +140,17 @@ class GymnasiumGame:
                 self._truncated = not terminated
                 return
 
+    def _chosen(self, action: Action) -> Any:
+        """The environment's own action where one is told that fits, else what the keys stand for."""
+        told, spec = action.env, self._actions.spec
+        if told is None or len(told.axes) != spec.continuous or len(told.choices) != len(spec.branches):
+            return self._keys.action(action)
+        if any(choice >= count for choice, count in zip(told.choices, spec.branches, strict=True)):
+            return self._keys.action(action)
+        return self._actions.action(told.axes, told.choices)
+
     def state(self) -> GameState:
-        """A state that says only what is known: time, reward, end."""
+        """A state that says only what is known: time, reward, end, and what the environment observes."""
         run = RunInfo(
             0, 0, (0, 0), (0, 0), True, self._ended, False, 0, 0.0, 0, 0, 0.0, 0.0, self._episode, self._reward,
             run_truncated=self._truncated,
@@ -147,60 +167,40 @@ class GymnasiumGame:
             current_menu="",
             level_up_options=(),
             run=run,
+            env=self.view.see(self._observation) if self._fits else None,
         )
 
     def render(self) -> ByteArray:
-        """The first image of the observation, else what the environment renders, u8 [h, w, 3]."""
-        image = first_image(self._observation)
-        if image is None:
-            rendered = self._env.render()
-            if rendered is None:
-                raise GameError(
-                    f"{self.name}: has no picture; give one as its observation, an array [height, width, 3] of at "
-                    "least 8 x 8, or return one from render()"
-                )
-            image = np.asarray(rendered)
-        return to_rgb(image)
+        """The observation's first picture, else what is rendered, else the numbers as squares; u8 [h, w, 3]."""
+        shown = self.view.shown(self._observation)
+        if shown is None and self._renders:
+            shown = self._env.render()
+        if shown is not None:
+            return to_rgb(shown)
+        numbers = self.view.see(self._observation).numbers
+        if not len(numbers):
+            raise GameError(
+                f"{self.name}: has no picture; give one as its observation, an array [height, width, 3] of at "
+                "least 8 x 8, or return one from render()"
+            )
+        return drawn(numbers, self.view.parts[0].space.shape or ())
 
     def close(self) -> None:
         """Close the environment."""
         self._env.close()
 
 
-def first_image(observation: Any) -> Any:
-    """The first array of an observation that looks like a picture; None where there is none."""
-    if isinstance(observation, dict):
-        found = (first_image(value) for value in observation.values())
-        return next((image for image in found if image is not None), None)
-    if isinstance(observation, np.ndarray) and observation.ndim in (2, 3) and min(observation.shape[:2]) >= 8:
-        return observation
-    return None
+def open_view(env: Any, profile: Profile, example: Any) -> EnvView:
+    """How an environment is looked at; by what it shows, where it does not say what that is."""
+    try:
+        space = env.observation_space
+    except (UserCodeError, AttributeError):
+        space = None
+    if not isinstance(space, gymnasium.Space):
+        space = space_of(example)
+    return EnvView(space, profile.picture)
 
 
-def to_rgb(image: Any) -> ByteArray:
-    """Any picture as u8 [h, w, 3], at least 84 pixels a side.
-
-    Channels first are moved last; one channel becomes grey; three are RGB, four RGBA; others are painted over each
-    other by a palette, later channels on top.
-    """
-    if image.ndim == 3 and image.shape[0] in (1, 3, 4) and image.shape[2] not in (1, 3, 4):
-        image = np.moveaxis(image, 0, -1)
-    if image.ndim == 2:
-        image = image[:, :, None]
-    if image.dtype == np.bool_ or (image.shape[2] not in (1, 3, 4) and image.max(initial=0) <= 1):
-        picture = np.zeros((*image.shape[:2], 3), np.uint8)
-        for channel in range(image.shape[2]):
-            picture[image[:, :, channel] > 0] = _PALETTE[channel % len(_PALETTE)]
-    else:
-        scaled = image if image.dtype == np.uint8 else _to_bytes(image)
-        picture = np.repeat(scaled, 3, axis=2) if scaled.shape[2] == 1 else scaled[:, :, :3]
-    times = -(-_MIN_SIDE_PX // min(picture.shape[:2]))
-    if times > 1:
-        picture = picture.repeat(times, axis=0).repeat(times, axis=1)
-    return np.ascontiguousarray(picture, np.uint8)
-
-
-def _to_bytes(image: Any) -> ByteArray:
-    top = float(image.max(initial=0))
-    factor = 255.0 if image.dtype.kind == "f" and top <= 1.0 else 1.0
-    return np.asarray(np.clip(image * factor, 0, 255), np.uint8)
+def _has_render(env: Any) -> bool:
+    """False where `render` is the one of the base class, which only raises."""
+    return type(env.unwrapped).render is not gymnasium.Env.render

@@ -26,8 +26,7 @@ from agent.core.errors import AgentError, GameError, SettingsError, first_error
 from agent.core.files import check_output, write_atomically
 from agent.core.suggest import did_you_mean
 from agent.games.contract import HostedGame
-from agent.games.gymnasium_host import is_gymnasium
-from agent.games.options import HostOptions
+from agent.games.options import HostOptions, is_gymnasium
 from agent.games.server import GameServer, ServerOptions
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from agent.core.errors import SettingsError
+from agent.core.user_code import is_user_code
 
 Mode = Literal["real-time", "lock-step", "fast"]
 FrameFormat = Literal["jpeg", "raw_rgb"]
@@ -62,3 +63,8 @@ class HostOptions(GameOptions):
 def is_hosted(game: str) -> bool:
     """True for games that this program hosts itself."""
     return not game.startswith(("bonklink://", "pipe://", "research://"))
+
+
+def is_gymnasium(game: str) -> bool:
+    """True for the games that are Gymnasium environments: gym:[MODULE:]ID, and MODULE:FACTORY of the user's."""
+    return game.startswith("gym:") or is_user_code(game)

@@ -121,6 +121,11 @@ class ActiveInferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     seed: int = 0
 
 
+STRETCH: Final = 128
+"""Steps that training plays of each copy of an environment before it learns from them."""
+VECTOR_CONFIG: Final = PPOConfig(length=STRETCH)
+PICTURE_CONFIG: Final = PPOConfig(length=STRETCH, clip=0.1)
+SMALL_PICTURE_CONFIG: Final = PPOConfig(lr=3e-3, warm_updates=10, length=STRETCH, larger_value=False, value_weight=1.0)
 PILOT_PPO: Final = PPOConfig(
     lr=3e-5, gamma=0.998, epochs=2, length=32, clip=0.15, clip_value=False, value_weight=0.25, entropy_weight=5e-4,
     target_kl=0.02,

@@ -16,6 +16,7 @@ import numpy as np
 
 from agent.core.errors import ProtocolError
 from agent.core.types import Action, FloatArray, GameState, HumanInput, Packet, RunInfo, SceneInfo
+from agent.link import env_wire
 
 HINP_MAGIC: Final = 0x504E4948
 BLX1_MAGIC: Final = 0x31584C42
@@ -130,11 +131,12 @@ def decode_state(data: bytes, limits: Limits = DEFAULT_LIMITS) -> GameState:
             text, at = _read_string(data, at, limits)
             texts.append(text)
         options = tuple(texts)
-    human = run = scene = None
+    human = run = scene = env = None
     if len(data) - at >= 4:
         human, at = _read_human(data, at)
         run, at = _read_run(data, at)
         scene, at = _read_scene(data, at, n)
+        env, at = env_wire.read_observation(data, at)
     return GameState(
         (x, y, z),
         (vx, vy, vz),
@@ -150,6 +152,7 @@ def decode_state(data: bytes, limits: Limits = DEFAULT_LIMITS) -> GameState:
         run,
         scene,
         data[at:],
+        env,
     )
 
 
@@ -279,6 +282,8 @@ def encode_state(state: GameState) -> bytes:
         parts.append(_encode_run(state.run))
     if state.scene is not None:
         parts.append(_encode_scene(state.scene))
+    if state.env is not None:
+        parts.append(env_wire.encode_observation(state.env))
     parts.append(state.unknown)
     return b"".join(parts)
 
@@ -422,6 +427,8 @@ def encode_action(action: Action) -> bytes:
         body += _CLICK.pack(*click)
     if answers is not None:
         body += _U32U32.pack(ACX1_MAGIC, answers & 0xFFFFFFFF)
+    if action.env is not None:
+        body += env_wire.encode_env_action(action.env)
     return _I32.pack(len(body)) + body
 
 
@@ -483,5 +490,12 @@ def decode_action(body: bytes) -> Action | None:
             return None
         click = _CLICK.unpack_from(body, at)
         at += _CLICK.size
-    answers = _U32.unpack_from(body, at + 4)[0] if body.startswith(_ACX1_TAG, at) and len(body) >= at + 8 else None
-    return Action((mx, my), (lx, ly), fire != 0, ability != 0, interact != 0, click, answers)
+    answers = env = None
+    if body.startswith(_ACX1_TAG, at) and len(body) >= at + 8:
+        answers = _U32.unpack_from(body, at + 4)[0]
+        at += 8
+    if env_wire.starts_env_action(body, at):
+        env = env_wire.read_env_action(body, at)
+        if env is None:
+            return None
+    return Action((mx, my), (lx, ly), fire != 0, ability != 0, interact != 0, click, answers, env)

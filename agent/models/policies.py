@@ -24,6 +24,7 @@ from agent.models.sizes import FlatSizes, FrameSizes, PilotSizes
 
 MAX_TICKS = 30.0
 SMALL_PX = 36
+BESIDE = 64
 _CHOOSING_COLUMNS = [SelfColumn.IN_LEVEL_UP, SelfColumn.IN_ENCOUNTER]
 
 
@@ -188,14 +189,16 @@ def split_heads(
 class FramePolicy(TrainablePolicy):
     """A convolutional actor-critic over one picture, 0 … 255, rows of [height, width, channel] written flat.
 
-    One layer for pictures of less than `SMALL_PX`, those of Mnih et al. 2015 for others.
+    Numbers beside the picture follow it in the row; they are normalised, and join behind the convolutions. One layer
+    for pictures of less than `SMALL_PX`, those of Mnih et al. 2015 for others.
     """
 
     def __init__(self, sizes: FrameSizes) -> None:
         super().__init__()
         self.sizes, self.units = sizes, 0
-        self.features = sizes.height * sizes.width * sizes.channels
-        self.spec = ActionSpec(0, sizes.branches)
+        self.pixels = sizes.height * sizes.width * sizes.channels
+        self.features = self.pixels + sizes.numbers
+        self.spec = ActionSpec(sizes.continuous, sizes.branches)
         if min(sizes.height, sizes.width) < SMALL_PX:
             layers = [(sizes.channels, sizes.filters, 3, 1)]
         else:
@@ -211,8 +214,15 @@ class FramePolicy(TrainablePolicy):
             height, width = (height - size) // stride + 1, (width - size) // stride + 1
         places = layers[-1][1] * height * width
         self.body = nn.Sequential(*body, nn.Flatten(), _linear(places, sizes.hidden), nn.ReLU())
-        self.actor = _linear(sizes.hidden, self.spec.width, 0.01)
-        self.critic = _linear(sizes.hidden, 1, 1.0)
+        joined = sizes.hidden
+        if sizes.numbers:
+            self.norm = RunningNorm(sizes.numbers)
+            self.beside = nn.Sequential(_linear(sizes.numbers, BESIDE), nn.Tanh())
+            joined += BESIDE
+        self.actor = _linear(joined, self.spec.width, 0.01)
+        self.critic = _linear(joined, 1, 1.0)
+        if sizes.continuous:
+            self.log_std = nn.Parameter(torch.full((sizes.continuous,), -0.5))
 
     def forward(
         self,
@@ -223,10 +233,14 @@ class FramePolicy(TrainablePolicy):
     ) -> tuple[Heads, Float[Tensor, "S U"]]:
         """Distributions of every step; there is no memory."""
         s = self.sizes
-        picture = obs.reshape(-1, s.height, s.width, s.channels).permute(0, 3, 1, 2) * (1.0 / 255.0)
-        body = self.body(picture).reshape(*obs.shape[:2], -1)
-        log_std = obs.new_zeros(0)
+        picture = obs[..., : self.pixels].reshape(-1, s.height, s.width, s.channels)
+        body = self.body(picture.permute(0, 3, 1, 2) * (1.0 / 255.0)).reshape(*obs.shape[:2], -1)
+        if s.numbers:
+            body = torch.cat([body, self.beside(self.norm(obs[..., self.pixels :]))], -1)
+        log_std = self.log_std if s.continuous else obs.new_zeros(0)
         return split_heads(self.spec, self.actor(body), log_std, self.critic(body).squeeze(-1)), carry
 
     def observe(self, obs: Float[Tensor, "B D"]) -> None:
-        """Pictures are scaled by a constant."""
+        """Pictures are scaled by a constant; numbers beside them are normalised."""
+        if self.sizes.numbers:
+            self.norm.update(obs[:, self.pixels :])

@@ -6,6 +6,10 @@ from typing import Final
 
 import msgspec
 
+FLAT_KIND: Final = "flat-policy"
+FRAME_KIND: Final = "frame-policy"
+"""Kinds of weights that training on an environment writes."""
+
 
 class EncoderSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Widths of inputs and layers."""
@@ -44,7 +48,7 @@ class FlatSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FrameSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A picture of `height` × `width` with `channels`, and the widths behind it."""
+    """A picture of `height` × `width` with `channels`, `numbers` beside it, and the widths behind them."""
 
     height: int
     width: int
@@ -52,6 +56,8 @@ class FrameSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: int = 3
     filters: int = 16
     hidden: int = 128
+    numbers: int = 0
+    continuous: int = 0
 
 
 class WorldSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from agent.core.clock import Clock
 from agent.core.errors import SettingsError
-from agent.games.gymnasium_host import is_gymnasium
+from agent.games.options import is_gymnasium
 from agent.learning.configs import Budget
 from agent.models.sealed import load_sealed, save_sealed
 from agent.training.options import TrainOptions

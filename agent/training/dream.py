@@ -24,9 +24,8 @@ from agent.core.errors import WeightsError
 from agent.core.rollout import Rollout
 from agent.core.types import Action, Frame, Observation
 from agent.games.contract import HostedGame
-from agent.games.gymnasium_host import is_gymnasium
 from agent.games.hosting import build_game
-from agent.games.options import HostOptions
+from agent.games.options import HostOptions, is_gymnasium
 from agent.learner.placement import place_for
 from agent.learning.configs import DREAMER, Budget, PolicySpec
 from agent.learning.learner import PolicyLearner

@@ -1,24 +1,23 @@
 """Training on any Gymnasium environment: some copies stepped together in this process, and PPO.
 
-What an environment shows first as a picture is learned from as the RGB picture that the link carries, at its own
-size up to 64 pixels; everything else as a row of numbers, whose rewards are divided by the running deviation of
-returns. Games that are pictures count points, and are learned from as they count. Owns the copies and the learner.
+What is observed is told by `games.env_view`: pictures at their own size up to 64 pixels, and numbers beside them or
+alone. Where there is no picture, rewards are divided by the running deviation of returns; games that are pictures
+count points, and are learned from as they count. Owns the copies and the learner.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import cv2
 import gymnasium
 import msgspec
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.spaces.utils import flatdim, flatten
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from torch import Tensor
 
@@ -26,99 +25,55 @@ from agent.core.clock import TICK_S
 from agent.core.errors import SettingsError, WeightsError
 from agent.core.rollout import ActionSpec, IntArray, Rollout
 from agent.core.types import FloatArray
-from agent.games.gymnasium_host import first_image, open_env, to_rgb
-from agent.learning.configs import PPOConfig
+from agent.games.action_space import ActionSpace
+from agent.games.env_view import EnvView
+from agent.games.gymnasium_host import open_env
+from agent.games.gymnasium_profile import load_profile
+from agent.learning.configs import PICTURE_CONFIG, SMALL_PICTURE_CONFIG, STRETCH, VECTOR_CONFIG, PPOConfig
 from agent.learning.ppo.learner import PPOLearner
 from agent.models.policies import SMALL_PX, FlatPolicy, FramePolicy, TrainablePolicy
-from agent.models.sizes import FlatSizes, FrameSizes
+from agent.models.sizes import FLAT_KIND, FRAME_KIND, FlatSizes, FrameSizes
 from agent.training.collect import Happened, PolicyActor, Seen, collect, rollouts
 
-STRETCH: Final = 128
-MAX_PX: Final = 64
 _RECENT: Final = 100
-VECTOR_CONFIG: Final = PPOConfig(length=STRETCH)
-PICTURE_CONFIG: Final = PPOConfig(length=STRETCH, clip=0.1)
-SMALL_PICTURE_CONFIG: Final = PPOConfig(lr=3e-3, warm_updates=10, length=STRETCH, larger_value=False, value_weight=1.0)
 
 
-class Eyes:
-    """How an environment's observations become rows: pictures of `shape`, or flattened numbers (`shape` is empty)."""
-
-    def __init__(self, space: Any, example: Any) -> None:
-        self._space = space
-        self.shape: tuple[int, ...] = ()
-        image = first_image(example)
-        if image is not None:
-            moved = image.ndim == 3 and image.shape[0] in (1, 3, 4) and image.shape[2] not in (1, 3, 4)
-            height, width = image.shape[1:] if moved else image.shape[:2]
-            self.shape = (min(height, MAX_PX), min(width, MAX_PX), 3)
-        self.features = int(np.prod(self.shape)) if self.shape else flatdim(space)
-
-    def row(self, observation: Any) -> FloatArray:
-        """One observation, f32 [features]."""
-        if not self.shape:
-            return np.asarray(flatten(self._space, observation), np.float32)
-        height, width, _ = self.shape
-        picture = cv2.resize(to_rgb(first_image(observation)), (width, height), interpolation=cv2.INTER_AREA)
-        return np.asarray(picture, np.float32).reshape(-1)
-
-
-class ActionDecoder:
-    """How rows of actions become an environment's actions; raises SettingsError for a space without a table."""
-
-    def __init__(self, space: Any) -> None:
-        self._space = space
-        if isinstance(space, spaces.Discrete):
-            self.spec = ActionSpec(0, (int(space.n),))
-        elif isinstance(space, spaces.MultiDiscrete) and space.nvec.ndim == 1:
-            self.spec = ActionSpec(0, tuple(int(n) for n in space.nvec))
-        elif isinstance(space, spaces.MultiBinary) and isinstance(space.n, int):
-            self.spec = ActionSpec(0, (2,) * space.n)
-        elif isinstance(space, spaces.Box) and len(space.shape) == 1 and space.is_bounded():
-            self.spec = ActionSpec(space.shape[0], ())
-        else:
-            raise SettingsError(
-                f"actions of {space}: Discrete, MultiDiscrete, MultiBinary or a bounded flat Box is needed"
-            )
-
-    def actions(self, axes: FloatArray, choices: IntArray) -> Any:
-        """The environments' actions of rows, axes [N, C] and choices [N, B]; of Discrete, Python's own numbers."""
-        space = self._space
-        if isinstance(space, spaces.Discrete):
-            return (choices[:, 0] + space.start).tolist()
-        if isinstance(space, spaces.Box):
-            return (space.low + (axes + 1.0) * 0.5 * (space.high - space.low)).astype(space.dtype)
-        return choices.astype(space.dtype)
-
-
-def build_policy(eyes: Eyes, spec: ActionSpec) -> tuple[TrainablePolicy, PPOConfig]:
-    """A convolutional policy for pictures, two towers for numbers, with their hyper-parameters."""
-    if eyes.shape:
-        if spec.continuous:
-            raise SettingsError("pictures with continuous actions: there is no policy for both")
-        config = SMALL_PICTURE_CONFIG if min(eyes.shape[:2]) < SMALL_PX else PICTURE_CONFIG
-        return FramePolicy(FrameSizes(eyes.shape[0], eyes.shape[1], spec.branches)), config
-    return FlatPolicy(FlatSizes(eyes.features, spec.continuous, spec.branches)), VECTOR_CONFIG
+def build_policy(view: EnvView, spec: ActionSpec) -> tuple[TrainablePolicy, PPOConfig]:
+    """A convolutional policy for pictures and numbers beside them, or two towers for numbers alone; and its config."""
+    if not view.features:
+        raise SettingsError(f"nothing can be observed of {view.space}: {view.describe()}")
+    if view.shape:
+        height, width, channels = view.shape
+        config = SMALL_PICTURE_CONFIG if min(height, width) < SMALL_PX else PICTURE_CONFIG
+        sizes = FrameSizes(
+            height, width, spec.branches, channels=channels, numbers=view.numbers, continuous=spec.continuous
+        )
+        return FramePolicy(sizes), config
+    return FlatPolicy(FlatSizes(view.features, spec.continuous, spec.branches)), VECTOR_CONFIG
 
 
 class RowEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """An environment whose observations are the rows f32 [features] that `row` makes of them."""
+    """An environment of rows: observations f32 [features] as `view` sees them, actions [axes, then choices]."""
 
-    def __init__(self, env: Any, row: Callable[[Any], FloatArray], features: int) -> None:
+    def __init__(self, env: Any, view: EnvView, actions: ActionSpace) -> None:
         super().__init__(env)
-        self._row = row
+        self._view, self._actions = view, actions
         self.metadata = env.metadata or {}
-        self.observation_space = spaces.Box(-np.inf, np.inf, (features,), np.float32)
+        self.observation_space = spaces.Box(-np.inf, np.inf, (view.features,), np.float32)
+        width = actions.spec.continuous + len(actions.spec.branches)
+        self.action_space = spaces.Box(-np.inf, np.inf, (width,), np.float64)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """The first row of an episode, without its info: copies' infos need not fit together."""
         observation, _ = self.env.reset(seed=seed, options=options)
-        return self._row(observation), {}
+        return self._view.row(observation), {}
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """One step, without its info."""
-        observation, reward, terminated, truncated, _ = self.env.step(action)
-        return self._row(observation), reward, terminated, truncated, {}
+        observation, reward, terminated, truncated, _ = self.env.step(
+            self._actions.action(*np.split(action, [self._actions.spec.continuous]))
+        )
+        return self._view.row(observation), reward, terminated, truncated, {}
 
 
 def _given(env: Any) -> Any:
@@ -139,7 +94,6 @@ class VectorGames:
         # SAME_STEP alone gives what was seen last of an ended episode and the first of the next in one step.
         makers = [partial(_given, env) for env in envs]
         self._envs = SyncVectorEnv(makers, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
-        self.decoder = ActionDecoder(self._envs.single_action_space)
         self.count = len(envs)
         self.steps = 0
         self.ended: list[EndedEpisode] = []
@@ -154,7 +108,7 @@ class VectorGames:
 
     def step(self, axes: FloatArray, choices: IntArray) -> Happened:
         """One step of every copy."""
-        actions = self.decoder.actions(axes, choices)
+        actions = np.concatenate([axes, choices], 1, dtype=np.float64)
         rows, rewards, terminated, truncated, info = self._envs.step(actions)
         self._rows = rows.copy()
         self.steps += self.count
@@ -174,18 +128,21 @@ class GymTraining:
     A resumed training begins new episodes: an environment's inside is not ours to save.
     """
 
-    def __init__(self, game: str, *, seed: int, total_steps: int, copies: int = 8) -> None:
+    def __init__(self, game: str, *, seed: int, total_steps: int, copies: int = 8, profile: Path | None = None) -> None:
         torch.manual_seed(seed)
         self.game = game
         envs = [open_env(game) for _ in range(copies)]
-        example, _ = envs[0].reset(seed=seed * 1000)
-        self._eyes = Eyes(envs[0].observation_space, example)
-        rows = [RowEnv(env, self._eyes.row, self._eyes.features) for env in envs]
+        actions = ActionSpace(envs[0].action_space)
+        actions.check_bounds()
+        self.view = EnvView(
+            envs[0].observation_space, load_profile(game.removeprefix("gym:"), profile, actions).picture
+        )
+        self.policy, config = build_policy(self.view, actions.spec)
+        rows = [RowEnv(env, self.view, ActionSpace(env.action_space)) for env in envs]
         self._games = VectorGames(rows, [seed * 1000 + i for i in range(copies)])
-        self.policy, config = build_policy(self._eyes, self._games.decoder.spec)
         updates = max(1, total_steps // (copies * STRETCH))
         config = msgspec.structs.replace(config, anneal_updates=updates)
-        self.learner = PPOLearner(self.policy, config, seed=seed, scale_rewards=not self._eyes.shape)
+        self.learner = PPOLearner(self.policy, config, seed=seed, scale_rewards=not self.view.shape)
         self.steps = self.episodes = 0
         self.recent: deque[float] = deque(maxlen=_RECENT)
         self._actor = PolicyActor(self.policy, copies)
@@ -230,8 +187,8 @@ class GymTraining:
         sizes = msgspec.to_builtins(self.policy.sizes) if isinstance(self.policy, FlatPolicy | FramePolicy) else {}
         return {
             "tensors": {name: t.numpy() for name, t in self.policy.state_dict().items()},
-            "kind": "frame-policy" if self._eyes.shape else "flat-policy",
-            "layout": {"game": self.game, "features": self._eyes.features},
+            "kind": FRAME_KIND if self.view.shape else FLAT_KIND,
+            "layout": {"game": self.game, "features": self.view.features},
             "sizes": sizes,
             "notes": {"steps": self.steps},
         }

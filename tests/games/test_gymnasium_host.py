@@ -13,61 +13,81 @@ from agent.control.policies import build_policy
 from agent.core.clock import SystemClock
 from agent.core.errors import SettingsError
 from agent.core.types import NEUTRAL, Action
-from agent.games.gymnasium_host import GymnasiumGame, first_image, make_env, to_rgb
-from agent.games.gymnasium_profile import Profile, load_profile, to_action
+from agent.games.action_space import ActionSpace
+from agent.games.gymnasium_host import GymnasiumGame, make_env
+from agent.games.gymnasium_profile import Keys, load_profile
 from agent.training.evaluate import evaluate
 
 LEFT, RIGHT, UP = Action(move=(-1.0, 0.0)), Action(move=(1.0, 0.0)), Action(move=(0.0, 1.0))
 
 
-def table(space: Any, tmp_path: Path | None = None, text: str = "") -> Profile:
-    if tmp_path is None:
-        return load_profile("no-such-profile", None, space)
-    path = tmp_path / "profile.toml"
-    path.write_text(text, encoding="utf-8")
-    return load_profile("any", path, space)
+def table(space: Any, tmp_path: Path | None = None, text: str = "") -> Keys:
+    path = None
+    if tmp_path is not None:
+        path = tmp_path / "profile.toml"
+        path.write_text(text, encoding="utf-8")
+    actions = ActionSpace(space)
+    return Keys(load_profile("no-such-profile", path, actions), actions)
 
 
 def test_each_kind_of_action_space_has_a_table_of_its_own() -> None:
-    discrete = spaces.Discrete(5, start=10)
-    assert [to_action(a, table(discrete), discrete) for a in (NEUTRAL, LEFT, RIGHT, UP)] == [10, 11, 12, 13]
-    bits = spaces.MultiBinary(4)
-    assert to_action(Action(move=(1.0, 1.0)), table(bits), bits).tolist() == [0, 1, 1, 0]
-    several = spaces.MultiDiscrete([3, 2])
-    assert to_action(RIGHT, table(several), several).tolist() == [2, 0]
-    assert to_action(Action(move=(-1.0, 1.0)), table(several), several).tolist() == [1, 1]
-    box = spaces.Box(-2.0, 2.0, (2,), np.float32)
-    assert to_action(Action(move=(0.5, -0.25)), table(box), box).tolist() == [0.5, -0.25]
-    narrow = spaces.Box(np.array([0.0], np.float32), np.array([0.5], np.float32))
-    assert to_action(RIGHT, table(narrow), narrow).tolist() == [0.5]
+    discrete = table(spaces.Discrete(5, start=10))
+    assert [discrete.action(a) for a in (NEUTRAL, LEFT, RIGHT, UP)] == [10, 11, 12, 13]
+    assert table(spaces.MultiBinary(4)).action(Action(move=(1.0, 1.0))).tolist() == [0, 1, 1, 0]
+    several = table(spaces.MultiDiscrete([3, 2]))
+    assert several.action(RIGHT).tolist() == [2, 0]
+    assert several.action(Action(move=(-1.0, 1.0))).tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("space", [spaces.Discrete(7), spaces.MultiBinary(5), spaces.MultiDiscrete([3, 4, 2]),
-                                   spaces.Box(-1.0, 1.0, (3,), np.float32)])  # fmt: skip
-def test_whatever_is_pressed_is_an_action_of_the_space(space: Any) -> None:
-    rng, profile = np.random.default_rng(0), table(space)
-    for _ in range(200):
-        mx, my, lx, ly = rng.uniform(-1, 1, 4)
-        fire, ability, interact = rng.random(3) < 0.5
-        assert to_action(Action((mx, my), (lx, ly), fire, ability, interact), profile, space) in space
+def test_keys_reach_both_bounds_of_a_box_and_rest_nearest_to_zero() -> None:
+    """The right value for each of an axis around zero, one that begins there, one far from it, and one of bytes."""
+    low, high = np.array([-2.0, 0.0, 5.0, -8.0], np.float32), np.array([2.0, 0.5, 10.0, -4.0], np.float32)
+    keys = table(spaces.Box(low, high))
+    assert keys.action(NEUTRAL).tolist() == [0.0, 0.0, 5.0, -4.0]
+    assert keys.action(Action(move=(1.0, 1.0), look=(1.0, -1.0))).tolist() == [2.0, 0.5, 10.0, -8.0]
+    assert keys.action(Action(move=(-0.5, 0.5), look=(0.5, -0.5))).tolist() == [-1.0, 0.25, 7.5, -6.0]
+    whole = table(spaces.Box(0, 255, (1,), np.uint8))
+    assert [whole.action(Action(move=(x, 0.0))).tolist() for x in (1.0, 0.5, 0.999, -1.0)] == [[255], [128], [255], [0]]
+    buttons = table(spaces.Box(-1.0, 1.0, (6,)))
+    assert buttons.action(Action(fire=True, ability=True)).tolist() == [0, 0, 0, 0, 1, 1] and not buttons.unreached()
+
+
+def test_more_actions_than_keys_are_several_keys_at_once_and_what_none_reaches_is_named() -> None:
+    keys = table(spaces.Discrete(18))
+    assert not keys.unreached()
+    assert keys.action(Action(look=(0.0, -1.0))) == 11 and keys.action(Action(move=(-1.0, 1.0))) == 12, "left and up"
+    assert table(spaces.MultiDiscrete([9, 9])).unreached() == [f"action[1]={v}" for v in range(4, 9)]
+    assert table(spaces.Box(-1.0, 1.0, (8,))).unreached() == ["action[7]"]
+    assert table(spaces.Dict(a=spaces.Discrete(3), b=spaces.Box(0.0, 1.0, (1,)))).action(Action(move=(1.0, 1.0))) == {
+        "a": 1, "b": np.array([1.0], np.float32)
+    }  # fmt: skip
 
 
 def test_a_table_in_toml_goes_before_the_sensible_one(tmp_path: Path) -> None:
-    space = spaces.Discrete(4)
-    profile = table(space, tmp_path, "tick_hz = 20\nframe_skip = 2\nidle = 3\n[keys]\nright = 1\nfire = 2\n")
+    text = 'tick_hz = 20\nframe_skip = 2\nidle = 3\n[keys]\nright = 1\nfire = 2\n"right+fire" = 0\n'
+    keys = table(spaces.Discrete(4), tmp_path, text)
+    profile = load_profile("any", tmp_path / "profile.toml", ActionSpace(spaces.Discrete(4)))
     assert (profile.tick_hz, profile.frame_skip) == (20.0, 2)
-    pressed = [to_action(a, profile, space) for a in (NEUTRAL, LEFT, RIGHT, Action(fire=True))]
-    assert pressed == [3, 3, 1, 2]
+    both = Action(move=(1.0, 0.0), fire=True)
+    assert [keys.action(a) for a in (NEUTRAL, LEFT, RIGHT, Action(fire=True), both)] == [3, 3, 1, 2, 0]
 
 
 @pytest.mark.parametrize(
     ("text", "named"),
     [("[keys]\nrihgt = 1", "right"), ("tik_hz = 3", "tick_hz"), ("[keys]\nright = 9", "no action"),
-     ("tick_hz = 0", "tick_hz"), ("[keys", "profile.toml"), ("frame_skip = 0", "frame_skip")],
+     ("tick_hz = 0", "tick_hz"), ("[keys", "profile.toml"), ("frame_skip = 0", "frame_skip"),
+     ("tick_hz = 'fast'", "a number"), ("frame_skip = 1.5", "whole number"), ("idle = 4", "idle = 4"),
+     ("keys = 3", "a table"), ("picture = 3", "picture = 3"), ("[keys]\n'up+fier' = 1", "fire")],
 )  # fmt: skip
 def test_a_bad_table_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         table(spaces.Discrete(4), tmp_path, text)
+
+
+@pytest.mark.parametrize("value", ["[0, 3.0]", "[0, nan]", "[0, inf]", "[2, 0.0]", "[0, 'x']", "[0, true]", "0"])
+def test_a_key_of_a_box_within_its_bounds_and_dimensions_is_needed(tmp_path: Path, value: str) -> None:
+    with pytest.raises(SettingsError, match="left = .* is no action"):
+        table(spaces.Box(-2.0, 2.0, (2,)), tmp_path, f"[keys]\nleft = {value}")
 
 
 def test_a_space_that_cannot_be_played_and_an_unknown_environment_are_refused() -> None:
@@ -79,26 +99,6 @@ def test_a_space_that_cannot_be_played_and_an_unknown_environment_are_refused() 
         make_env("Breakuot-v1")
     with pytest.raises(SettingsError, match="no_such_module"):
         make_env("no_such_module:Thing-v0")
-
-
-def test_any_picture_becomes_rgb_of_a_useful_size() -> None:
-    channels_first = np.zeros((3, 100, 120), np.uint8)
-    channels_first[0] = 200
-    assert to_rgb(channels_first).shape == (100, 120, 3) and to_rgb(channels_first)[0, 0].tolist() == [200, 0, 0]
-    grey = to_rgb(np.full((100, 100), 0.5, np.float32))
-    assert grey.shape == (100, 100, 3) and grey[0, 0].tolist() == [127, 127, 127]
-    flags = np.zeros((10, 10, 6), bool)
-    flags[2, 3, 1], flags[2, 3, 4] = True, True
-    small = to_rgb(flags)
-    assert small.shape == (90, 90, 3) and small[0, 0].tolist() == [0, 0, 0]
-    assert small[18, 27].tolist() == small[26, 35].tolist() != [0, 0, 0]
-    assert to_rgb(np.zeros((84, 84, 4), np.uint8)).shape == (84, 84, 3)
-
-
-def test_the_first_picture_of_a_dictionary_is_the_one_that_is_shown() -> None:
-    picture = np.zeros((20, 20, 3), np.uint8)
-    assert first_image({"gamevariables": np.zeros(3), "screen": picture}) is picture
-    assert first_image(np.zeros(4)) is None and first_image({"a": np.zeros(2)}) is None
 
 
 def test_the_end_of_an_episode_is_told_once_and_the_next_one_begins() -> None:

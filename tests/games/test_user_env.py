@@ -10,7 +10,8 @@ import pytest
 
 from agent.core.errors import AgentError, GameError, UserCodeError
 from agent.core.types import Action
-from agent.games.gymnasium_host import GymnasiumGame, is_gymnasium
+from agent.games.gymnasium_host import GymnasiumGame
+from agent.games.options import is_gymnasium
 from agent.training.gym import GymTraining
 
 Write = Callable[..., str]

@@ -21,7 +21,7 @@ from agent.core.errors import SettingsError, WeightsError
 from agent.models.sealed import read_manifest
 from agent.training.arena.train import ArenaTraining
 from agent.training.command import build_training, train
-from agent.training.gym import ActionDecoder, Eyes, GymTraining
+from agent.training.gym import GymTraining
 from agent.training.options import TrainOptions
 
 torch.set_num_threads(1)
@@ -103,26 +103,6 @@ def test_what_cannot_be_trained_is_refused(request_: tuple[str, int, int], messa
     game, steps, lessons = request_
     with pytest.raises(SettingsError, match=message):
         build_training(TrainOptions(game=game, steps=steps, out=tmp_path, lesson_steps=lessons))
-
-
-def test_every_kind_of_action_space_has_hands() -> None:
-    axes, choices = np.array([[1.0, -1.0]], np.float32), np.array([[1, 0]], np.int64)
-    assert ActionDecoder(spaces.Discrete(3, start=-1)).actions(axes, choices) == [0]
-    box = spaces.Box(np.array([-2.0, 0.0]), np.array([2.0, 10.0]), dtype=np.float64)
-    assert ActionDecoder(box).actions(axes, choices).tolist() == [[2.0, 0.0]]
-    assert ActionDecoder(spaces.MultiDiscrete([2, 5])).spec.branches == (2, 5)
-    assert ActionDecoder(spaces.MultiBinary(2)).actions(axes, choices).tolist() == [[1, 0]]
-    with pytest.raises(SettingsError, match="bounded flat Box"):
-        ActionDecoder(spaces.Box(-np.inf, np.inf, (2,)))
-
-
-def test_pictures_are_seen_at_their_own_size() -> None:
-    example = np.zeros((10, 10, 4), np.bool_)
-    example[2, 3, 1] = True
-    eyes = Eyes(spaces.Box(0, 1, (10, 10, 4), np.bool_), example)
-    row = eyes.row(example).reshape(eyes.shape)
-    assert eyes.shape == (10, 10, 3)
-    assert np.argwhere(row.sum(2) > 0).tolist() == [[2, 3]]
 
 
 class Endless(gymnasium.Env[np.ndarray, int]):

@@ -27,11 +27,11 @@ import torch
 
 from agent.core.rollout import Rollout
 from agent.core.statistics import bootstrap
+from agent.games.action_space import ActionSpace
 from agent.learning.configs import DreamConfig, WorldModelConfig
 from agent.learning.dreamer.dream import DreamLearner
 from agent.learning.dreamer.world_model import WorldModelLearner
 from agent.models.sizes import TINY, WorldSizes
-from agent.training.gym import ActionDecoder
 from tools.bench.learning import _ppo
 from tools.bench.learning._gather import Gather
 from tools.bench.learning._play import ServedDreamer, play, returns_of
@@ -72,7 +72,7 @@ def dreaming(task: Task, seed: int, steps: int, *, shuffled: bool) -> DreamLearn
     """A policy trained in dreams, while it plays."""
     torch.manual_seed(seed)
     env = task.make()
-    spec = ActionDecoder(env.action_space).spec
+    spec = ActionSpace(env.action_space).spec
     sizes = WorldSizes(obs=int(np.prod(env.observation_space.shape)), action=spec.width, **TINY)
     world = WorldModelLearner(sizes, spec, msgspec.structs.replace(WORLD, seed=seed))
     dream = DreamLearner(world, msgspec.structs.replace(DREAM, shuffle_rewards=shuffled))

@@ -25,8 +25,10 @@ import torch
 
 from agent.core.rollout import Rollout
 from agent.core.statistics import summary
+from agent.games.env_view import EnvView
 from agent.games.gymnasium_host import make_env
-from agent.training.gym import SMALL_PICTURE_CONFIG, STRETCH, Eyes, GymTraining
+from agent.learning.configs import SMALL_PICTURE_CONFIG, STRETCH
+from agent.training.gym import GymTraining
 
 DEFAULT_SEEDS: Final = 30
 GAMES: Final = ("minatar.gym:MinAtar/Breakout-v1", "minatar.gym:MinAtar/Asterix-v1")
@@ -72,12 +74,12 @@ class Pictures(gymnasium.ObservationWrapper[Any, Any, Any]):
 
     def __init__(self, env: Any) -> None:
         super().__init__(env)
-        self._eyes = Eyes(env.observation_space, env.reset(seed=0)[0])
-        height, width, _ = self._eyes.shape
+        self._view = EnvView(env.observation_space, True)
+        height, width, _ = self._view.shape
         self.observation_space = gymnasium.spaces.Box(0, 255, (3, height, width), np.uint8)
 
     def observation(self, observation: Any) -> Any:
-        return self._eyes.row(observation).reshape(self._eyes.shape).astype(np.uint8).transpose(2, 0, 1)
+        return self._view.row(observation).reshape(self._view.shape).astype(np.uint8).transpose(2, 0, 1)
 
 
 def theirs(game: str, seed: int, steps: int) -> dict[str, float]:
