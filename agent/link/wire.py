@@ -290,16 +290,9 @@ def encode_state(state: GameState) -> bytes:
 
 def _encode_human(human: HumanInput) -> bytes:
     return _HINP.pack(
-        HINP_MAGIC,
-        human.version,
-        *human.move,
-        *human.look,
-        human.fire,
-        human.ability,
-        human.interact,
-        human.ui_click,
+        HINP_MAGIC, human.version, *human.move, *human.look, human.fire, human.ability, human.interact, human.ui_click,
         *human.click,
-    )
+    )  # fmt: skip
 
 
 def _encode_run(run: RunInfo) -> bytes:
