@@ -136,7 +136,7 @@ class Session:
                         finished = await attempted(part.finish())
                         if isinstance(finished, Failure):
                             self.supervisor.fault(part.name, finished)
-                    report = self._report()
+                    report = await self._report()
         return report
 
     async def _play(self, alive: Callable[[], None]) -> None:
@@ -162,14 +162,14 @@ class Session:
                 await self.stopping.wait()
         raise _Stop
 
-    def _report(self) -> dict[str, Any]:
+    async def _report(self) -> dict[str, Any]:
         """The report's values, written where a file was asked for."""
         o = self.options
         report = session_report(o.game, o.rules, o.seed, self.status, self.episodes, self.actor, self.clock)
         report["http_port"] = self.bound.number
         if o.report is not None:
             try:
-                write_report(o.report, report)
+                await asyncio.to_thread(write_report, o.report, report)
             except SettingsError as error:  # what ended the session, or came of it, is said first
                 report["report_error"] = str(error)
         return report
