@@ -6,8 +6,8 @@ Answers are JSON, or msgpack where the request asks for it. Owns no socket; the 
 from __future__ import annotations
 
 import asyncio
-import base64
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -16,8 +16,8 @@ from aiohttp import web
 from agent.concurrency.frames import Message
 from agent.core.errors import ChildGone, RequestError
 from agent.core.part import Route
-from agent.http.decoding import BODY_BYTES, ROLLOUT_BYTES, Decoder, read_body
-from agent.http.events import Event, EventLog, Gap
+from agent.http.decoding import BODY_BYTES, ROLLOUT_BYTES, Decoder, Held, read_body
+from agent.http.events import KEEP, EventLog, Gap, Written
 from agent.http.guard import HEADERS
 from agent.http.messages import BodyKind, EventBody, Registered
 from agent.learner.bodies import MSGPACK, Arrays
@@ -26,7 +26,9 @@ from agent.learner.client import Learning
 MAX_STREAMS: Final = 8
 HEARTBEAT_S: Final = 15.0
 WRITE_DEADLINE_S: Final = 10.0
+PIECE_BYTES: Final = 256 << 10
 RETRY_S: Final = "5"
+MAX_REASON: Final = 1000
 A = TypeVar("A", bound=Message)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -45,12 +47,12 @@ def _refusing(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except RequestError as error:
-            response = answer(request, {"ok": False, "error": str(error)}, error.status)
+            response = answer(request, {"ok": False, "error": str(error)[:MAX_REASON]}, error.status)
             if error.status == 503:
                 response.headers["Retry-After"] = RETRY_S
             return response
         except ChildGone as error:
-            response = answer(request, {"ok": False, "error": str(error)}, 503)
+            response = answer(request, {"ok": False, "error": str(error)[:MAX_REASON]}, 503)
             response.headers["Retry-After"] = RETRY_S
             return response
 
@@ -65,11 +67,37 @@ def _number(request: web.Request, name: str, default: int) -> int:
         raise RequestError(400, f"{name}={text[:40]!r}: a whole number is needed") from error
 
 
+@contextlib.asynccontextmanager
 async def _decoded(
     request: web.Request, decoder: Decoder, kind: BodyKind, kind_of_answer: type[A], max_bytes: int
+) -> AsyncIterator[tuple[A, bytes]]:
+    """What the body says, and its arrays; their bytes count as held until the request is served."""
+    with decoder.memory.request() as held:
+        said, payload = await _read(request, decoder, kind, kind_of_answer, max_bytes, held)
+        held.hold(len(payload))
+        yield said, payload
+
+
+async def _read(
+    request: web.Request, decoder: Decoder, kind: BodyKind, kind_of_answer: type[A], max_bytes: int, held: Held
 ) -> tuple[A, bytes]:
-    body = await read_body(request, max_bytes)
+    body = await read_body(request, max_bytes, held)
     return await decoder.decode(kind, kind_of_answer, body, request.content_type)
+
+
+async def _sent(request: web.Request, body: bytes, content_type: str) -> web.StreamResponse:
+    """A large answer, sent as fast as it is read; a reader that takes no byte for long is let go."""
+    response = web.StreamResponse(headers={**HEADERS, "Content-Type": content_type, "Content-Length": str(len(body))})
+    await response.prepare(request)
+    for begun in range(0, len(body), PIECE_BYTES):
+        try:
+            async with asyncio.timeout(WRITE_DEADLINE_S):
+                await response.write(body[begun : begun + PIECE_BYTES])
+        except (TimeoutError, ConnectionError):
+            if request.transport is not None:
+                request.transport.abort()
+            break
+    return response
 
 
 class _Workers:
@@ -80,16 +108,16 @@ class _Workers:
         self._decoder = decoder
 
     async def register_worker(self, request: web.Request) -> web.StreamResponse:
-        registered, _ = await _decoded(request, self._decoder, "register", Registered, BODY_BYTES)
-        return answer(request, await self._learning.register(registered.body))
+        async with _decoded(request, self._decoder, "register", Registered, BODY_BYTES) as (registered, _):
+            return answer(request, await self._learning.register(registered.body))
 
     async def push_rollout(self, request: web.Request) -> web.StreamResponse:
-        head, payload = await _decoded(request, self._decoder, "rollout", Arrays, ROLLOUT_BYTES)
-        return answer(request, await self._learning.push(head, payload))
+        async with _decoded(request, self._decoder, "rollout", Arrays, ROLLOUT_BYTES) as (head, payload):
+            return answer(request, await self._learning.push(head, payload))
 
     async def push_demo(self, request: web.Request) -> web.StreamResponse:
-        head, payload = await _decoded(request, self._decoder, "demo", Arrays, ROLLOUT_BYTES)
-        return answer(request, await self._learning.demo(head, payload))
+        async with _decoded(request, self._decoder, "demo", Arrays, ROLLOUT_BYTES) as (head, payload):
+            return answer(request, await self._learning.demo(head, payload))
 
     async def get_weights(self, request: web.Request) -> web.StreamResponse:
         name = request.query.get("policy_name", "")
@@ -97,11 +125,17 @@ class _Workers:
         if found is None:
             return web.Response(status=204)
         version, data = found
-        if MSGPACK in request.headers.get("Accept", ""):
-            return answer(request, {"policy_name": name, "weights": data, "version": version})
-        loop = asyncio.get_running_loop()
-        text = await loop.run_in_executor(None, lambda: base64.b64encode(data).decode("ascii"))
-        return answer(request, {"policy_name": name, "weights_b64": text, "version": version})
+        packs = MSGPACK in request.headers.get("Accept", "")
+
+        def encoded() -> bytes:
+            if packs:
+                return msgspec.msgpack.encode({"policy_name": name, "weights": data, "version": version})
+            return msgspec.json.encode({"policy_name": name, "weights_b64": data, "version": version})
+
+        with self._decoder.memory.request() as held:
+            held.hold(2 * len(data))
+            body = await asyncio.get_running_loop().run_in_executor(None, encoded)
+            return await _sent(request, body, MSGPACK if packs else "application/json")
 
 
 class _Events:
@@ -112,15 +146,18 @@ class _Events:
         self._events = events
 
     async def post_event(self, request: web.Request) -> web.StreamResponse:
-        head, payload = await _decoded(request, self._decoder, "event", EventBody, BODY_BYTES)
+        async with _decoded(request, self._decoder, "event", EventBody, BODY_BYTES) as (head, payload):
+            return answer(request, {"ok": True, "event_id": self._add(head, payload)})
+
+    def _add(self, head: EventBody, payload: bytes) -> int:
+        """Log the event of a body; its number."""
         if not 0 < len(head.event_type) <= 64 or len(head.message) > 4096 or len(head.instance_id) > 128:
             raise RequestError(400, "event_type has 1 to 64 characters, message up to 4096, instance_id up to 128")
-        event = self._events.add_raw(head.event_type, head.message, payload, head.instance_id)
-        return answer(request, {"ok": True, "event_id": event.event_id})
+        return self._events.add_raw(head.event_type, head.message, payload, head.instance_id).event_id
 
     async def get_events(self, request: web.Request) -> web.StreamResponse:
-        newest = self._events.newest(max(0, min(_number(request, "limit", 100), 1000)))
-        return web.Response(body=msgspec.json.encode({"events": newest}), content_type="application/json")
+        limit = max(0, min(_number(request, "limit", 100), KEEP))
+        return web.Response(body=self._events.newest_json(limit), content_type="application/json")
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         return await _stream(request, self._events)
@@ -189,9 +226,8 @@ async def _stream(request: web.Request, events: EventLog) -> web.StreamResponse:
                 return response
 
 
-def _sse(item: Event | Gap) -> bytes:
-    data = msgspec.json.encode(item)
+def _sse(item: Written | Gap) -> bytes:
     if isinstance(item, Gap):
-        return b"event: gap\ndata: " + data + b"\n\n"
-    kind = item.event_type.encode("ascii", "replace").replace(b"\n", b" ").replace(b"\r", b" ")
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (item.event_id, kind, data)
+        return b"event: gap\ndata: " + msgspec.json.encode(item) + b"\n\n"
+    kind = item.event.event_type.encode("ascii", "replace").replace(b"\n", b" ").replace(b"\r", b" ")
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (item.event.event_id, kind, item.json)

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from agent.concurrency.frames import Message
 from agent.core.clock import TICK_S
 from agent.core.errors import RequestError
-from agent.core.rollout import ActionSpec, Rollout, check_rollout
+from agent.core.rollout import MAX_STEPS, ActionSpec, Rollout, check_rollout
 
 MSGPACK: Final = "application/msgpack"
 MAX_NUMBERS: Final = 6 << 20
+MAX_ARRAY_BYTES: Final = 64 << 20
+"""Of one array as it is learned from, and of a rollout beside its greatest array."""
 MAX_FEATURES: Final = 1 << 16
 MAX_AXES, MAX_BRANCHES, MAX_CHOICES = 64, 32, 1024
 _DTYPES: Final = {
@@ -128,7 +130,15 @@ def array(value: Any, dtype: type[np.generic], axes: int, name: str) -> NDArray[
     else:
         if axes == 2 and len({len(row) for row in value}) > 1:
             raise RequestError(400, f"{name}: its rows differ in length")
+        numbers = len(value) * max(1, len(value[0])) if axes == 2 and value else len(value)
+        if numbers > MAX_NUMBERS:
+            raise RequestError(413, f"{name}: {numbers} numbers; at most {MAX_NUMBERS} are taken as lists")
         found = np.array(value, np.float64)
+    needed = found.size * np.dtype(dtype).itemsize
+    if needed > MAX_ARRAY_BYTES:
+        raise RequestError(
+            413, f"{name}: takes {needed} bytes as {np.dtype(dtype)}; at most {MAX_ARRAY_BYTES} are taken"
+        )
     if found.ndim != axes and found.size:
         raise RequestError(400, f"{name}: {found.ndim} axes, {axes} are needed")
     whole = found.dtype.kind != "f" or (np.isfinite(found).all() and (found == np.rint(found)).all())
@@ -142,8 +152,8 @@ def _unpacked(value: Packed, name: str) -> NDArray[Any]:
     dtype = _DTYPES.get(value.dtype)
     if dtype is None:
         raise RequestError(400, f"{name}: dtype {value.dtype[:20]!r}; one of {', '.join(_DTYPES)} is needed")
-    if not all(n >= 0 for n in value.shape) or len(value.shape) > 4:
-        raise RequestError(400, f"{name}: shape {value.shape[:8]} is none")
+    if len(value.shape) > 4 or not all(0 <= n <= MAX_ARRAY_BYTES for n in value.shape):
+        raise RequestError(400, f"{name}: shape {str(value.shape[:8])[:80]} is none; 0 to {MAX_ARRAY_BYTES} a side")
     needed = math.prod(value.shape) * np.dtype(dtype).itemsize
     if needed != len(value.data):
         raise RequestError(400, f"{name}: {len(value.data)} bytes, its shape {value.shape} needs {needed}")
@@ -164,12 +174,20 @@ def _actions(body: PushRollout | PushDemo, steps: int) -> tuple[NDArray[Any], ND
     return cont, disc, [int(n) + 1 for n in disc.max(0)] if disc.size else []
 
 
+def _observed(value: Matrix) -> NDArray[Any]:
+    """The observations, f32 [T, D]: how many steps there are is known from them alone."""
+    obs = array(value, np.float32, 2, "obs")
+    if not obs.size or obs.shape[1] > MAX_FEATURES or len(obs) > MAX_STEPS:
+        raise RequestError(
+            400, f"obs: {list(obs.shape)}; 1 to {MAX_STEPS} rows of 1 to {MAX_FEATURES} numbers are needed"
+        )
+    return obs
+
+
 def rollout_of(body: PushRollout) -> tuple[Arrays, Rollout]:
     """A pushed rollout as ours; raises RequestError(400) naming the field that is wrong."""
-    obs = array(body.obs, np.float32, 2, "obs")
+    obs = _observed(body.obs)
     steps = len(obs)
-    if not obs.size or obs.shape[1] > MAX_FEATURES:
-        raise RequestError(400, f"obs: {list(obs.shape)}; rows of 1 to {MAX_FEATURES} numbers are needed")
     cont, disc, branches = _actions(body, steps)
 
     def column(value: Numbers | None, dtype: type[np.generic], name: str) -> NDArray[Any] | None:
@@ -201,6 +219,9 @@ def rollout_of(body: PushRollout) -> tuple[Arrays, Rollout]:
         action_masks=masks,
     )  # fmt: skip
     spec = ActionSpec(cont.shape[1], tuple(branches))
+    total = sum(value.nbytes for name in _ARRAYS if (value := getattr(rollout, name)) is not None)
+    if total > 2 * MAX_ARRAY_BYTES:
+        raise RequestError(413, f"the arrays take {total} bytes; at most {2 * MAX_ARRAY_BYTES} are taken")
     reason = check_rollout(msgspec.structs.replace(rollout, action_masks=None), obs.shape[1], spec)
     if reason:
         raise RequestError(400, reason)
@@ -214,11 +235,12 @@ def rollout_of(body: PushRollout) -> tuple[Arrays, Rollout]:
 
 def demo_of(body: PushDemo) -> tuple[Arrays, Rollout]:
     """A demonstration as a rollout without rewards."""
-    steps = len(body.obs) if not isinstance(body.obs, Packed) else (body.obs.shape or [0])[0]
-    none = [0.0] * steps
+    obs = _observed(body.obs)
+    none = Packed("u1", [len(obs)], bytes(len(obs)))
     return rollout_of(
         PushRollout(
-            instance_id=body.instance_id, policy_name=body.policy_name, obs=body.obs, actions_cont=body.actions_cont,
+            instance_id=body.instance_id, policy_name=body.policy_name,
+            obs=Packed("f4", list(obs.shape), obs.tobytes()), actions_cont=body.actions_cont,
             actions_disc=body.actions_disc, rewards=none, dones=none,
         )
     )  # fmt: skip

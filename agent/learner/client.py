@@ -21,6 +21,7 @@ from agent.concurrency.supervise import Supervisor
 from agent.core.clock import Clock
 from agent.core.errors import ChildGone, RequestError, WeightsError
 from agent.learner.bodies import MAX_AXES, MAX_BRANCHES, MAX_CHOICES, MAX_FEATURES, Arrays, Register
+from agent.learner.held import check_room
 from agent.learner.messages import (
     Done,
     Imitate,
@@ -41,6 +42,8 @@ from agent.models.sealed import Tensors
 from agent.store.store import Stored, WeightsStore, check_name, folder_name
 
 MAX_POLICIES: Final = 64
+FILES_BYTES: Final = 64 << 20
+"""Of the files of weights that are kept for those who fetch them."""
 KIND: Final = "flat-policy"
 PART: Final = "learner"
 LEARNER: Final = "learner"
@@ -173,9 +176,16 @@ class Learning:
                     400, f"policy {policy.name} has {found} observed numbers and axes, this {(features, continuous)}"
                 )
             branches, policy.version = tuple(layout["branches"]), current.version
+        policy_spec = PolicySpec(name=policy.name, features=features, continuous=continuous, branches=branches)
+        check_room(policy_spec, self._held(policy))
         policy.features, policy.continuous, policy.branches = features, continuous, branches
-        policy.policy_spec = PolicySpec(name=policy.name, features=features, continuous=continuous, branches=branches)
+        policy.policy_spec = policy_spec
         await self._open(policy)
+
+    def _held(self, policy: Known) -> list[PolicySpec]:
+        """The other policies that the process holds."""
+        others = (p for p in self.policies.values() if p is not policy and p.opened_in == self.child.starts)
+        return [p.policy_spec for p in others if p.policy_spec is not None]
 
     def adopt(self, policy_spec: PolicySpec, version: int) -> Known:
         """The policy that plays here learns too."""
@@ -262,6 +272,8 @@ class Learning:
         async with self._opening:
             if self.child.is_up and policy.opened_in == self.child.starts:
                 return
+            if policy.policy_spec is not None and not policy.plays_here:
+                check_room(policy.policy_spec, self._held(policy))
             current = await self.stored(policy.name)
             payload = await self._disk.run(current.path.read_bytes) if current is not None else b""
             own = current is not None and current.manifest.created_by.startswith(OWN)
@@ -301,8 +313,15 @@ class Learning:
         kept = self._files.get(name)
         if kept is None or kept[0] != current.version:
             kept = current.version, await self._disk.run(current.path.read_bytes)
-            self._files[name] = kept
+            self._keep(name, kept)
         return kept
+
+    def _keep(self, name: str, file: tuple[int, bytes]) -> None:
+        """Keep a file for the next who asks, and let the oldest go where all are too many bytes."""
+        self._files.pop(name, None)
+        self._files[name] = file
+        while sum(len(data) for _, data in self._files.values()) > FILES_BYTES:
+            self._files.pop(next(iter(self._files)))
 
     def losses(self) -> dict[str, dict[str, float]]:
         """Newest losses by policy."""

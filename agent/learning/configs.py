@@ -24,6 +24,7 @@ MIN_HELD: Final = 128
 """Held-out choices of which the outcome must be known before a model of outcomes may choose."""
 REPLAY_ROWS: Final = 100_000
 REPLAY_BYTES: Final = 256 << 20
+MIN_REPLAY_ROWS: Final = 1024
 _DREAMS: Final = DreamSettings()
 
 
@@ -173,6 +174,12 @@ class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     branches: tuple[int, ...] = ()
     sizes: PilotSizes | None = None
     seed: int = 0
+
+
+def replay_rows(features: int, width: int) -> int:
+    """Rows of a replay: observations of so many features, and actions of so many numbers with a mask, have room."""
+    row_bytes = max(4 * features, 5 * width, 1)
+    return max(MIN_REPLAY_ROWS, min(REPLAY_ROWS, REPLAY_BYTES // row_bytes))
 
 
 def preferences(settings: Settings) -> Preferences:

@@ -31,12 +31,11 @@ from agent.learning.configs import (
     DREAMER,
     PILOT,
     PILOT_PPO,
-    REPLAY_BYTES,
-    REPLAY_ROWS,
     ActiveInferenceConfig,
     Budget,
     PolicySpec,
     WorldModelConfig,
+    replay_rows,
 )
 from agent.learning.contract import Learner
 from agent.learning.dreamer.distill import DreamDistiller
@@ -96,7 +95,7 @@ def build_dreams(
     config = WorldModelConfig(
         batch=budget.world_batch, length=budget.world_length, lr=budget.world_lr, warm_up=100, seed=policy_spec.seed,
         steps_per_update=budget.dreamer_steps if served else budget.world_steps,
-        capacity=max(1024, min(REPLAY_ROWS, REPLAY_BYTES // (4 * features))),
+        capacity=replay_rows(features, spec.width),
     )  # fmt: skip
 
     def build() -> tuple[WorldModelLearner, DreamLearner | None]:

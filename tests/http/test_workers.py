@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
+from agent.learner import client, held
 from agent.learner.bodies import MAX_NUMBERS
 from agent.learning.configs import MAX_VERSIONS_OLD, Budget
 from agent.store.store import WeightsStore
@@ -155,6 +156,43 @@ def test_bodies_that_cannot_be_used_are_refused_with_their_field(tmp_path: Path)
             await side.get("/get_weights?policy_name=nobody&since_version=x", 400)
             await side.get("/get_weights?policy_name=..%2Fx", 400)
             assert side.learning.child.starts == 0 and not list(tmp_path.iterdir())
+
+    asyncio.run(main())
+
+
+def test_a_policy_whose_learners_would_take_too_much_is_refused_before_anything_is_made_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "max_learner_bytes", lambda: 64 << 20)
+
+    async def main() -> None:
+        async with api(tmp_path) as side:
+            shape = {"obs_dim": 1 << 16, "action_dim": 64, "branches": [1024] * 32}
+            hello = {"instance_id": "w", "policy_name": "wide", "capabilities": shape}
+            for _ in range(2):
+                assert "at most 64 MiB" in (await side.post("/register_worker", hello, 503))["error"]
+            assert side.learning.child.starts == 0 and not side.learning.policies["wide"].features
+            long = hello | {"capabilities": {"obs_dim": ["x" * 1000] * 100}}
+            assert len((await side.post("/register_worker", long, 400))["error"]) <= 1000
+
+    asyncio.run(main())
+
+
+def test_of_the_files_that_workers_fetch_only_so_many_bytes_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "FILES_BYTES", 3000)
+    store = WeightsStore(tmp_path)
+    for name in "abc":
+        tensors = {"w": np.zeros(256, np.float32)}
+        store.publish(name, tensors, kind=client.KIND, layout={"features": 1, "continuous": 1, "branches": []})
+
+    async def main() -> None:
+        async with api(tmp_path) as side:
+            for name in "abcab":
+                found = await side.get(f"/get_weights?policy_name={name}")
+                assert found["version"] == 1 and load(base64.b64decode(found["weights_b64"]))["w"].shape == (256,)
+            assert 0 < sum(len(data) for _, data in side.learning._files.values()) <= 3000
 
     asyncio.run(main())
 

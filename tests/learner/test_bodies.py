@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from agent.core.errors import RequestError
 from agent.http.decode_child import decoded
-from agent.learner.bodies import MSGPACK, pack_rollout, unpack_rollout
+from agent.learner.bodies import MAX_ARRAY_BYTES, MAX_NUMBERS, MSGPACK, pack_rollout, unpack_rollout
 
 JSON = "application/json"
 ANYTHING = st.recursive(
@@ -91,3 +92,63 @@ def test_times_are_where_the_rollout_fixes_them() -> None:
     assert rollout.is_first.tolist() == [True, False, True, False, True]
     assert rollout.elapsed_s.tolist() == pytest.approx([0.0, 1 / 60, 0.0, 1 / 60, 0.0]) and len(rollout.final_obs) == 3
     assert unpack_rollout(pack_rollout(rollout)).policy_version == -1 and head.branches == [2]
+
+
+def announced(dtype: str, *shape: int, data: str = "") -> dict[str, Any]:
+    return {"dtype": dtype, "shape": list(shape), "data": data}
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("demo", {"obs": announced("f4", 700_000_000)}),
+        ("demo", {"obs": announced("f4", 700_000_000, 0)}),
+        ("demo", {"obs": announced("u1", 0, 1 << 62)}),
+        ("rollout", {"obs": announced("b1", 700_000_000, 0)}),
+        ("rollout", {"obs": announced("f4", 1 << 40, 1 << 40, 0)}),
+        ("rollout", {"rewards": announced("f4", 1 << 40)}),
+        ("rollout", {"dones": announced("u1", 700_000_000, 0)}),
+        ("rollout", {"obs": announced("f4", *[10**18] * 3)}),
+        ("rollout", {"obs": announced("f4", *[1] * 1000)}),
+    ],
+)
+def test_a_small_body_that_announces_much_costs_little_and_is_refused(kind: Any, more: dict[str, Any]) -> None:
+    data = json.dumps(body() | more).encode()
+    decoded("register", b'{"instance_id": "w", "policy_name": "p"}', JSON)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RequestError) as refused:
+            decoded(kind, data, JSON)
+        assert refused.value.status == 400 and len(str(refused.value)) < 300
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_grows_when_it_is_unpacked_is_held_to_its_limit_before_it_grows() -> None:
+    n = MAX_ARRAY_BYTES // 8 + 8
+    wide = {"dtype": "u1", "shape": [n // 8, 8], "data": bytes(n)}
+    data = msgspec.msgpack.encode(body() | {"actions_disc": wide})
+    tracemalloc.start()
+    try:
+        with pytest.raises(RequestError, match=f"at most {MAX_ARRAY_BYTES}") as refused:
+            decoded("rollout", data, MSGPACK)
+        assert refused.value.status == 413 and tracemalloc.get_traced_memory()[1] < 4 * len(data)
+    finally:
+        tracemalloc.stop()
+
+
+def test_lists_in_msgpack_are_held_to_the_numbers_that_json_may_have() -> None:
+    row = [0] * 4096
+    data = msgspec.msgpack.encode(body() | {"obs": [row] * (MAX_NUMBERS // 4096 + 1)})
+    with pytest.raises(RequestError, match="numbers") as refused:
+        decoded("rollout", data, MSGPACK)
+    assert refused.value.status == 413
+
+
+def test_a_demonstration_in_packed_arrays_is_what_it_is_in_lists() -> None:
+    obs = np.arange(6, dtype="<f4").reshape(3, 2)
+    packed = {"dtype": "f4", "shape": [3, 2], "data": base64.b64encode(obs.tobytes()).decode()}
+    common = {"policy_name": "p", "actions_disc": [[1], [0], [1]]}
+    both = [decoded("demo", json.dumps(common | {"obs": each}).encode(), JSON) for each in (packed, obs.tolist())]
+    assert both[0] == both[1] and both[0][0].steps == 3  # type: ignore[attr-defined]
