@@ -52,7 +52,7 @@ os.environ.setdefault("METABONK_WEIGHTS_DIR", tempfile.mkdtemp(prefix="metabonk-
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Compile before the first test, whose time limit is not meant for compilers."""
-    if not session.config.option.collectonly:
+    if not session.config.option.collectonly and os.environ.get("TRITON_INTERPRET") != "1":  # kernels need none of it
         from agent.setup.prepare import compile_all
 
         compile_all()

@@ -66,7 +66,7 @@ def until(holds: Any, seconds: float) -> float:
     start = time.monotonic()
     while not holds():
         assert time.monotonic() - start < seconds
-        time.sleep(0.02)
+        time.sleep(0.2)
     return time.monotonic() - start
 
 
