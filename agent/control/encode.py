@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import msgspec
@@ -18,21 +18,29 @@ from numba import njit
 from numpy.typing import NDArray
 
 from agent.control.arrays import surroundings
+from agent.control.layout import (
+    CARD_FEATURES,
+    CARDS,
+    ENEMIES,
+    FRAME_PX,
+    LAYOUT,
+    OBJECTS,
+    RING_FEATURES,
+    SECTORS,
+    SELF_FEATURES,
+    TOKEN_FEATURES,
+    TOKENS,
+    describe,
+)
 from agent.core.clock import TICK_HZ
 from agent.core.columns import EnemyColumn, RingColumn, SelfColumn, TokenColumn
 from agent.core.types import Action, ByteArray, FloatArray, Frame, GameState, Menu, ObjectKind
 
-LAYOUT: Final = "entities-1"
-ENEMIES: Final = 48
-OBJECTS: Final = 32
-TOKENS: Final = ENEMIES + OBJECTS
-TOKEN_FEATURES: Final = 12
-SECTORS: Final = 16
-RING_FEATURES: Final = 10
-CARDS: Final = 3
-CARD_FEATURES: Final = 64
-FRAME_PX: Final = 64
-SELF_FEATURES: Final = 36
+__all__ = [
+    "CARDS", "CARD_FEATURES", "ENEMIES", "FRAME_PX", "LAYOUT", "OBJECTS", "RING_FEATURES", "SECTORS", "SELF_FEATURES",
+    "TOKENS", "TOKEN_FEATURES", "Encoded", "caption_features", "describe", "encode_frame", "encode_state", "fill_self",
+    "fill_tokens",
+]  # fmt: skip
 SIGHT_M: Final = 45.0
 MAP_HALF_M: Final = 96.0
 PORTAL: Final = int(ObjectKind.PORTAL)
@@ -258,15 +266,3 @@ def _ring(rings: FloatArray, right: float, ahead: float, what: int) -> None:
                 rings[sector, RingColumn.STRONG] += weight * math.exp(-d / 8.0)
         else:
             rings[sector, RingColumn.STRONG + what] += weight / (1.0 + (0.05 if what == PORTAL else 0.3) * d)
-
-
-def describe() -> dict[str, Any]:
-    """The layout as plain values, for manifests."""
-    return {
-        "layout": LAYOUT,
-        "self": SELF_FEATURES,
-        "tokens": [TOKENS, TOKEN_FEATURES],
-        "rings": SECTORS * RING_FEATURES,
-        "cards": [CARDS, CARD_FEATURES],
-        "frame": [FRAME_PX, FRAME_PX, 3],
-    }

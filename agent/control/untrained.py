@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from agent.control import encode
-from agent.control.reflex.network import Tensors
+from agent.control import layout
 from agent.core.errors import WeightsError
 from agent.models.actor_critic import Pilot
 from agent.models.sizes import EncoderSizes, PilotSizes
 
+Tensors = dict[str, NDArray[Any]]
+
 
 def default_sizes() -> PilotSizes:
     """The widths of the pilots that are made here."""
-    rings = encode.SECTORS * encode.RING_FEATURES
-    encoder = EncoderSizes(encode.SELF_FEATURES, encode.TOKENS, encode.TOKEN_FEATURES, rings, token_hidden=32)
-    return PilotSizes(encoder, encode.CARDS, encode.CARD_FEATURES, units=64, backbone=64)
+    rings = layout.SECTORS * layout.RING_FEATURES
+    encoder = EncoderSizes(layout.SELF_FEATURES, layout.TOKENS, layout.TOKEN_FEATURES, rings, token_hidden=32)
+    return PilotSizes(encoder, layout.CARDS, layout.CARD_FEATURES, units=64, backbone=64)
 
 
 def untrained_tensors(seed: int) -> Tensors:

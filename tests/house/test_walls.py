@@ -19,6 +19,7 @@ SABOTAGE = {
     "agent/link/wire.py": ("import asyncio", "agent.link.wire -> asyncio"),
     "kernels/int4.py": ("import threading", "kernels.int4 -> threading"),
     "agent/control/reflex/network.py": ("import torch", "agent.control.reflex.network -> torch"),
+    "agent/control/layout.py": ("import numba", "agent.control.layout -> numba"),
     "agent/learning/ppo/returns.py": (
         "import agent.learning.dreamer.dream",
         "agent.learning.ppo.returns -> agent.learning.dreamer.dream",
