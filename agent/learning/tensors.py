@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from agent.core.errors import WeightsError
+from agent.learning.adam import Adam
 
 ADAM_MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")
 Named = Sequence[tuple[str, nn.Parameter]]
@@ -49,7 +50,7 @@ def moment_tensors(template: str, named: Named, state: OptimiserState) -> dict[s
     }
 
 
-def load_adam(template: str, named: Named, optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def load_adam(template: str, named: Named, optimiser: Adam, tensors: dict[str, Tensor]) -> None:
     """Give Adam (or AdamW) the state that `moment_tensors` wrote with the same template; others in `tensors` are left.
 
     Raises WeightsError, with nothing changed, where a parameter has only some of its moments or they do not fit it.

@@ -25,6 +25,7 @@ from agent.learning.active_inference.choice_batch import ChoiceBatch, beliefs, p
 from agent.learning.active_inference.choices import ChoiceStream, Key, Pool
 from agent.learning.active_inference.free_energy import FreeEnergy, free_energy
 from agent.learning.active_inference.outcome_trial import OutcomeTrial, Tried
+from agent.learning.adam import Adam
 from agent.learning.configs import ActiveInferenceConfig
 from agent.learning.tensors import load_adam, module_tensors, moment_tensors, take_up
 from agent.models.outcome_model import OutcomeModel
@@ -51,7 +52,7 @@ class ActiveInferenceLearner:
         self.sizes, self.config, self.layout, self.branches = sizes, config, layout, branches
         self.device = device or torch.device("cpu")
         self.model = OutcomeModel(sizes).to(self.device)
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), config.lr, weight_decay=config.weight_decay)
+        self.optimiser = Adam(self.model.parameters(), config.lr, weight_decay=config.weight_decay)
         self.pool = Pool(config.episodes, config.hold_out)
         self.trial = OutcomeTrial(self.model)
         self._stream = ChoiceStream(branches, layout) if layout is not None else None

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from agent.core.errors import WeightsError
+from agent.learning.adam import Adam
 from agent.learning.configs import PPOConfig
 from agent.learning.tensors import load_adam, module_tensors, moment_tensors, take_up
 from agent.models.heads import Heads, entropy, forbid, log_prob
@@ -59,7 +60,7 @@ class PPO:
 
     def __init__(self, policy: TrainablePolicy, config: PPOConfig, *, seed: int = 0) -> None:
         self.policy, self.config = policy, config
-        self.optimiser = torch.optim.Adam(policy.parameters(), lr=config.lr, eps=1e-5)
+        self.optimiser = Adam(policy.parameters(), config.lr, eps=1e-5)
         self.updates = 0
         self._random = torch.Generator().manual_seed(seed)
 
@@ -70,7 +71,7 @@ class PPO:
 
     def step(self, loss: Float[Tensor, ""]) -> Float[Tensor, ""]:
         """One step of the optimiser down `loss`; the gradient's norm before it is clipped."""
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad)
         self.optimiser.step()
@@ -79,8 +80,7 @@ class PPO:
     def update(self, data: RolloutSequences) -> dict[str, float]:
         """Some epochs over the sequences; then the normaliser takes them in. Means of the losses by name."""
         config = self.config
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(config, self.updates)
+        self.optimiser.lr = learning_rate(config, self.updates)
         count = data.obs.shape[0]
         parts = min(config.minibatches, count)
         sums = torch.zeros(6)

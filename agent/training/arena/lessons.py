@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from agent.learning.adam import Adam
 from agent.learning.tensors import load_adam, moment_tensors
 from agent.models.heads import log_prob
 from agent.models.policies import PilotPolicy
@@ -30,7 +31,7 @@ class Lessons:
     def __init__(self, player: Player, policy: PilotPolicy, *, lr: float, parts: int = 4, seed: int = 0) -> None:
         self.player, self.policy = player, policy
         self.share = 1.0
-        self.optimiser = torch.optim.Adam(policy.parameters(), lr=lr, eps=1e-5)
+        self.optimiser = Adam(policy.parameters(), lr, eps=1e-5)
         self._teacher = Teacher()
         self._random = torch.Generator().manual_seed(seed)
         self._parts = parts
@@ -69,7 +70,7 @@ class Lessons:
         unlikely = -log_prob(no_axes, axes[..., :0], choices).mean()
         error = 0.5 * (heads.value - part.returns).square().mean()
         loss = away + unlikely + 0.05 * error
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
         self.optimiser.step()

@@ -69,8 +69,7 @@ class ArenaTraining:
         if in_lessons:
             done = self.steps / self.lesson_steps
             self.lessons.share = max(0.0, 1.0 - done / SCRIPT_LEAVES)
-            for group in self.lessons.optimiser.param_groups:
-                group["lr"] = LESSON_LR * (1.0 - 0.9 * done)
+            self.lessons.optimiser.lr = LESSON_LR * (1.0 - 0.9 * done)
             stretch, metrics = self.lessons.lesson(STRETCH)
         else:
             stretch = self.player.stretch(STRETCH)

@@ -33,7 +33,7 @@ def dead_share(monkeypatch: pytest.MonkeyPatch, seed: int, warm_updates: int) ->
     for _ in range(UPDATES):
         training.advance()
     ppo = training.learner.ppo
-    assert ppo.optimiser.param_groups[0]["lr"] == learning_rate(ppo.config, UPDATES - 1) < config.lr
+    assert ppo.optimiser.lr == learning_rate(ppo.config, UPDATES - 1) < config.lr
     height, width, channels = training._eyes.shape
     rows = np.concatenate([rollout.obs for rollout in training._play()])
     pictures = torch.from_numpy(rows).reshape(-1, height, width, channels).permute(0, 3, 1, 2)
