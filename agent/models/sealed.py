@@ -2,7 +2,8 @@
 
 The manifest `NAME.safetensors.json` holds schema, kind, sizes, observation layout, size and SHA-256 of the file, and
 name, shape and dtype of every tensor. Both are written to a temporary file, synced, and renamed; the manifest comes
-last, so a file without one is unfinished. Needs no torch; owns no network.
+last, so a file without one is unfinished. Where a file is replaced, its new manifest waits beside as `….json.next`
+until the new file is there: at every instant one of the two belongs to the file. Needs no torch; owns no network.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from agent.core.errors import WeightsError
-from agent.core.files import decode_text, write_atomically
+from agent.core.files import decode_text, sync_folder, write_atomically
 
 SCHEMA: Final = "metabonk-weights/1"
 MAX_BYTES: Final = 1 << 30
@@ -60,6 +61,10 @@ def manifest_path(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
+def _next_path(path: Path) -> Path:
+    return path.with_name(path.name + ".json.next")
+
+
 def specs_of(tensors: Tensors) -> dict[str, TensorSpec]:
     """Shape and dtype of every tensor by name."""
     return {name: TensorSpec(list(t.shape), str(t.dtype).removeprefix("torch.")) for name, t in sorted(tensors.items())}
@@ -85,16 +90,47 @@ def save_sealed(
         tensors=specs_of(tensors), created_by=created_by, parent=parent, version=version, notes=notes or {},
     )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, data)
-    write_atomically(manifest_path(path), msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    _write_pair(path, data, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
     return manifest
+
+
+def _write_pair(path: Path, data: bytes, manifest: bytes) -> None:
+    if not path.exists():
+        write_atomically(path, data)
+        write_atomically(manifest_path(path), manifest)
+        return
+    waiting, is_new = _next_path(path), False
+    try:
+        write_atomically(waiting, manifest)
+        write_atomically(path, data)
+        is_new = True
+        waiting.replace(manifest_path(path))
+    finally:
+        if not is_new:
+            waiting.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def read_manifest(path: Path) -> Manifest:
     """The manifest of a weight file; raises WeightsError where it is missing or not one."""
-    beside = manifest_path(path)
     if not path.is_file():
         raise WeightsError(f"{path}: there is no such file")
+    return _waiting(path) or _manifest_in(path, manifest_path(path))
+
+
+def _waiting(path: Path) -> Manifest | None:
+    """The manifest that waits for its file, where this is the file: whoever wrote them was stopped between the two."""
+    if not _next_path(path).is_file():
+        return None
+    try:
+        manifest = _manifest_in(path, _next_path(path))
+        data = read_limited(path, manifest.bytes, follow_links=True)
+    except WeightsError:
+        return None
+    return manifest if hashlib.sha256(data).hexdigest() == manifest.sha256 else None
+
+
+def _manifest_in(path: Path, beside: Path) -> Manifest:
     if not beside.is_file():
         raise WeightsError(f"{path}: no manifest {beside.name}; write one with `python -m agent weights seal {path}`")
     if beside.stat().st_size > MAX_MANIFEST_BYTES:

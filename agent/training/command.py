@@ -7,7 +7,6 @@ where tensorboardX is installed.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final, Protocol
 
 import torch
@@ -19,12 +18,11 @@ from agent.core.clock import Clock
 from agent.core.errors import SettingsError
 from agent.games.options import is_gymnasium
 from agent.learning.configs import Budget
-from agent.models.sealed import load_sealed, save_sealed
+from agent.models.sealed import save_sealed
+from agent.training.folder import TrainingFolder, add_line
 from agent.training.options import TrainOptions
 from agent.training.tensorboard import MISSING, check_wanted, open_scalars
 
-CHECKPOINT: Final = "checkpoint.safetensors"
-CHECKPOINT_KIND: Final = "training"
 KEEP_EVERY_S: Final = 60.0
 
 
@@ -94,26 +92,24 @@ def build_training(options: TrainOptions, budget: Budget | None = None) -> Train
     raise SettingsError(f"--game {game}: arena, gym:[MODULE:]ID or MODULE:FACTORY can be trained on")
 
 
-def _open(options: TrainOptions, budget: Budget | None, training: Training) -> float:
-    """Take up the folder's checkpoint, or refuse a folder that holds one; seconds trained before."""
-    path = options.out / CHECKPOINT
-    if not options.resume:
-        if path.exists():
-            raise SettingsError(f"--out {options.out}: holds a training; add --resume to go on, or name another folder")
+def _go_on(folder: TrainingFolder, training: Training) -> float:
+    """Take up the folder's checkpoint where there is one; seconds trained before."""
+    found = folder.checkpoint()
+    if found is None:
         return 0.0
-    manifest, tensors = load_sealed(path)
-    if manifest.kind != CHECKPOINT_KIND or manifest.sizes != asked(options, budget):
-        raise SettingsError(
-            f"--resume {path}: holds {manifest.kind} {manifest.sizes}, asked for {asked(options, budget)}"
-        )
+    tensors, notes = found
     training.load_tensors({name: torch.from_numpy(array.copy()) for name, array in tensors.items()})
-    return float(manifest.notes["wall_s"])
+    return float(notes["wall_s"])
 
 
-def _keep(options: TrainOptions, budget: Budget | None, training: Training, wall_s: float) -> None:
-    tensors = {name: tensor.cpu().numpy() for name, tensor in training.tensors().items()}
-    path = options.out / CHECKPOINT
-    save_sealed(path, tensors, kind=CHECKPOINT_KIND, layout={}, sizes=asked(options, budget), notes={"wall_s": wall_s})
+def _checkpoint(folder: TrainingFolder, training: Training, wall_s: float) -> None:
+    folder.keep({name: t.cpu().numpy() for name, t in training.tensors().items()}, {"wall_s": wall_s})
+
+
+def _keep(
+    folder: TrainingFolder, options: TrainOptions, budget: Budget | None, training: Training, wall_s: float
+) -> None:
+    _checkpoint(folder, training, wall_s)
     values = training.sealed()
     name = "dreamer" if budget is not None else "pilot" if options.game == "arena" else "policy"
     command = f"python -m agent train --game {options.game} --steps {options.steps} --seed {options.seed}"
@@ -122,8 +118,9 @@ def _keep(options: TrainOptions, budget: Budget | None, training: Training, wall
     if budget is not None:
         command = f"METABONK_SERVED_POLICY=dreamer {command}"
     values["notes"] = {**values["notes"], "wall_s": round(wall_s, 1)}
-    for path in (options.out / f"{name}.safetensors", options.out / "history" / f"{name}-{training.steps}.safetensors"):
-        save_sealed(path, created_by=command, **values)
+    with folder.writing():
+        for path in (f"{name}.safetensors", f"history/{name}-{training.steps}.safetensors"):
+            save_sealed(options.out / path, created_by=command, **values)
 
 
 def train(options: TrainOptions, budget: Budget | None, clock: Clock, console: Console) -> int:
@@ -133,10 +130,12 @@ def train(options: TrainOptions, budget: Budget | None, clock: Clock, console: C
     """
     torch.set_num_threads(1)
     check_wanted(options.tensorboard)
+    folder = TrainingFolder(options.out, asked(options, budget), resume=options.resume)
     training = build_training(options, budget)
-    before_s = _open(options, budget, training)
-    options.out.mkdir(parents=True, exist_ok=True)
-    events = open_scalars(options.out, clock.wall_utc_ns() * 1e-9, options.tensorboard)
+    before_s = _go_on(folder, training)
+    folder.make()
+    _checkpoint(folder, training, before_s)
+    events = open_scalars(options.out, clock.wall_utc_ns() * 1e-9, options.tensorboard, from_step=training.steps)
     if not events.is_on and options.tensorboard is None:
         console.print(
             f"no TensorBoard files: {MISSING}; curve.jsonl holds the same figures", highlight=False, markup=False
@@ -144,23 +143,23 @@ def train(options: TrainOptions, budget: Budget | None, clock: Clock, console: C
     start_s = kept_s = clock.now_s()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, console=console) as progress, (options.out / "curve.jsonl").open("a") as curve:
+        with Progress(*columns, console=console) as progress, folder.curve(training.steps) as curve:
             bar = progress.add_task(options.game, total=options.steps, completed=training.steps)
             while training.steps < options.steps:
                 metrics = training.advance()
                 now_s = clock.now_s()
                 wall_s = before_s + now_s - start_s
                 line = {"steps": training.steps, "wall_s": round(wall_s, 2), **metrics}
-                curve.write(json.dumps({k: round(v, 5) for k, v in line.items()}) + "\n")
-                curve.flush()
+                with folder.writing():
+                    add_line(curve, line)
                 events.add(clock.wall_utc_ns() * 1e-9, training.steps, metrics)
                 progress.update(bar, completed=training.steps, description=_describe(options.game, metrics))
                 if now_s - kept_s >= KEEP_EVERY_S:
                     kept_s = now_s
-                    _keep(options, budget, training, wall_s)
+                    _keep(folder, options, budget, training, wall_s)
     finally:
         events.close()
-        _keep(options, budget, training, before_s + clock.now_s() - start_s)
+        _keep(folder, options, budget, training, before_s + clock.now_s() - start_s)
     return 0
 
 

@@ -47,14 +47,22 @@ def check_wanted(wanted: bool | None) -> None:
         raise SettingsError(f"--tensorboard: {MISSING}, or leave --tensorboard out")
 
 
-def open_scalars(folder: Path, wall_s: float, wanted: bool | None) -> Scalars:
+def open_scalars(folder: Path, wall_s: float, wanted: bool | None, *, from_step: int = 0) -> Scalars:
     """The writer of a folder; `wanted` None writes where tensorboardX is installed. Raises SettingsError.
 
-    wall_s is in the file's name, so that trainings in one folder never share a file.
+    wall_s is in the file's name, so that trainings in one folder never share a file. What is shown of steps after
+    `from_step`, which are done again, ends with this file.
     """
     check_wanted(wanted)
     if wanted is False or not can_write():
         return Scalars(None)
     from tensorboardX import SummaryWriter
 
-    return Scalars(SummaryWriter(str(folder), flush_secs=1, filename_suffix=f".{int(wall_s * 1000)}"))
+    return Scalars(
+        SummaryWriter(
+            str(folder),
+            purge_step=from_step + 1 if from_step else None,
+            flush_secs=1,
+            filename_suffix=f".{int(wall_s * 1000)}",
+        )
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +16,10 @@ from agent.control import encode
 from agent.control.motor import load_pilot, save_pilot
 from agent.control.untrained import default_sizes, untrained_tensors
 from agent.core.errors import WeightsError
-from agent.models.sealed import load_sealed, manifest_path, save_sealed
+from agent.core.files import remove_leftovers
+from agent.models.sealed import load_sealed, manifest_path, read_manifest, save_sealed
 
+ROOT = Path(__file__).resolve().parents[2]
 TENSORS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "n": np.array(3, np.int64)}
 
 
@@ -42,6 +46,56 @@ def test_a_manifest_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     beside = manifest_path(tmp_path / "w.safetensors")
     beside.write_bytes(b"\xef\xbb\xbf" + beside.read_bytes().replace(b"\n", b"\r\n"))
     assert load_sealed(tmp_path / "w.safetensors")[0].kind == "test"
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from agent.models.sealed import save_sealed
+
+steps, replace = iter(range(int(sys.argv[2]))), Path.replace
+
+def dying(path, other):
+    if next(steps, None) is None:
+        os._exit(9)
+    return replace(path, other)
+
+Path.replace = dying
+save_sealed(Path(sys.argv[1]), {"a": np.ones(9, np.float32)}, kind="new", layout={}, sizes={})
+"""
+
+
+@pytest.mark.parametrize(("step", "kind"), [(0, "test"), (1, "test"), (2, "new"), (3, "new")])
+def test_a_kill_while_a_file_is_replaced_leaves_a_whole_pair(step: int, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    write(path)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(step)], cwd=ROOT, check=False)
+    assert done.returncode == (9 if step < 3 else 0)
+    assert load_sealed(path)[0].kind == read_manifest(path).kind == kind
+    write(path)
+    assert load_sealed(path)[0].kind == "test"
+    remove_leftovers(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["w.safetensors", "w.safetensors.json"]
+
+
+def test_a_disk_that_refuses_leaves_the_pair_before_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, replace = tmp_path / "w.safetensors", Path.replace
+    write(path)
+    kept = path.read_bytes()
+
+    def full(source: Path, other: Path) -> Path:
+        if other == path:
+            raise OSError(28, "No space left on device")
+        return replace(source, other)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        write(path, a=np.zeros(1, np.float32))
+    assert load_sealed(path)[0].kind == "test" and path.read_bytes() == kept
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["w.safetensors", "w.safetensors.json"]
 
 
 def _reseal(path: Path, data: bytes) -> None:
