@@ -4,7 +4,7 @@ using Assets.Scripts.Actors.Player;
 using Assets.Scripts.Saves___Serialization.Progression.Stats;
 using Assets.Scripts.Utility;
 using BonkLink;
-using Inventory__Items__Pickups.Xp_and_Levels;
+using Inventory__Items__Pickups;
 
 namespace ResearchPlugin;
 

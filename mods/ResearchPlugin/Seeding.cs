@@ -57,9 +57,9 @@ public sealed class Seeding
         BonkLink.Guarded.Run("seeding", () => Utility.MyRandom.random = new Il2CppSystem.Random(_seed));
     }
 
-    private static void AfterAwake()
+    private static void AfterAwake(MapGenerationController __instance)
     {
-        MapGenerationController.testSeed = _seed;
+        __instance.testSeed = _seed;
         MapGenerationController.mapSeed = _seed;
     }
 

@@ -5,7 +5,7 @@ using System.IO;
 using Assets.Scripts.Inventory__Items__Pickups.Stats;
 using Assets.Scripts.Menu.Shop;
 using BepInEx;
-using Inventory__Items__Pickups.Xp_and_Levels;
+using Inventory__Items__Pickups;
 using UnityEngine;
 
 namespace BonkLink;

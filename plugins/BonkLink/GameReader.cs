@@ -7,6 +7,7 @@ using Assets.Scripts.Inventory__Items__Pickups;
 using Assets.Scripts.Managers;
 using Assets.Scripts.Saves___Serialization.Progression.Stats;
 using Assets.Scripts.Utility;
+using Inventory__Items__Pickups;
 using Inventory__Items__Pickups.Xp_and_Levels;
 using UnityEngine;
 

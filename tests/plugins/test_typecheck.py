@@ -32,8 +32,11 @@ def test_both_plugins_and_the_host_compile_without_a_warning(built: Path) -> Non
 WRONG = (
     ("BonkLink", "GameReader.cs", "enemy.GetCenterPosition()", "enemy.GetMiddlePosition()", "CS1061"),
     ("BonkLink", "FrameCapture.cs", "_waiting = false;", "var unused = 3; _waiting = false;", "CS0219"),
+    ("BonkLink", "GameDataDump.cs", "using Inventory__Items__Pickups;",
+     "using Inventory__Items__Pickups.Xp_and_Levels;", "CS0103"),
+    ("ResearchPlugin", "Seeding.cs", "__instance.testSeed", "MapGenerationController.testSeed", "CS0120"),
     ("ResearchPlugin", "ResearchGame.cs", "MapController.RestartRun()", "MapController.RestartGame()", "CS0117"),
-)
+)  # fmt: skip
 
 
 def test_a_wrong_member_or_a_warning_fails(toolchain: Toolchain, built: Path, tmp_path: Path) -> None:

@@ -9,15 +9,18 @@ using Assets.Scripts.Actors.Enemies;
 using Assets.Scripts.Actors.Player;
 using Assets.Scripts.Game.Spawning.New.Timelines;
 using Assets.Scripts.Inventory__Items__Pickups;
+using Assets.Scripts.Inventory__Items__Pickups.Chests;
 using Assets.Scripts.Inventory__Items__Pickups.Stats;
+using Assets.Scripts.Inventory__Items__Pickups.Upgrades;
 using Assets.Scripts.Managers;
 using Assets.Scripts.Saves___Serialization.Progression.Stats;
-using Assets.Scripts.Saves___Serialization.SaveFiles;
+using Assets.Scripts.Settings___Saves.SaveFiles;
 using Assets.Scripts.Settings___Saves.SaveFiles.ConfigSaves;
 using Assets.Scripts.UI.InGame.Levelup;
 using Assets.Scripts.Utility;
 using HarmonyLib;
 using Il2CppInterop.Runtime.InteropTypes.Arrays;
+using Inventory__Items__Pickups;
 using Inventory__Items__Pickups.Xp_and_Levels;
 using TMPro;
 using UnityEngine;
@@ -298,7 +301,7 @@ public sealed class FakeWorld
                 foreach (var method in new[] { "QueueLeaderboardUpload", "UploadLeaderboardScore" })
                 {
                     Harmony.Call(typeof(SteamLeaderboardsManagerNew), method, null,
-                        SteamLeaderboardsManagerNew.QueueLeaderboardUpload);
+                        () => SteamLeaderboardsManagerNew.QueueLeaderboardUpload("", 0, 0, 0));
                 }
                 break;
             default: throw new ArgumentException($"the fake game has no {name}");

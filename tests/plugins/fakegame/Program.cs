@@ -2,6 +2,7 @@
 // plugin reads and drives them as it would the real ones. It shows what the plugin does with the members that it knows;
 // it cannot show that the real game has them.
 //   fakegame ASSEMBLY CONFIG-FOLDER [SECTION.KEY VALUE]…
+//   fakegame members ASSEMBLY…                            what the stand-in assemblies declare
 // Standard input: one JSON object a line, {"set": {…}}, {"press": …} and the like; each is answered with a report.
 using System;
 using System.Collections.Concurrent;
@@ -26,6 +27,11 @@ public static class Program
 
     public static int Main(string[] arguments)
     {
+        if (arguments[0] == "members")
+        {
+            Members.Write(arguments[1..]);
+            return 0;
+        }
         Paths.ConfigPath = arguments[1];
         var world = new FakeWorld();
         var assembly = Assembly.Load(arguments[0]);

@@ -15,23 +15,15 @@ namespace Actors.Enemies
         Skeleton = 0,
         Ghoul = 6,
     }
-
-    public class EnemyData : ScriptableObject
-    {
-        public EEnemy enemyName;
-        public int hp, damage, xp;
-        public float speed, creditCost, canSpawnAfterTime, colliderRadius, knockbackResistance;
-        public bool isFlying, canBeElite;
-        public EMap maps;
-    }
 }
 
 namespace Assets.Scripts.Utility
 {
     public static class MyTime
     {
-        public static bool paused;
-        public static float runTimer;
+        public static bool paused { get; set; }
+
+        public static float runTimer { get; set; }
     }
 }
 
@@ -39,7 +31,7 @@ namespace Utility
 {
     public static class MyRandom
     {
-        public static Il2CppSystem.Random random;
+        public static Il2CppSystem.Random random { get; set; }
     }
 }
 
@@ -47,13 +39,13 @@ namespace Assets.Scripts.Managers
 {
     public class MapController : Il2CppSystem.Object
     {
-        public static Game.Other.RunConfig? runConfig;
+        public static Game.Other.RunConfig? runConfig { get; set; }
 
-        public static bool IsMainMenuIs = default!;
+        internal static bool IsMainMenuIs = default!;
 
         public static bool IsMainMenu() => IsMainMenuIs;
 
-        public static int Restarts, Starts;
+        internal static int Restarts, Starts;
 
         public static void RestartRun() => Restarts++;
 
@@ -68,7 +60,7 @@ namespace Assets.Scripts.Managers
     {
         public static EnemyManager Instance { get; set; } = default!;
 
-        public Dictionary<uint, Actors.Enemies.Enemy>? enemies;
+        public Dictionary<uint, Actors.Enemies.Enemy>? enemies { get; set; }
     }
 }
 
@@ -76,9 +68,13 @@ namespace Assets.Scripts.Game.Other
 {
     public class RunConfig : Il2CppSystem.Object
     {
-        public MapData mapData;
-        public StageData stageData;
-        public int mapTierIndex, musicTrackIndex;
+        public MapData mapData { get; set; }
+
+        public StageData stageData { get; set; }
+
+        public int mapTierIndex { get; set; }
+
+        public int musicTrackIndex { get; set; }
     }
 }
 
@@ -91,14 +87,18 @@ namespace Assets.Scripts.Game.Spawning.New.Timelines
 
     public class TimelineEvent : Il2CppSystem.Object
     {
-        public ETimelineEvent eTimelineEvent;
-        public float timeMinutes;
+        public ETimelineEvent eTimelineEvent { get; set; }
+
+        public float timeMinutes { get; set; }
     }
 
     public class StageTimeline : Il2CppSystem.Object
     {
-        public float stageTime, checkNewEnemyInterval;
-        public List<TimelineEvent> events;
+        public float stageTime { get; set; }
+
+        public float checkNewEnemyInterval { get; set; }
+
+        public List<TimelineEvent> events { get; set; }
     }
 }
 
@@ -108,16 +108,19 @@ namespace Assets.Scripts.Actors.Player
     {
         public static MyPlayer Instance { get; set; } = default!;
 
-        public PlayerMovement playerMovement;
-        public PlayerInput playerInput;
-        public PlayerInventory inventory;
-        public Transform feet;
+        public PlayerMovement playerMovement { get; set; }
 
-        public bool Dead = default!;
+        public PlayerInput playerInput { get; set; }
+
+        public PlayerInventory inventory { get; set; }
+
+        public Transform feet { get; set; }
+
+        internal bool Dead = default!;
 
         public bool IsDead() => Dead;
 
-        public Vector3 GetFeetPositionIs = default!;
+        internal Vector3 GetFeetPositionIs = default!;
 
         public Vector3 GetFeetPosition() => GetFeetPositionIs;
     }
@@ -127,29 +130,29 @@ namespace Assets.Scripts.Actors.Enemies
 {
     public class Enemy : MonoBehaviour
     {
-        public global::Actors.Enemies.EnemyData enemyData { get; set; } = default!;
+        public EnemyData enemyData { get; set; } = default!;
 
         public float hp { get; set; } = default!;
 
         public uint id { get; set; } = default!;
 
-        public bool Dead = default!;
+        internal bool Dead = default!;
 
         public bool IsDead() => Dead;
 
-        public bool Boss = default!;
+        internal bool Boss = default!;
 
         public bool IsBoss() => Boss;
 
-        public bool StageBoss = default!;
+        internal bool StageBoss = default!;
 
         public bool IsStageBoss() => StageBoss;
 
-        public bool Elite = default!;
+        internal bool Elite = default!;
 
         public bool IsElite() => Elite;
 
-        public Vector3 GetCenterPositionIs = default!;
+        internal Vector3 GetCenterPositionIs = default!;
 
         public Vector3 GetCenterPosition() => GetCenterPositionIs;
     }
@@ -159,8 +162,11 @@ namespace Assets.Scripts.Inventory__Items__Pickups
 {
     public class PlayerHealth : Il2CppSystem.Object
     {
-        public int hp, maxHp;
-        public float shield;
+        public int hp { get; set; }
+
+        public int maxHp { get; set; }
+
+        public float shield { get; set; }
     }
 }
 
@@ -173,9 +179,11 @@ namespace Assets.Scripts.Inventory__Items__Pickups.Stats
 
     public class StatModifier : Il2CppSystem.Object
     {
-        public Menu.Shop.EStat stat;
-        public EStatModifyType modifyType;
-        public float modification;
+        public Menu.Shop.EStat stat { get; set; }
+
+        public EStatModifyType modifyType { get; set; }
+
+        public float modification { get; set; }
     }
 
     public class PlayerStatsNew : Il2CppSystem.Object
@@ -196,16 +204,9 @@ namespace Inventory__Items__Pickups.Xp_and_Levels
 {
     public class PlayerXp : Il2CppSystem.Object
     {
-        public int xp, level;
-    }
+        public int xp { get; set; }
 
-    public class XpUtility : Il2CppSystem.Object
-    {
-        public static Il2CppStructArray<int> xpForLevelsTable;
-
-        public static float Progress;
-
-        public static float CurrentLevelProgress(int currentXp) => Progress;
+        public int level { get; set; }
     }
 }
 
@@ -218,14 +219,14 @@ namespace Assets.Scripts.Saves___Serialization.Progression.Stats
 
     public class DamageSource : Il2CppSystem.Object
     {
-        public float damage;
+        public float damage { get; set; }
     }
 
     public static class RunStats
     {
-        public static Dictionary<string, DamageSource>? damageSources;
+        public static Dictionary<string, DamageSource>? damageSources { get; set; }
 
-        public static int Kills;
+        internal static int Kills;
 
         public static int GetStat(EMyStat stat) => stat == EMyStat.kills ? Kills : 0;
 
@@ -233,19 +234,19 @@ namespace Assets.Scripts.Saves___Serialization.Progression.Stats
     }
 }
 
-namespace Assets.Scripts.Saves___Serialization.SaveFiles
+namespace Assets.Scripts.Settings___Saves.SaveFiles.ConfigSaves
 {
     public class ConfigSaveFile : Il2CppSystem.Object
     {
-        public Settings___Saves.SaveFiles.ConfigSaves.CFGameSettings? cfGameSettings;
+        public CFGameSettings? cfGameSettings { get; set; }
     }
 }
 
-namespace Assets.Scripts.Settings___Saves.SaveFiles.ConfigSaves
+namespace Assets.Scripts.Settings___Saves.SaveFiles
 {
     public class CFGameSettings : Il2CppSystem.Object
     {
-        public int upload_score_to_leaderboard;
+        public int upload_score_to_leaderboard { get; set; }
     }
 }
 
@@ -253,8 +254,48 @@ namespace Assets.Scripts.UI.InGame.Levelup
 {
     public class EncounterWindows : MonoBehaviour
     {
-        public BaseEncounterWindow? levelupScreen, genericEncounterWindow, chestWindow, itemPickWindow;
+        public Rewards.BaseEncounterWindow? levelupScreen { get; set; }
+
+        public Rewards.BaseEncounterWindow? genericEncounterWindow { get; set; }
+
+        public Rewards.BaseEncounterWindow? chestWindow { get; set; }
+
+        public Rewards.BaseEncounterWindow? itemPickWindow { get; set; }
 
         public bool encounterInProgress { get; set; } = default!;
+    }
+}
+
+namespace Inventory__Items__Pickups
+{
+    public class XpUtility : Il2CppSystem.Object
+    {
+        public static Il2CppStructArray<int> xpForLevelsTable { get; set; }
+
+        internal static float Progress;
+
+        public static float CurrentLevelProgress(int currentXp) => Progress;
+    }
+}
+
+namespace Assets.Scripts.Inventory__Items__Pickups.Upgrades
+{
+    public class UpgradeData : Il2CppSystem.Object
+    {
+        public List<Assets.Scripts.Inventory__Items__Pickups.Stats.StatModifier> upgradeModifiers { get; set; }
+    }
+}
+
+namespace Assets.Scripts.Inventory__Items__Pickups.Chests
+{
+    public class InteractableChest : MonoBehaviour
+    {
+    }
+}
+
+namespace Assets.Scripts.UI.InGame.Rewards
+{
+    public abstract class BaseEncounterWindow : MonoBehaviour
+    {
     }
 }

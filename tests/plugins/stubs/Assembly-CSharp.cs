@@ -6,6 +6,8 @@ using TMPro;
 using UnityEngine;
 using UnityEngine.UI;
 
+[assembly: System.Runtime.CompilerServices.InternalsVisibleTo("fakegame")]
+
 public class GameManager : MonoBehaviour
 {
     public static GameManager Instance { get; set; } = default!;
@@ -14,44 +16,47 @@ public class GameManager : MonoBehaviour
 
     public bool isGameOver { get; set; } = default!;
 
-    public bool IsPlayingIs = default!;
+    internal bool IsPlayingIs = default!;
 
     public bool IsPlaying() => IsPlayingIs;
 
-    public bool IsFinalBossDeadIs = default!;
+    internal bool IsFinalBossDeadIs = default!;
 
     public bool IsFinalBossDead() => IsFinalBossDeadIs;
 
-    public float GetAliveTimeIs = default!;
+    internal float GetAliveTimeIs = default!;
 
     public float GetAliveTime() => GetAliveTimeIs;
 
-    public PlayerInventory? GetPlayerInventoryIs = default!;
+    internal PlayerInventory? GetPlayerInventoryIs = default!;
 
     public PlayerInventory? GetPlayerInventory() => GetPlayerInventoryIs;
 }
 
 public class MapData : ScriptableObject
 {
-    public Actors.Enemies.EMap eMap;
-    public Il2CppReferenceArray<StageData> stages;
+    public Actors.Enemies.EMap eMap { get; set; }
+
+    public Il2CppReferenceArray<StageData> stages { get; set; }
 }
 
 public class StageData : ScriptableObject
 {
-    public Assets.Scripts.Game.Spawning.New.Timelines.StageTimeline stageTimeline;
+    public Assets.Scripts.Game.Spawning.New.Timelines.StageTimeline stageTimeline { get; set; }
 }
 
 public class MapGenerationController : MonoBehaviour
 {
-    public static bool isGenerating;
-    public static int mapSeed;
-    public static int testSeed;
+    public static bool isGenerating { get; set; }
+
+    public static int mapSeed { get; set; }
+
+    public int testSeed { get; set; }
 }
 
 public class MapGenerator : MonoBehaviour
 {
-    public static int seed;
+    public static int seed { get; set; }
 
     public void GenerateMap(int seed)
     {
@@ -60,55 +65,105 @@ public class MapGenerator : MonoBehaviour
 
 public class LoadingScreen : MonoBehaviour
 {
-    public static bool isLoading;
+    public static bool isLoading { get; set; }
 }
 
 public class DataManager : MonoBehaviour
 {
     public static DataManager Instance { get; set; } = default!;
 
-    public List<Actors.Enemies.EnemyData> unsortedEnemies;
-    public List<WeaponData> unsortedWeapons;
-    public List<CharacterData> unsortedCharacterData;
-    public List<TomeData> unsortedTomes;
-    public List<ItemData> unsortedItems;
-    public List<MapData> maps;
+    public List<EnemyData> unsortedEnemies { get; set; }
+
+    public List<WeaponData> unsortedWeapons { get; set; }
+
+    public List<CharacterData> unsortedCharacterData { get; set; }
+
+    public List<TomeData> unsortedTomes { get; set; }
+
+    public List<ItemData> unsortedItems { get; set; }
+
+    public List<MapData> maps { get; set; }
+}
+
+public class EnemyData : ScriptableObject
+{
+    public Actors.Enemies.EEnemy enemyName { get; set; }
+
+    public int hp { get; set; }
+
+    public int damage { get; set; }
+
+    public int xp { get; set; }
+
+    public float speed { get; set; }
+
+    public float creditCost { get; set; }
+
+    public float canSpawnAfterTime { get; set; }
+
+    public float colliderRadius { get; set; }
+
+    public float knockbackResistance { get; set; }
+
+    public bool isFlying { get; set; }
+
+    public bool canBeElite { get; set; }
+
+    public Actors.Enemies.EMap maps { get; set; }
 }
 
 public class WeaponData : ScriptableObject
 {
-    public EWeapon eWeapon;
-    public float damage, knockback, critChance, attackDuration, projectileSpeed, endCooldown, burstTime;
-    public float minBurstInterval, procCoefficient;
-    public int projectiles, projectileBounces;
-    public UpgradeData upgradeData;
-}
+    public EWeapon eWeapon { get; set; }
 
-public class UpgradeData : Il2CppSystem.Object
-{
-    public List<Assets.Scripts.Inventory__Items__Pickups.Stats.StatModifier> upgradeModifiers;
+    public float damage { get; set; }
+
+    public float knockback { get; set; }
+
+    public float critChance { get; set; }
+
+    public float attackDuration { get; set; }
+
+    public float projectileSpeed { get; set; }
+
+    public float endCooldown { get; set; }
+
+    public float burstTime { get; set; }
+
+    public float minBurstInterval { get; set; }
+
+    public float procCoefficient { get; set; }
+
+    public int projectiles { get; set; }
+
+    public int projectileBounces { get; set; }
+
+    public Assets.Scripts.Inventory__Items__Pickups.Upgrades.UpgradeData upgradeData { get; set; }
 }
 
 public class CharacterData : ScriptableObject
 {
-    public ECharacter eCharacter;
-    public WeaponData weapon;
-    public List<Assets.Scripts.Inventory__Items__Pickups.Stats.StatModifier> statModifiers;
+    public ECharacter eCharacter { get; set; }
+
+    public WeaponData weapon { get; set; }
+
+    public List<Assets.Scripts.Inventory__Items__Pickups.Stats.StatModifier> statModifiers { get; set; }
 }
 
 public class TomeData : ScriptableObject
 {
-    public ETome eTome;
-    public Assets.Scripts.Inventory__Items__Pickups.Stats.StatModifier statModifier;
+    public ETome eTome { get; set; }
+
+    public Assets.Scripts.Inventory__Items__Pickups.Stats.StatModifier statModifier { get; set; }
 }
 
 public class SteamLeaderboardsManagerNew
 {
-    public static int Uploads;
+    internal static int Uploads;
 
-    public static void QueueLeaderboardUpload() => Uploads++;
+    public static void QueueLeaderboardUpload(string board, int score, int details, int extra) => Uploads++;
 
-    public static void UploadLeaderboardScore() => Uploads++;
+    public static void UploadLeaderboardScore(string board, int score, int details, int extra) => Uploads++;
 }
 
 public class Pickup : MonoBehaviour
@@ -132,14 +187,11 @@ public enum EPickup
     Nuke = 3,
 }
 
-public class InteractableChest : MonoBehaviour
-{
-}
-
 public class ItemData : ScriptableObject
 {
-    public EItem eItem;
-    public EItemRarity rarity;
+    public EItem eItem { get; set; }
+
+    public EItemRarity rarity { get; set; }
 }
 
 public enum EWeapon
@@ -179,8 +231,8 @@ public class MyInputManager : MonoBehaviour
 
     public static string Interact { get; set; } = "Interact";
 
-    public static readonly System.Collections.Generic.HashSet<string> Held = new();
-    public static readonly System.Collections.Generic.Dictionary<string, float> Axes = new();
+    internal static readonly System.Collections.Generic.HashSet<string> Held = new();
+    internal static readonly System.Collections.Generic.Dictionary<string, float> Axes = new();
 
     public static bool GetButton(string action) => Held.Contains(action);
 
@@ -189,10 +241,27 @@ public class MyInputManager : MonoBehaviour
 
 public class PlayerInput : MonoBehaviour
 {
-    public float moveHorizontal, moveVertical;
-    public bool jumping, holdingJump, holdingWallrun, sliding, aiming, interacting;
-    public int currentJumpBufferTick;
-    public Vector3 cameraRotation, desiredCameraRotation;
+    public float moveHorizontal { get; set; }
+
+    public float moveVertical { get; set; }
+
+    public bool jumping { get; set; }
+
+    public bool holdingJump { get; set; }
+
+    public bool holdingWallrun { get; set; }
+
+    public bool sliding { get; set; }
+
+    public bool aiming { get; set; }
+
+    public bool interacting { get; set; }
+
+    public int currentJumpBufferTick { get; set; }
+
+    public Vector3 cameraRotation { get; set; }
+
+    public Vector3 desiredCameraRotation { get; set; }
 
     public void MovementInput()
     {
@@ -201,11 +270,11 @@ public class PlayerInput : MonoBehaviour
 
 public class PlayerMovement : MonoBehaviour
 {
-    public Vector3 GetVelocityIs = default!;
+    internal Vector3 GetVelocityIs = default!;
 
     public Vector3 GetVelocity() => GetVelocityIs;
 
-    public Rigidbody GetRbIs = default!;
+    internal Rigidbody GetRbIs = default!;
 
     public Rigidbody GetRb() => GetRbIs;
 }
@@ -214,7 +283,7 @@ public class PlayerCamera : MonoBehaviour
 {
     public static PlayerCamera Instance { get; set; } = default!;
 
-    public Camera camera;
+    public Camera camera { get; set; }
 
     public void CameraInput(Vector3 playerRotation)
     {
@@ -223,14 +292,15 @@ public class PlayerCamera : MonoBehaviour
 
 public class PlayerInventory : Il2CppSystem.Object
 {
-    public Assets.Scripts.Inventory__Items__Pickups.PlayerHealth playerHealth;
-    public Inventory__Items__Pickups.Xp_and_Levels.PlayerXp playerXp;
+    public Assets.Scripts.Inventory__Items__Pickups.PlayerHealth playerHealth { get; set; }
+
+    public Inventory__Items__Pickups.Xp_and_Levels.PlayerXp playerXp { get; set; }
 
     public float gold { get; set; } = default!;
 
     public int goldInt { get; set; } = default!;
 
-    public int GetCharacterLevelIs = default!;
+    internal int GetCharacterLevelIs = default!;
 
     public int GetCharacterLevel() => GetCharacterLevelIs;
 }
@@ -239,25 +309,28 @@ public class UiManager : MonoBehaviour
 {
     public static UiManager Instance { get; set; } = default!;
 
-    public DeathScreen deathScreen;
-    public PauseUi pause;
-    public Assets.Scripts.UI.InGame.Levelup.EncounterWindows? encounterWindows;
+    public DeathScreen deathScreen { get; set; }
+
+    public PauseUi pause { get; set; }
+
+    public Assets.Scripts.UI.InGame.Levelup.EncounterWindows? encounterWindows { get; set; }
 }
 
 public static class WindowManager
 {
-    public static Window? activeWindow;
+    public static Window? activeWindow { get; set; }
 }
 
 public class Window : MonoBehaviour
 {
-    public MyButton? startBtn;
-    public List<MyButton>? allButtons;
+    public MyButton? startBtn { get; set; }
+
+    public List<MyButton>? allButtons { get; set; }
 }
 
 public abstract class MyButton : MonoBehaviour
 {
-    public Button Inner = new();
+    internal Button Inner = new();
 
     public Button GetButton() => Inner;
 }
@@ -272,60 +345,87 @@ public class MyButtonOffersUtility : MyButton
 
 public class EncounterButton : MyButton
 {
-    public TextMeshProUGUI t_description, t_rarity;
+    public TextMeshProUGUI t_description { get; set; }
+
+    public TextMeshProUGUI t_rarity { get; set; }
 }
 
 public class UpgradeButton : MyButton
 {
-    public TextMeshProUGUI t_name, t_description, t_level, t_rarity;
+    public TextMeshProUGUI t_name { get; set; }
+
+    public TextMeshProUGUI t_description { get; set; }
+
+    public TextMeshProUGUI t_level { get; set; }
+
+    public TextMeshProUGUI t_rarity { get; set; }
 }
 
 public class UpgradePicker : MonoBehaviour
 {
-    public Il2CppReferenceArray<UpgradeButton> buttons;
+    public Il2CppReferenceArray<UpgradeButton> buttons { get; set; }
 }
 
 public class PauseUi : MonoBehaviour
 {
-    public bool IsPausedIs = default!;
+    internal bool IsPausedIs = default!;
 
     public bool IsPaused() => IsPausedIs;
 }
 
 public class DeathScreen : MonoBehaviour
 {
-    public GameObject statsWindow, victoryScreen;
+    public GameObject statsWindow { get; set; }
+
+    public GameObject victoryScreen { get; set; }
 }
 
-public abstract class BaseEncounterWindow : MonoBehaviour
+public class LevelupScreen : Assets.Scripts.UI.InGame.Rewards.BaseEncounterWindow
 {
+    public static bool isLevelingUp { get; set; }
+
+    public GameObject? window { get; set; }
+
+    public UpgradePicker upgradePicker { get; set; }
+
+    public MyButtonOffersUtility? b_skip { get; set; }
+
+    public MyButtonOffersUtility? b_refresh { get; set; }
+
+    public MyButtonOffersUtility? b_banish { get; set; }
+
+    public MyButtonNormal? b_leave { get; set; }
 }
 
-public class LevelupScreen : BaseEncounterWindow
+public class EncounterUi : Assets.Scripts.UI.InGame.Rewards.BaseEncounterWindow
 {
-    public static bool isLevelingUp;
-    public GameObject? window;
-    public UpgradePicker upgradePicker;
-    public MyButtonOffersUtility? b_skip, b_refresh, b_banish;
-    public MyButtonNormal? b_leave;
+    public List<EncounterButton> genericButtons { get; set; }
+
+    public List<EncounterButton> rarityButtons { get; set; }
 }
 
-public class EncounterUi : BaseEncounterWindow
+public class ChestWindowUi : Assets.Scripts.UI.InGame.Rewards.BaseEncounterWindow
 {
-    public List<EncounterButton> genericButtons, rarityButtons;
-}
+    public TextMeshProUGUI t_itemName { get; set; }
 
-public class ChestWindowUi : BaseEncounterWindow
-{
-    public TextMeshProUGUI t_itemName, t_itemDesc, t_itemRarity;
-    public MyButtonOffersUtility? b_banish;
-    public MyButton? b_open, b_leave, b_take;
-    public Window? window;
+    public TextMeshProUGUI t_itemDesc { get; set; }
+
+    public TextMeshProUGUI t_itemRarity { get; set; }
+
+    public MyButtonOffersUtility? b_banish { get; set; }
+
+    public MyButton? b_open { get; set; }
+
+    public MyButton? b_leave { get; set; }
+
+    public MyButton? b_take { get; set; }
+
+    public Window? window { get; set; }
 }
 
 public class SaveManager : MonoBehaviour
 {
     public static SaveManager? Instance { get; set; } = default!;
 
-    public Assets.Scripts.Saves___Serialization.SaveFiles.ConfigSaveFile? config;
+    public Assets.Scripts.Settings___Saves.SaveFiles.ConfigSaves.ConfigSaveFile? config { get; set; }
 }

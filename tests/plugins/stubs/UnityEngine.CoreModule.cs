@@ -5,6 +5,9 @@ using System.Linq;
 using System.Runtime.CompilerServices;
 using Il2CppInterop.Runtime.InteropTypes.Arrays;
 
+[assembly: InternalsVisibleTo("fakegame")]
+[assembly: InternalsVisibleTo("UnityEngine.Modules")]
+
 namespace UnityEngine
 {
     public struct Vector2
@@ -26,7 +29,7 @@ namespace UnityEngine
     public class Object : Il2CppSystem.Object
     {
         /// <summary>What FindObjectsOfType finds; the fake game's.</summary>
-        public static readonly List<Object> Alive = new();
+        internal static readonly List<Object> Alive = new();
 
         public Object(IntPtr pointer) : base(pointer)
         {
@@ -143,7 +146,7 @@ namespace UnityEngine
 
     public class GameObject : Object
     {
-        public readonly List<Component> Components = new();
+        internal readonly List<Component> Components = new();
 
         public bool activeInHierarchy { get; set; } = true;
     }
@@ -198,7 +201,7 @@ namespace UnityEngine
 
     public static class Random
     {
-        public static int Seeded { get; private set; }
+        internal static int Seeded { get; private set; }
 
         public static void InitState(int seed) => Seeded = seed;
     }
@@ -224,7 +227,7 @@ namespace UnityEngine
     public class RenderTexture : Texture
     {
         /// <summary>RGBA, in the order in which a readback gives the rows.</summary>
-        public byte[] Pixels;
+        internal byte[] Pixels;
 
         public RenderTexture(int width, int height, int depth, RenderTextureFormat format)
         {
