@@ -6,9 +6,10 @@ Owns one world and the menu that is open. Pictures come from `render`; pacing is
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
-from agent.core.errors import SettingsError
+from agent.core.errors import GameError, SettingsError
 from agent.core.types import Action, ByteArray, GameState, Menu, RunInfo, SceneInfo
 from agent.games.arena import screens, view
 from agent.games.arena import state as layout
@@ -114,6 +115,9 @@ class ArenaGame:
             self._press(pressed.meaning)
 
     def _play(self, action: Action) -> None:
+        axes = (*action.move, *action.look)
+        if not all(map(math.isfinite, axes)):  # compiled code reads them unchecked
+            raise GameError(f"arena: an action with axes {axes}; finite numbers are needed")
         control = self.worlds.controls[0]
         control["move_x"], control["move_y"] = action.move
         control["look_x"], control["look_y"] = action.look
@@ -149,16 +153,7 @@ class ArenaGame:
         )
 
     def _results(self) -> Screen:
-        world = self.world
-        minutes, seconds = divmod(int(world["time_s"]), 60)
-        texts = (
-            f"Time {minutes}:{seconds:02d}",
-            f"Kills {int(world['kills'])}",
-            f"Level {int(world['level'])}",
-            f"Gold {int(world['gold'])}",
-            f"Damage {int(world['dealt'])}",
-        )
-        return screens.results(texts, won=int(world["phase"]) == layout.WON)
+        return screens.results(screens.run_texts(self.world), won=int(self.world["phase"]) == layout.WON)
 
     def pause(self) -> None:
         """Open the pause menu; the keyboard's Esc. The wire has no button for it."""

@@ -13,4 +13,8 @@ ARENA_ID = "metabonk/Arena-v0"
 def register_arena() -> None:
     """Register `metabonk/Arena-v0`; a second call changes nothing."""
     if ARENA_ID not in registry:
-        register(id=ARENA_ID, entry_point="agent.games.arena.gym_env:ArenaEnv")
+        register(
+            id=ARENA_ID,
+            entry_point="agent.games.arena.gym_env:ArenaEnv",
+            vector_entry_point="agent.games.arena.gym_vector:ArenaVectorEnv",
+        )

@@ -6,6 +6,7 @@ Draws nothing and knows no rules; `game` fills the screens and obeys what they r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -181,6 +182,18 @@ def pause() -> Screen:
 def death() -> Screen:
     """The run is over."""
     return Screen(Menu.DEATH, "you ded", [Button("continue", "CONTINUE", (0.38, 0.7, 0.62, 0.82), tint="go")])
+
+
+def run_texts(world: Any) -> tuple[str, ...]:
+    """What a run came to, a line each."""
+    minutes, seconds = divmod(int(world["time_s"]), 60)
+    return (
+        f"Time {minutes}:{seconds:02d}",
+        f"Kills {int(world['kills'])}",
+        f"Level {int(world['level'])}",
+        f"Gold {int(world['gold'])}",
+        f"Damage {int(world['dealt'])}",
+    )
 
 
 def results(texts: tuple[str, ...], *, won: bool) -> Screen:

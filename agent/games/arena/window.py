@@ -18,31 +18,28 @@ HUMAN_INPUT_VERSION: Final = 1
 _MOUSE_SPEED: Final = 0.02
 
 
-class Window:
-    """One window; `human` and `show` are what `games.server.GameServer` asks for."""
+class PictureWindow:
+    """A window that shows pictures. asked_by: the option that wants it, for errors."""
 
-    def __init__(self, game: ArenaGame, scale: int = 3) -> None:
+    def __init__(self, size_px: tuple[int, int], asked_by: str, scale: int = 3) -> None:
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
         try:
             import pygame
         except ImportError as error:
-            raise GameError("--window needs pygame: pip install 'metabonk-apex[window]'") from error
+            raise GameError(f"{asked_by}: needs pygame; pip install 'metabonk-apex[window]'") from error
         self._pg = pygame
-        self._game = game
-        width, height = game.capture_size_px
+        width, height = size_px
         pygame.display.init()
         driver = pygame.display.get_driver()
         if driver in ("offscreen", "dummy") and os.environ.get("SDL_VIDEODRIVER") != driver:
-            raise GameError("--window: there is no display; set DISPLAY, or host without --window")
+            raise GameError(f"{asked_by}: there is no display; set DISPLAY, or leave it out")
         try:
             self._surface = pygame.display.set_mode((width * scale, height * scale), pygame.RESIZABLE)
         except pygame.error as error:
-            raise GameError(f"--window: no window can be opened here ({error})") from error
+            raise GameError(f"{asked_by}: no window can be opened here ({error})") from error
         pygame.display.set_caption("MetaBonk arena")
+        self._pace = pygame.time.Clock()
         self.closed = False
-        self._clicked: tuple[int, int] | None = None
-        self._turn = 0.0
-        self._tilt = 0.0
 
     def close(self) -> None:
         """Close the window."""
@@ -54,6 +51,22 @@ class Window:
         picture = pg.image.frombuffer(pixels.tobytes(), (pixels.shape[1], pixels.shape[0]), "RGB")
         pg.transform.scale(picture.convert(self._surface), self._surface.get_size(), self._surface)
         pg.display.flip()
+
+    def wait(self, rate_hz: float) -> None:
+        """Wait until the time of the next of `rate_hz` pictures a second, and let the window live."""
+        self._pg.event.pump()
+        self._pace.tick(rate_hz)
+
+
+class Window(PictureWindow):
+    """The window of a hosted game; `human` and `show` are what `games.server.GameServer` asks for."""
+
+    def __init__(self, game: ArenaGame, scale: int = 3) -> None:
+        super().__init__(game.capture_size_px, "--window", scale)
+        self._game = game
+        self._clicked: tuple[int, int] | None = None
+        self._turn = 0.0
+        self._tilt = 0.0
 
     def human(self) -> tuple[Action, HumanInput]:
         """What the person does in this tick."""

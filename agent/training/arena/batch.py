@@ -24,6 +24,7 @@ from agent.control.menus import PRESS_EVERY
 from agent.control.reward import DAMAGE_SHARE, DEATH, KILL, LEVEL, WIN
 from agent.control.score import CAP_S
 from agent.core.clock import TICK_S
+from agent.core.errors import GameError
 from agent.core.types import FloatArray
 from agent.games.arena import state as layout
 from agent.games.arena import view
@@ -142,7 +143,13 @@ class ArenaBatch:
         self._decisions[row] = 0
 
     def step(self, axes: FloatArray, buttons: NDArray[np.int32], cards: NDArray[np.int32]) -> Outcome:
-        """Carry out one decision of each run: axes [N, 4] in −1 … 1, buttons [N, 3], and card [N] where it chooses."""
+        """Carry out one decision of each run: axes [N, 4] in −1 … 1, buttons [N, 3], and card [N] where it chooses.
+
+        Raises GameError for axes that are not finite: compiled code reads them unchecked.
+        """
+        if not np.isfinite(axes).all():
+            rows = np.flatnonzero(~np.isfinite(axes).all(1)).tolist()
+            raise GameError(f"arena: actions of runs {rows[:8]} are not finite; the policy has diverged")
         choice = np.where(self.choosing, cards, 0).astype(np.int32)
         playing = ~self.in_menu
         self.axes[playing], self.buttons[playing] = axes[playing], buttons[playing]

@@ -18,6 +18,7 @@ from agent.control.menus import PRESS_EVERY
 from agent.control.reflex.network import AXES, BUTTONS, Reflex, decide, decide_held
 from agent.control.score import CAP_S
 from agent.core.clock import TICK_S
+from agent.core.errors import GameError
 from agent.core.types import FloatArray
 from agent.games.arena import state as layout
 from agent.games.arena.step import tick
@@ -65,6 +66,8 @@ class LockstepPlayer:
                 o.mask[0], o.rings[0], o.cards[0], self._picture, self._hidden, self._last_axes, self._last_buttons,
                 self._waited_s,
             )  # fmt: skip
+            if math.isnan(self._waited_s):
+                raise GameError("arena: the pilot's actions are not finite")
         if self.world["phase"] in (layout.DEAD, layout.WON) or self.world["time_s"] >= CAP_S:
             return False
         self._answer_menu()
@@ -115,7 +118,7 @@ def _play(
     worlds: Any, rules: Any, controls: Any, layers: Any, self_: Any, tokens: Any, mask: Any, rings: Any, cards: Any,
     picture: Any, hidden: Any, last_axes: Any, last_buttons: Any, waited_s: float,
 ) -> float:  # fmt: skip
-    """Play world 0 until it is not in play; returns the time since the last decision, s.
+    """Play world 0 until it is not in play; returns the time since the last decision, s, NaN where the axes are none.
 
     hidden [U], last_axes [4] and last_buttons [3] are the pilot's memory and its last decision; all three are updated.
     """
@@ -129,6 +132,8 @@ def _play(
         ticks = min(elapsed_s / TICK_S, MAX_DECISION_TICKS)
         decision = decide_held(layers, self_, tokens, mask, rings, cards, picture, hidden, ticks)
         axes = decision.axes.astype(np.float64)
+        if not math.isfinite(axes.sum()):
+            return math.nan
         c.move_x, c.move_y, c.look_x, c.look_y = (
             math.tanh(axes[0]), math.tanh(axes[1]), math.tanh(axes[2]), math.tanh(axes[3]),
         )  # fmt: skip
