@@ -88,7 +88,7 @@ class Session:
     actor: ActLoop
     episodes: EpisodeLog
     lanes: Sequence[Lane]
-    imaging: Lane
+    imaging: Sequence[Lane]
     counting: Lane
     supervisor: Supervisor
     status: Status
@@ -142,8 +142,8 @@ class Session:
     async def _play(self, alive: Callable[[], None]) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                for link, feed in zip(self.links, self.feeds, strict=True):
-                    group.create_task(feed.sense(decode_frame, self.imaging), name=f"sense {feed.name}")
+                for link, feed, imaging in zip(self.links, self.feeds, self.imaging, strict=True):
+                    group.create_task(feed.sense(decode_frame, imaging), name=f"sense {feed.name}")
                     group.create_task(link.run(), name=f"link {feed.name}")
                 group.create_task(self.actor.act(), name="act")
                 count = partial(self.episodes.keep_statistics, self.counting, self.clock)
@@ -207,7 +207,7 @@ def build_session(
     """A session of this policy, wired. `parts` are the caller's own, beside those that the options ask for."""
     latency, stopping, ready = latency or Latency(), asyncio.Event(), asyncio.Event()
     events, arbiter, inference = EventLog(clock), Arbiter(), Lane("inference")
-    imaging, disk, counting = Lane("imaging"), Lane("disk"), Lane("statistics")
+    imaging, disk, counting = [Lane("imaging") for _ in options.names], Lane("disk"), Lane("statistics")
     runner = StepRunner(inference, lambda: capabilities_of(policy).never_waits)
     supervisor = Supervisor(clock, lambda part, reason: shared.say("part_parked", reason, {"part": part}))
     shared = _Shared(
@@ -244,7 +244,7 @@ def build_session(
     showing = [*_server(shared, status, bound, beside, learning), *_console(status, clock, console)]
     return Session(
         options=options, policy=policy, clock=clock, latency=latency, links=links, feeds=feeds, actor=actor,
-        episodes=episodes, lanes=(inference, imaging, disk, counting), imaging=imaging, counting=counting,
+        episodes=episodes, lanes=(inference, *imaging, disk, counting), imaging=imaging, counting=counting,
         supervisor=supervisor, status=status, parts=[*beside, *showing], stopping=stopping, bound=bound,
     )  # fmt: skip
 

@@ -173,6 +173,18 @@ def test_readers_of_the_status_share_a_snapshot_and_the_report_has_its_own() -> 
     asyncio.run(main())
 
 
+def test_each_game_has_its_own_thread_for_its_pictures() -> None:
+    async def main() -> int:
+        three = {"endpoints": OPTIONS["endpoints"] * 3, "names": ("a", "b", "c"), "http_port": None}
+        made = build_session(SessionOptions(**three), RandomPolicy(0), SystemClock())
+        for lane in made.lanes:
+            lane.close()
+        assert set(made.imaging) <= set(made.lanes)
+        return len(set(made.imaging))
+
+    assert asyncio.run(main()) == 3
+
+
 def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
     async def names(policy: Policy | None = None, **more: Any) -> list[str]:
         made = build_session(SessionOptions(**OPTIONS, **more), policy or RandomPolicy(0), SystemClock())

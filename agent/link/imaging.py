@@ -1,6 +1,7 @@
 """Pictures on the wire: JPEG or raw rows to upright RGB arrays and back, and clicks from image to capture.
 
-A picture's header is checked before a byte of it is decoded. Owns no thread; callers decode off the loop.
+What a picture would cost is known from its header and its scans before a byte of it is decoded, and is limited. Owns no
+thread; callers decode off the loop.
 """
 
 from __future__ import annotations
@@ -17,14 +18,22 @@ from agent.core.types import ByteArray
 
 RAW_MAGIC: Final = b"MBRF"
 _RAW_HEAD = struct.Struct("<4s3i")
+_MAX_SEGMENTS: Final = 512
+_CODED_IN_TURN: Final = (0xC0, 0xC1, 0xC2)
+"""Frames that are coded by Huffman's method, baseline, extended or progressive; others are rare and slow."""
+_PASS_S: Final = 3e-9
+_BYTE_S: Final = 10e-9
+"""About what one pixel takes in one scan, and one byte of the file, on one core of a desktop computer."""
 HAS_SIMPLEJPEG: Final = importlib.util.find_spec("simplejpeg") is not None
 
 
 class ImageLimits(msgspec.Struct, frozen=True):
-    """Largest picture that is decoded."""
+    """Largest picture that is decoded; `max_passes`: pixels times scans, for each scan goes over all pixels."""
 
     max_side_px: int = 4096
     max_pixels: int = 16_000_000
+    max_scans: int = 32
+    max_passes: int = 96_000_000
 
 
 DEFAULT_LIMITS: Final = ImageLimits()
@@ -40,6 +49,16 @@ def decode_frame(data: bytes, rows_top_down: bool = False, limits: ImageLimits =
     if data[:2] == b"\xff\xd8":
         return _decode_jpeg(data, limits)
     raise ImageError("unknown_format", f"begins with {data[:4].hex()}")
+
+
+def picture_cost_s(data: bytes) -> float:
+    """About how long a picture takes to decode, from its header; 0 for what is no picture. Raises ImageError."""
+    if data[:4] == RAW_MAGIC:
+        return len(data) * 1e-9
+    if data[:2] != b"\xff\xd8":
+        return 0.0
+    height, width = jpeg_size(data)
+    return height * width * max(1, scans_of(data)) * _PASS_S + len(data) * _BYTE_S
 
 
 def _check_size(width: int, height: int, limits: ImageLimits) -> None:
@@ -68,6 +87,12 @@ def _decode_raw(data: bytes, rows_top_down: bool, limits: ImageLimits) -> ByteAr
 def _decode_jpeg(data: bytes, limits: ImageLimits) -> ByteArray:
     height, width = jpeg_size(data)
     _check_size(width, height, limits)
+    scans = scans_of(data)
+    if scans > limits.max_scans or scans * width * height > limits.max_passes:
+        raise ImageError(
+            "too_many_scans",
+            f"{scans} of {width}×{height}, limit {limits.max_scans}, and {limits.max_passes} pixels in all",
+        )
     if HAS_SIMPLEJPEG:
         import simplejpeg
 
@@ -87,7 +112,9 @@ def _decode_jpeg(data: bytes, limits: ImageLimits) -> ByteArray:
 def jpeg_size(data: bytes) -> tuple[int, int]:
     """Height and width from the first start-of-frame segment (ITU-T T.81, B.2.2); raises ImageError."""
     at, end = 2, len(data)
-    while at + 4 <= end:
+    for _ in range(_MAX_SEGMENTS):
+        if at + 4 > end:
+            break
         if data[at] != 0xFF:
             raise ImageError("damaged_jpeg", f"no marker at byte {at}")
         marker = data[at + 1]
@@ -103,9 +130,17 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             if at + 9 > end:
                 break
+            if marker not in _CODED_IN_TURN:
+                raise ImageError("unsupported_jpeg", f"start of frame {marker:02x}")
             return int.from_bytes(data[at + 5 : at + 7], "big"), int.from_bytes(data[at + 7 : at + 9], "big")
         at += 2 + size
     raise ImageError("damaged_jpeg", "no start-of-frame segment")
+
+
+def scans_of(data: bytes) -> int:
+    """Scans of a JPEG: markers of their start. One that only looks so, within a segment, is counted too."""
+    parts = np.frombuffer(data, np.uint8)
+    return int(np.count_nonzero((parts[:-1] == 0xFF) & (parts[1:] == 0xDA)))
 
 
 def encode_jpeg(pixels: ByteArray, quality: int = 75) -> bytes:

@@ -5,8 +5,10 @@ A `Feed` belongs to one game. It owns no socket and no policy; the link calls it
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import msgspec
@@ -17,14 +19,15 @@ from agent.core.clock import TICK_S, Clock
 from agent.core.errors import ImageError
 from agent.core.latency import Cause, Latency, Stage
 from agent.core.mailbox import Latest
-from agent.core.types import ByteArray, Frame, GameState, Observation, Packet
+from agent.core.types import Frame, GameState, Observation, Packet
 from agent.link.accounting import PacketLedger, PacketOutcome
+from agent.session.pictures import Decode, DecodeBudget
 
 LIFESPAN_FLOOR_S = 0.1
 LIFESPAN_PERIODS = 3
 REARM_PACKETS = 3
+PICTURE_WAIT_S = 0.05
 
-Decode = Callable[[bytes, bool], ByteArray]
 log = structlog.get_logger(__name__)
 
 
@@ -66,7 +69,8 @@ class Feed:
     Rewards and ends of runs that arrive in superseded packets are added to the next observation, so that none is
     lost. With `real_time` false (a game in lock-step waits for each answer) nothing expires by age. `ready` is called
     when an observation is published. `link_changes` counts beginnings and ends of the connection. While `looks` is
-    true, a packet with a picture waits until it is decoded; else pictures are decoded beside, for people to see.
+    true, a packet with a picture waits until it is decoded, in real time `PICTURE_WAIT_S` at most; else pictures are
+    decoded beside, for people to see. Pictures that cost too much are refused (`session.pictures`).
     """
 
     def __init__(
@@ -95,6 +99,8 @@ class Feed:
         self._latency = latency
         self._inbox: Latest[_Pending | None] = Latest()
         self._waits = False
+        self._is_late = False
+        self._budget = DecodeBudget(clock)
         self._observation: tuple[Observation, float] | None = None
         self._intervals: deque[float] = deque(maxlen=31)
         self._period_s: float | None = None
@@ -144,7 +150,7 @@ class Feed:
             self.ledger.settle(PacketOutcome.EXPIRED)
             return
         pending = _Pending(state, received_at_s)
-        if self._waits or (self._picture is not None and self._looks()):
+        if self._waits or (self._picture is not None and self._looks() and not self._is_late):
             self._waits = True
             if self._inbox.put(pending) is not None:
                 self.ledger.settle(PacketOutcome.SUPERSEDED)
@@ -218,20 +224,52 @@ class Feed:
         while True:
             pending = await self._inbox.get()
             self._waits = pending is not None
+            decoding: asyncio.Task[None] | None = None
             if self._picture is not None:
+                decoding = asyncio.ensure_future(self._decode(self._picture, decode, lane))
                 try:
-                    await self._decode(self._picture, decode, lane)
+                    await (decoding if pending is None else self._wait_for(decoding))
                 except BaseException:
+                    decoding.cancel()
                     if pending is not None:
                         self.ledger.settle(PacketOutcome.EXPIRED)
                     raise
             if pending is None:
                 continue
+            is_late = decoding is not None and not decoding.done()
+            newer = self._inbox.take() if is_late else None
+            if newer is not None:
+                self.ledger.settle(PacketOutcome.SUPERSEDED)
             if self.is_armed:
-                self._publish(pending)
+                self._publish(newer or pending)
             else:
                 self.ledger.settle(PacketOutcome.EXPIRED)
             self._waits = False
+            if decoding is not None and is_late:
+                await self._finish(decoding)
+
+    async def _finish(self, decoding: asyncio.Task[None]) -> None:
+        """Let a picture that took too long be decoded; meanwhile no packet waits for pictures."""
+        self._is_late = True
+        try:
+            await decoding
+        finally:
+            self._is_late = False
+        if self._picture is not None:
+            self._inbox.put(None)
+
+    async def _wait_for(self, decoding: asyncio.Task[None]) -> None:
+        """Wait until a picture is decoded: in real time not for long, the picture is then for a later observation."""
+        if not self.real_time:
+            await decoding
+            return
+        tired = asyncio.ensure_future(self._clock.sleep_until(self._clock.now_s() + PICTURE_WAIT_S))
+        try:
+            await asyncio.wait({decoding, tired}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            tired.cancel()
+        if decoding.done():
+            decoding.result()
 
     def _publish(self, pending: _Pending) -> None:
         if self._observation is not None:
@@ -241,8 +279,9 @@ class Feed:
 
     async def _decode(self, picture: _Picture, decode: Decode, lane: Lane) -> None:
         self._picture = None
+        decode_it = partial(self._budget.decode, decode) if self.real_time else decode
         try:
-            pixels = await lane.run(lambda: decode(picture.data, picture.top_down))
+            pixels = await lane.run(lambda: decode_it(picture.data, picture.top_down))
         except ImageError as error:
             self.frames_refused[error.reason] = self.frames_refused.get(error.reason, 0) + 1
             return

@@ -19,6 +19,7 @@ from agent.link.imaging import (
     encode_raw,
     image_to_capture,
     jpeg_size,
+    picture_cost_s,
     resize,
 )
 
@@ -79,6 +80,50 @@ def test_a_bomb_is_refused_before_a_byte_of_it_is_decoded(monkeypatch: pytest.Mo
     with pytest.raises(ImageError) as caught:
         decode_frame(bytes(data))
     assert caught.value.reason == "too_large"
+
+
+def progressive(scans: int = 0, size_px: tuple[int, int] | None = None, frame: int = 0xC2) -> bytes:
+    """A progressive JPEG: with the last scan repeated, another size in its header, or another kind of frame."""
+    import cv2
+
+    data = bytearray(cv2.imencode(".jpg", PICTURE, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes())
+    at = data.index(b"\xff\xc2")
+    data[at + 1] = frame
+    if size_px is not None:
+        data[at + 5 : at + 9] = struct.pack(">HH", *size_px)
+    last = bytes(data[data.rindex(b"\xff\xda") : -2])
+    return bytes(data[:-2]) + last * scans + b"\xff\xd9"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (progressive(scans=40), "too_many_scans"),
+        (progressive(size_px=(4000, 4000)), "too_many_scans"),
+        (progressive(frame=0xCA), "unsupported_jpeg"),
+        (progressive(frame=0xC3), "unsupported_jpeg"),
+        (b"\xff\xd8" + b"\xff\xfe\x00\x02" * 1_000_000 + encode_jpeg(PICTURE)[2:], "damaged_jpeg"),
+        (b"\xff\xd8" + b"\xff" * 4_000_000 + encode_jpeg(PICTURE)[2:], "damaged_jpeg"),
+    ],
+)
+def test_a_picture_that_would_cost_much_is_refused_before_it_is_decoded(
+    data: bytes, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert decode_frame(progressive()).shape == PICTURE.shape, "the usual scans are taken"
+    monkeypatch.setattr("simplejpeg.decode_jpeg", lambda *a, **k: pytest.fail("it was decoded"))
+    started_s = time.process_time()
+    with pytest.raises(ImageError) as caught:
+        decode_frame(data)
+    assert caught.value.reason == reason and time.process_time() - started_s < 0.2
+
+
+def test_what_a_picture_costs_is_told_from_its_header_and_its_scans() -> None:
+    one, ten = encode_jpeg(PICTURE), progressive(size_px=(1000, 1000))
+    assert picture_cost_s(one) < 1e-4 and 0.02 < picture_cost_s(ten) < 0.1
+    assert picture_cost_s(progressive(10, (1000, 1000))) == pytest.approx(2 * picture_cost_s(ten), rel=0.05)
+    assert picture_cost_s(b"?") == 0.0 and 0.0 < picture_cost_s(encode_raw(PICTURE)) < 1e-4
+    with pytest.raises(ImageError):
+        picture_cost_s(b"\xff\xd8")
 
 
 def test_a_thousand_damaged_jpegs_give_a_picture_or_a_reason_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
