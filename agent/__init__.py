@@ -4,6 +4,11 @@ Importing the package tells Gymnasium of the built-in game, `metabonk/Arena-v0` 
 made), and numba where to keep what it compiles.
 """
 
+from agent.concurrency.signals import end_at_once, is_command
+
+if is_command():
+    end_at_once()  # the imports below take long enough for an early Ctrl-C
+
 from agent.core.compiled import use_own_folder
 from agent.games.arena.registration import register_arena
 

@@ -52,12 +52,35 @@ from agent.store.reload import Reloader
 from agent.store.store import WeightsStore
 
 SWITCH_INTERVAL_S: Final = 0.0005
+FIRST_ACTION_S: Final = 30.0
+"""A session that ends with a number of episodes, and without a time, ends when nothing was played for this long."""
 P = TypeVar("P", bound=Part)
 log = structlog.get_logger(__name__)
 
 
 class _Stop(Exception):
     """The session's work is done; ends the TaskGroup."""
+
+
+class Stopping:
+    """Whether the session is to end, and `by` what: time, episodes, signal, silence or caller."""
+
+    def __init__(self) -> None:
+        self.by = "time"
+        self._event = asyncio.Event()
+
+    def stop(self, by: str) -> None:
+        """End the session soon; the first one says why."""
+        if not self._event.is_set():
+            self.by = by
+            self._event.set()
+
+    async def within(self, seconds: float | None) -> bool:
+        """Wait for the end; False where it did not come in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        return self._event.is_set()
 
 
 class _BoundPort:
@@ -93,12 +116,12 @@ class Session:
     supervisor: Supervisor
     status: Status
     parts: Sequence[Part]
-    stopping: asyncio.Event
+    stopping: Stopping
     bound: _BoundPort
 
     def stop(self) -> None:
         """End the session soon; safe to call twice."""
-        self.stopping.set()
+        self.stopping.stop("caller")
 
     def part(self, kind: type[P]) -> P:
         """The part of this class; raises LookupError where it is off."""
@@ -112,32 +135,55 @@ class Session:
         with contextlib.ExitStack() as closing:
             for close in (*(lane.close for lane in self.lanes), *(part.close for part in self.parts)):
                 closing.callback(close)
+            with stopping_on_signals(partial(self.stopping.stop, "signal")):
+                if not await self._begun():
+                    return await self._report()
+                watchdog = Watchdog(sys.stderr, self.clock) if self.options.watchdog else None
+                with contextlib.ExitStack() as stack:
+                    stack.enter_context(CollectionTimer(self.clock, self.latency))
+                    if watchdog is not None:
+                        stack.enter_context(watchdog)
+                    stack.enter_context(closing.pop_all())
+                    try:
+                        await self._play(watchdog.alive if watchdog is not None else lambda: None)
+                    finally:
+                        report = await self._ended(watchdog)
+        return report
+
+    async def _begun(self) -> bool:
+        """Begin every part and warm up; False where the session was stopped meanwhile."""
+
+        async def begin() -> None:
             for part in self.parts:
                 await part.begin()
             await self.actor.runner.run(self.policy.warm_up)
-            gc.collect()
-            gc.freeze()
-            sys.setswitchinterval(SWITCH_INTERVAL_S)
-            watchdog = Watchdog(sys.stderr, self.clock) if self.options.watchdog else None
-            with contextlib.ExitStack() as stack:
-                stack.enter_context(stopping_on_signals(self.stop))
-                stack.enter_context(CollectionTimer(self.clock, self.latency))
-                if watchdog is not None:
-                    stack.enter_context(watchdog)
-                stack.enter_context(closing.pop_all())
-                try:
-                    await self._play(watchdog.alive if watchdog is not None else lambda: None)
-                finally:
-                    for feed in self.feeds:
-                        feed.on_down("the session ended")
-                    if watchdog is not None:
-                        watchdog.rest()
-                    for part in self.parts:
-                        finished = await attempted(part.finish())
-                        if isinstance(finished, Failure):
-                            self.supervisor.fault(part.name, finished)
-                    report = await self._report()
-        return report
+
+        beginning, stopped = asyncio.ensure_future(begin()), asyncio.ensure_future(self.stopping.within(None))
+        try:
+            await asyncio.wait({beginning, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            beginning.cancel()
+            await asyncio.wait({beginning})
+        if beginning.cancelled():
+            return False
+        beginning.result()
+        gc.collect()
+        gc.freeze()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        return True
+
+    async def _ended(self, watchdog: Watchdog | None) -> dict[str, Any]:
+        """Finish every part; the report."""
+        for feed in self.feeds:
+            feed.on_down("the session ended")
+        if watchdog is not None:
+            watchdog.rest()
+        for part in self.parts:
+            finished = await attempted(part.finish())
+            if isinstance(finished, Failure):
+                self.supervisor.fault(part.name, finished)
+        return await self._report()
 
     async def _play(self, alive: Callable[[], None]) -> None:
         try:
@@ -157,9 +203,12 @@ class Session:
             pass
 
     async def _until_stopped(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.options.seconds):
-                await self.stopping.wait()
+        seconds = self.options.seconds
+        if seconds is None and self.options.episodes is not None:
+            stopped = await self.stopping.within(FIRST_ACTION_S)
+            if not stopped and self.actor.first_action_s is None:
+                self.stopping.stop("silence")
+        await self.stopping.within(seconds)
         raise _Stop
 
     async def _report(self) -> dict[str, Any]:
@@ -167,6 +216,7 @@ class Session:
         o = self.options
         report = session_report(o.game, o.rules, o.seed, self.status, self.episodes, self.actor, self.clock)
         report["http_port"] = self.bound.number
+        report["ended_by"] = self.stopping.by
         if o.report is not None:
             try:
                 await asyncio.to_thread(write_report, o.report, report)
@@ -205,7 +255,7 @@ def build_session(
     parts: Sequence[Part] = (),
 ) -> Session:
     """A session of this policy, wired. `parts` are the caller's own, beside those that the options ask for."""
-    latency, stopping, ready = latency or Latency(), asyncio.Event(), asyncio.Event()
+    latency, stopping, ready = latency or Latency(), Stopping(), asyncio.Event()
     events, arbiter, inference = EventLog(clock), Arbiter(), Lane("inference")
     imaging, disk, counting = [Lane("imaging") for _ in options.names], Lane("disk"), Lane("statistics")
     runner = StepRunner(inference, lambda: capabilities_of(policy).never_waits)
@@ -223,7 +273,7 @@ def build_session(
         link_to(endpoint, feed, clock, limits=options.limits, seed=options.seed + feed.game)
         for endpoint, feed in zip(options.endpoints, feeds, strict=True)
     ]
-    episodes = EpisodeLog(len(feeds), enough=options.episodes, on_enough=stopping.set)
+    episodes = EpisodeLog(len(feeds), enough=options.episodes, on_enough=partial(stopping.stop, "episodes"))
     reloader = _reloader(shared)
     outcomes = _outcomes(shared)
     learning = _learning(shared, outcomes)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +15,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from agent import app
 from agent.app import Session, build_session
 from agent.control.motor import Motor
 from agent.control.policy import Policy
@@ -183,6 +187,50 @@ def test_each_game_has_its_own_thread_for_its_pictures() -> None:
         return len(set(made.imaging))
 
     assert asyncio.run(main()) == 3
+
+
+@dataclass(frozen=True)
+class Slow(Toy):
+    name = "slow toy"
+    key = "slow"
+
+    async def begin(self) -> None:
+        await super().begin()
+        await asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="loops take no signals there")
+def test_a_session_that_is_told_to_end_while_it_begins_plays_nothing_and_says_so() -> None:
+    slow = Slow()
+
+    async def main() -> dict[str, Any]:
+        playing = asyncio.ensure_future(session(slow, http_port=None).run())
+        await until(playing, lambda: slow.seen)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return await playing
+
+    report = asyncio.run(main())
+    assert slow.seen == ["begin", "close"]
+    assert report["ended_by"] == "signal" and report["first_action_s"] is None
+
+
+@pytest.mark.parametrize(
+    ("more", "ended_by"), [({"seconds": 0.1}, "time"), ({"episodes": 3}, "silence"), ({}, "caller")]
+)
+def test_a_report_says_what_ended_the_session(
+    more: dict[str, Any], ended_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "FIRST_ACTION_S", 0.1)
+
+    async def main() -> dict[str, Any]:
+        made = session(http_port=None, **more)
+        playing = asyncio.ensure_future(made.run())
+        if not more:
+            await asyncio.sleep(0.3)
+            made.stop()
+        return await playing
+
+    assert asyncio.run(main())["ended_by"] == ended_by
 
 
 def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from agent.commands.host import host
 from agent.commands.play import play
 from agent.commands.prepare import prepare
 from agent.commands.quantize import quantize
+from agent.concurrency.signals import exit_code, interrupting, name_of
 from agent.core import compiled
 from agent.core.errors import AgentError, SettingsError
 from agent.core.files import expand_home
@@ -36,6 +37,7 @@ app = App(
     group_parameters="Options",
     help="Play Megabonk, the built-in arena, or any Gymnasium environment, in real time. Without a command: play.",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
     version=lambda: version("metabonk-apex"),
 )
 app.default(play)
@@ -44,24 +46,26 @@ for command in (play, host, evaluate, train.app, quantize, doctor, prepare, weig
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command; returns the exit code: 0 done, 2 refused input, 1 failed, 130 interrupted."""
+    """Run one command; returns the exit code: 0 done, 2 refused input, 1 failed, 128 + its number for a signal."""
     words = _with_homes(argv)
     if compiled.elsewhere() and not {"-h", "--help", "--version"} & set(words):
         print(compiled.elsewhere(), file=sys.stderr)
     try:
-        _check_command(words)
-        command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
-        for options in bound.arguments.values():
-            _check_numbers(options)
-        result = command(*bound.args, **bound.kwargs)
+        with interrupting():
+            _check_command(words)
+            command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+            for options in bound.arguments.values():
+                _check_numbers(options)
+            result = command(*bound.args, **bound.kwargs)
     except CycloptsError as error:
         _say("Error", _in_one_line(error))
         return 2
     except AgentError as error:
         _say(type(error).__name__, str(error))
         return 2
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as error:
+        _say("Interrupted", f"by {name_of(error)}")
+        return exit_code(error)
     return int(result) if isinstance(result, int) else 0
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from agent.core.errors import SettingsError
+from agent.concurrency.supervise import Supervisor
+from agent.core.clock import Clock, SystemClock
+from agent.core.errors import GameError, SettingsError
+from agent.core.part import Part
 from agent.core.settings import Settings
-from agent.games.hosting import HostedProcess
+from agent.games.hosting import STOP_TIMEOUT_S, HostedProcess
 from agent.games.options import HostOptions, Mode, is_hosted
 from agent.link.endpoint import PLUGIN_PORT, Endpoint, parse_endpoint
 from agent.link.links import Address
@@ -74,6 +79,7 @@ class Games:
         frame_hz: float,
     ) -> None:  # fmt: skip
         self.hosts: list[HostedProcess] = []
+        self._clock = SystemClock()
         self._console = console
         self._fixed: tuple[Address, ...] = ()
         count = options.games
@@ -89,34 +95,76 @@ class Games:
             self.names = tuple(f"game {i}" for i in range(count)) if count > 1 else ("game",)
             return
         self.names = tuple(f"{game} {i}" for i in range(count)) if count > 1 else (game,)
+        stack.callback(self.close)
         mode: Mode = "lock-step" if options.lock_step else "real-time"
         for i in range(count):
             hosted = HostOptions(
                 game, mode=mode, capture=options.capture, frame_hz=frame_hz, seed=options.seed + i,
                 calibration=options.calibration,
             )  # fmt: skip
-            self.hosts.append(stack.enter_context(HostedProcess(hosted)))
+            self.hosts.append(HostedProcess(hosted))
 
     def endpoints(self) -> tuple[Address, ...]:
         """Where the games listen; waits for hosted ones."""
         if self._fixed:
             return self._fixed
-        return tuple(Endpoint("127.0.0.1", host.port(on_slow=self._say_slow)) for host in self.hosts)
+        return tuple(Endpoint("127.0.0.1", host.port()) for host in self.hosts)
 
-    def watch(self, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-        """Call `stop` on the loop where a hosted game's process ends by itself."""
+    def parts(self, clock: Clock) -> list[Part]:
+        """What starts hosted games again where they end by themselves."""
+        if not self.hosts:
+            return []
+        return [HostedGames(self.hosts, self.names, Supervisor(clock))]
 
-        def ended() -> None:
+    def close(self) -> None:
+        """End all hosted games, in the time that one takes."""
+        for host in self.hosts:
+            host.leave()
+        until_s = self._clock.now_s() + STOP_TIMEOUT_S
+        for host in self.hosts:
+            host.stop(max(0.0, until_s - self._clock.now_s()))
+
+
+@dataclass(frozen=True)
+class HostedGames(Part):
+    """Hosted games whose processes end by themselves are started again, at most five times in ten minutes.
+
+    Where none is left, the session ends with the last one's reason, as a GameError.
+    """
+
+    name = "hosted games"
+    key = "hosted"
+    is_essential = True
+    hosts: Sequence[HostedProcess]
+    names: Sequence[str]
+    supervisor: Supervisor
+
+    async def run(self) -> None:
+        """Watch every game until cancelled; raises GameError where all are parked."""
+        async with asyncio.TaskGroup() as group:
+            for host, name in zip(self.hosts, self.names, strict=True):
+                group.create_task(self.supervisor.run(name, partial(self._keep, host, name)), name=f"keep {name}")
+        raise GameError("; ".join(dict.fromkeys(self.supervisor.parked.values())))
+
+    async def _keep(self, host: HostedProcess, name: str) -> None:
+        """Start the game where it has ended, and raise GameError with its reason when it ends again."""
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def on_end() -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed already
-                loop.call_soon_threadsafe(stop)
+                loop.call_soon_threadsafe(ended.set)
 
+        if not host.is_up and self.supervisor.faults.get(name):
+            await asyncio.to_thread(host.again)
+        host.watch(on_end)
+        await ended.wait()
+        raise GameError(host.why())
+
+    async def finish(self) -> None:
+        """Tell the games to end; one that is being started again ends as well."""
         for host in self.hosts:
-            host.watch(ended)
+            host.leave()
 
-    def check(self) -> None:
-        """Raise GameError where a hosted game's process ended by itself, with its own words."""
-        for host in self.hosts:
-            host.check()
-
-    def _say_slow(self) -> None:
-        self._console.print("Waiting for the game; its first start compiles it, which takes about a minute.")
+    def status(self) -> dict[str, Any]:
+        """How often each game ended by itself, and which are not started again."""
+        return self.supervisor.status()

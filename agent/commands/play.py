@@ -12,7 +12,7 @@ import sys
 import threading
 import webbrowser
 from dataclasses import dataclass, fields
-from pathlib import Path  # noqa: F401 - cyclopts evaluates the annotations of inherited options here
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from rich.console import Console
@@ -123,20 +123,18 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         session_options = _session_options(options, settings, game, games, console, token=token, measured=measured)
 
         async def main() -> dict[str, Any]:
-            session = build_session(session_options, policy, SystemClock(), console=console)
-            games.watch(asyncio.get_running_loop(), session.stop)
-            return await session.run()
+            clock = SystemClock()
+            return await build_session(session_options, policy, clock, console=console, parts=games.parts(clock)).run()
 
         try:
             with asyncio.Runner(loop_factory=lambda: new_event_loop(session_options.endpoints)) as runner:
                 report = runner.run(main())
         except* AgentError as group:
             raise first_error(group) from group
-        games.check()
-    _print_end(console, report)
+    code = _say_end(console, report, None if "report_error" in report else options.report, session_options.weights_dir)
     if "report_error" in report:
         raise SettingsError(report["report_error"])
-    return 0
+    return code
 
 
 def _session_options(
@@ -207,7 +205,15 @@ def _announce(console: Console, port: int, *, wanted: bool) -> None:
     _open_page(port, wanted=wanted)
 
 
-def _print_end(console: Console, report: dict[str, Any]) -> None:
-    from agent.session.console import line
+def _say_end(console: Console, report: dict[str, Any], path: Path | None, weights_dir: Path | None) -> int:
+    """Say what came of it; the exit code: 0 where something was played."""
+    from agent.session.console import ended, why_nothing
 
-    console.print(line(report), soft_wrap=True, highlight=False, markup=False)
+    for text in ended(report, path, weights_dir):
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+    if report["first_action_s"] is not None:
+        return 0
+    if report["ended_by"] == "signal":
+        return 130
+    console.print(f"Nothing was played: {why_nothing(report)}", soft_wrap=True, highlight=False, markup=False)
+    return 1

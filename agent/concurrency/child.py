@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -23,6 +25,7 @@ import structlog
 
 from agent.concurrency.frames import UNASKED, Failed, Frame, Message, decoder_of, read_frame, write_frame
 from agent.concurrency.lane import Lane
+from agent.concurrency.output import read_lines
 from agent.concurrency.supervise import Failure, Supervisor, attempt
 from agent.core.errors import ChildGone, RequestError
 
@@ -34,14 +37,24 @@ SILENT_S: Final = 60.0
 ANSWER_S: Final = 1800.0
 """How long one call may take where its caller does not say."""
 SLICE_S: Final = 0.5
+PIPES_S: Final = 1.0
+"""How long after its end what a child wrote may take to be read."""
+REAPER: Final = Path(__file__).with_name("reaper.py")
+_HAS_REAPER: Final = sys.platform != "win32"
+_APART: Final[dict[str, Any]] = {
+    "start_new_session": True, "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+}  # fmt: skip
+"""A terminal's Ctrl-C and its end are this process's to answer, which then ends its children in its own way."""
 log = structlog.get_logger(__name__)
 A = TypeVar("A", bound=Message)
 
 
 class ChildProcess:
-    """One process, started at once. `on_frame` and `on_end` (with the exit code) are called on the reader's thread.
+    """One process, started at once. `on_frame` and `on_end` (with the exit code) are called on threads of its own.
 
-    Raises ChildGone where it cannot be started.
+    on_line: takes each line of the child's standard error (see `output.read_lines`) on a thread; without it they go
+    where this process's go. reaped: the child runs code of others: it is run below a reaper (see `reaper`), which ends
+    all that it leaves behind. Raises ChildGone where it cannot be started.
     """
 
     def __init__(
@@ -52,16 +65,28 @@ class ChildProcess:
         *,
         on_frame: Callable[[Frame], None],
         on_end: Callable[[int], None],
+        on_line: Callable[[str], None] | None = None,
+        reaped: bool = False,
     ) -> None:
         self.name = name
         self._sending = threading.Lock()
-        command = [sys.executable, "-m", module, *arguments]
+        self._reaped = reaped and _HAS_REAPER
+        command = [sys.executable, *([str(REAPER)] if self._reaped else ["-m"]), module, *arguments]
+        errors = None if on_line is None else subprocess.PIPE
         try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, **_APART
+            )
         except OSError as error:
             raise ChildGone(f"{name}: {error.strerror or error}") from error
-        self._reader = threading.Thread(target=self._read, args=(on_frame, on_end), name=f"{name} pipe", daemon=True)
-        self._reader.start()
+        self._lines = self._thread("lines", lambda: self._read_lines(on_line))
+        self._reader = self._thread("pipe", lambda: self._read(on_frame))
+        self._waiter = self._thread("end", lambda: self._wait(on_end))
+
+    def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=work, name=f"{self.name} {name}", daemon=True)
+        thread.start()
+        return thread
 
     @property
     def pid(self) -> int:
@@ -90,7 +115,7 @@ class ChildProcess:
         except (OSError, ValueError) as error:
             raise ChildGone(f"{self.name}: its process ended") from error
 
-    def _read(self, on_frame: Callable[[Frame], None], on_end: Callable[[int], None]) -> None:
+    def _read(self, on_frame: Callable[[Frame], None]) -> None:
         stdout: BinaryIO = self._process.stdout  # type: ignore[assignment]
         with stdout:
             while True:
@@ -98,12 +123,27 @@ class ChildProcess:
                 if frame is None or isinstance(frame, Failure):
                     break
                 on_frame(frame)
-        code = self._reap(KILLED_S)
-        self._leave(KILLED_S)
+        if isinstance(frame, Failure):
+            self.kill()
+        self._reap(KILLED_S)
+
+    def _wait(self, on_end: Callable[[int], None]) -> None:
+        """Tell the end when it is there, also where what the child left behind holds its pipes open."""
+        code = self._process.wait()
+        self.leave(KILLED_S)
+        if self._reaped:
+            _kill_session(self.pid)
+        for thread in (self._reader, self._lines):
+            thread.join(PIPES_S)
         on_end(code)
 
-    def _leave(self, within_s: float) -> None:
-        """Close the pipe; one that is being written into is left to whoever ends the process."""
+    def _read_lines(self, on_line: Callable[[str], None] | None) -> None:
+        if on_line is not None and self._process.stderr is not None:
+            with self._process.stderr as file:
+                attempt(lambda: read_lines(file.fileno(), on_line))
+
+    def leave(self, within_s: float = CLOSE_S) -> None:
+        """Close the pipe, which tells the process to end; one that is being written into is left to `kill`."""
         if self._sending.acquire(timeout=within_s):
             try:
                 with contextlib.suppress(OSError):
@@ -113,22 +153,36 @@ class ChildProcess:
 
     def _reap(self, within_s: float) -> int:
         """The exit code of a process that should be ending; it is killed where it takes longer."""
-        for wait_s in (within_s, KILLED_S):
+        for end in (self.kill, self._process.kill):
             try:
-                return self._process.wait(wait_s)
+                return self._process.wait(within_s)
             except subprocess.TimeoutExpired:
-                self.kill()
+                end()
+            within_s = KILLED_S
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(KILLED_S)
         return -signal.SIGKILL if sys.platform != "win32" else 1
 
     def kill(self) -> None:
-        """End the process now."""
-        self._process.kill()
+        """End the process now, and what it left behind; does not wait for it."""
+        if self._reaped and self.exit_code is None:
+            self._process.send_signal(signal.SIGUSR1)
+        else:
+            self._process.kill()
 
     def close(self, within_s: float = CLOSE_S) -> None:
         """End the process: it leaves when its pipe is closed, and is killed where it takes longer."""
-        self._leave(within_s)
+        self.leave(within_s)
         self._reap(within_s)
-        self._reader.join(KILLED_S)
+        self._waiter.join(KILLED_S)
+
+
+def _kill_session(session: int) -> None:
+    """Kill what is left of a session whose first process has ended."""
+    for pid in psutil.pids():
+        with contextlib.suppress(OSError):
+            if os.getsid(pid) == session:
+                os.kill(pid, signal.SIGKILL)
 
 
 class _Call(NamedTuple):

@@ -1,6 +1,7 @@
 """The child's end of the pipe: limits on this process, what it is told, and answers to calls in their order.
 
-Standard input and output belong to the pipe; what anything prints goes to standard error. The child ends when its
+Standard input and output belong to the pipe; what anything prints goes to standard error, and what anything reads ends
+at once. The child ends when its
 parent does, however the parent ends: it reads the pipe that the parent holds open.
 """
 
@@ -47,6 +48,10 @@ class ParentPipe:
         self._out = os.fdopen(os.dup(1), "wb")
         self._telling = threading.Lock()
         os.dup2(2, 1)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - a descriptor, for the whole life
         sys.stdout = sys.stderr
 
     def tell(self, message: Message, payload: bytes = b"", *, call: int = UNASKED) -> None:

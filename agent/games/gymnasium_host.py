@@ -17,12 +17,14 @@ from agent.core.errors import GameError, SettingsError, UserCodeError
 from agent.core.rollout import ActionSpec
 from agent.core.suggest import did_you_mean
 from agent.core.types import Action, ByteArray, GameState, RunInfo
-from agent.core.user_code import is_user_code
+from agent.core.user_code import Calling, is_user_code
 from agent.games.action_space import ActionSpace
 from agent.games.env_view import EnvView, space_of
 from agent.games.gymnasium_profile import Keys, Profile, load_profile
 from agent.games.pixels import drawn, to_rgb
 from agent.link.env_wire import MAX_OBSERVATION_BYTES, observation_bytes
+
+_MAX_REWARD = float(np.finfo(np.float32).max)
 
 
 def open_env(game: str) -> Any:
@@ -72,6 +74,9 @@ class GymnasiumGame:
 
     def __init__(self, game: str, profile: Path | None = None) -> None:
         self.name = game
+        where = f"--game {game}"
+        self._resetting, self._stepping = Calling(where, "reset"), Calling(where, "step")
+        self._rendering = Calling(where, "render")
         self._env = open_env(game)
         spec = game.removeprefix("gym:")
         self.rules = f"gymnasium {self._env.spec.id if self._env.spec is not None else spec}"
@@ -119,7 +124,8 @@ class GymnasiumGame:
         self._begin(seed)
 
     def _begin(self, seed: int | None) -> None:
-        self._observation, _ = self._env.reset(seed=seed)
+        with self._resetting:
+            self._observation, _ = self._env.reset(seed=seed)
         self._steps, self._reward, self._over = 0, 0.0, False
         self._ended = self._truncated = False
         self._episode += 1
@@ -132,8 +138,11 @@ class GymnasiumGame:
         self._reward, self._ended, self._truncated = 0.0, False, False
         chosen = self._chosen(action)
         for _ in range(self._profile.frame_skip):
-            self._observation, reward, terminated, truncated, _ = self._env.step(chosen)
-            self._reward += float(reward)
+            with self._stepping:
+                self._observation, reward, terminated, truncated, _ = self._env.step(chosen)
+                self._reward += float(reward)
+            if not abs(self._reward) <= _MAX_REWARD:
+                raise GameError(f"{self.name}: step returned the reward {reward}; the link carries ±{_MAX_REWARD:.2g}")
             self._steps += 1
             if terminated or truncated:
                 self._ended = self._over = True
@@ -174,7 +183,8 @@ class GymnasiumGame:
         """The observation's first picture, else what is rendered, else the numbers as squares; u8 [h, w, 3]."""
         shown = self.view.shown(self._observation)
         if shown is None and self._renders:
-            shown = self._env.render()
+            with self._rendering:
+                shown = self._env.render()
         if shown is not None:
             return to_rgb(shown)
         numbers = self.view.see(self._observation).numbers

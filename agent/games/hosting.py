@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import queue
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,10 +18,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import structlog
 
 from agent.concurrency.child import ChildProcess
 from agent.concurrency.frames import Failed, Frame, Message, decoder_of
+from agent.concurrency.output import LineLog
 from agent.concurrency.serving import ParentPipe
+from agent.concurrency.signals import answered
+from agent.concurrency.supervise import Failure, attempt
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, GameError, SettingsError, first_error
 from agent.core.files import check_output, write_atomically
@@ -35,9 +40,9 @@ if TYPE_CHECKING:
 
 KINDS = ("arena", "gym:ID", "MODULE:FACTORY")
 START_TIMEOUT_S = 300.0
-SLOW_START_S = 5.0
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 3.0
 WINDOW_HZ = 30.0
+log = structlog.get_logger(__name__)
 
 
 def build_game(options: HostOptions) -> HostedGame:
@@ -144,10 +149,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
-    import signal
-
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in answered():
         try:
             loop.add_signal_handler(number, stop.set)
         except (NotImplementedError, RuntimeError, ValueError):
@@ -165,10 +168,11 @@ def run_host(options: HostOptions) -> int:
         raise SettingsError(f"--frame-hz {options.frame_hz}: at least 0, which sends no pictures")
     if options.report is not None:
         check_output("--report", options.report)
-    try:
-        summary = host(options, lambda port: print(f"{options.game} at bonklink://127.0.0.1:{port}", flush=True))
-    except KeyboardInterrupt:
-        return 130
+    summary = attempt(
+        lambda: host(options, lambda port: print(f"{options.game} at bonklink://127.0.0.1:{port}", flush=True))
+    )
+    if isinstance(summary, Failure):
+        raise GameError(_words(summary.error)) from summary.error
     print(json.dumps(summary), flush=True)
     if options.report is not None:
         try:
@@ -184,6 +188,12 @@ class Listening(Message, frozen=True):
     port: int
 
 
+class Doing(Message, frozen=True):
+    """What the child does while it starts."""
+
+    what: str
+
+
 class Ended(Message, frozen=True):
     """The child's last message: what the server did."""
 
@@ -194,44 +204,65 @@ Told = Listening | Ended | Failed
 
 
 class HostedProcess:
-    """A game in a child process; a context that ends the child.
+    """A game in a child process; a context that ends the child and everything that the game left behind.
 
-    The child starts at once and `port` waits for it, so that the parent can do its own slow work meanwhile.
+    The child starts at once and `port` waits for it, so that the parent can do its own slow work meanwhile. What the
+    game prints goes to the log, bounded.
     """
 
     def __init__(self, options: HostOptions) -> None:
         self.options = dataclasses.replace(options, port=0)
         self.summary: dict[str, Any] | None = None
-        self._told: queue.SimpleQueue[Told | None] = queue.SimpleQueue()
-        self._port: int | None = None
+        self.doing = "starts"
         self._stopping = False
         self._on_end: Callable[[], None] = lambda: None
+        self._start()
+
+    def _start(self) -> None:
+        told = self._told = queue.SimpleQueue[Told | None]()
+        lines = self._lines = LineLog(self._say, SystemClock())
+        self._port: int | None = None
+
+        def hear(frame: Frame) -> None:
+            message = decoder_of(Told | Doing).decode(frame.packed)
+            if isinstance(message, Doing):
+                self.doing = message.what
+            else:
+                told.put(message)
+
+        def ended(code: int) -> None:
+            told.put(None)
+            if self._port is not None and not self._stopping:
+                self._on_end()
+
         arguments = [msgspec.json.encode(self.options, enc_hook=str).decode()]
         self._child = ChildProcess(
-            "hosted game", "agent.games.hosting", arguments, on_frame=self._hear, on_end=self._ended
-        )
+            "hosted game", "agent.games.hosting", arguments, on_frame=hear, on_end=ended, on_line=lines.take,
+            reaped=True,
+        )  # fmt: skip
 
-    def _hear(self, frame: Frame) -> None:
-        self._told.put(decoder_of(Told).decode(frame.packed))
-
-    def _ended(self, code: int) -> None:
-        self._told.put(None)
-        if self._port is not None and not self._stopping:
-            self._on_end()
+    def _say(self, line: str, left_out: int) -> None:
+        more = {"lines_left_out": left_out} if left_out else {}
+        log.info("game_says", game=self.options.game, line=line, **more)
 
     @property
     def pid(self) -> int:
-        """Process id of the child."""
+        """Process id of the child, or of the reaper above it."""
         return self._child.pid
 
-    def port(self, timeout_s: float = START_TIMEOUT_S, on_slow: Callable[[], None] = lambda: None) -> int:
+    @property
+    def is_up(self) -> bool:
+        """True while the child runs."""
+        return self._child.exit_code is None
+
+    def port(self, timeout_s: float = START_TIMEOUT_S) -> int:
         """The port that the game listens on; raises GameError where the child fails or takes too long.
 
-        `on_slow` is called once where it takes longer than a prepared game does.
+        Meanwhile `doing` says what the child does.
         """
         if self._port is None:
             try:
-                message = self._first(timeout_s, on_slow)
+                message = self._told.get(timeout=timeout_s)
             except queue.Empty as error:
                 raise GameError(f"{self.options.game}: did not start within {timeout_s:.0f} s") from error
             if not isinstance(message, Listening):
@@ -239,40 +270,53 @@ class HostedProcess:
             self._port = message.port
         return self._port
 
-    def _first(self, timeout_s: float, on_slow: Callable[[], None]) -> Told | None:
-        try:
-            return self._told.get(timeout=SLOW_START_S)
-        except queue.Empty:
-            on_slow()
-        return self._told.get(timeout=timeout_s - SLOW_START_S)
-
     def _why(self, message: Told | None) -> str:
-        """Why the child ended, in its own words where it said any."""
-        if not isinstance(message, Failed):
-            return f"{self.options.game}: the game's process ended with {self._child.exit_code}"
-        return message.error if self.options.game in message.error else f"{self.options.game}: {message.error}"
+        """Why the child ended: in its own words, or by its code and the last line that it printed."""
+        game = self.options.game
+        if isinstance(message, Failed):
+            return message.error if game in message.error else f"{game}: {message.error}"
+        said = f", having said: {self._lines.last}" if self._lines.last else ""
+        return f"{game}: the game's process ended {_how(self._child.exit_code)}{said}"
 
     def watch(self, on_end: Callable[[], None]) -> None:
         """Call `on_end`, from another thread, where the child ends before `stop`."""
         self._on_end = on_end
-        if self._child.exit_code is not None:
+        if not self.is_up:
             on_end()
 
-    def check(self) -> None:
-        """Raise GameError with the child's own words where it failed; one that was told to end did not."""
-        if self._child.exit_code in (None, 0):
-            return
+    def why(self) -> str:
+        """Why the child ended, as one line."""
         said = [message for message in self._heard() if isinstance(message, Failed)]
-        raise GameError(self._why(said[-1] if said else None))
+        return self._why(said[-1] if said else None)
+
+    def again(self) -> None:
+        """Start anew on the port that it had, and wait until it listens; raises GameError, also after `stop`."""
+        if self._port is not None:
+            self.options = dataclasses.replace(self.options, port=self._port)
+        if self._stopping:
+            raise GameError(f"{self.options.game}: is told to end")
+        self._start()
+        try:
+            self.port()
+        except GameError:
+            self._child.kill()
+            raise
 
     def _heard(self) -> Iterator[Told | None]:
         while not self._told.empty():
             yield self._told.get()
 
-    def stop(self) -> dict[str, Any] | None:
+    def leave(self) -> None:
+        """Tell the child to end, and do not wait for it; one that does not serve yet is killed."""
+        self._stopping = True
+        if self._port is None:
+            self._child.kill()
+        self._child.leave()
+
+    def stop(self, within_s: float = STOP_TIMEOUT_S) -> dict[str, Any] | None:
         """End the child and return the server's summary, None where it gave none: one that never served has none."""
         self._stopping = True
-        self._child.close(STOP_TIMEOUT_S if self._port is not None else 0.0)
+        self._child.close(within_s if self._port is not None else 0.0)
         for message in self._heard():
             if isinstance(message, Ended):
                 self.summary = message.summary
@@ -287,17 +331,36 @@ class HostedProcess:
         self.stop()
 
 
+def _how(code: int | None) -> str:
+    """How a process ended, in words."""
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return f"by {signal.Signals(-code).name}"
+    return f"with code {code}"
+
+
 def _child_main(argument: str) -> int:
     """The child's main: options in, one message with the port out, one with the summary at the end."""
     pipe = ParentPipe()
-    try:
+
+    def work() -> dict[str, Any]:
         options = msgspec.json.decode(argument, type=HostOptions, dec_hook=lambda kind, text: kind(text))
-        summary = host(options, lambda port: pipe.tell(Listening(port=port)), parent=pipe)
-    except AgentError as error:
-        pipe.tell(Failed(error=str(error)))
+        return host(options, lambda port: pipe.tell(Listening(port=port)), parent=pipe)
+
+    summary = attempt(work)
+    if isinstance(summary, Failure):
+        pipe.tell(Failed(error=_words(summary.error)))
         return 1
     pipe.tell(Ended(summary=summary))
     return 0
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, in one line; an error that is not ours with its place."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    failure = Failure.of(error)
+    return str(error) if isinstance(error, AgentError) else f"{failure.reason} ({failure.where()})"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -38,6 +39,37 @@ def line(status: dict[str, Any]) -> str:
     missed = sum(status["deadline_missed"].values())
     parts.append(f"{missed} deadlines missed")
     return " · ".join(parts)
+
+
+def ended(status: dict[str, Any], report: Path | None, weights_dir: Path | None) -> list[str]:
+    """What was played, what was kept and where; one line each.
+
+    report: where the session's report was written. weights_dir: where weights are kept. None: nowhere.
+    """
+    games, episodes = status["games"], status["episodes"]["count"]
+    acted = sum(game["link"]["acted"] for game in games)
+    played = f"Played {status['game']} for {status['uptime_s']:.0f} s with {status['policy']}"
+    walk, missed = status["latency"].get("frame_to_action"), sum(status["deadline_missed"].values())
+    within = f" within {walk['p50_ms']:.2f} ms (p50), {walk['p99_ms']:.2f} ms (p99)" if walk else ""
+    lines = [f"{played}: {_count(acted, 'action')}{within}, {missed} late; {_count(episodes, 'finished episode')}."]
+    for name, times in status.get("hosted", {}).get("faults", {}).items():
+        lines.append(f"{name} ended by itself {_count(times, 'time')}; see the log above.")
+    kept = [f"the report in {report}"] if report is not None else []
+    weights = status.get("weights")
+    if weights is not None and weights["version"] > 0 and weights_dir is not None:
+        kept.append(f"weights of {weights['policy']}, version {weights['version']}, in {weights_dir}")
+    lines.append(f"Kept: {'; '.join(kept)}." if kept else "Nothing was kept: no --report named, no weights changed.")
+    return lines
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def why_nothing(status: dict[str, Any]) -> str:
+    """Why nothing was played: what each game's link said last."""
+    errors = {game["last_error"] or f"{game['address']}: no state came" for game in status["games"]}
+    return "; ".join(sorted(errors))
 
 
 async def show(status: Status, clock: Clock, console: Console) -> None:

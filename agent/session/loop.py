@@ -7,7 +7,9 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
+from agent.concurrency.signals import answered
 from agent.core.errors import AgentError
 from agent.link.links import Address
 from agent.link.research import ResearchAddress
@@ -15,20 +17,26 @@ from agent.link.research import ResearchAddress
 
 @contextlib.contextmanager
 def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Turn Ctrl-C and a polite kill into `stop`; where the loop takes no handlers, Ctrl-C cancels it as usual."""
+    """Turn Ctrl-C, a polite kill and a closed terminal into `stop`; what answered them before does so afterwards.
+
+    Where the loop takes no handlers, Ctrl-C cancels it as usual.
+    """
     loop = asyncio.get_running_loop()
-    taken = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    before: dict[int, Any] = {}
+    for number in answered():
+        handler = signal.getsignal(number)
         try:
             loop.add_signal_handler(number, stop)
-            taken.append(number)
         except (NotImplementedError, RuntimeError, ValueError):
             break
+        before[number] = handler
     try:
         yield
     finally:
-        for number in taken:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            if handler is not None:
+                signal.signal(number, handler)
 
 
 def new_event_loop(endpoints: tuple[Address, ...]) -> asyncio.AbstractEventLoop:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
+import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from agent.commands.games import Games, resolve_game, rules_of
+from agent.commands.games import Games, HostedGames, resolve_game, rules_of
 from agent.commands.play import PlayOptions
-from agent.core.errors import SettingsError
+from agent.concurrency.supervise import MAX_RESTARTS, Supervisor
+from agent.core.clock import SystemClock, VirtualClock
+from agent.core.errors import GameError, SettingsError
 from agent.core.settings import Settings, load_settings
 from agent.link.endpoint import Endpoint
 
@@ -42,8 +48,83 @@ def test_games_elsewhere_are_at_ports_one_after_the_other() -> None:
         games = Games(stack, options, "bonklink://10.0.0.1:7000", Settings(), QUIET, frame_hz=10.0)
         assert games.endpoints() == (Endpoint("10.0.0.1", 7000), Endpoint("10.0.0.1", 7001))
         assert games.names == ("game 0", "game 1") and not games.hosts
-        games.check()
+        assert not games.parts(SystemClock())
 
 
 def test_only_the_arena_has_rules_of_ours() -> None:
     assert len(rules_of("arena", None)) == 64 and rules_of("gym:CartPole-v1", None) == ""
+
+
+class FakeGame:
+    """A hosted game whose process ends when it is told to; `starts` counts those after the first."""
+
+    def __init__(self, *, starts_again: bool = True) -> None:
+        self.is_up, self.starts, self.left = True, 0, False
+        self._starts_again = starts_again
+        self._on_end: Callable[[], None] = lambda: None
+
+    def die(self) -> None:
+        self.is_up = False
+        threading.Thread(target=self._on_end).start()
+
+    def watch(self, on_end: Callable[[], None]) -> None:
+        self._on_end = on_end
+        if not self.is_up:
+            on_end()
+
+    def why(self) -> str:
+        return "toy: the wheel came off"
+
+    def again(self) -> None:
+        self.starts += 1
+        if not self._starts_again:
+            raise GameError("toy: no wheel to start with")
+        self.is_up = True
+
+    def leave(self) -> None:
+        self.left = True
+
+
+def keep(clock: VirtualClock, *games: Any) -> HostedGames:
+    return HostedGames(games, [f"toy {i}" for i in range(len(games))], Supervisor(clock))
+
+
+async def until(holds: Callable[[], bool], clock: VirtualClock) -> None:
+    for _ in range(2000):
+        if holds():
+            return
+        await clock.advance(0.1)
+        await asyncio.sleep(0.001)
+    pytest.fail("it never came to that")
+
+
+def test_a_game_that_ends_by_itself_is_started_again_and_the_others_go_on() -> None:
+    async def main() -> None:
+        clock, first, second = VirtualClock(), FakeGame(), FakeGame()
+        part = keep(clock, first, second)
+        running = asyncio.ensure_future(part.run())
+        for times in (1, 2):
+            await asyncio.sleep(0)
+            first.die()
+            await until(lambda times=times: first.starts == times and first.is_up, clock)
+        assert part.status()["faults"] == {"toy 0": 2} and second.starts == 0 and not running.done()
+        running.cancel()
+        await asyncio.wait({running})
+        await part.finish()
+        assert first.left and second.left
+
+    asyncio.run(main())
+
+
+def test_where_no_game_can_be_kept_up_the_session_ends_with_its_reason() -> None:
+    async def main() -> None:
+        clock, game = VirtualClock(), FakeGame(starts_again=False)
+        game.is_up = False
+        part = keep(clock, game)
+        running = asyncio.ensure_future(part.run())
+        await until(running.done, clock)
+        assert game.starts == MAX_RESTARTS
+        running.result()
+
+    with pytest.raises(GameError, match=r"failed 6 times in 10 min: GameError: toy: no wheel to start with"):
+        asyncio.run(main())

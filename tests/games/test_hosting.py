@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
+import queue
+import re
 import signal
 import subprocess
 import sys
@@ -11,12 +14,36 @@ from pathlib import Path
 
 import psutil
 import pytest
+import structlog
 
-from agent.core.errors import GameError, SettingsError
+from agent.core.errors import GameError, SettingsError, UserCodeError
+from agent.core.types import NEUTRAL
 from agent.games.hosting import HostedProcess, build_game
 from agent.games.options import HostOptions
 
 ROOT = Path(__file__).resolve().parents[2]
+TALKS = """
+import os, sys
+import gymnasium, numpy as np
+
+class Talks(gymnasium.Env):
+    action_space = gymnasium.spaces.Discrete(2)
+    observation_space = gymnasium.spaces.Box(0, 255, (84, 84, 3), np.uint8)
+
+    def __init__(self):
+        print("made"); os.write(1, b"from compiled code\\n"); print("reads", repr(sys.stdin.read()))
+
+    def reset(self, *, seed=None, options=None):
+        self.at = 0
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        self.at += 1
+        if self.at == 30:
+            print("the last words", flush=True)
+            os._exit(3)
+        return self.observation_space.sample(), REWARD, False, False, {}
+"""
 PARENT = """
 import sys, time
 from agent.games.hosting import HostedProcess
@@ -42,6 +69,39 @@ def test_a_game_that_cannot_start_says_why(spec: str, named: str) -> None:
     if not spec.startswith("gym:"):
         with pytest.raises(SettingsError, match=named):
             build_game(HostOptions(game=spec))
+
+
+@pytest.mark.slow
+def test_what_a_game_prints_is_logged_its_end_is_told_with_its_last_words_and_it_starts_anew_at_its_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "talks.py").write_text(TALKS.replace("REWARD", "1.0"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    ends = queue.SimpleQueue[bool]()
+    with structlog.testing.capture_logs() as logged, HostedProcess(HostOptions(game="talks:Talks")) as host:
+        port = host.port()
+        host.watch(lambda: ends.put(True))
+        ends.get(timeout=60)
+        assert host.why() == "talks:Talks: the game's process ended with code 3, having said: the last words"
+        said = [entry["line"] for entry in logged if entry["event"] == "game_says"]
+        assert said == ["made", "from compiled code", "reads ''", "the last words"]
+        host.again()
+        assert host.is_up and host.port() == port
+
+
+@pytest.mark.parametrize(("reward", "said"), [("1e39", "1e+39; the link carries"), ("1 / 0", "ZeroDivisionError")])
+def test_a_reward_that_is_none_is_said_where_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reward: str, said: str
+) -> None:
+    name = f"talks_{len(reward)}"
+    (tmp_path / f"{name}.py").write_text(TALKS.replace("REWARD", reward), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    game = build_game(HostOptions(game=f"{name}:Talks"))
+    with pytest.raises((GameError, UserCodeError), match=re.escape(said)):
+        game.tick(NEUTRAL)
+    game.close()
 
 
 @pytest.mark.slow

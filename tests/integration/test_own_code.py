@@ -89,11 +89,23 @@ def test_both_are_played_together_in_real_time(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_game_that_dies_is_started_again_and_its_reason_is_said(folder: Path) -> None:
+    arguments = ("--policy", "my_policy:RunRight", "--game", "my_game:Collapses", "--episodes", "4")
+    done = agent("play", *arguments, "--no-http", "--report", "r.json", folder=folder)
+    said = done.stderr + done.stdout
+    assert done.returncode == 0 and "Traceback" not in said, said
+    assert "--game my_game:Collapses: step raised ValueError: the roof came down" in said
+    assert "a game may print" in said and "my_game:Collapses ended by itself " in said
+    report = json.loads((folder / "r.json").read_text(encoding="utf-8"))
+    assert report["episodes"]["count"] >= 4 and report["hosted"]["faults"]["my_game:Collapses"] >= 1
+    assert "finished episodes." in said and "Kept: the report in r.json" in said
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
         (("--policy", "my_policy:Breaks"), "--policy my_policy:Breaks: act raised ValueError: lost the way"),
-        (("--game", "my_game:Collapses"), "--game my_game:Collapses: step raised ValueError: the roof came down"),
         (("--game", "my_game:Coridor"), "did you mean Corridor?"),
     ],
 )

@@ -123,6 +123,18 @@ def test_bad_input_is_refused_by_name_and_without_a_traceback(
     assert len([line for line in said.splitlines() if "Error" in line]) == 1 and "Error" in said.splitlines()[-1], said
 
 
+@pytest.mark.parametrize("address", ["bonklink://127.0.0.1:9", "research://0"])
+def test_where_no_game_answered_the_code_says_that_nothing_was_played(
+    tmp_path: Path, address: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ("play", "--game", address, "--policy", "random", "--seconds", "0.5", "--no-http", "--report", "r.json")
+    assert run(arguments) == 1
+    said = "".join(capfd.readouterr())
+    assert f"Nothing was played: {address}: " in said and "Kept: the report in r.json." in said, said
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["ended_by"] == "time"
+
+
 def test_an_unknown_setting_stops_the_start_and_names_the_nearest(tmp_path: Path) -> None:
     done = agent("doctor", folder=tmp_path, METABONK_HTTP_PROT="1")
     assert done.returncode == 2 and "METABONK_HTTP_PORT" in done.stderr

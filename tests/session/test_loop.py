@@ -27,13 +27,34 @@ def test_the_loop_is_uvloops() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="loops take no signals there")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_and_afterwards_the_handlers_are_gone(number: signal.Signals) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP] if sys.platform != "win32" else [])
+def test_a_signal_stops_and_afterwards_what_answered_it_before_does_again(number: signal.Signals) -> None:
+    def answer(number: int, frame: object) -> None: ...
+
     async def main() -> bool:
         stop = asyncio.Event()
         with stopping_on_signals(stop.set):
             os.kill(os.getpid(), number)
             await asyncio.wait_for(stop.wait(), 60)
+        assert signal.getsignal(number) is answer
         return asyncio.get_running_loop().remove_signal_handler(number)
 
-    assert asyncio.run(main()) is False
+    before = signal.signal(number, answer)
+    try:
+        assert asyncio.run(main()) is False
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGHUP")
+def test_under_nohup_a_closed_terminal_stops_nothing() -> None:
+    async def main() -> None:
+        with stopping_on_signals(lambda: pytest.fail("stopped")):
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.sleep(0.01)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        asyncio.run(main())
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -1,0 +1,83 @@
+"""Signals that end the program: Ctrl-C, a polite kill, and a terminal that is closed do the same.
+
+While the program is imported there is nothing to save: one line, and it ends at once. While a command runs, each raises
+Interrupted where the main thread is. A signal that whoever started the program has told to be ignored (`nohup`, a
+background job) stays ignored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, Final
+
+ENDING: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)
+PACKAGE: Final = "agent"
+
+
+class Interrupted(KeyboardInterrupt):
+    """The program was told to end by the signal `number`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def exit_code(error: KeyboardInterrupt) -> int:
+    """The code that a shell gives to a process ended by this signal."""
+    return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
+
+
+def name_of(error: KeyboardInterrupt) -> str:
+    """What ended the program, in words."""
+    number = error.number if isinstance(error, Interrupted) else signal.SIGINT
+    return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+
+
+def is_command() -> bool:
+    """True while this package is imported as a program: `python -m agent`, or the installed command."""
+    after = sys.orig_argv[1:]
+    as_module = sys.argv[:1] == ["-m"] and "-m" in after and after[after.index("-m") + 1 :][:1] == [PACKAGE]
+    return as_module or os.path.basename(sys.argv[0] if sys.argv else "").startswith("metabonk-apex")
+
+
+def end_at_once() -> None:
+    """From now on a signal ends the process with one line: nothing was begun."""
+    for number in answered():
+        signal.signal(number, _leave)
+
+
+@contextlib.contextmanager
+def interrupting() -> Iterator[None]:
+    """A context in which each signal raises a KeyboardInterrupt; does nothing on another thread than the main one."""
+    before: dict[int, Any] = {}
+    with contextlib.suppress(ValueError):
+        for number in answered():
+            handler = signal.default_int_handler if number == signal.SIGINT else _raise
+            before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def answered() -> list[int]:
+    """The signals that end the program, without those that are ignored."""
+    return [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, b"interrupted while it was starting\n")
+    os._exit(128 + number)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(number)

@@ -1,0 +1,68 @@
+"""Signals that end the program raise one kind of interruption, keep their number, and stay ignored where they were."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.concurrency.signals import ENDING, Interrupted, exit_code, interrupting, name_of
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in ENDING}
+    yield
+    assert {number: signal.getsignal(number) for number in ENDING} == before
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "name"),
+    [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM"), (signal.SIGHUP, 129, "SIGHUP")],
+)
+def test_each_interrupts_what_runs(number: signal.Signals, code: int, name: str) -> None:
+    with pytest.raises(KeyboardInterrupt) as caught, interrupting():
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+    assert (exit_code(caught.value), name_of(caught.value)) == (code, name)
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interrupting():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_an_interruption_is_told_by_its_number() -> None:
+    assert exit_code(KeyboardInterrupt()) == exit_code(Interrupted(signal.SIGINT)) == 130
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_while_it_is_imported_one_line_is_said(number: signal.Signals, tmp_path: Path) -> None:
+    """The program is stopped at its first import of a library, which is when most of a start is ahead."""
+    (tmp_path / "gymnasium.py").write_text("import sys, time\nprint('here', flush=True)\ntime.sleep(600)\n")
+    command = ["env", "--default-signal", sys.executable, "-m", "agent", "doctor"]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as agent:
+        assert agent.stdout is not None and agent.stdout.readline() == "here\n"
+        agent.send_signal(number)
+        said = agent.communicate(timeout=60)[1]
+    assert agent.returncode == 128 + number and said == "interrupted while it was starting\n"
