@@ -1,8 +1,10 @@
-"""What decoding one game's pictures may cost: a share of one core, whatever a game sends."""
+"""What decoding one game's pictures may cost: a share of one core, and little time of its states."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from agent.core.clock import VirtualClock
 from agent.core.errors import ImageError
 from agent.core.types import ByteArray
 from agent.session.pictures import SAVED_S, SHARE, DecodeBudget
+from agent.session.sense import PICTURE_WAIT_S
 from tests.link.test_imaging import progressive
+from tests.session.test_walk import Table, identity
 
 COSTLY = progressive(size_px=(3000, 3000))
 """About 0.27 s."""
@@ -47,5 +51,67 @@ def test_pictures_of_games_cost_too_little_to_be_refused() -> None:
             await clock.advance(1 / 60)
         with pytest.raises(ImageError, match="damaged"):
             budget.decode(lambda data, top_down: np.zeros((2, 2, 3), np.uint8), b"\xff\xd8", True)
+
+    asyncio.run(main())
+
+
+def test_a_state_waits_for_a_slow_picture_only_so_long_and_later_ones_not_at_all() -> None:
+    async def main() -> None:
+        gate, decoded = threading.Event(), []
+
+        def slow(data: bytes, top_down: bool) -> Any:
+            assert gate.wait(60)
+            decoded.append(data[-1])
+            return np.full((2, 2, 3), data[-1], np.uint8)
+
+        table = Table(decode=slow)
+        feed = table.feeds[0]
+        async with table.running():
+            table.packet(1, frame=b"\x01")
+            await asyncio.sleep(0.005)
+            table.packet(2)
+            await asyncio.sleep(0.005)
+            assert not table.sinks[0].actions
+            await table.clock.advance(PICTURE_WAIT_S)
+            await table.settle()
+            for sequence, frame in ((3, b""), (4, b"\x04"), (5, b"\x05"), (6, b"")):
+                table.packet(sequence, frame=frame)
+                await table.settle()
+            assert [a.answers for a in table.sinks[0].actions] == [2, 3, 4, 5, 6], "no state waits any more"
+            assert feed.latest_frame is None and identity(feed)
+            gate.set()
+            for _ in range(2000):
+                await asyncio.sleep(0.001)
+                if decoded == [1, 5]:
+                    break
+            await asyncio.sleep(0.005)
+            assert feed.latest_frame is not None and feed.latest_frame.pixels[0, 0, 0] == 5
+            table.packet(7, frame=b"\x07")
+            await table.settle()
+            last = table.policy.seen[-1][0]
+            assert last is not None and last.frame is not None and last.frame.pixels[0, 0, 0] == 7, "it waits again"
+        assert identity(feed) and feed.ledger.superseded == 1 and feed.ledger.pending == 0
+
+    asyncio.run(main())
+
+
+def test_in_lock_step_a_state_waits_for_its_picture_however_long_it_takes() -> None:
+    async def main() -> None:
+        gate = threading.Event()
+
+        def slow(data: bytes, top_down: bool) -> Any:
+            assert gate.wait(60)
+            return np.full((2, 2, 3), data[-1], np.uint8)
+
+        table = Table(decode=slow, real_time=False)
+        async with table.running():
+            table.packet(1, frame=COSTLY)
+            for _ in range(5):
+                await asyncio.sleep(0.005)
+                await table.clock.advance(10.0)
+            assert not table.sinks[0].actions
+            gate.set()
+            await table.settle()
+            assert [a.answers for a in table.sinks[0].actions] == [1] and not table.feeds[0].frames_refused
 
     asyncio.run(main())

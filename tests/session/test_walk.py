@@ -23,10 +23,9 @@ from agent.core.latency import Latency, Stage
 from agent.core.types import NEUTRAL, Action, Observation, Packet
 from agent.session.act import ActLoop, Seat
 from agent.session.guard import guard
-from agent.session.sense import PICTURE_WAIT_S, Feed
+from agent.session.sense import Feed
 from agent.session.step_runner import StepRunner
 from tests.link.game_side import state
-from tests.session.test_pictures import COSTLY
 
 PERIOD_S = 1 / 60
 on_lane_alone = pytest.mark.parametrize("steps_on", ["lane"], indirect=True)
@@ -238,68 +237,6 @@ def test_an_answer_waits_for_a_picture_only_where_the_policy_looks() -> None:
             last = table.policy.seen[-1][0]
             assert last is not None and last.frame is feed.latest_frame, "people and the next step see it"
             assert feed.ledger.acted == 2 and identity(feed)
-
-    asyncio.run(main())
-
-
-def test_a_state_waits_for_a_slow_picture_only_so_long_and_later_ones_not_at_all() -> None:
-    async def main() -> None:
-        gate, decoded = threading.Event(), []
-
-        def slow(data: bytes, top_down: bool) -> Any:
-            assert gate.wait(60)
-            decoded.append(data[-1])
-            return np.full((2, 2, 3), data[-1], np.uint8)
-
-        table = Table(decode=slow)
-        feed = table.feeds[0]
-        async with table.running():
-            table.packet(1, frame=b"\x01")
-            await asyncio.sleep(0.005)
-            table.packet(2)
-            await asyncio.sleep(0.005)
-            assert not table.sinks[0].actions
-            await table.clock.advance(PICTURE_WAIT_S)
-            await table.settle()
-            for sequence, frame in ((3, b""), (4, b"\x04"), (5, b"\x05"), (6, b"")):
-                table.packet(sequence, frame=frame)
-                await table.settle()
-            assert [a.answers for a in table.sinks[0].actions] == [2, 3, 4, 5, 6], "no state waits any more"
-            assert feed.latest_frame is None and identity(feed)
-            gate.set()
-            for _ in range(2000):
-                await asyncio.sleep(0.001)
-                if decoded == [1, 5]:
-                    break
-            await asyncio.sleep(0.005)
-            assert feed.latest_frame is not None and feed.latest_frame.pixels[0, 0, 0] == 5
-            table.packet(7, frame=b"\x07")
-            await table.settle()
-            last = table.policy.seen[-1][0]
-            assert last is not None and last.frame is not None and last.frame.pixels[0, 0, 0] == 7, "it waits again"
-        assert identity(feed) and feed.ledger.superseded == 1 and feed.ledger.pending == 0
-
-    asyncio.run(main())
-
-
-def test_in_lock_step_a_state_waits_for_its_picture_however_long_it_takes() -> None:
-    async def main() -> None:
-        gate = threading.Event()
-
-        def slow(data: bytes, top_down: bool) -> Any:
-            assert gate.wait(60)
-            return np.full((2, 2, 3), data[-1], np.uint8)
-
-        table = Table(decode=slow, real_time=False)
-        async with table.running():
-            table.packet(1, frame=COSTLY)
-            for _ in range(5):
-                await asyncio.sleep(0.005)
-                await table.clock.advance(10.0)
-            assert not table.sinks[0].actions
-            gate.set()
-            await table.settle()
-            assert [a.answers for a in table.sinks[0].actions] == [1] and not table.feeds[0].frames_refused
 
     asyncio.run(main())
 
