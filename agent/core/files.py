@@ -9,6 +9,7 @@ import codecs
 import contextlib
 import itertools
 import os
+import random
 import re
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,8 @@ import psutil
 
 from agent.core.errors import SettingsError
 
-_COUNT = itertools.count()
+_COUNT = itertools.count(random.getrandbits(32))
+"""Two processes of one number, in two containers, do not write one temporary."""
 _TEMPORARY: Final = re.compile(r"\..+\.(\d{1,9})-\d+\.tmp")
 _OPEN: Final = re.compile(r"/proc/(self|\d+)(/task/\d+)?/fd")
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))

@@ -17,6 +17,11 @@ from agent.core.types import FloatArray
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 MAX_STEPS: Final = 1 << 20
+RANGES: Final = {
+    "obs": (-1e9, 1e9), "final_obs": (-1e9, 1e9), "actions_cont": (-10.0, 10.0), "rewards": (-1e9, 1e9),
+    "elapsed_s": (0.0, 1e7), "log_probs": (-1e4, 1e4), "values": (-1e12, 1e12),
+}  # fmt: skip
+"""What numbers of a rollout may be: with larger ones sums and squares of float32 are not finite any more."""
 
 
 class ActionSpec(msgspec.Struct, frozen=True):
@@ -82,7 +87,7 @@ class Rollout(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
 
 def check_rollout(rollout: Rollout, features: int, spec: ActionSpec) -> str:
-    """Why a rollout cannot be learned from, or "" where it can: shapes, types, finite numbers, indices, order."""
+    """Why a rollout cannot be learned from, or "" where it can: shapes, types, `RANGES`, indices, order."""
     steps = len(rollout.obs)
     if not 0 < steps <= MAX_STEPS:
         return f"{steps} steps; 1 to {MAX_STEPS} are taken"
@@ -109,12 +114,24 @@ def check_rollout(rollout: Rollout, features: int, spec: ActionSpec) -> str:
             continue
         if array.shape != shape or array.dtype != dtype:
             return f"{name} is {array.dtype} {list(array.shape)}, not {np.dtype(dtype)} {list(shape)}"
-        if dtype is np.float32 and not np.isfinite(array).all():
-            return f"{name} holds a number that is not finite"
+        reason = _out_of_range(name, array) if dtype is np.float32 and array.size else ""
+        if reason:
+            return reason
     for branch, choices in enumerate(spec.branches):
         column = rollout.actions_disc[:, branch]
         if column.min() < 0 or column.max() >= choices:
             return f"actions_disc, branch {branch}, holds {column.min()} to {column.max()}; there are {choices} choices"
     if (rollout.is_last[:-1] & ~rollout.is_first[1:]).any():
         return "is_first is False right after an episode's end"
+    return ""
+
+
+def _out_of_range(name: str, array: FloatArray) -> str:
+    """Why the numbers of a field cannot be learned from, or ""."""
+    low, high = float(array.min()), float(array.max())
+    if not np.isfinite(low + high):
+        return f"{name} holds a number that is not finite" if not np.isfinite(array).all() else f"{name} is too large"
+    minimum, maximum = RANGES[name]
+    if low < minimum or high > maximum:
+        return f"{name} holds {low:g} to {high:g}; {minimum:g} to {maximum:g} is taken"
     return ""

@@ -38,7 +38,7 @@ from agent.learner.messages import (
     ServeOutcomes,
 )
 from agent.learning.configs import MAX_VERSIONS_OLD, Budget, PolicySpec
-from agent.models.sealed import Tensors
+from agent.models.sealed import Manifest, Tensors, read_limited
 from agent.store.store import Stored, WeightsStore, check_name, folder_name
 
 MAX_POLICIES: Final = 64
@@ -75,6 +75,14 @@ class Known(msgspec.Struct):
     parked: dict[str, str] = {}
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """The file of a version as it is in memory, and its manifest."""
+
+    version: int
+    data: bytes
+    manifest: Manifest
+
+
 class Learning:
     """All policies that learn. `say` hears of what is worth an event.
 
@@ -102,7 +110,7 @@ class Learning:
         self._say = say
         self._disk = disk
         self._opening = asyncio.Lock()
-        self._files: dict[str, tuple[int, bytes]] = {}
+        self._files: dict[str, _Kept] = {}
 
     async def finish(self) -> None:
         """Have the process save what it holds, before a clean end; gives up after `FINISH_S`."""
@@ -206,11 +214,14 @@ class Learning:
             reason = f"version {head.version} is more than {MAX_VERSIONS_OLD} older than {policy.version}"
             return {"ok": False, "dropped": reason, "version": policy.version, "losses": policy.losses}
         answer, weights = await self.learn(policy, payload)
-        await self._publish(policy, load_tensors(weights), f"rollout of {head.instance}"[:80])
+        if not answer.refused:
+            await self._publish(policy, load_tensors(weights), f"rollout of {head.instance}"[:80])
         reply: dict[str, Any] = {
-            "ok": True, "version": policy.version, "steps": answer.steps, "losses": policy.losses,
+            "ok": not answer.refused, "version": policy.version, "steps": answer.steps, "losses": policy.losses,
             "seconds": answer.seconds, "parked": policy.parked, "stale_dropped": policy.stale,
         }  # fmt: skip
+        if answer.refused:
+            reply["error"] = answer.refused
         if head.ignored:
             reply["ignored"] = head.ignored
         return reply
@@ -224,7 +235,7 @@ class Learning:
         return {"ok": True, "version": policy.version, "metrics": answer.metrics}
 
     async def learn(self, policy: Known, payload: bytes) -> tuple[Learned, bytes]:
-        """One rollout through every part; the answer, and the new weights as safetensors."""
+        """One rollout through every part; the answer, and the new weights as safetensors, empty where it refuses."""
         await self._open(policy)
         answer, weights = await self.child.call(Learn(policy=policy.name), Learned, payload)
         policy.rollouts += 1
@@ -271,11 +282,12 @@ class Learning:
         """Have the process hold the policy; after a restart of the process it goes on from the stored weights."""
         async with self._opening:
             if self.child.is_up and policy.opened_in == self.child.starts:
+                await self._follow(policy)
                 return
             if policy.policy_spec is not None and not policy.plays_here:
                 check_room(policy.policy_spec, self._held(policy))
-            current = await self.stored(policy.name)
-            payload = await self._disk.run(current.path.read_bytes) if current is not None else b""
+            current = await self._newest(policy.name)
+            payload = current.data if current is not None else b""
             own = current is not None and current.manifest.created_by.startswith(OWN)
             state = str(self.store.folder / folder_name(policy.name))
             assert policy.policy_spec is not None
@@ -289,12 +301,47 @@ class Learning:
             if current is None:
                 await self._publish(policy, load_tensors(weights), "a first push")
 
+    async def _follow(self, policy: Known) -> None:
+        """Go on from a later version that another process has published; play follows by itself."""
+        current = None if policy.plays_here else await self._newest(policy.name)
+        if current is not None and current.version > policy.version:
+            await self.child.call(Load(policy=policy.name), Done, current.data)
+            policy.version = current.version
+
+    async def _newest(self, name: str) -> _Kept | None:
+        """The newest version of a policy; where the store has lost it, from memory, and it is written again.
+
+        Raises RequestError where it can be had from neither.
+        """
+        try:
+            return await self._disk.run(lambda: self._read_newest(name))
+        except WeightsError as error:
+            raise RequestError(507, str(error)) from error
+
+    def _read_newest(self, name: str) -> _Kept | None:
+        current, kept = self.store.current(name), self._files.get(name)
+        if current is not None and (kept is None or current.version > kept.version):
+            data = read_limited(current.path, current.manifest.bytes, follow_links=False)
+            kept = _Kept(current.version, data, current.manifest)
+            self._keep(name, kept)
+        elif kept is not None and (current is None or current.version < kept.version):
+            made = kept.manifest
+            self.store.write_again(
+                name, kept.version, load_tensors(kept.data), kind=made.kind, layout=made.layout,
+                created_by=made.created_by,
+            )  # fmt: skip
+        return kept
+
     async def _publish(self, policy: Known, tensors: Tensors, source: str) -> None:
         layout = {"features": policy.features, "continuous": policy.continuous, "branches": list(policy.branches)}
+
+        def publish() -> Stored:
+            stored = self.store.publish(policy.name, tensors, kind=KIND, layout=layout, created_by=source)
+            self._keep(policy.name, _Kept(stored.version, save_tensors(tensors), stored.manifest))
+            return stored
+
         try:
-            stored = await self._disk.run(
-                lambda: self.store.publish(policy.name, tensors, kind=KIND, layout=layout, created_by=source)
-            )
+            stored = await self._disk.run(publish)
         except WeightsError as error:
             raise RequestError(507, str(error)) from error
         policy.version = stored.version
@@ -303,24 +350,19 @@ class Learning:
 
     async def weights(self, name: str, since: int) -> tuple[int, bytes] | None:
         """Version and file of a policy's weights, None where they are not newer; raises RequestError(404)."""
-        current = await self.stored(name)
+        await self.stored(name)
+        current = await self._newest(name)
         if current is None:
             if name in self.policies:
                 return None
             raise RequestError(404, f"there is no policy {name}")
-        if current.version <= since:
-            return None
-        kept = self._files.get(name)
-        if kept is None or kept[0] != current.version:
-            kept = current.version, await self._disk.run(current.path.read_bytes)
-            self._keep(name, kept)
-        return kept
+        return (current.version, current.data) if current.version > since else None
 
-    def _keep(self, name: str, file: tuple[int, bytes]) -> None:
-        """Keep a file for the next who asks, and let the oldest go where all are too many bytes."""
+    def _keep(self, name: str, file: _Kept) -> None:
+        """Keep a file for the next who asks, and let the oldest go where all are too many bytes; on the disk's lane."""
         self._files.pop(name, None)
         self._files[name] = file
-        while sum(len(data) for _, data in self._files.values()) > FILES_BYTES:
+        while sum(len(kept.data) for kept in self._files.values()) > FILES_BYTES:
             self._files.pop(next(iter(self._files)))
 
     def losses(self) -> dict[str, dict[str, float]]:

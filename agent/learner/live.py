@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import structlog
 from safetensors.numpy import load as load_tensors
 
 from agent.concurrency.lane import Lane
@@ -25,6 +26,7 @@ from agent.store.reload import Reloader
 MAX_WAITING: Final = 8
 """Rollouts that may wait for the learner."""
 RETRY_S: Final = 2.0
+log = structlog.get_logger(__name__)
 
 
 class LiveLearning:
@@ -45,7 +47,8 @@ class LiveLearning:
         *,
         after: Callable[[Known], Awaitable[None]] | None = None,
     ) -> None:
-        self.learned = self.stale = 0
+        self.learned = self.stale = self.refused = 0
+        self.refused_why = ""
         self._rollouts = rollouts
         self._recorder = recorder
         self._learning = learning
@@ -79,8 +82,11 @@ class LiveLearning:
             await self._learning.take_back(known, policy.tensors)
         payload = await self._disk.run(lambda: pack_rollout(rollout))
         try:
-            _, weights = await self._learning.learn(known, payload)
+            answer, weights = await self._learning.learn(known, payload)
         except RequestError as error:
+            if error.status == 400:
+                self._refuse(str(error))
+                return
             if error.status != 503:
                 raise
             await self._clock.sleep_until(self._clock.now_s() + RETRY_S)
@@ -88,6 +94,9 @@ class LiveLearning:
         except ChildGone:
             self._mine = -1
             raise
+        if answer.refused:
+            self._refuse(answer.refused)
+            return
         tensors = await self._disk.run(lambda: load_tensors(weights))
         try:
             self._mine = await self._reloader.offer(tensors, LEARNER, {"rollouts": known.rollouts})
@@ -98,9 +107,17 @@ class LiveLearning:
         if self._after is not None:
             await self._after(known)
 
+    def _refuse(self, why: str) -> None:
+        """Count a rollout that gave no new weights; the reason is logged where it is another than before."""
+        self.refused += 1
+        if why != self.refused_why:
+            self.refused_why = why
+            log.warning("rollout_refused", policy=self._policy_spec.name, reason=why)
+
     def status(self) -> dict[str, Any]:
-        """Rollouts learned from, dropped for their age, and dropped because the learner was behind."""
+        """Rollouts learned from, refused, dropped for their age, and dropped because the learner was behind."""
         return {
-            "rollouts": self.learned, "stale_dropped": self.stale, "overflowed": self._rollouts.dropped,
+            "rollouts": self.learned, "refused": self.refused, "refused_why": self.refused_why,
+            "stale_dropped": self.stale, "overflowed": self._rollouts.dropped,
             "waiting": len(self._rollouts), **self._recorder.status(),
         }  # fmt: skip

@@ -37,12 +37,17 @@ class Learn(Message, frozen=True):
 
 
 class Learned(Message, frozen=True):
-    """Newest losses, parked parts with their reasons, seconds of each part, and steps. Payload: the new weights."""
+    """Newest losses, parked parts with their reasons, seconds of each part, and steps. Payload: the new weights.
+
+    `refused`: why nothing new is served (a part that serves is parked, its weights were not sound), "" where it is; the
+    payload is empty then.
+    """
 
     losses: dict[str, float]
     parked: dict[str, str]
     seconds: dict[str, float]
     steps: int
+    refused: str = ""
 
 
 class Imitate(Message, frozen=True):

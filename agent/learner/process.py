@@ -1,8 +1,9 @@
 """The learner's process: one thread of low priority that takes calls in order; run by `learner.client`.
 
-The calls and answers stand in `learner.messages`. A part that fails is parked by name with its reason; the others go
-on, and the answer says so. What a policy's learners hold is saved every `SAVE_EVERY` rollouts, after the answer, and on
-`Save`.
+The calls and answers stand in `learner.messages`. A part that fails, or whose numbers are not finite any more, is
+parked by name with its reason; the others go on, and the answer says so. Weights leave this process only where they are
+sound; the last sound ones are gone on from otherwise. What a policy's learners hold is saved every `SAVE_EVERY`
+rollouts, after the answer, and on `Save`.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ from agent.learner.messages import (
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from agent.learning.learner import PolicyLearner
 
 SAVE_EVERY: Final = 20
@@ -62,6 +65,7 @@ class LearnerProcess:
         self._unsaved: dict[str, int] = {}
         self._rollouts: dict[str, int] = {}
         self._saved_s: dict[str, float] = {}
+        self._sound: dict[str, dict[str, NDArray[Any]]] = {}
         self._ends = False
 
     def handle(self, message: Call, payload: bytes = b"") -> Answer:
@@ -89,8 +93,9 @@ class LearnerProcess:
         self._parked[policy_spec.name], self._losses[policy_spec.name] = {}, {}
         if payload:
             learner.take_weights(load(payload), keep_moments=message.own and begun.startswith("resumed"))
+        self._sound[policy_spec.name] = learner.weights()
         answer = Opened(parts=[part.name for part in learner.parts], begun=begun, place=why)
-        return answer, save(learner.weights())
+        return answer, save(self._sound[policy_spec.name])
 
     def _resume(self, name: str, folder: str, make: Callable[[], PolicyLearner]) -> str:
         """Go on from the state in a folder, where there is one that fits; what came of it."""
@@ -125,14 +130,21 @@ class LearnerProcess:
         """Save every state that has changed."""
         self._ends = False
         changed = [name for name, count in self._unsaved.items() if count]
+        saved = []
         for name in changed:
-            self._save_one(name)
-        return Saved(policies=changed), b""
+            outcome = attempt(partial(self._save_one, name))
+            if isinstance(outcome, Failure):
+                print(f"learner: the state of {name} was not saved: {outcome.reason}", file=sys.stderr, flush=True)
+            else:
+                saved.append(name)
+        return Saved(policies=saved), b""
 
     def _load(self, message: Load, payload: bytes) -> Answer:
         from safetensors.numpy import load
 
-        self._policy(message.policy).take_weights(load(payload))
+        learner = self._policy(message.policy)
+        learner.take_weights(load(payload))
+        self._sound[message.policy] = learner.weights()
         return Done(), b""
 
     def _policy(self, name: str) -> PolicyLearner:
@@ -143,7 +155,7 @@ class LearnerProcess:
 
     def _learn(self, message: Learn, payload: bytes) -> Answer:
         """Every part in its turn; losses keep their last values where a part gave none."""
-        from safetensors.numpy import save
+        from agent.learning.soundness import serving_parts, why_unsound
 
         learner, name = self._policy(message.policy), message.policy
         rollout = unpack_rollout(payload)
@@ -151,22 +163,34 @@ class LearnerProcess:
         if reason:
             raise RequestError(400, reason)
         parked, losses, seconds = self._parked[name], self._losses[name], {}
+        serving = serving_parts(learner)
         for part in learner.parts:
             if part.name in parked or self._ends:
                 continue
             start_s = self._clock.now_s()
             report = attempt(partial(part.update, rollout))
             seconds[part.name] = round(self._clock.now_s() - start_s, 3)
-            if isinstance(report, Failure):
-                parked[part.name] = report.reason
-                print(f"learner: {name}: {part.name} parked: {report.reason}", file=sys.stderr, flush=True)
-            else:
+            why = report.reason if isinstance(report, Failure) else why_unsound(learner, part)
+            if why and part.name in serving:
+                learner.take_weights(self._sound[name])
+            if why:
+                parked[part.name] = why
+                print(f"learner: {name}: {part.name} parked: {why}", file=sys.stderr, flush=True)
+            elif not isinstance(report, Failure):
                 losses |= {key: value for key, value in report.items() if value == value and abs(value) != float("inf")}
         if name in self._folders:
             self._unsaved[name] += 1
             self._rollouts[name] += 1
-        answer = Learned(losses=losses, parked=parked, seconds=seconds, steps=len(rollout))
-        return answer, save(learner.weights())
+        refused = "; ".join(f"{part} is parked: {parked[part]}" for part in serving if part in parked)
+        answer = Learned(losses=losses, parked=parked, seconds=seconds, steps=len(rollout), refused=refused)
+        return answer, b"" if refused else self._served(name)
+
+    def _served(self, name: str) -> bytes:
+        """The weights that are served next, as safetensors; they are sound."""
+        from safetensors.numpy import save
+
+        self._sound[name] = self._policies[name].weights()
+        return save(self._sound[name])
 
     def _serve_outcomes(self, message: ServeOutcomes, payload: bytes) -> Answer:
         from safetensors.torch import load
@@ -189,7 +213,7 @@ class LearnerProcess:
 
     def _imitate(self, message: Imitate, payload: bytes) -> Answer:
         """Imitate a demonstration: some epochs of maximum likelihood."""
-        from safetensors.numpy import save
+        from agent.learning.soundness import why_unsound
 
         learner = self._policy(message.policy)
         rollout = unpack_rollout(payload)
@@ -198,7 +222,13 @@ class LearnerProcess:
             raise RequestError(400, reason)
         if learner.ppo is None:
             raise RequestError(400, f"policy {message.policy} is a dreamer, which does not imitate")
-        return Imitated(metrics=learner.ppo.imitate(rollout)), save(learner.weights())
+        metrics = learner.ppo.imitate(rollout)
+        unsound = why_unsound(learner, learner.ppo)
+        if unsound:
+            learner.take_weights(self._sound[message.policy])
+            self._parked[message.policy][learner.ppo.name] = unsound
+            raise RequestError(400, f"the demonstration was not taken up, ppo is parked: {unsound}")
+        return Imitated(metrics=metrics), self._served(message.policy)
 
 
 if __name__ == "__main__":

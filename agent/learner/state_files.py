@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 
 from agent.core.errors import WeightsError
@@ -34,10 +35,15 @@ def _files(folder: Path) -> list[tuple[int, Path]]:
 
 
 def save(folder: Path, learner: PolicyLearner, notes: dict[str, Any]) -> Path:
-    """Write the state, then drop the one before; raises OSError where the disk refuses, and the one before stays."""
+    """Write the state, then drop the one before; the one before stays where the disk refuses (raises OSError) or a
+    number of the new one is not finite, so that it could not be taken up (raises WeightsError).
+    """
     before = _files(folder)
     path = folder / f"learner-{before[0][0] + 1 if before else 1:08d}.safetensors"
     tensors = {name: t.detach().cpu().numpy() for name, t in state_tensors(learner).items()}
+    broken = [name for name, array in tensors.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
+    if broken:
+        raise WeightsError(f"{path.name} was not written: {broken[0]} has values that are not finite")
     save_sealed(path, tensors, kind=KIND, layout={}, sizes={}, created_by="the learner", notes=notes)
     for _, old in before:
         manifest_path(old).unlink(missing_ok=True)

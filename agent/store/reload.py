@@ -1,7 +1,8 @@
 """Exchanges the weights of the policy that plays: tried before, swapped between two steps, taken back when bad.
 
-Offers come from the learner (`offer`) and from files that people put into the weights folder (`watch`); versions are
-kept by `store.store`. Works on the lane of the disk that it is given.
+Offers come from the learner (`offer`), from files that people put into the weights folder, and from other processes
+that publish versions of this policy (`watch`); versions are kept by `store.store`. Works on the lane of the disk that
+it is given.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from agent.store.store import Stored, WeightsStore, folder_name
 from agent.store.trial import Baseline, Trial
 
 LOOK_EVERY_S: Final = 0.25
+WRITE_AGAIN_S: Final = 10.0
+"""Pause after a disk refused to take weights that it had lost."""
+ALL_MISSED: Final = 1.0
 Identity = tuple[int, ...]
 log = structlog.get_logger(__name__)
 
@@ -70,13 +74,16 @@ class Reloader:
         self._trusted: _Trusted | None = None
         self._seen: dict[str, Identity] = {}
         self._accepted: dict[str, Identity] = {}
+        self._followed = 0
+        self._write_again_s = 0.0
 
     # --- the beginning of a session ----------------------------------------------------------------------------
 
     async def begin(self, *, keep_given: bool) -> None:
-        """Serve the store's current version where it fits, else store what the policy came with.
+        """Serve the store's current version where it fits, else the last good one, else what the policy came with.
 
-        keep_given: the user named a file, so what the policy came with goes before the store.
+        keep_given: the user named a file, so what the policy came with goes before the store. A current version that
+        has not acted well yet is on trial.
         """
         await self._disk.run(lambda: self._begin(keep_given))
         self._accepted = await self._disk.run(self._known_files)
@@ -84,22 +91,43 @@ class Reloader:
 
     def _begin(self, keep_given: bool) -> None:
         policy, name = self.policy, self.policy.name
+        found = None if keep_given else self._newest_that_fits()
+        if found is None:
+            prepared = policy.prepare(policy.tensors, name)
+            stored = self._publish(policy.tensors, "the start of a session", {})
+            self.store.mark_good(name, stored.version)
+            found = _Trusted(prepared, policy.tensors, stored.version)
+        policy.load(found.prepared, found.version)
+        self._followed, self._trusted = found.version, found
+        good = self.store.good(name)
+        if good in (0, found.version):
+            self.store.mark_good(name, found.version)
+            return
+        try:
+            self._trusted = self._fitting(good)
+        except WeightsError:
+            return
+        self._trial = Trial(found.version, ALL_MISSED)
+
+    def _newest_that_fits(self) -> _Trusted | None:
+        """The current version, else the last that acted well, else the newest other one that this policy takes."""
+        name = self.policy.name
         current = self.store.current(name)
-        if current is not None and not keep_given:
+        if current is None:
+            return None
+        others = [self.store.good(name), *reversed(self.store.versions(name))]
+        for version in dict.fromkeys([current.version, *(v for v in others if v)]):
             try:
-                _, tensors = self.store.load(name)
-                self._check(current.manifest, str(current.path))
-                prepared = policy.prepare(tensors, str(current.path))
+                return self._fitting(version)
             except WeightsError as error:
-                self._refuse(current.path.name, str(error))
-            else:
-                policy.load(prepared, current.version)
-                self._trusted = _Trusted(prepared, tensors, current.version)
-                return
-        prepared = policy.prepare(policy.tensors, name)
-        stored = self._publish(policy.tensors, "the start of a session", {})
-        policy.load(prepared, stored.version)
-        self._trusted = _Trusted(prepared, policy.tensors, stored.version)
+                self._refuse(self.store.path(name, version).name, str(error))
+        return None
+
+    def _fitting(self, version: int) -> _Trusted:
+        """A stored version, made ready; raises WeightsError where this policy does not take it."""
+        stored, tensors = self.store.load(self.policy.name, version)
+        self._check(stored.manifest, str(stored.path))
+        return _Trusted(self.policy.prepare(tensors, str(stored.path)), tensors, version)
 
     # --- exchanges ---------------------------------------------------------------------------------------------
 
@@ -181,6 +209,7 @@ class Reloader:
         policy = self.policy
         if policy.version == version:
             self._trusted = _Trusted(None, policy.tensors, version)
+            self._disk.submit(lambda: self.store.mark_good(policy.name, version))
 
     async def mend(self) -> None:
         """Take back each version that fails its trial; ends by cancellation."""
@@ -200,6 +229,7 @@ class Reloader:
         try:
             stored = await self._disk.run(lambda: self._publish(trusted.tensors, f"roll-back of version {bad}", notes))
             version = stored.version
+            await self._disk.run(lambda: self.store.mark_good(self.policy.name, version))
         except WeightsError as error:
             self._refuse("roll-back", str(error))
             version = self.store.skip(self.policy.name)
@@ -212,12 +242,50 @@ class Reloader:
     # --- files that people put into the folder -----------------------------------------------------------------
 
     async def watch(self) -> None:
-        """Look at the folder four times a second and offer what is new or changed; ends by cancellation."""
+        """Look at the folder four times a second and take up what is new or changed; ends by cancellation."""
         while True:
             await self._clock.sleep_until(self._clock.now_s() + LOOK_EVERY_S)
+            async with self._exchange:
+                await self._follow()
+                await self._write_again()
             for path, identity in await self._disk.run(self._changed):
                 self._seen[path.name] = identity
                 await self._offer_file(path, identity)
+
+    async def _follow(self) -> None:
+        """Take up a later version that another process has published."""
+        name = self.policy.name
+        newest = await self._disk.run(lambda: self.store.current(name))
+        if newest is None or newest.version <= max(self.policy.version, self._followed):
+            return
+        version = self._followed = newest.version
+        try:
+            found = await self._disk.run(lambda: self._fitting(version))
+        except WeightsError as error:
+            self._refuse(newest.path.name, str(error))
+            return
+        await self._swap(found.prepared, version)
+        self._trial = Trial(version, self._baseline.missed_share)
+        source = newest.manifest.created_by or "another process"
+        self._say("weights_live", f"version {version} from {source}, by another process", {"version": version})
+
+    async def _write_again(self) -> None:
+        """Write the weights in force again where the store has lost them."""
+        policy, version, tensors = self.policy, self.policy.version, self.policy.tensors
+        if self._clock.now_s() < self._write_again_s:
+            return
+        try:
+            missing = await self._disk.run(
+                lambda: self.store.write_again(
+                    policy.name, version, tensors, kind=policy.kind, layout=policy.layout, created_by="memory"
+                )
+            )
+        except WeightsError as error:
+            self._write_again_s = self._clock.now_s() + WRITE_AGAIN_S
+            self._refuse("memory", str(error))
+            return
+        if missing:
+            self._say("weights_written_again", f"version {version} was missing in the store", {"version": version})
 
     def _changed(self) -> list[tuple[Path, Identity]]:
         found = []

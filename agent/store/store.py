@@ -1,13 +1,16 @@
 """The store of weights: a folder for each policy, numbered versions that only grow, the last three kept.
 
-Layout under METABONK_WEIGHTS_DIR: `NAME/v00000012.safetensors` with its manifest, and `NAME/current`, which names a
-complete version at every instant. Files that people put into METABONK_WEIGHTS_DIR itself are offers, not versions:
-`store.reload` looks after those. Owns no thread; calls block on the disk, so they belong into a lane.
+Layout under METABONK_WEIGHTS_DIR: `NAME/v00000012.safetensors` with its manifest, `NAME/current`, which names a
+complete version at every instant, and `NAME/good`, which names the last version that acted well and is never pruned.
+Files that people put into METABONK_WEIGHTS_DIR itself are offers, not versions: `store.reload` looks after those.
+
+Many processes may use one store. A number is claimed by a file that only one of them can make; `current` is read anew
+whenever another process has written it; what another is writing is never deleted. Owns no thread; calls block on the
+disk, so they belong into a lane.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import zlib
@@ -16,16 +19,20 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 import structlog
 
 from agent.core.errors import WeightsError
 from agent.core.files import remove_leftovers, write_atomically
 from agent.core.folders import data_folder
 from agent.models.sealed import Manifest, Tensors, load_sealed, manifest_path, save_sealed
+from agent.store.claims import claim, is_abandoned
 
 KEEP: Final = 3
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 CURRENT: Final = "current"
+GOOD: Final = "good"
+Identity = tuple[int, ...]
 _FILE: Final = re.compile(r"v(\d{8,12})\.safetensors")
 log = structlog.get_logger(__name__)
 
@@ -45,6 +52,13 @@ class _Current(msgspec.Struct, frozen=True):
     policy: str
     version: int
     highest: int
+
+
+class _Good(msgspec.Struct, frozen=True):
+    """The content of `good`: the last version that acted well."""
+
+    policy: str
+    version: int
 
 
 def default_folder() -> Path:
@@ -75,6 +89,7 @@ class WeightsStore:
         self._lock = threading.RLock()
         self._highest: dict[str, int] = {}
         self._current: dict[str, Stored | None] = {}
+        self._seen: dict[str, Identity] = {}
 
     def policies(self) -> list[str]:
         """Names of the policies that have a current version, sorted."""
@@ -86,10 +101,16 @@ class WeightsStore:
         return sorted(names)
 
     def current(self, policy: str) -> Stored | None:
-        """The version that `current` names, or the newest whole one where that is damaged; None where there is none."""
+        """The version that `current` names, or the newest whole one where that is damaged; None where there is none.
+
+        Also one that another process has published since.
+        """
         with self._lock:
-            if policy not in self._current:
+            seen, known = self._pointer(policy), self._current.get(policy)
+            is_new = policy not in self._current or (seen and seen != self._seen.get(policy))
+            if is_new or (known is not None and not known.path.exists()):
                 self._recover(policy)
+                self._seen[policy] = seen
             return self._current[policy]
 
     def versions(self, policy: str) -> list[int]:
@@ -120,31 +141,79 @@ class WeightsStore:
 
         A failure at any step leaves the version before in force, and its number is not given out again.
         """
+        _check_finite(policy, tensors)
         with self._lock:
-            before = self.current(policy)
             version = self._claim(policy)
-            path = self.path(policy, version)
             try:
-                manifest = save_sealed(
-                    path,
-                    tensors,
-                    kind=kind,
-                    layout=layout,
-                    sizes=sizes or {},
-                    created_by=created_by,
-                    parent=before.path.name if before is not None else "",
-                    version=version,
-                    notes=dict(notes or {}),
-                )
-                self._point(policy, version)
-                self._prune(policy, version)
+                return self._write(policy, version, tensors, kind, layout, sizes or {}, created_by, dict(notes or {}))
             except OSError as error:
+                path = self.path(policy, version)
+                for part in (manifest_path(path), path):
+                    _remove(part)
                 raise WeightsError(f"{path}: {error.strerror or error}; version {version} was not stored") from error
             finally:
                 _remove(self._claim_path(policy, version))
-            stored = Stored(policy, version, path, manifest)
-            self._current[policy] = stored
-            return stored
+
+    def write_again(
+        self, policy: str, version: int, tensors: Tensors, *, kind: str, layout: dict[str, Any], created_by: str = ""
+    ) -> bool:
+        """Write weights that are in force here, where the store has lost them: True where they were missing.
+
+        Nothing is done while the store holds this version or a later one. Raises WeightsError.
+        """
+        with self._lock:
+            newest = max((v for v, _ in self._files(policy)), default=0)
+            if newest > version or (newest == version and self._pointer(policy)):
+                return False
+            try:
+                self._home(policy).mkdir(parents=True, exist_ok=True)
+                self._write(policy, version, tensors, kind, layout, {}, created_by, {"written_again": True})
+            except OSError as error:
+                path = self.path(policy, version)
+                raise WeightsError(
+                    f"{path}: {error.strerror or error}; version {version} is in memory alone"
+                ) from error
+            log.warning("weights_written_again", policy=policy, version=version)
+            return True
+
+    def _write(
+        self,
+        policy: str,
+        version: int,
+        tensors: Tensors,
+        kind: str,
+        layout: dict[str, Any],
+        sizes: dict[str, Any],
+        created_by: str,
+        notes: dict[str, Any],
+    ) -> Stored:
+        """One version, and `current` where there is no later one."""
+        path, named = self.path(policy, version), _read_current(self._home(policy) / CURRENT)
+        parent = self.path(policy, named.version).name if named is not None else ""
+        manifest = save_sealed(
+            path, tensors, kind=kind, layout=layout, sizes=sizes, created_by=created_by, parent=parent,
+            version=version, notes=notes,
+        )  # fmt: skip
+        stored = Stored(policy, version, path, manifest)
+        self._highest[policy] = max(version, self._highest.get(policy, 0))
+        if self._point(policy, version):
+            self._current[policy], self._seen[policy] = stored, self._pointer(policy)
+        self._prune(policy, version)
+        return stored
+
+    def good(self, policy: str) -> int:
+        """The last version that acted well, 0 where none is known."""
+        try:
+            return msgspec.json.decode((self._home(policy) / GOOD).read_bytes(), type=_Good).version
+        except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+            return 0
+
+    def mark_good(self, policy: str, version: int) -> None:
+        """Note that a version has acted well: it is never pruned until another has."""
+        try:
+            write_atomically(self._home(policy) / GOOD, msgspec.json.encode(_Good(policy, version)))
+        except OSError as error:
+            log.warning("weights_not_marked", policy=policy, version=version, reason=str(error))
 
     def path(self, policy: str, version: int) -> Path:
         """Where a version lies."""
@@ -153,8 +222,7 @@ class WeightsStore:
     def skip(self, policy: str) -> int:
         """Give out the next version without storing anything under it."""
         with self._lock:
-            self.current(policy)
-            self._highest[policy] += 1
+            self._highest[policy] = self._newest(policy) + 1
             return self._highest[policy]
 
     # --- files ---------------------------------------------------------------------------------------------
@@ -171,60 +239,95 @@ class WeightsStore:
     def _claim_path(self, policy: str, version: int) -> Path:
         return self._home(policy) / f".v{version:08d}.claim"
 
+    def _pointer(self, policy: str) -> Identity:
+        """What changes when `current` is written by anybody; empty where it is missing."""
+        try:
+            info = (self._home(policy) / CURRENT).stat()
+        except OSError:
+            return ()
+        return (info.st_mtime_ns, info.st_ino, info.st_size)
+
+    def _newest(self, policy: str) -> int:
+        """The highest version that this store has seen or that lies in its folder."""
+        named = _read_current(self._home(policy) / CURRENT)
+        on_disk = [v for v, _ in self._files(policy)] + ([named.highest, named.version] if named is not None else [])
+        return max([self._highest.get(policy, 0), *on_disk])
+
     def _claim(self, policy: str) -> int:
         """A version above all that this folder has seen, which no other process will take."""
         home = self._home(policy)
         try:
             home.mkdir(parents=True, exist_ok=True)
-            named = _read_current(home / CURRENT)
-            on_disk = [v for v, _ in self._files(policy)] + ([named.highest] if named is not None else [])
-            version = max([self._highest[policy], *on_disk])
+            version = self._newest(policy)
             while True:
                 version += 1
-                try:
-                    os.close(os.open(self._claim_path(policy, version), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-                except FileExistsError:
+                if not claim(self._claim_path(policy, version)):
                     continue
-                self._highest[policy] = version
-                return version
+                newest = self._newest(policy)
+                if newest < version:
+                    self._highest[policy] = version
+                    return version
+                # Between the look and the claim another process wrote this version and gave its claim back.
+                _remove(self._claim_path(policy, version))
+                version = newest
         except OSError as error:
             raise WeightsError(f"{home}: {error.strerror or error}; set METABONK_WEIGHTS_DIR") from error
 
-    def _point(self, policy: str, version: int) -> None:
-        content = _Current(policy, version, self._highest[policy])
-        write_atomically(self._home(policy) / CURRENT, msgspec.json.encode(content))
+    def _point(self, policy: str, version: int) -> bool:
+        """Have `current` name this version, or a later whole one; True where it is this one.
+
+        Two processes may write at once: whoever is last looks again, so that `current` ends at the latest.
+        """
+        home, mine = self._home(policy), version
+        while True:
+            named = _read_current(home / CURRENT)
+            if named is None or named.version < version or not self.path(policy, named.version).exists():
+                highest = max(self._newest(policy), version)
+                write_atomically(home / CURRENT, msgspec.json.encode(_Current(policy, version, highest)))
+            whole = [v for v, path in self._files(policy) if manifest_path(path).exists()]
+            version = max([version, *whole])
+            named = _read_current(home / CURRENT)
+            if named is not None and named.version >= version:
+                return named.version == mine
 
     def _prune(self, policy: str, newest: int) -> None:
+        kept = {newest, self.good(policy)}
         for version, path in sorted(self._files(policy))[: -self._keep]:
-            if version != newest:
+            if version not in kept:
                 _remove(manifest_path(path))
                 _remove(path)
 
     def _recover(self, policy: str) -> None:
-        """Read what an earlier process left: unfinished files go, damaged ones are put aside with the reason."""
+        """Read what others left: what a process that is gone left unfinished goes, damaged versions are put aside."""
         home = self._home(policy)
-        files = dict(self._files(policy))
         remove_leftovers(home)
         for path in home.glob(".v*.claim") if home.is_dir() else ():
-            _remove(path)
+            if is_abandoned(path):
+                _remove(path)
+        files = dict(self._files(policy))
         named = _read_current(home / CURRENT)
-        self._highest[policy] = max([0, *files, *((named.version, named.highest) if named is not None else ())])
-        wanted = sorted(files, reverse=True)
-        if named is not None and named.version in files:
-            wanted.remove(named.version)
-            wanted.insert(0, named.version)
+        self._highest[policy] = self._newest(policy)
+        first = [named.version if named is not None else 0, self.good(policy)]
+        wanted = [v for v in dict.fromkeys([*first, *sorted(files, reverse=True)]) if v in files]
         self._current[policy] = None
         for version in wanted:
             try:
                 manifest, _ = load_sealed(files[version], follow_links=False)
             except WeightsError as error:
-                _put_aside(files[version], str(error))
+                if files[version].exists() and not self._claim_path(policy, version).exists():
+                    _put_aside(files[version], str(error))
                 continue
             self._current[policy] = Stored(policy, version, files[version], manifest)
             break
         found = self._current[policy]
         if found is not None and (named is None or named.version != found.version):
             log.warning("weights_recovered", policy=policy, version=found.version)
+
+
+def _check_finite(policy: str, tensors: Tensors) -> None:
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+            raise WeightsError(f"policy {policy}: tensor {name} has values that are not finite; nothing was stored")
 
 
 def _read_current(path: Path) -> _Current | None:

@@ -13,11 +13,12 @@ from safetensors.numpy import save
 
 from agent.concurrency.lane import Lane
 from agent.core.clock import VirtualClock
-from agent.core.errors import ChildGone
+from agent.core.errors import ChildGone, RequestError
 from agent.core.mailbox import ThreadQueue
 from agent.core.rollout import Rollout
 from agent.learner.client import Known
 from agent.learner.live import LiveLearning
+from agent.learner.messages import Learned
 from agent.learning.configs import MAX_VERSIONS_OLD, PolicySpec
 
 
@@ -36,7 +37,8 @@ class Side:
     def __init__(self, max_waiting: int = 8) -> None:
         self.policy, self.told = SimpleNamespace(name="p", version=20, tensors={}), list[str]()
         self.policies: dict[str, Known] = {}
-        self.fails = False
+        self.fails, self.refuses = False, ""
+        self.raises: RequestError | None = None
         self.rollouts: ThreadQueue[Rollout] = ThreadQueue(max_waiting)
         recorder: Any = SimpleNamespace(off_policy=False, status=lambda: {"decisions": 9})
         me: Any = self
@@ -49,11 +51,14 @@ class Side:
     def adopt(self, policy_spec: PolicySpec, version: int) -> None:
         self.policies[policy_spec.name] = Known(policy_spec.name, version=version)
 
-    async def learn(self, known: Known, payload: bytes) -> tuple[dict[str, Any], bytes]:
+    async def learn(self, known: Known, payload: bytes) -> tuple[Learned, bytes]:
         if self.fails:
             raise ChildGone("the learner ended")
+        if self.raises is not None:
+            raise self.raises
         self.told.append("learn")
-        return {}, save({"w": np.zeros(1, np.float32)})
+        answer = Learned(losses={}, parked={}, seconds={}, steps=1, refused=self.refuses)
+        return answer, b"" if self.refuses else save({"w": np.zeros(1, np.float32)})
 
     async def take_back(self, known: Known, tensors: Any) -> None:
         self.told.append("take back")
@@ -69,7 +74,7 @@ class Side:
     async def until_through(self, count: int) -> None:
         """Run until so many rollouts were learned from or dropped."""
         task = asyncio.ensure_future(self.live.run())
-        while self.live.learned + self.live.stale + self.rollouts.dropped < count:
+        while self.live.learned + self.live.stale + self.live.refused + self.rollouts.dropped < count:
             await asyncio.sleep(0.001)
             if task.done():
                 task.result()
@@ -96,7 +101,7 @@ def test_each_rollout_is_learned_from_and_the_new_weights_act_before_the_next() 
     played(side, rollout(20), rollout(20))
     assert side.told == ["learn", "offer", "after 21", "learn", "offer", "after 22"]
     assert side.live.status() == {
-        "rollouts": 2, "stale_dropped": 0, "overflowed": 0, "waiting": 0, "decisions": 9,
+        "rollouts": 2, "refused": 0, "refused_why": "", "stale_dropped": 0, "overflowed": 0, "waiting": 0, "decisions": 9,
     }  # fmt: skip
 
 
@@ -141,3 +146,13 @@ def test_a_learner_that_ended_is_for_the_supervisor() -> None:
         asyncio.run(main())
     side.disk.close()
     assert side.told == []
+
+
+def test_a_rollout_that_is_refused_is_counted_said_and_fails_no_part() -> None:
+    for refuses, raises in (("ppo is parked: NaN", None), ("", RequestError(400, "obs holds 3.4e+38"))):
+        side = Side()
+        side.refuses, side.raises = refuses, raises
+        played(side, rollout(20), rollout(20))
+        status = side.live.status()
+        assert status["refused"] == 2 and status["refused_why"] and status["rollouts"] == 0
+        assert "offer" not in side.told

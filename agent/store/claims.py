@@ -1,0 +1,50 @@
+"""Claims: files by which one of many processes takes a number; nobody deletes the claim of a process that lives.
+
+A claim names its process, the machine and its space of process numbers: a container's process 7 is not this machine's.
+Owns no file; calls block on the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import msgspec
+import psutil
+
+
+class _Owner(msgspec.Struct, frozen=True):
+    """Who made a claim, and where its number counts."""
+
+    pid: int
+    space: str
+
+
+def _space() -> str:
+    """This machine and its space of process numbers."""
+    try:
+        numbers = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        numbers = ""
+    return f"{platform.node()} {numbers}"
+
+
+def claim(path: Path) -> bool:
+    """Make the file of a claim; False where another has it. Raises OSError."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "wb") as file:
+        file.write(msgspec.json.encode(_Owner(os.getpid(), _space())))
+    return True
+
+
+def is_abandoned(path: Path) -> bool:
+    """True where the process that made a claim is gone; one of another machine, or unreadable, is left alone."""
+    try:
+        owner = msgspec.json.decode(path.read_bytes(), type=_Owner)
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        return False
+    return owner.space == _space() and not psutil.pid_exists(owner.pid)
