@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from agent.core.errors import WeightsError
-from agent.store.claims import claim, is_abandoned
 from agent.store.store import WeightsStore, folder_name
 from tests.store.test_reload import Table, run, weights
 from tests.store.test_store import publish
@@ -85,18 +84,6 @@ def test_a_start_leaves_alone_what_another_is_writing(tmp_path: Path, monkeypatc
     assert publish(writer, 2).version == 2
     assert seen == [(1, [".v00000002.claim"], True)]
     assert not (home / "quarantine").exists() and not list(home.glob(".v*.claim"))
-
-
-def test_a_claim_is_abandoned_only_where_its_process_is_gone(tmp_path: Path) -> None:
-    path = tmp_path / ".v1.claim"
-    assert claim(path) and not claim(path) and not is_abandoned(path)
-    code = f"from pathlib import Path; from agent.store.claims import claim; claim(Path({str(tmp_path / 'gone')!r}))"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert is_abandoned(tmp_path / "gone")
-    elsewhere = (tmp_path / "gone").read_bytes().replace(b'"space":"', b'"space":"another machine ')
-    (tmp_path / "elsewhere").write_bytes(elsewhere)
-    (tmp_path / "empty").write_bytes(b"")
-    assert not is_abandoned(tmp_path / "elsewhere") and not is_abandoned(tmp_path / "empty")
 
 
 def test_many_publishers_get_numbers_of_their_own_and_nothing_is_refused(tmp_path: Path) -> None:
