@@ -192,7 +192,7 @@ def test_of_the_files_that_workers_fetch_only_so_many_bytes_are_kept(
             for name in "abcab":
                 found = await side.get(f"/get_weights?policy_name={name}")
                 assert found["version"] == 1 and load(base64.b64decode(found["weights_b64"]))["w"].shape == (256,)
-            assert 0 < sum(len(data) for _, data in side.learning._files.values()) <= 3000
+            assert 0 < sum(len(kept.data) for kept in side.learning._files.values()) <= 3000
 
     asyncio.run(main())
 
