@@ -68,6 +68,7 @@ def _played_through_the_socket(options: EvaluateOptions) -> PlayOptions:
 
 def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
     from agent.control.policies import build_policy
+    from agent.control.score import in_words
     from agent.core.clock import SystemClock
     from agent.games.hosting import build_game
     from agent.session.report import write_report
@@ -88,14 +89,11 @@ def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
             seed=options.seed,
             frames=is_gymnasium(options.game),
             frame_every=picture_ticks(game) if options.policy == "dreamer" else FRAME_EVERY,
-            on_episode=lambda i, r: console.print(
-                f"episode {i}: {r.survival_s:.1f} s, {r.kills} kills, level {r.level}, return {r.episode_return:.2f}",
-                highlight=False,
-            ),
+            on_episode=lambda i, r: console.print(f"episode {i}: {in_words(r)}", highlight=False, markup=False),
         )
     finally:
         game.close()
     print(json.dumps(report["statistics"], indent=2), flush=True)
     if options.report is not None:
         write_report(options.report, report)
-    return 0
+    return 1 if all(result.get("error") for result in report["results"]) else 0

@@ -12,6 +12,7 @@
     ├── ImageError           a picture that is refused before or while it is decoded
     ├── GameError            a hosted game that cannot start or go on
     ├── UserCodeError        a policy or a game of the user's own that cannot be loaded, or that raised
+    │   └── NumberError      a reward or an observation of a game that is no number; a GameError too
     ├── WeightsError         weights that do not fit, are damaged, or are not sealed
     ├── RequestError         a request that cannot be served
     └── ChildGone            a child process of this one ended
@@ -64,6 +65,10 @@ class GameError(AgentError):
 
 class UserCodeError(AgentError):
     """Code that the user wrote cannot be loaded, raised, or returned what cannot be used."""
+
+
+class NumberError(GameError, UserCodeError):
+    """A reward or an observation of a game is no number, such as NaN: nothing can be learned or counted from it."""
 
 
 class WeightsError(AgentError):

@@ -16,7 +16,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.spaces.utils import flatdim, flatten
 
-from agent.core.errors import GameError, SettingsError
+from agent.core.errors import NumberError, SettingsError
 from agent.core.types import ByteArray, EnvObservation, FloatArray
 from agent.games.gymnasium_profile import Picture
 from agent.games.pixels import CHANNELS, MIN_PX, channels_last, paint_flags, picture_size
@@ -137,7 +137,7 @@ def _numbers(part: Part, observation: Any) -> FloatArray:
     """A part written flat, f32, within ±1e9; raises GameError where it holds NaN or is not of its space's shape."""
     flat = np.asarray(flatten(part.space, part.of(observation))).reshape(-1).astype(np.float64)
     if np.isnan(flat).any():
-        raise GameError(f"observation {part.name or part.space}: holds NaN, which is no number")
+        raise NumberError(f"observation {part.name or part.space}: holds NaN, which is no number")
     return flat.clip(-_LARGEST, _LARGEST).astype(np.float32)
 
 

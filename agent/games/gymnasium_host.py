@@ -19,6 +19,7 @@ from agent.core.suggest import did_you_mean
 from agent.core.types import Action, ByteArray, GameState, RunInfo
 from agent.core.user_code import Calling, is_user_code
 from agent.games.action_space import ActionSpace
+from agent.games.checked_env import CheckedEnv
 from agent.games.env_view import EnvView, space_of
 from agent.games.gymnasium_profile import Keys, Profile, load_profile
 from agent.games.pixels import drawn, to_rgb
@@ -54,7 +55,7 @@ def make_env(spec: str) -> Any:
         raise SettingsError(f"gym:{spec}: no environment {env_id}{hint}")
     render: dict[str, Any] = {"render_mode": "rgb_array"} if _can_render(gymnasium.registry[env_id]) else {}
     try:
-        return gymnasium.make(env_id, disable_env_checker=True, **render)
+        return CheckedEnv(gymnasium.make(env_id, disable_env_checker=True, **render), f"gym:{spec}")
     except gymnasium.error.Error as error:
         raise SettingsError(f"gym:{spec}: {error}") from error
 

@@ -17,6 +17,7 @@ import numpy as np
 from agent.core.clock import TICK_HZ
 from agent.core.errors import UserCodeError
 from agent.core.user_code import Calling, load_factory
+from agent.games.checked_env import checked_reward
 
 _OPTION: Final = "--game"
 
@@ -75,13 +76,7 @@ class UserEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
                 "observation, reward, terminated, truncated, info are needed"
             )
         observation, reward, terminated, truncated, info = returned
-        try:
-            number = float(reward)
-        except (TypeError, ValueError) as error:
-            raise UserCodeError(f"{self._where}: step returned the reward {reward!r}; a number is needed") from error
-        if not np.isfinite(number):
-            raise UserCodeError(f"{self._where}: step returned the reward {number}; a finite number is needed")
-        return observation, number, bool(terminated), bool(truncated), info
+        return observation, checked_reward(reward, self._where), bool(terminated), bool(truncated), info
 
     def render(self) -> Any:
         """The user's picture, an array [h, w] or [h, w, channels]; None where there is none."""

@@ -16,7 +16,7 @@ from agent.control.arbiter import Arbiter
 from agent.control.policy import Policy
 from agent.control.score import EpisodeResult, EpisodeTracker, summarise
 from agent.core.clock import TICK_HZ, Clock
-from agent.core.errors import GameError
+from agent.core.errors import GameError, NumberError
 from agent.core.types import Frame, GameState, Observation
 from agent.games.contract import HostedGame
 from agent.link.wire import encode_action
@@ -62,11 +62,17 @@ class EvaluationRun:
         self._arbiter = Arbiter()
 
     def episode(self, seed: int) -> EpisodeResult:
-        """Play one episode from the start of a run."""
+        """Play one episode from the start of a run, or up to a reward or an observation that is no number."""
+        tracker = EpisodeTracker()
+        try:
+            return self._play(seed, tracker)
+        except NumberError as error:
+            return tracker.broken(str(error))
+
+    def _play(self, seed: int, tracker: EpisodeTracker) -> EpisodeResult:
         game = self._game
         game.reset(seed, start="run")
         carry = self._policy.initial(1)
-        tracker = EpisodeTracker()
         frame: Frame | None = None
         for tick in range(MAX_TICKS):
             state = game.state()
