@@ -32,13 +32,23 @@ def line(status: dict[str, Any]) -> str:
         parts.append(f"frame→action p50 {walk['p50_ms']:.2f} ms p99 {walk['p99_ms']:.2f} ms")
     first = games[0]
     if first["health"] is not None:
-        where = first["menu"] or f"level {first['level']}, {first['kills']} kills, {first['game_time_s']:.0f} s"
-        parts.append(f"{first['name']}: {where}, {first['health']:.0f}/{first['max_health']:.0f} HP")
+        parts.append(f"{first['name']}: {_doing(first, status['episodes'])}")
     elif first["last_error"]:
         parts.append(first["last_error"])
     missed = sum(status["deadline_missed"].values())
     parts.append(f"{missed} deadlines missed")
     return " · ".join(parts)
+
+
+def _doing(game: dict[str, Any], episodes: dict[str, Any]) -> str:
+    """What goes on in a game, by what the game has: level, kills and health, or time and mean return."""
+    if game["level"] is None:
+        means = episodes.get("episode_return")
+        return (game["menu"] or f"{game['game_time_s']:.0f} s") + (
+            f", mean return {means['mean']:.4g}" if means else ""
+        )
+    where = game["menu"] or f"level {game['level']}, {game['kills']} kills, {game['game_time_s']:.0f} s"
+    return f"{where}, {game['health']:.0f}/{game['max_health']:.0f} HP"
 
 
 def ended(status: dict[str, Any], report: Path | None, weights_dir: Path | None) -> list[str]:

@@ -108,6 +108,8 @@ class Status:
     def _game(self, link: Link, feed: Feed) -> dict[str, Any]:
         ledger, counters, state = feed.ledger, link.counters, feed.latest_state
         run = state.run if state is not None else None
+        if run is not None and run.level == 0:
+            run = None  # a game without levels counts no kills and no gold
         return {
             "name": feed.name,
             "address": str(link.endpoint),
