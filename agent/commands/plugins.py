@@ -31,7 +31,7 @@ _STATUS: Final = StatusOptions()
 
 @app.command
 def install(options: Annotated[InstallOptions, FLAT] = _INSTALL) -> int:
-    """Install or update BonkLink and ResearchPlugin in Megabonk's folder.
+    """Install or update BonkLink in Megabonk's folder, and with --research ResearchPlugin.
 
     The plugins are built with the .NET SDK against the installed game, or taken from --from. All that is replaced is
     kept in BepInEx/metabonk-backup; if a step fails, all are undone. Exits with 1 where something is still wrong.

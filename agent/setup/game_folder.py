@@ -21,6 +21,7 @@ from agent.setup.doctor import Finding
 GAME_EXE: Final = "Megabonk.exe"
 NATIVE_EXE: Final = "Megabonk.x86_64"
 PLUGINS: Final = ("BonkLink.dll", "ResearchPlugin.dll")
+"""What may be installed; the second one only where it is asked for."""
 CONFIG: Final = "com.metabonk.bonklink.cfg"
 INSTALL: Final = "python -m agent plugins install"
 CORE: Final = "BepInEx.Unity.IL2CPP.dll"
@@ -191,7 +192,8 @@ def _plugins(game: GameFolder) -> list[Finding]:
         elif name == PLUGINS[0]:
             findings.append(Finding("fault", f"plugin: {name} is not installed", INSTALL))
         else:
-            findings.append(Finding("note", f"plugin: {name} is not installed", "only research:// games need it"))
+            remedy = f"only research:// games need it: {INSTALL} --research"
+            findings.append(Finding("note", f"plugin: {name} is not installed", remedy))
     for path in game.older_copies():
         remedy = f"{INSTALL} disables it"
         findings.append(Finding("fault", f"plugin: a second copy is in {path.parent}", remedy))

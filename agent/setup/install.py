@@ -1,4 +1,4 @@
-"""Installing the plugins into a game's folder: BepInEx from the user's zip, both plugins, configuration kept.
+"""Installing the plugins into a game's folder: BepInEx from the user's zip, the plugins, configuration kept.
 
 Every step does nothing where its work is done already; all of them are undone where a later one fails.
 """
@@ -9,7 +9,7 @@ import hashlib
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -21,8 +21,9 @@ from agent.setup.game_folder import CORE, PLUGINS, GameFolder
 BACKUPS: Final = "metabonk-backup"
 CACHES: Final = ("interop", "cache", "unity-libs")
 DISABLED: Final = ".disabled"
+PROJECTS_OF: Final = {"BonkLink.dll": "plugins/BonkLink", "ResearchPlugin.dll": "mods/ResearchPlugin"}
 PROJECTS: Final = Path(__file__).resolve().parents[2]
-"""Where the sources of both plugins are, in a checkout."""
+"""Where the sources of the plugins are, in a checkout."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +33,11 @@ class InstallOptions:
     game_dir: Path | None = None
     """The folder with Megabonk.exe, or one above it. Default: Steam's libraries are searched."""
     from_: Path | None = None
-    """A folder with the two built assemblies. Default: they are built with the .NET SDK."""
+    """A folder with the built assemblies. Default: they are built with the .NET SDK."""
     install: bool = True
     """Install the plugins; without it they are left as they are."""
+    research: bool = False
+    """Install ResearchPlugin too, which steps the game in lock-step. Without it, one that is there is disabled."""
     install_bepinex: bool = False
     """Unpack BepInEx first."""
     bepinex_zip: Path | None = None
@@ -125,19 +128,24 @@ def _checked_members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipIn
 def _install_plugins(game: GameFolder, options: InstallOptions, changes: Changes) -> None:
     if not game.has_bepinex and not (options.dry_run and options.install_bepinex):
         raise SettingsError(f"{game.root}: BepInEx 6 for IL2CPP is not there; --install-bepinex --bepinex-zip FILE")
-    built = options.from_ if options.from_ is not None else _build(game)
+    wanted = PLUGINS if options.research else PLUGINS[:1]
+    built = options.from_ if options.from_ is not None else _build(game, wanted)
     plugins = {}
-    for name in PLUGINS:
+    for name in wanted:
         path = built / name
         if not path.is_file():
-            raise SettingsError(f"{path}: no such file; the folder must hold {' and '.join(PLUGINS)}")
+            raise SettingsError(f"{path}: no such file; the folder must hold {' and '.join(wanted)}")
         plugins[name] = path.read_bytes()
         if not plugins[name].startswith(b"MZ"):
             raise SettingsError(f"{path}: not an assembly")
     if game.config.is_file() and _is_changed(game, plugins):
         changes.keep(game.config)
-    for path in game.older_copies():
-        changes.move(path, path.with_name(path.name + DISABLED))
+    unwanted = [game.plugins / name for name in PLUGINS if name not in wanted]
+    for path in (*game.older_copies(), *unwanted):
+        disabled = path.with_name(path.name + DISABLED)
+        if path.is_file() and disabled.exists():
+            changes.set_aside(disabled)
+        changes.move(path, disabled)
     for name, data in plugins.items():
         changes.write(game.plugins / name, data)
 
@@ -147,8 +155,8 @@ def _is_changed(game: GameFolder, plugins: dict[str, bytes]) -> bool:
     return any(not path.is_file() or path.read_bytes() != data for path, data in paths)
 
 
-def _build(game: GameFolder) -> Path:
-    """Build both projects against the game's own assemblies; returns the folder with the results."""
+def _build(game: GameFolder, wanted: Sequence[str]) -> Path:
+    """Build the wanted projects against the game's own assemblies; returns the folder with the results."""
     dotnet = shutil.which("dotnet")
     if not (PROJECTS / "plugins" / "BonkLink").is_dir():
         raise SettingsError("the plugins' sources lie beside the program only in its repository; use --from FOLDER")
@@ -158,7 +166,8 @@ def _build(game: GameFolder) -> Path:
     if not (game.interop / "Assembly-CSharp.dll").is_file():
         raise SettingsError(f"{game.interop}: start the game once with BepInEx, so that it makes its assemblies")
     out = PROJECTS / "build" / "plugins"
-    for project in ("plugins/BonkLink", "mods/ResearchPlugin"):
+    for name in wanted:
+        project = PROJECTS_OF[name]
         command = [dotnet, "build", str(PROJECTS / project), "-c", "Release", "-o", str(out), f"-p:GameDir={game.root}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:

@@ -5,7 +5,6 @@ using System.Diagnostics;
 using System.Threading;
 using Assets.Scripts.Game.Other;
 using Assets.Scripts.Managers;
-using Assets.Scripts.Utility;
 using BonkLink;
 using UnityEngine;
 
@@ -26,6 +25,7 @@ public sealed class ResearchGame : IDisposable
     private readonly InputInjector _injector = new(Plugin.Id);
     private readonly UploadGuard _uploads;
     private readonly Seeding _seeding;
+    private readonly LockStepTime _time = new(StepS);
     private readonly GameCounters _counters = new();
     private readonly Observation _observation;
     private AgentAction _before;
@@ -58,7 +58,9 @@ public sealed class ResearchGame : IDisposable
     public void EndOfFrame() => Guarded.Run("lock-step", () =>
     {
         _screens.Refresh();
-        _uploads.Hold(_stepper.Status == GameStatus.LockStep);
+        var steps = _stepper.Status == GameStatus.LockStep;
+        _seeding.Follow(steps && _settings.IsDeterministic);
+        _uploads.Hold(steps || (Seeding.IsSeeded && !MapController.IsMainMenu()));
         if (_restarting && !IsRunReady())
         {
             return;
@@ -99,7 +101,7 @@ public sealed class ResearchGame : IDisposable
                 Restart();
                 break;
             case Order.Wait:
-                Time.timeScale = 0;
+                _time.Stand();
                 break;
             default:
                 RunFreely();
@@ -117,7 +119,7 @@ public sealed class ResearchGame : IDisposable
             Ability = research.Ability,
             Interact = research.Interact,
         };
-        Fix();
+        _time.Step();
         _stepping = true;
         _injector.IsDriven = true;
         _injector.Controls = _screens.Menu == MenuNames.Play ? PlayControls.From(action, _before, StepS) : default;
@@ -127,11 +129,12 @@ public sealed class ResearchGame : IDisposable
 
     private void Restart()
     {
-        Fix();
+        _time.Step();
         _restarting = true;
         _restartedSeed = MapGenerationController.mapSeed;
         _before = default;
         _counters.Begin();
+        _seeding.Follow(_settings.IsDeterministic);
         _seeding.Begin();
         _injector.Controls = default;
         if (MapController.runConfig is null || MapController.IsMainMenu())
@@ -150,21 +153,10 @@ public sealed class ResearchGame : IDisposable
         && _screens.Menu != MenuNames.Loading
         && (_settings.IsDeterministic || MapGenerationController.mapSeed != _restartedSeed);
 
-    /// <summary>One frame, one fixed step; a game that paused itself stays paused.</summary>
-    private static void Fix()
-    {
-        Time.fixedDeltaTime = StepS;
-        Time.captureDeltaTime = StepS;
-        Time.timeScale = MyTime.paused ? 0 : 1;
-    }
-
     private void RunFreely()
     {
         _injector.IsDriven = false;
-        if (Time.captureDeltaTime != 0)
-        {
-            Time.captureDeltaTime = 0;
-            Time.timeScale = MyTime.paused ? 0 : 1;
-        }
+        _seeding.Follow(false);
+        _time.Release();
     }
 }

@@ -184,7 +184,7 @@ def test_bepinex_is_unpacked_once_from_a_zip_with_the_right_sum(tmp_path: Path, 
     game = make_game(tmp_path / "g", bepinex=False, interop=False)
     path, checksum = bepinex_zip(tmp_path / "b.zip")
     options = InstallOptions(from_=built, install_bepinex=True, bepinex_zip=path, bepinex_sha256=checksum.upper())
-    assert len(install(game, options, lambda text: None)) == 6
+    assert len(install(game, options, lambda text: None)) == 5
     assert game.has_bepinex and (game.plugins / "BonkLink.dll").is_file()
     assert install(game, options, lambda text: None) == []
 
@@ -227,8 +227,9 @@ def test_all_steps_are_undone_when_the_last_one_fails(tmp_path: Path, built: Pat
     path, checksum = bepinex_zip(tmp_path / "b.zip", {"BepInEx/core/more.dll": b"MZ"})
     before = everything(game.root)
     options = InstallOptions(
-        from_=built, install_bepinex=True, bepinex_zip=path, bepinex_sha256=checksum, clean_bepinex_cache=True
-    )
+        from_=built, research=True, install_bepinex=True, bepinex_zip=path, bepinex_sha256=checksum,
+        clean_bepinex_cache=True,
+    )  # fmt: skip
     said: list[str] = []
     with pytest.raises(SettingsError, match="ResearchPlugin.dll"):
         install(game, options, said.append)
@@ -255,6 +256,24 @@ def test_an_older_copy_in_a_subfolder_is_disabled(tmp_path: Path, built: Path) -
     install(game, InstallOptions(from_=built), lambda text: None)
     assert game.older_copies() == []
     assert (game.plugins / "sub" / "BonkLink.dll.disabled").is_file()
+
+
+def test_research_plugin_is_installed_only_where_it_is_asked_for(tmp_path: Path, built: Path) -> None:
+    game = make_game(tmp_path / "g", plugins=b"MZ old")
+    research, disabled = (game.plugins / f"ResearchPlugin.dll{end}" for end in ("", ".disabled"))
+    disabled.write_bytes(b"MZ older")
+    install(game, InstallOptions(from_=built), lambda text: None)
+    assert not research.exists() and disabled.read_bytes() == b"MZ old"
+    (line,) = (f.line() for f in inspect(game, wanted_port=5560) if "ResearchPlugin" in f.what)
+    assert "plugins install --research" in line
+    assert install(game, InstallOptions(from_=built), lambda text: None) == []
+    install(game, InstallOptions(from_=built, research=True), lambda text: None)
+    assert research.read_bytes() == b"MZ new ResearchPlugin.dll"
+    (built / "ResearchPlugin.dll").unlink()
+    fresh = make_game(tmp_path / "h")
+    install(fresh, InstallOptions(from_=built), lambda text: None)
+    with pytest.raises(SettingsError, match="ResearchPlugin.dll: no such file"):
+        install(fresh, InstallOptions(from_=built, research=True), lambda text: None)
 
 
 def test_refusals_before_anything_is_done(tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:

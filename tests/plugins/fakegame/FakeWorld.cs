@@ -34,6 +34,7 @@ public sealed class FakeWorld
     private readonly LevelupScreen _levelUp = new();
     private readonly ChestWindowUi _chest = new();
     private readonly EncounterUi _encounter = new();
+    private readonly FakeRuns _runs = new();
     private readonly CFGameSettings _settings = new() { upload_score_to_leaderboard = 1 };
     private readonly MyPlayer _player;
     private readonly GameManager _game = new() { isPlaying = true, IsPlayingIs = true };
@@ -296,6 +297,11 @@ public sealed class FakeWorld
                 _chest.window!.gameObject.activeInHierarchy = open == "chest";
                 _encounter.gameObject.activeInHierarchy = open == "shrine";
                 break;
+            case "fixedDelta": Time.fixedDeltaTime = v.GetSingle(); break;
+            case "timeScale": Time.timeScale = v.GetSingle(); break;
+            case "vsyncs": QualitySettings.vSyncCount = v.GetInt32(); break;
+            case "frameRate": Application.targetFrameRate = v.GetInt32(); break;
+            case "humanRuns": FakeRuns.Begin(v.GetInt32()); break;
             case "opened": _chest.b_open!.gameObject.activeInHierarchy = !v.GetBoolean(); break;
             case "upload":
                 foreach (var method in new[] { "QueueLeaderboardUpload", "UploadLeaderboardScore" })
@@ -311,7 +317,7 @@ public sealed class FakeWorld
     public JsonObject Report()
     {
         var input = _player.playerInput;
-        return new JsonObject
+        var report = new JsonObject
         {
             ["move"] = new JsonArray(input.moveHorizontal, input.moveVertical),
             ["holding_jump"] = input.holdingJump,
@@ -333,5 +339,7 @@ public sealed class FakeWorld
             ["restarts"] = MapController.Restarts,
             ["starts"] = MapController.Starts,
         };
+        _runs.Report(report);
+        return report;
     }
 }

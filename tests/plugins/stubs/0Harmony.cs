@@ -32,18 +32,53 @@ namespace HarmonyLib
         public void UnpatchSelf() => All.RemoveAll(p => p.By == this);
 
         /// <summary>Call a method of the fake game as a patched one: a prefix that says false skips it.</summary>
-        public static void Call(Type type, string name, object? instance, Action body)
+        public static void Call(Type type, string name, object? instance, Action body) =>
+            Call(type, name, instance, Array.Empty<object?>(), _ => { body(); return null; });
+
+        /// <summary>The same with arguments, which patches may change by name, and with a result.</summary>
+        public static object? Call(
+            Type type, string name, object? instance, object?[] arguments, Func<object?[], object?> body)
         {
+            object? result = null;
             var mine = All.Where(p => p.On.DeclaringType == type && p.On.Name == name).ToList();
-            if (mine.All(p => p.Before is null || Run(p.Before.Method, instance) is not false))
+            if (mine.All(p => p.Before is null || Run(p, p.Before.Method, instance, arguments, ref result) is not false))
             {
-                body();
+                result = body(arguments);
             }
-            mine.ForEach(p => Run(p.After?.Method, instance));
+            mine.ForEach(p => Run(p, p.After?.Method, instance, arguments, ref result));
+            return result;
         }
 
-        private static object? Run(MethodInfo? patch, object? instance) =>
-            patch?.Invoke(null, patch.GetParameters().Select(p => p.Name == "__instance" ? instance : null).ToArray());
+        private static object? Run(
+            Patched patched, MethodInfo? patch, object? instance, object?[] arguments, ref object? result)
+        {
+            if (patch is null)
+            {
+                return null;
+            }
+            var names = Array.ConvertAll(patched.On.GetParameters(), p => p.Name);
+            var taken = Array.ConvertAll(patch.GetParameters(), p => p.Name ?? "");
+            var (answer, given) = (result, arguments);
+            var values = Array.ConvertAll(taken, n => n switch
+            {
+                "__instance" => instance,
+                "__result" => answer,
+                _ => given[Array.IndexOf(names, n)],
+            });
+            var said = patch.Invoke(null, values);
+            for (var i = 0; i < taken.Length; i++)
+            {
+                if (taken[i] == "__result")
+                {
+                    result = values[i];
+                }
+                else if (taken[i] != "__instance")
+                {
+                    arguments[Array.IndexOf(names, taken[i])] = values[i];
+                }
+            }
+            return said;
+        }
     }
 
     public static class AccessTools

@@ -47,13 +47,22 @@ namespace Assets.Scripts.Managers
 
         internal static int Restarts, Starts;
 
-        public static void RestartRun() => Restarts++;
-
-        public static void StartNewMap(Game.Other.RunConfig newRunConfig)
+        public static void RestartRun() => HarmonyLib.Harmony.Call(typeof(MapController), "RestartRun", null, () =>
         {
-            Starts++;
-            runConfig = newRunConfig;
-        }
+            Restarts++;
+            Loads?.Invoke();
+        });
+
+        public static void StartNewMap(Game.Other.RunConfig newRunConfig) => HarmonyLib.Harmony.Call(
+            typeof(MapController), "StartNewMap", null, () =>
+            {
+                Starts++;
+                runConfig = newRunConfig;
+                Loads?.Invoke();
+            });
+
+        /// <summary>What the fake game does when a run begins: a map with a seed of its own.</summary>
+        internal static System.Action? Loads;
     }
 
     public class EnemyManager : MonoBehaviour

@@ -52,15 +52,18 @@ public class MapGenerationController : MonoBehaviour
     public static int mapSeed { get; set; }
 
     public int testSeed { get; set; }
+
+    public void Awake() => HarmonyLib.Harmony.Call(typeof(MapGenerationController), "Awake", this, () => { });
 }
 
 public class MapGenerator : MonoBehaviour
 {
     public static int seed { get; set; }
 
-    public void GenerateMap(int seed)
-    {
-    }
+    internal int Generated;
+
+    public void GenerateMap(int seed) => HarmonyLib.Harmony.Call(
+        typeof(MapGenerator), "GenerateMap", this, new object?[] { seed }, given => Generated = (int)given[0]!);
 }
 
 public class LoadingScreen : MonoBehaviour

@@ -185,6 +185,13 @@ namespace UnityEngine
         public static bool runInBackground { get; set; }
 
         public static string version { get; set; } = "0";
+
+        public static int targetFrameRate { get; set; } = -1;
+    }
+
+    public class QualitySettings : Object
+    {
+        public static int vSyncCount { get; set; } = 1;
     }
 
     public enum CursorLockMode
@@ -203,7 +210,9 @@ namespace UnityEngine
     {
         internal static int Seeded { get; private set; }
 
-        public static void InitState(int seed) => Seeded = seed;
+        internal static int Seedings { get; private set; }
+
+        public static void InitState(int seed) => (Seeded, Seedings) = (seed, Seedings + 1);
     }
 
     public enum TextureFormat
