@@ -13,12 +13,14 @@ LINGER_S: Final = 2.0
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    from agent.concurrency.streams import drain, prepare
+
+    prepare()
     from agent.commands.cli import run
 
     code = run(sys.argv[1:])
     if not _others_ended():
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        drain()
         os._exit(code)
     sys.exit(code)
 

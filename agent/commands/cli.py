@@ -21,7 +21,9 @@ from agent.commands.host import host
 from agent.commands.play import play
 from agent.commands.prepare import prepare
 from agent.commands.quantize import quantize
+from agent.concurrency.output import printable
 from agent.concurrency.signals import exit_code, interrupting, name_of
+from agent.concurrency.streams import OutputError
 from agent.core import compiled
 from agent.core.errors import AgentError, SettingsError
 from agent.core.files import expand_home
@@ -57,6 +59,11 @@ def run(argv: Sequence[str]) -> int:
             for options in bound.arguments.values():
                 _check_numbers(options)
             result = command(*bound.args, **bound.kwargs)
+            sys.stdout.flush()
+    except OutputError as error:
+        if not error.is_closed:
+            _say("Error", f"{error}; the results are not whole")
+        return 1
     except CycloptsError as error:
         _say("Error", _in_one_line(error))
         return 2
@@ -116,7 +123,7 @@ def _in_one_line(error: CycloptsError) -> str:
 def _say(kind: str, text: str) -> None:
     console = Console(stderr=True)
     console.print(f"[bold red]{kind}[/]: ", end="")
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

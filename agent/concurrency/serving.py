@@ -14,9 +14,10 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast
 
 from agent.concurrency.frames import UNASKED, Alive, Failed, Frame, Message, decoder_of, read_frame, write_frame
+from agent.concurrency.streams import QuietStream
 from agent.concurrency.supervise import Failure, attempt
 from agent.core.errors import AgentError, RequestError
 
@@ -52,6 +53,7 @@ class ParentPipe:
         os.dup2(nothing, 0)
         os.close(nothing)
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - a descriptor, for the whole life
+        sys.stderr = cast(TextIO, QuietStream(sys.stderr))
         sys.stdout = sys.stderr
 
     def tell(self, message: Message, payload: bytes = b"", *, call: int = UNASKED) -> None:

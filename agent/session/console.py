@@ -5,39 +5,45 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rich.cells import set_cell_size
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from agent.concurrency.output import printable
 from agent.core.clock import Clock
 from agent.session.status import Status
 
 _LIVE_S = 0.25
 _PLAIN_S = 10.0
+_NAME_COLUMNS = 16
 
 
-def line(status: dict[str, Any]) -> str:
-    """One line: time, games, rates, latency, misses."""
+def line(status: dict[str, Any], width: int | None = None) -> str:
+    """One line: time, games, rates, latency, misses; of no more than `width` columns, where that is given.
+
+    What games and environments say in it is cut first, and shown as printable text.
+    """
     games = status["games"]
     up = sum(game["link"]["state"] == "up" for game in games)
     rate_hz = sum(game["action_hz"] for game in games)
-    parts = [
-        f"{status['uptime_s']:6.0f} s",
-        f"{status['policy']}",
-        f"{up}/{len(games)} up",
-        f"{rate_hz:5.1f} actions/s",
-    ]
-    walk = status["latency"].get("frame_to_action")
-    if walk:
-        parts.append(f"frame→action p50 {walk['p50_ms']:.2f} ms p99 {walk['p99_ms']:.2f} ms")
-    first = games[0]
-    if first["health"] is not None:
-        parts.append(f"{first['name']}: {_doing(first, status['episodes'])}")
-    elif first["last_error"]:
-        parts.append(first["last_error"])
-    missed = sum(status["deadline_missed"].values())
-    parts.append(f"{missed} deadlines missed")
-    return " · ".join(parts)
+    walk, missed = status["latency"].get("frame_to_action"), sum(status["deadline_missed"].values())
+    name, shown = printable(status["policy"]), printable(_shown(status))
+    time, rates = f"{status['uptime_s']:6.0f} s", [f"{up}/{len(games)} up", f"{rate_hz:5.1f} actions/s"]
+    if width is not None:
+        late = [f"p99 {walk['p99_ms']:.2f} ms"] if walk else []
+        parts = [time, *rates, *late, f"{missed} late", name[:_NAME_COLUMNS], shown]
+        return set_cell_size(" · ".join(filter(None, parts)), width).rstrip()
+    late = [f"frame→action p50 {walk['p50_ms']:.2f} ms p99 {walk['p99_ms']:.2f} ms"] if walk else []
+    return " · ".join(filter(None, [time, name, *rates, *late, shown, f"{missed} deadlines missed"]))
+
+
+def _shown(status: dict[str, Any]) -> str:
+    """What the first game shows, or what is wrong with its link; may be empty."""
+    game = status["games"][0]
+    if game["health"] is None:
+        return str(game["last_error"] or "")
+    return f"{game['name']}: {_doing(game, status['episodes'])}"
 
 
 def _doing(game: dict[str, Any], episodes: dict[str, Any]) -> str:
@@ -69,7 +75,7 @@ def ended(status: dict[str, Any], report: Path | None, weights_dir: Path | None)
     if weights is not None and weights["version"] > 0 and weights_dir is not None:
         kept.append(f"weights of {weights['policy']}, version {weights['version']}, in {weights_dir}")
     lines.append(f"Kept: {'; '.join(kept)}." if kept else "Nothing was kept: no --report named, no weights changed.")
-    return lines
+    return [printable(text) for text in lines]
 
 
 def _count(number: int, what: str) -> str:
@@ -79,7 +85,7 @@ def _count(number: int, what: str) -> str:
 def why_nothing(status: dict[str, Any]) -> str:
     """Why nothing was played: what each game's link said last."""
     errors = {game["last_error"] or f"{game['address']}: no state came" for game in status["games"]}
-    return "; ".join(sorted(errors))
+    return printable("; ".join(sorted(errors)))
 
 
 async def show(status: Status, clock: Clock, console: Console) -> None:
@@ -91,5 +97,6 @@ async def show(status: Status, clock: Clock, console: Console) -> None:
             console.print(line(status.status()), soft_wrap=True, highlight=False, markup=False)
     with Live(Text(""), console=console, auto_refresh=False, transient=True) as live:
         while True:
-            live.update(Text(line(status.status()), overflow="ellipsis", no_wrap=True), refresh=True)
+            shown = line(status.status(), console.width - 1)
+            live.update(Text(shown, overflow="ellipsis", no_wrap=True), refresh=True)
             await clock.sleep_until(clock.now_s() + _LIVE_S)

@@ -1,8 +1,11 @@
-"""The live line speaks of what the game has."""
+"""The live line speaks of what the game has, fits the terminal, and cannot be used to command it."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import pytest
+from rich.cells import cell_len
 
 from agent.core.clock import VirtualClock
 from agent.core.latency import Latency
@@ -12,6 +15,16 @@ from agent.session.console import line
 from agent.session.sense import Feed
 from agent.session.status import Status
 from tests.link.game_side import state
+
+GAME: dict[str, Any] = {
+    "name": "gym:CartPole-v1", "link": {"state": "up"}, "action_hz": 59.9, "health": 100.0, "max_health": 100.0,
+    "menu": "", "level": 3, "kills": 12, "game_time_s": 61.0, "last_error": None,
+}  # fmt: skip
+STATUS: dict[str, Any] = {
+    "uptime_s": 123456.0, "policy": "pilot", "games": [GAME], "deadline_missed": {"policy": 1234, "link": 1},
+    "episodes": {}, "latency": {"frame_to_action": {"p50_ms": 0.35, "p99_ms": 13.05}},
+}  # fmt: skip
+WRITES_THE_CLIPBOARD = "\x1b]52;c;cm0gLXJmIH4K\x1b\\"
 
 
 class _Link:
@@ -57,3 +70,31 @@ def test_an_environment_has_no_kills_and_no_level_and_its_mean_return_is_shown()
 def test_a_run_has_its_level_kills_and_health() -> None:
     said = live("arena", state(1), {"count": 0})
     assert "level" in said and "kills" in said and "HP" in said
+
+
+def of(**game: Any) -> dict[str, Any]:
+    return STATUS | {"games": [GAME | game]}
+
+
+@pytest.mark.parametrize("width", [79, 40, 200])
+@pytest.mark.parametrize("menu", ["", "Main Menu " * 20, "主菜单" * 30, WRITES_THE_CLIPBOARD])
+def test_the_live_line_fits_and_keeps_what_matters(menu: str, width: int) -> None:
+    shown = line(of(menu=menu) | {"policy": "my_own_policies:TheVeryBest"}, width)
+    assert cell_len(shown) <= width and shown.isprintable()
+    if width >= 79:
+        assert "1/1 up" in shown and "59.9 actions/s" in shown and "p99 13.05 ms" in shown and "1235 late" in shown
+
+
+def test_a_line_of_a_log_says_all() -> None:
+    shown = line(STATUS)
+    assert "p50 0.35 ms p99 13.05 ms" in shown and "1235 deadlines missed" in shown and "level 3, 12 kills" in shown
+    assert line(of(health=None, last_error="refused")).endswith("refused · 1235 deadlines missed")
+    assert line(of(health=None)).count("·") == 5
+
+
+@pytest.mark.parametrize("place", ["menu", "name", "last_error"])
+def test_what_a_game_says_cannot_command_a_terminal(place: str) -> None:
+    said = f"a{WRITES_THE_CLIPBOARD}\r\n\x9b2J\u202eb\udc80"
+    given = of(**{place: said}) if place != "last_error" else of(health=None, last_error=said)
+    for width in (None, 300):
+        assert line(given, width).isprintable() and r"\x1b]52;c;" in line(given, width)
