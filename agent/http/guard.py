@@ -44,9 +44,14 @@ def refusal(request: web.Request, port: int, token: str) -> tuple[int, str] | No
     if request.content_type not in _BODY_TYPES:
         return 415, "send application/json or application/msgpack; rollouts may be application/vnd.safetensors"
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), token.encode()):
+    if scheme.lower() != "bearer" or not hmac.compare_digest(_bytes_of(given), _bytes_of(token)):
         return 401, "send Authorization: Bearer with the token"
     return None
+
+
+def _bytes_of(text: str) -> bytes:
+    """The bytes of a header's text, also where they were no UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def guard(port_of: Callable[[], int], token: str) -> Middleware:

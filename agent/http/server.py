@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from importlib import resources
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from agent.core.clock import Clock
 from agent.core.errors import ImageError, SettingsError
 from agent.core.part import Route
 from agent.http.guard import guard
+from agent.http.openapi import document
 from agent.http.snapshots import Losses, SharedFrame, Snapshots, StatusSource
 
 BODY_LIMIT_BYTES = 1 << 20
@@ -106,6 +108,11 @@ def routes(source: StatusSource, clock: Clock, losses: Losses = dict) -> list[Ro
     async def status(request: web.Request) -> web.StreamResponse:
         return web.Response(body=snapshots.json(), content_type="application/json")
 
+    described = msgspec.json.encode(document(version("metabonk-apex")))
+
+    async def openapi(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=described, content_type="application/json")
+
     async def healthz(request: web.Request) -> web.StreamResponse:
         return web.json_response({"ok": True})
 
@@ -131,6 +138,7 @@ def routes(source: StatusSource, clock: Clock, losses: Losses = dict) -> list[Ro
         *pages,
         Route("GET", "/status", status),
         Route("GET", "/healthz", healthz),
+        Route("GET", "/openapi.json", openapi),
         Route("GET", "/metrics", metrics),
         Route("GET", "/frame.jpg", frame),
     ]

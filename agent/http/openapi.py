@@ -1,0 +1,136 @@
+"""The OpenAPI 3.1 document of every route: what it takes, what it answers, and with which status.
+
+Bodies are the types that decode them (`learner.bodies`). A test compares the document with the routes. Owns nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from agent.learner.bodies import MSGPACK, PostEvent, PushDemo, PushRollout, Register
+from agent.learner.tensor_bodies import SAFETENSORS
+
+JSON: Final = "application/json"
+JPEG, TEXT, STREAM = "image/jpeg", "text/plain", "text/event-stream"
+_REASONS: Final = {
+    200: "it is done, or this is what was asked for", 204: "nothing is newer",
+    400: "a field or the body is wrong; the message says which", 401: "no token, or a wrong one",
+    403: "a page of another origin asks", 404: "there is none", 408: "the body did not come in time",
+    409: "the policy plays here, is of another kind, or one too many", 413: "the body or an array of it is too large",
+    415: "the content type is none that is taken", 421: "this server answers to its own address only",
+    501: "not built yet", 503: "too many wait, or too much memory is held; ask again later",
+    507: "the disk takes no more",
+}  # fmt: skip
+_READ: Final = (403, 421)
+_WRITE: Final = (400, 401, 403, 408, 413, 415, 421, 503)
+_BODIES: Final[dict[str, Any]] = {
+    "/register_worker": Register, "/push_rollout": PushRollout, "/push_demo": PushDemo, "/events": PostEvent,
+}  # fmt: skip
+_POLICY: Final = {"name": "policy_name", "in": "query", "required": True, "schema": {"type": "string", "maxLength": 64}}
+_SINCE: Final = {"name": "since_version", "in": "query", "schema": {"type": "integer", "default": -1}}
+_LIMIT: Final = {"name": "limit", "in": "query", "schema": {"type": "integer", "default": 100}}
+_LOSSES_OF: Final = {"name": "policy_name", "in": "query", "schema": {"type": "string"}}
+
+
+class _Operation(msgspec.Struct, frozen=True):
+    """One route: `kinds` are the content types of its good answer; `more` statuses beside those of every such route."""
+
+    method: str
+    path: str
+    summary: str
+    kinds: tuple[str, ...] = (JSON,)
+    more: tuple[int, ...] = ()
+    parameters: tuple[dict[str, Any], ...] = ()
+    good: int | None = 200
+
+
+_OPERATIONS: Final = (
+    _Operation("get", "/", "The page", ("text/html",)),
+    _Operation("get", "/page.js", "The page's script", ("text/javascript",)),
+    _Operation("get", "/page.css", "The page's style", ("text/css",)),
+    _Operation("get", "/openapi.json", "This document"),
+    _Operation("get", "/status", "Everything about this session"),
+    _Operation("get", "/healthz", "Whether it answers"),
+    _Operation(
+        "get", "/metrics", "Prometheus, or the losses by policy as JSON", (TEXT, JSON), parameters=(_LOSSES_OF,)
+    ),
+    _Operation("get", "/frame.jpg", "The newest picture", (JPEG,), (404,)),
+    _Operation("post", "/register_worker", "A worker says hello", (JSON, MSGPACK), (409, 507)),
+    _Operation(
+        "get",
+        "/get_weights",
+        "The newest weights of a policy",
+        (JSON, MSGPACK),
+        (204, 400, 404, 503),
+        (_POLICY, _SINCE),
+    ),
+    _Operation("post", "/push_rollout", "Learn from a rollout", (JSON, MSGPACK), (409, 507)),
+    _Operation("post", "/push_demo", "Imitate a demonstration", (JSON, MSGPACK), (409, 507)),
+    _Operation("get", "/events", "The newest events, oldest first", (JSON,), (400,), (_LIMIT,)),
+    _Operation("post", "/events", "Add an event", (JSON, MSGPACK)),
+    _Operation("get", "/events/stream", "Events as they happen, without end", (STREAM,), (503,)),
+    _Operation("get", "/get_cpqe_weights", "Not built yet", more=(501,), good=None),
+    _Operation("post", "/merge_policies", "Not built yet", more=(501,), good=None),
+)
+
+
+def document(version: str) -> dict[str, Any]:
+    """The document, as plain values."""
+    bodies, components = msgspec.json.schema_components(
+        list(_BODIES.values()), ref_template="#/components/schemas/{name}"
+    )
+    schemas = dict(zip(_BODIES, bodies, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in _OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _described(operation, schemas)
+    refusal = {
+        "type": "object", "required": ["error"],
+        "properties": {"ok": {"const": False}, "error": {"type": "string"}},
+    }  # fmt: skip
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "MetaBonk Apex", "version": version,
+            "description": "One session of play, on this machine alone. Requests that write need the token.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {**components, "Refusal": refusal},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }  # fmt: skip
+
+
+def _described(operation: _Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    """One operation in OpenAPI's words."""
+    writes = operation.method == "post"
+    statuses = sorted({*(_WRITE if writes else _READ), *operation.more})
+    responses = {str(status): _response(status) for status in statuses}
+    if operation.good is not None:
+        content: dict[str, Any] = {kind: {"schema": _schema_of(kind)} for kind in operation.kinds}
+        responses[str(operation.good)] = {"description": _REASONS[operation.good], "content": content}
+    described: dict[str, Any] = {"summary": operation.summary, "responses": responses}
+    if operation.parameters:
+        described["parameters"] = list(operation.parameters)
+    if writes:
+        described["security"] = [{"token": []}]
+        kinds = (JSON, MSGPACK, SAFETENSORS) if operation.path.startswith("/push_") else (JSON, MSGPACK)
+        body = schemas.get(operation.path, {"type": "object"})
+        content = {kind: {"schema": {} if kind == SAFETENSORS else body} for kind in kinds}
+        described["requestBody"] = {"required": True, "content": content}
+    return described
+
+
+def _schema_of(kind: str) -> dict[str, Any]:
+    if kind in (JSON, MSGPACK):
+        return {"type": "object"}
+    return {} if kind == JPEG else {"type": "string"}
+
+
+def _response(status: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"description": _REASONS[status]}
+    if status != 204:
+        found["content"] = {kind: {"schema": {"$ref": "#/components/schemas/Refusal"}} for kind in (JSON, MSGPACK)}
+    return found
