@@ -6,12 +6,14 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from rich.console import Console
 
 from agent.commands.options import FLAT, PolicyOptions
 from agent.commands.play import PlayOptions, play_session
+from agent.concurrency.child import no_helpers_left
+from agent.concurrency.output import printing_to_stderr
 from agent.core.errors import SettingsError
 from agent.core.files import check_output
 from agent.core.settings import ConfigOption
@@ -74,26 +76,41 @@ def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
     from agent.session.report import write_report
     from agent.training.evaluate import FRAME_EVERY, evaluate, picture_ticks
 
-    game = build_game(
-        HostOptions(
-            options.game, capture=options.capture, seed=options.seed, start="run", calibration=options.calibration
+    def say(report: dict[str, Any]) -> None:
+        print(json.dumps(report["statistics"], indent=2), file=out, flush=True)
+        if options.report is not None:
+            write_report(options.report, report)
+
+    def say_broken(report: dict[str, Any]) -> None:
+        kept = f"kept in {options.report}" if options.report is not None else "not kept: no --report was named"
+        console.print(
+            f"broken off after {len(report['results'])} of {options.episodes} episodes, {kept}", highlight=False
         )
-    )
-    policy = build_policy(options.policy, seed=options.seed, weights=options.weights)
-    try:
-        report = evaluate(
-            game,
-            policy,
-            SystemClock(),
-            episodes=options.episodes,
-            seed=options.seed,
-            frames=is_gymnasium(options.game),
-            frame_every=picture_ticks(game) if options.policy == "dreamer" else FRAME_EVERY,
-            on_episode=lambda i, r: console.print(f"episode {i}: {in_words(r)}", highlight=False, markup=False),
+        try:
+            say(report)
+        except SettingsError as error:  # what broke it off is said as well
+            console.print(str(error), highlight=False, markup=False)
+
+    with printing_to_stderr() as out, no_helpers_left():
+        game = build_game(
+            HostOptions(
+                options.game, capture=options.capture, seed=options.seed, start="run", calibration=options.calibration
+            )
         )
-    finally:
-        game.close()
-    print(json.dumps(report["statistics"], indent=2), flush=True)
-    if options.report is not None:
-        write_report(options.report, report)
+        policy = build_policy(options.policy, seed=options.seed, weights=options.weights)
+        try:
+            report = evaluate(
+                game,
+                policy,
+                SystemClock(),
+                episodes=options.episodes,
+                seed=options.seed,
+                frames=is_gymnasium(options.game),
+                frame_every=picture_ticks(game) if options.policy == "dreamer" else FRAME_EVERY,
+                on_episode=lambda i, r: console.print(f"episode {i}: {in_words(r)}", highlight=False, markup=False),
+                on_broken=say_broken,
+            )
+        finally:
+            game.close()
+        say(report)
     return 1 if all(result.get("error") for result in report["results"]) else 0

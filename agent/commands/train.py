@@ -9,6 +9,7 @@ from cyclopts import App
 from rich.console import Console
 
 from agent.commands.options import FLAT
+from agent.concurrency.child import no_helpers_left
 from agent.training.options import OutcomesOptions, TrainOptions
 
 app = App(name="train")
@@ -32,7 +33,8 @@ def train(options: Annotated[TrainOptions, FLAT]) -> int:
     if settings.dreams.served_policy == "dreamer":
         budget = learner_budget(settings)
         check_learner_device(settings)
-    return run_training(options, budget, SystemClock(), Console(stderr=True))
+    with no_helpers_left():
+        return run_training(options, budget, SystemClock(), Console(stderr=True))
 
 
 @app.command

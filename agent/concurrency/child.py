@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
@@ -183,6 +183,20 @@ def _kill_session(session: int) -> None:
         with contextlib.suppress(OSError):
             if os.getsid(pid) == session:
                 os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def no_helpers_left() -> Iterator[None]:
+    """A context at whose end no process is left that was started below this one inside it, as an environment may."""
+    before = set(psutil.Process().children(recursive=True))
+    try:
+        yield
+    finally:
+        helpers = set(psutil.Process().children(recursive=True)) - before
+        for helper in helpers:
+            with contextlib.suppress(psutil.Error):
+                helper.kill()
+        psutil.wait_procs(helpers, timeout=KILLED_S)
 
 
 class _Call(NamedTuple):

@@ -160,6 +160,12 @@ def train(options: TrainOptions, budget: Budget | None, clock: Clock, console: C
     finally:
         events.close()
         _keep(folder, options, budget, training, before_s + clock.now_s() - start_s)
+        done = training.steps >= options.steps
+        console.print(
+            f"Trained {options.game} for {training.steps} of {options.steps} steps; kept in {options.out}"
+            + ("" if done else ": --resume goes on"),
+            soft_wrap=True, highlight=False, markup=False,
+        )  # fmt: skip
     return 0
 
 

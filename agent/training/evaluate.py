@@ -7,6 +7,7 @@ same actions, to the bit.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -99,24 +100,38 @@ def evaluate(
     frames: bool = False,
     frame_every: int = FRAME_EVERY,
     on_episode: Callable[[int, EpisodeResult], None] = lambda index, result: None,
+    on_broken: Callable[[dict[str, Any]], None] = lambda report: None,
 ) -> dict[str, Any]:
-    """Play `episodes` episodes with seeds `seed`, `seed`+1, … and return the report's values."""
+    """Play `episodes` episodes with seeds `seed`, `seed`+1, … and return the report's values.
+
+    Where it is interrupted or fails, `on_broken` gets the report of the episodes that ended, with `broken_off`: why.
+    """
     policy.warm_up()
     rollout = EvaluationRun(game, policy, frames=frames, frame_every=frame_every)
     start_s = clock.now_s()
-    results = []
-    for index in range(episodes):
-        results.append(rollout.episode(seed + index))
-        on_episode(index, results[-1])
-    return {
-        "schema": REPORT_SCHEMA,
-        "game": game.name,
-        "rules": game.rules,
-        "policy": policy.name,
-        "seed": seed,
-        "episodes": episodes,
-        "statistics": summarise(results),
-        "results": [msgspec.to_builtins(r) for r in results],
-        "action_hash": rollout.action_hash.hexdigest(),
-        "wall_seconds": round(clock.now_s() - start_s, 3),
-    }
+    results: list[EpisodeResult] = []
+
+    def report() -> dict[str, Any]:
+        return {
+            "schema": REPORT_SCHEMA,
+            "game": game.name,
+            "rules": game.rules,
+            "policy": policy.name,
+            "seed": seed,
+            "episodes": episodes,
+            "statistics": summarise(results),
+            "results": [msgspec.to_builtins(r) for r in results],
+            "action_hash": rollout.action_hash.hexdigest(),
+            "wall_seconds": round(clock.now_s() - start_s, 3),
+        }
+
+    try:
+        for index in range(episodes):
+            results.append(rollout.episode(seed + index))
+            on_episode(index, results[-1])
+    finally:
+        error = sys.exception()
+        if error is not None:
+            why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+            on_broken({**report(), "broken_off": why})
+    return report()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from agent.commands import evaluate as module
@@ -23,6 +25,55 @@ def test_the_statistics_are_printed_and_the_report_is_written(
     report = json.loads(path.read_text(encoding="utf-8"))
     assert json.loads(capsys.readouterr().out) == report["statistics"]
     assert (report["episodes"], report["seed"], report["policy"]) == (2, 3, "random")
+
+
+FALLS = """
+import gymnasium, numpy as np, os, signal
+
+class Falls(gymnasium.Env):
+    action_space = gymnasium.spaces.Discrete(2)
+    observation_space = gymnasium.spaces.Box(0, 255, (84, 84, 3), np.uint8)
+    steps = 0
+
+    def __init__(self):
+        print("helper", os.posix_spawn("/bin/sh", ["sh", "-c", "sleep 600"], os.environ, setsid=True))
+
+    def reset(self, *, seed=None, options=None):
+        self.at = 0
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        self.at += 1
+        self.steps += 1
+        if self.steps == 25:
+            END
+        return self.observation_space.sample(), 1.0, self.at == 10, False, {}
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM")
+@pytest.mark.parametrize(
+    ("name", "end", "code", "why"),
+    [
+        ("falls_down", "raise ValueError('no floor')", 2, "step raised ValueError: no floor"),
+        ("falls_out", "os.kill(os.getpid(), signal.SIGTERM)", 143, "interrupted"),
+    ],
+)
+def test_one_that_is_broken_off_writes_the_episodes_that_it_has_and_leaves_no_helper(
+    name: str, end: str, code: int, why: str, tmp_path: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{name}.py").write_text(FALLS.replace("END", end), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    arguments = ("evaluate", "--game", f"{name}:Falls", "--policy", "random", "--episodes", "5", "--report", "r.json")
+    assert run(arguments) == code
+    said = capfd.readouterr()
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert [r["episode_return"] for r in report["results"]] == [10.0, 10.0] and report["episodes"] == 5
+    assert why in report["broken_off"] and "broken off after 2 of 5 episodes, kept in r.json" in said.err
+    assert json.loads(said.out) == report["statistics"], "what the game prints stays out of it"
+    helper = int(said.err.split("helper ")[1].split()[0])
+    assert not psutil.pid_exists(helper) or psutil.Process(helper).status() == psutil.STATUS_ZOMBIE
 
 
 def test_over_the_socket_nothing_is_learned_and_no_page_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
