@@ -150,7 +150,7 @@ def test_the_kiter_wants_better_cards_more_and_curses_least() -> None:
 @pytest.mark.slow
 def test_the_kiter_outlives_the_random_player() -> None:
     scores = {
-        name: evaluate(ArenaGame(), build_policy(name, seed=0), VirtualClock(), episodes=2, seed=50)["statistics"]
+        name: evaluate(ArenaGame(), build_policy(name, seed=0), VirtualClock(), episodes=1, seed=50)["statistics"]
         for name in ("kiter", "random")
     }
     assert scores["kiter"]["score_s"]["mean"] > 2 * scores["random"]["score_s"]["mean"]
@@ -221,7 +221,7 @@ def _report(folder: Path, name: str, seed: int) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_report_in_two_processes(tmp_path: Path) -> None:
-    one, two = _report(tmp_path, "1", 3), _report(tmp_path, "2", 3)
+    one, two = _report(tmp_path, "1", 6), _report(tmp_path, "2", 6)
     other = evaluate(ArenaGame(), build_policy("kiter", seed=4), VirtualClock(), episodes=1, seed=4)
     for report in (one, two):
         for key in [k for k in report if k.startswith("wall") or "latency" in k]:

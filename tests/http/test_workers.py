@@ -10,8 +10,9 @@ import os
 import signal
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -53,31 +54,48 @@ def recorded(port: int, name: str) -> tuple[int, Any]:
         return error.code, json.loads(error.read())
 
 
-@pytest.mark.slow
-def test_a_worker_that_someone_else_wrote_registers_pushes_and_fetches(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with api(tmp_path) as side:
-            said: dict[str, tuple[int, Any]] = {}
-            for path in sorted(RECORDED.glob("*.json"), key=lambda p: int(p.stem.partition("_")[0])):
-                said[path.stem] = await asyncio.to_thread(recorded, side.port, path.stem)
-            assert said["1_register"][0] == 200 and said["1_register"][1]["policy_name"] == "Greed"
-            assert said["2_get_weights_early"] == (204, None)
-            pushed = said["3_push_rollout"][1]
-            assert pushed["ok"] and pushed["version"] == 2 and pushed["losses"].keys() >= LOSSES - {"dream_actor_loss"}
-            assert pushed["ignored"] == ["hparams"] and pushed["parked"] == {}
-            weights = said["4_get_weights"][1]
-            assert weights["version"] == 2 and weights["policy_name"] == "Greed"
-            tensors = load(base64.b64decode(weights["weights_b64"]))
-            assert tensors["actor.4.weight"].shape == (2 + 2 + 3, 64), "two axes, branches of 2 and 3"
-            events = said["6_get_events"][1]["events"]
-            assert events[-1]["event_type"] == "WorkerStarted" and events[-1]["payload"] == {"gpu": 0}
-            assert said["7_metrics"][1]["Greed"].keys() >= {"policy_loss", "wm_kl"}
-            demo = said["8_push_demo"][1]
-            assert demo["metrics"]["demo_loss"] < demo["metrics"]["demo_loss_before"] and demo["version"] == 3
-            assert said["9_get_cpqe"][0] == said["10_merge"][0] == 501
-        assert WeightsStore(tmp_path).policies() == ["Greed"]
+class Shared(NamedTuple):
+    """One running API with one learner's process, for tests whose policies have names of their own."""
 
-    asyncio.run(main())
+    runner: asyncio.Runner
+    side: Api
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    folder = tmp_path_factory.mktemp("shared")
+    with asyncio.Runner() as runner:
+        context = api(folder)
+        yield Shared(runner, runner.run(context.__aenter__()), folder)
+        runner.run(context.__aexit__(None, None, None))
+
+
+@pytest.mark.slow
+def test_a_worker_that_someone_else_wrote_registers_pushes_and_fetches(shared: Shared) -> None:
+    async def main() -> None:
+        side = shared.side
+        said: dict[str, tuple[int, Any]] = {}
+        for path in sorted(RECORDED.glob("*.json"), key=lambda p: int(p.stem.partition("_")[0])):
+            said[path.stem] = await asyncio.to_thread(recorded, side.port, path.stem)
+        assert said["1_register"][0] == 200 and said["1_register"][1]["policy_name"] == "Greed"
+        assert said["2_get_weights_early"] == (204, None)
+        pushed = said["3_push_rollout"][1]
+        assert pushed["ok"] and pushed["version"] == 2 and pushed["losses"].keys() >= LOSSES - {"dream_actor_loss"}
+        assert pushed["ignored"] == ["hparams"] and pushed["parked"] == {}
+        weights = said["4_get_weights"][1]
+        assert weights["version"] == 2 and weights["policy_name"] == "Greed"
+        tensors = load(base64.b64decode(weights["weights_b64"]))
+        assert tensors["actor.4.weight"].shape == (2 + 2 + 3, 64), "two axes, branches of 2 and 3"
+        events = said["6_get_events"][1]["events"]
+        assert events[-1]["event_type"] == "WorkerStarted" and events[-1]["payload"] == {"gpu": 0}
+        assert said["7_metrics"][1]["Greed"].keys() >= {"policy_loss", "wm_kl"}
+        demo = said["8_push_demo"][1]
+        assert demo["metrics"]["demo_loss"] < demo["metrics"]["demo_loss_before"] and demo["version"] == 3
+        assert said["9_get_cpqe"][0] == said["10_merge"][0] == 501
+        assert "Greed" in WeightsStore(shared.folder).policies()
+
+    shared.runner.run(main())
 
 
 @pytest.mark.slow
@@ -219,59 +237,59 @@ def test_sizes_are_held_to_their_limits_before_anything_is_made_of_them(tmp_path
 
 
 @pytest.mark.slow
-def test_large_bodies_are_decoded_in_another_process_and_msgpack_with_packed_arrays_is_taken(tmp_path: Path) -> None:
+def test_large_bodies_are_decoded_in_another_process_and_msgpack_with_packed_arrays_is_taken(shared: Shared) -> None:
     async def main() -> None:
-        async with api(tmp_path) as side:
-            body = rollout(300, 400)
-            assert (await side.post("/push_rollout", body))["ok"] and side.decoder.child.starts == 1
-            packed = {"dtype": "f4", "shape": [300, 400], "data": np.array(body["obs"], "<f4").tobytes()}
-            data = msgspec.msgpack.encode(body | {"obs": packed, "log_probs": [-1.5] * 300, "values": [0.1] * 300})
-            async with side.http.post("/push_rollout", data=io.BytesIO(data), headers=PACKS) as reply:
-                said = msgspec.msgpack.decode(await reply.read())
-                assert said["ok"] and said["version"] == 3
-            headers = {"Accept": "application/msgpack"}
-            async with side.http.get("/get_weights?policy_name=p&since_version=-1", headers=headers) as reply:
-                found = msgspec.msgpack.decode(await reply.read())
-                assert found["version"] == 3 and load(found["weights"])["norm.mean"].shape == (400,)
-            event = {"event_type": "Big", "payload": "x" * (300 << 10)}
-            assert (await side.post("/events", event))["event_id"] == side.events.newest(1)[0].event_id
+        side = shared.side
+        body = rollout(300, 400, policy_name="large")
+        assert (await side.post("/push_rollout", body))["ok"] and side.decoder.child.starts == 1
+        packed = {"dtype": "f4", "shape": [300, 400], "data": np.array(body["obs"], "<f4").tobytes()}
+        data = msgspec.msgpack.encode(body | {"obs": packed, "log_probs": [-1.5] * 300, "values": [0.1] * 300})
+        async with side.http.post("/push_rollout", data=io.BytesIO(data), headers=PACKS) as reply:
+            said = msgspec.msgpack.decode(await reply.read())
+            assert said["ok"] and said["version"] == 3
+        headers = {"Accept": "application/msgpack"}
+        async with side.http.get("/get_weights?policy_name=large&since_version=-1", headers=headers) as reply:
+            found = msgspec.msgpack.decode(await reply.read())
+            assert found["version"] == 3 and load(found["weights"])["norm.mean"].shape == (400,)
+        event = {"event_type": "Big", "payload": "x" * (300 << 10)}
+        assert (await side.post("/events", event))["event_id"] == side.events.newest(1)[0].event_id
 
-    asyncio.run(main())
+    shared.runner.run(main())
 
 
 @pytest.mark.slow
-def test_the_first_that_says_a_shape_fixes_it_and_what_old_weights_did_is_dropped_and_counted(tmp_path: Path) -> None:
+def test_the_first_that_says_a_shape_fixes_it_and_what_old_weights_did_is_dropped_and_counted(shared: Shared) -> None:
     async def main() -> None:
-        async with api(tmp_path) as side:
-            hello = {"obs_dim": 5, "action_dim": 2, "branches": [2, 4]}
-            made = await side.post("/register_worker", {"instance_id": "w", "policy_name": "p", "capabilities": hello})
-            assert made["version"] == 1 and (await weights_of(side))["actor.4.weight"].shape[0] == 2 + 2 + 4
-            assert (await side.post("/push_rollout", rollout(actions_disc=[[1, 3]] * 40)))["ok"]
-            for wrong in (
-                rollout(actions_disc=[[1, 4]] * 40), rollout(features=6), rollout(actions_cont=[[0.0]] * 40),
-                rollout(actions_disc=[[1]] * 40),
-            ):  # fmt: skip
-                assert "policy p" in (await side.post("/push_rollout", wrong, 400))["error"]
-            assert (
-                "observes"
-                in (
-                    await side.post(
-                        "/register_worker",
-                        {"instance_id": "w", "policy_name": "p", "capabilities": {"obs_dim": 9}},
-                        400,
-                    )
-                )["error"]
-            )
-            for _ in range(MAX_VERSIONS_OLD + 2):
-                newest = (await side.post("/push_rollout", rollout(8)))["version"]
-            kept = await side.post("/push_rollout", rollout(8, policy_version=newest - MAX_VERSIONS_OLD))
-            assert kept["ok"] and kept["version"] == newest + 1
-            old = await side.post("/push_rollout", rollout(8, policy_version=1))
-            assert not old["ok"] and "older" in old["dropped"] and old["losses"].keys() >= {"policy_loss", "wm_kl"}
-            assert side.learning.status()["policies"]["p"]["stale"] == 1
-            await side.post("/push_rollout", rollout(8, policy_version=newest + 9), 400)
+        side = shared.side
+        hello = {"obs_dim": 5, "action_dim": 2, "branches": [2, 4]}
+        made = await side.post("/register_worker", {"instance_id": "w", "policy_name": "p", "capabilities": hello})
+        assert made["version"] == 1 and (await weights_of(side))["actor.4.weight"].shape[0] == 2 + 2 + 4
+        assert (await side.post("/push_rollout", rollout(actions_disc=[[1, 3]] * 40)))["ok"]
+        for wrong in (
+            rollout(actions_disc=[[1, 4]] * 40), rollout(features=6), rollout(actions_cont=[[0.0]] * 40),
+            rollout(actions_disc=[[1]] * 40),
+        ):  # fmt: skip
+            assert "policy p" in (await side.post("/push_rollout", wrong, 400))["error"]
+        assert (
+            "observes"
+            in (
+                await side.post(
+                    "/register_worker",
+                    {"instance_id": "w", "policy_name": "p", "capabilities": {"obs_dim": 9}},
+                    400,
+                )
+            )["error"]
+        )
+        for _ in range(MAX_VERSIONS_OLD + 2):
+            newest = (await side.post("/push_rollout", rollout(8)))["version"]
+        kept = await side.post("/push_rollout", rollout(8, policy_version=newest - MAX_VERSIONS_OLD))
+        assert kept["ok"] and kept["version"] == newest + 1
+        old = await side.post("/push_rollout", rollout(8, policy_version=1))
+        assert not old["ok"] and "older" in old["dropped"] and old["losses"].keys() >= {"policy_loss", "wm_kl"}
+        assert side.learning.status()["policies"]["p"]["stale"] == 1
+        await side.post("/push_rollout", rollout(8, policy_version=newest + 9), 400)
 
-    asyncio.run(main())
+    shared.runner.run(main())
 
 
 def test_events_go_on_beyond_the_ring_and_a_slow_reader_is_told_what_it_missed(tmp_path: Path) -> None:

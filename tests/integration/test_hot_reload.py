@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from agent.commands.cli import run
 from agent.control.untrained import untrained_tensors
 from agent.store.store import WeightsStore
 
@@ -61,43 +62,46 @@ def playing(*arguments: str, folder: Path, token: str = "t" * 43) -> Iterator[Pl
             child.wait(240)
 
 
-def until(holds: Any, seconds: float) -> float:
-    """Seconds until `holds()`; fails after `seconds`."""
+def until(holds: Any, seconds: float, every_s: float = 0.2) -> float:
+    """Seconds until `holds()`, asked every so often; fails after `seconds`."""
     start = time.monotonic()
     while not holds():
         assert time.monotonic() - start < seconds
-        time.sleep(0.2)
+        time.sleep(every_s)
     return time.monotonic() - start
 
 
 @pytest.mark.slow
-def test_a_sealed_file_is_live_within_a_second_and_one_without_manifest_is_refused(tmp_path: Path) -> None:
+def test_a_sealed_file_is_live_within_a_second_and_cards_are_chosen_from_the_first_menu_on(tmp_path: Path) -> None:
+    """One without manifest is refused. Active inference says that it chooses, and by which model."""
     folder, made = tmp_path / "weights", tmp_path / "made.safetensors"
     save_file(untrained_tensors(7), made)
-    with playing("--game", "arena", "--policy", "pilot", folder=folder) as agent:
+    with playing("--game", "arena", "--policy", "pilot", "--no-learn", folder=folder) as agent:
         until(lambda: agent.status()["games"][0]["link"]["acted"] > 10, 300)
         assert agent.status()["policy_version"] == 1
         shutil.copy(made, folder / "mine.safetensors")
         until(lambda: "mine.safetensors" in agent.status()["weights"]["refused"], 300)
         assert "python -m agent weights seal" in agent.status()["weights"]["refused"]["mine.safetensors"]
-        seal = [sys.executable, "-m", "agent", "weights", "seal", str(made)]
-        assert subprocess.run(seal, cwd=ROOT, check=False).returncode == 0
+        assert run(["weights", "seal", str(made)]) == 0
         shutil.copy(f"{made}.json", folder / "mine.safetensors.json")
-        assert until(lambda: agent.status()["policy_version"] == 2, 300) <= 1.2
+        assert until(lambda: agent.status()["policy_version"] == 2, 300, 0.02) <= 1.2
         status = agent.status()
         assert status["weights"]["refused"] == {} and status["parts"]["parked"] == {}
+        until(lambda: agent.status()["choices"]["cards_by"].get("active_inference", 0) >= 1, 300)
+        choices = agent.status()["choices"]
+        assert choices["chooser"] == "active_inference" and choices["why"] == "" and choices["source"] == "shipped"
+        assert {"G", "risk", "ambiguity", "information_gain", "by", "motor_card"} <= choices["last"].keys()
     _, stored = WeightsStore(folder).load("pilot")
     assert all((stored[name] == tensor).all() for name, tensor in load_file(made).items())
 
 
-def test_what_is_no_pilot_cannot_be_sealed(tmp_path: Path) -> None:
+def test_what_is_no_pilot_cannot_be_sealed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tensors = untrained_tensors(0)
     save_file({k: v for k, v in tensors.items() if k != "trunk.0.bias"}, tmp_path / "a.safetensors")
     (tmp_path / "b.safetensors").write_bytes(b"x" * 100)
     for name, reason in (("a", "trunk.0"), ("b", "not a safetensors file"), ("c", "no such file")):
-        command = [sys.executable, "-m", "agent", "weights", "seal", str(tmp_path / f"{name}.safetensors")]
-        done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-        assert done.returncode == 2 and reason in " ".join(done.stderr.split())
+        assert run(["weights", "seal", str(tmp_path / f"{name}.safetensors")]) == 2
+        assert reason in " ".join(capsys.readouterr().err.split())
     assert not list(tmp_path.glob("*.json"))
 
 
@@ -122,14 +126,4 @@ def test_play_without_learning_says_so_to_workers_and_starts_no_learner(tmp_path
             urllib.request.urlopen(request, timeout=240)
         assert caught.value.code == 503 and b"--no-learn" in caught.value.read()
         assert "learner" not in agent.status()
-
-
-@pytest.mark.slow
-def test_active_inference_chooses_cards_from_the_first_menu_on_and_says_so(tmp_path: Path) -> None:
-    with playing("--game", "arena", "--policy", "pilot", folder=tmp_path) as agent:
-        until(lambda: agent.status()["choices"]["cards_by"].get("active_inference", 0) >= 1, 300)
-        choices = agent.status()["choices"]
-        assert choices["chooser"] == "active_inference" and choices["why"] == "" and choices["source"] == "shipped"
-        assert {"G", "risk", "ambiguity", "information_gain", "by", "motor_card"} <= choices["last"].keys()
-    with playing("--game", "arena", "--policy", "kiter", folder=tmp_path) as agent:
         assert agent.status()["choices"] == {"chooser": "motor", "why": "the policy kiter takes no other's cards"}

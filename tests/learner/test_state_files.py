@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -155,32 +153,40 @@ def test_where_writing_breaks_off_between_file_and_manifest_the_former_state_cou
 
 
 WRITER = """
-import sys
+import os, signal, sys, time
 from pathlib import Path
 from agent.learner.state_files import save
 from tests.learner.test_state_files import FLAT, SMALL, PolicyLearner
-learner, number = PolicyLearner(FLAT, SMALL), 0
-while True:
-    number += 1
-    save(Path(sys.argv[1]), learner, {"rollouts": number})
-    print(number, flush=True)
+learner = PolicyLearner(FLAT, SMALL)
+for delay_ms in map(int, sys.argv[2:]):
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        for number in range(1, 100_000):
+            save(Path(sys.argv[1], str(delay_ms)), learner, {"rollouts": number})
+            os.write(writing, b"%d\\n" % number)
+    os.close(writing)
+    told = b""
+    while told.count(b"\\n") < 3:
+        told += os.read(reading, 100)
+    time.sleep(delay_ms / 1000)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    while rest := os.read(reading, 10_000):
+        told += rest
+    print(delay_ms, told.splitlines()[-1].decode())
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
 def test_a_learner_that_is_killed_while_it_writes_leaves_a_whole_state(tmp_path: Path) -> None:
-    for delay_ms in (0, 7):
-        with subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        ) as child:
-            assert child.stdout is not None
-            told = [int(child.stdout.readline()) for _ in range(3)]
-            time.sleep(delay_ms / 1000)
-            child.send_signal(signal.SIGKILL)
-            told += [int(line) for line in child.stdout if line.endswith("\n")]
-        _, notes, reason = resume(tmp_path, lambda: PolicyLearner(FLAT, SMALL))
-        assert reason == "" and notes["rollouts"] >= told[-1] and not list(tmp_path.glob(".*.tmp"))
+    command = [sys.executable, "-c", WRITER, str(tmp_path), "0", "1", "2", "4", "7"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    for name, told in (line.split() for line in done.stdout.splitlines()):
+        _, notes, reason = resume(tmp_path / name, lambda: PolicyLearner(FLAT, SMALL))
+        assert reason == "" and notes["rollouts"] >= int(told) and not list((tmp_path / name).glob(".*.tmp"))
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_the_process_saves_when_told_and_when_it_is_due_and_says_how_it_began(

@@ -68,8 +68,8 @@ def test_the_map_has_the_size_and_the_names_that_clients_know(host: PluginHost, 
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_bits_for_100000_steps(toolchain: Toolchain, built: Path, tmp_path: Path) -> None:
-    first, second = (replay(toolchain, built, tmp_path / name, 100_000) for name in "ab")
+def test_the_same_seed_gives_the_same_bits_for_50000_steps(toolchain: Toolchain, built: Path, tmp_path: Path) -> None:
+    first, second = (replay(toolchain, built, tmp_path / name, 50_000) for name in "ab")
     assert first["hash"] == second["hash"]
     assert first["episodes"] == second["episodes"] >= 3
 
