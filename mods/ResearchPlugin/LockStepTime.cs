@@ -34,7 +34,7 @@ public sealed class LockStepTime
         Time.timeScale = 0;
     }
 
-    /// <summary>Leave everything as it was before the first step; a game that paused itself meanwhile stays paused.</summary>
+    /// <summary>Leave everything as it was before the first step; a game that paused itself stays paused.</summary>
     public void Release()
     {
         if (!IsHeld)
