@@ -3,11 +3,16 @@
 `ResearchMap` knows the layout, `ResearchClient` steps a game and blocks until it answered, `ResearchLink` is the same
 game behind the interface of `BonkLink`. The map carries a picture, a reward and an end; no state of the game. The game
 creates the map; a client only opens it. Heartbeats tell the game that a client that thinks for long is alive.
+
+Where the map is a file it is read and written as one: a file that shrinks is then a closed link, where mapped memory
+would end this process with SIGBUS.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import mmap
 import os
 import re
@@ -28,6 +33,7 @@ from agent.core.types import Action, ByteArray, GameState, Packet, RunInfo
 from agent.link.accounting import LinkCounters
 from agent.link.bonklink import PacketListener
 from agent.link.imaging import encode_raw
+from agent.link.shared_bytes import Shared, SharedFile, SharedMemory
 
 WAIT, ACTION, OBSERVATION, RESET, TERMINATED = range(5)
 HEAD_BYTES: Final = 0x20
@@ -35,7 +41,12 @@ ACTION_BYTES: Final = 24
 BEAT_BYTES: Final = 8
 BEAT_EVERY_S: Final = 0.1
 _MAX_SIDE_PX: Final = 8192
+LOOK_EVERY: Final = 500
+"""After so many looks without an observation it is looked whether the map's file is still there."""
 _HEAD = struct.Struct("<fiiiii")
+_SIZE = struct.Struct("<2i")
+_I32 = struct.Struct("<i")
+_U32 = struct.Struct("<I")
 _ACTION = struct.Struct("<6f")
 _NO_ENEMIES = np.zeros((0, 4), np.float32)
 _NO_ENEMIES.flags.writeable = False
@@ -90,86 +101,125 @@ class ResearchStep(msgspec.Struct, frozen=True, eq=False):
 
 
 class ResearchMap:
-    """The map's bytes: reads under the sequence lock, actions, the flag, and the heartbeat beside it."""
+    """The map's bytes: reads under the sequence lock, actions, the flag, and the heartbeat beside it.
+
+    Every access raises LinkClosed where the map has shrunk or is gone.
+    """
 
     def __init__(self, address: ResearchAddress) -> None:
         self.address = address
-        self._map, self._beat_map = _open(address, address.name), _open(address, address.name + "_beat", BEAT_BYTES)
-        self._view = memoryview(self._map)
-        width, height = struct.unpack_from("<2i", self._map, 0x18)
-        if address.folder is None and not any(self._map[:HEAD_BYTES]):
-            # Opening a named map that is not there makes an empty one.
+        self._shared = _open(address, address.name)
+        try:
+            self._beat = _open(address, address.name + "_beat", BEAT_BYTES)
+        except LinkRefused:
+            self._shared.close()
+            raise
+        try:
+            self._begin()
+        except LinkError:
             self.close()
+            raise
+
+    def _begin(self) -> None:
+        address = self.address
+        if address.folder is None and not any(self._shared.read(0, HEAD_BYTES)):
+            # Opening a named map that is not there makes an empty one.
             raise LinkRefused(f"{address}: {address.name} is empty; is the game with ResearchPlugin running?")
+        found = self._shared.size()
+        if found < HEAD_BYTES:
+            raise ProtocolError("map_size", f"{address}: {found} bytes are too few for a map")
+        self._said = width, height = _SIZE.unpack(self._shared.read(0x18, _SIZE.size))
         if width <= 0 or width > _MAX_SIDE_PX or height <= 0 or height > _MAX_SIDE_PX:
             width, height = address.size_px
         self.size_px = (width, height)
         self._pixel_bytes = width * height * 3
-        if len(self._map) < HEAD_BYTES + self._pixel_bytes + ACTION_BYTES:
-            found = len(self._map)
-            self.close()
+        self._needed = HEAD_BYTES + self._pixel_bytes + ACTION_BYTES
+        if found < self._needed:
             raise ProtocolError("map_size", f"{address}: {found} bytes are too few for {width}×{height}")
-        self._flag = self._view[0:4].cast("i")
-        self._sequence = self._view[4:8].cast("I")
-        self._beats = memoryview(self._beat_map)[0:4].cast("I")
+
+    def _get(self, offset: int, count: int) -> bytes:
+        data = self._shared.read(offset, count)
+        if len(data) < count:
+            raise LinkClosed(f"{self.address}: the map has shrunk")
+        return data
+
+    def check(self) -> None:
+        """Raise LinkClosed where the map has shrunk, or its file was replaced or removed."""
+        if self._shared.size() < self._needed:
+            raise LinkClosed(f"{self.address}: the map has shrunk, or is gone")
 
     @property
     def flag(self) -> int:
-        return self._flag[0]
+        return int(_I32.unpack(self._get(0, 4))[0])
 
     @flag.setter
     def flag(self, value: int) -> None:
-        self._flag[0] = value
+        self.check()
+        self._shared.write(0, _I32.pack(value))
 
     @property
     def game_status(self) -> int:
         """0 no client, 1 lock-step, 2 the game runs on without its client, 3 closed."""
-        return int(struct.unpack_from("<i", self._beat_map, 4)[0])
+        data = self._beat.read(4, 4)
+        return int(_I32.unpack(data)[0]) if len(data) == 4 else 3
 
     def beat(self) -> None:
         """Tell the game that this client is alive."""
-        self._beats[0] = (self._beats[0] + 1) & 0xFFFFFFFF
+        data = self._beat.read(0, 4)
+        if len(data) < 4:
+            raise LinkClosed(f"{self.address}: the map of heartbeats has shrunk")
+        self._beat.write(0, _U32.pack((_U32.unpack(data)[0] + 1) & 0xFFFFFFFF))
 
     def read(self) -> ResearchStep | None:
-        """The newest observation, or None where the game is writing just now."""
-        before = self._sequence[0]
+        """The newest observation, or None where the game is writing just now; raises ProtocolError as the wire does."""
+        before = _U32.unpack(self._get(4, 4))[0]
         if before & 1:
             return None
-        reward, done, step, time_ms, _, _ = _HEAD.unpack_from(self._map, 8)
-        pixels = np.frombuffer(self._view[HEAD_BYTES : HEAD_BYTES + self._pixel_bytes], np.uint8).copy()
-        if self._sequence[0] != before:
+        reward, done, step, time_ms, *said = _HEAD.unpack(self._get(8, _HEAD.size))
+        pixels = np.frombuffer(self._get(HEAD_BYTES, self._pixel_bytes), np.uint8).copy()
+        if _U32.unpack(self._get(4, 4))[0] != before:
             return None
+        if not math.isfinite(reward):
+            raise ProtocolError("not_finite", f"{self.address}: the reward is {reward}")
+        if step < 0 or time_ms < 0:
+            raise ProtocolError("out_of_range", f"{self.address}: step {step} at {time_ms} ms")
+        if tuple(said) != self._said:
+            raise ProtocolError("map_size", f"{self.address}: the picture's size went from {self._said} to {said}")
         width, height = self.size_px
         return ResearchStep(pixels.reshape(height, width, 3), reward, done != 0, step, time_ms)
 
     def write_action(self, action: Action) -> None:
         """Write the action and raise its flag; a click presses what has the focus, the map has no place for a point."""
+        self.check()
         x, y = (min(1.0, max(-1.0, v)) for v in action.move)
         buttons = (action.fire, action.ability, action.interact, action.click is not None)
-        _ACTION.pack_into(self._map, HEAD_BYTES + self._pixel_bytes, x, y, *map(float, buttons))
+        self._shared.write(HEAD_BYTES + self._pixel_bytes, _ACTION.pack(x, y, *map(float, buttons)))
         self.flag = ACTION
+
+    def leave(self) -> None:
+        """Say goodbye, where the map is still there."""
+        with contextlib.suppress(LinkClosed):
+            if self.flag != TERMINATED:
+                self.flag = TERMINATED
 
     def close(self) -> None:
         """Let go of the memory; the game's flag is left as it is."""
-        for name in ("_flag", "_sequence", "_beats"):
-            view = getattr(self, name, None)
-            if view is not None:
-                view.release()
-        self._view.release()
-        self._map.close()
-        self._beat_map.close()
+        self._shared.close()
+        self._beat.close()
 
 
-def _open(address: ResearchAddress, name: str, size: int = 0) -> mmap.mmap:
+def _open(address: ResearchAddress, name: str, size: int = 0) -> Shared:
     if address.folder is None:
         if sys.platform != "win32":
             raise LinkRefused(f"{address}: named maps exist on Windows only; set MEGABONK_RESEARCH_SHM_DIR")
         width, height = address.size_px
-        return mmap.mmap(-1, size or HEAD_BYTES + width * height * 3 + ACTION_BYTES, tagname=name)
+        return SharedMemory(mmap.mmap(-1, size or HEAD_BYTES + width * height * 3 + ACTION_BYTES, tagname=name))
     path = Path(address.folder) / name
     try:
+        if sys.platform != "win32":
+            return SharedFile(path)
         with path.open("r+b") as file:
-            return mmap.mmap(file.fileno(), 0)
+            return SharedMemory(mmap.mmap(file.fileno(), 0))
     except (OSError, ValueError) as error:
         raise LinkRefused(f"{address}: {path}: {error}; is the game with ResearchPlugin running?") from error
 
@@ -185,7 +235,10 @@ class _Heart:
 
     def _run(self) -> None:
         while not self._stop.wait(BEAT_EVERY_S):
-            self._beat()
+            try:
+                self._beat()
+            except LinkClosed:
+                return
 
     def stop(self) -> None:
         self._stop.set()
@@ -239,8 +292,7 @@ class ResearchClient:
     def close(self) -> None:
         """Say goodbye; the game runs on at its own pace."""
         self._heart.stop()
-        if self._map.flag != TERMINATED:
-            self._map.flag = TERMINATED
+        self._map.leave()
         self._map.close()
 
     def __enter__(self) -> ResearchClient:
@@ -273,7 +325,7 @@ class ResearchLink:
         self.last_error: str | None = None
         self._map: ResearchMap | None = None
         self._owed = self._ended = False
-        self._dropped: str | None = None
+        self._dropped: LinkError | None = None
         self._sequence = 0
 
     @property
@@ -287,10 +339,15 @@ class ResearchLink:
             self.counters.actions_blocked += 1
             return False
         self._owed = False
-        if self._ended:
-            self._map.flag = RESET
-        else:
-            self._map.write_action(action)
+        try:
+            if self._ended:
+                self._map.flag = RESET
+            else:
+                self._map.write_action(action)
+        except LinkClosed as error:
+            self._dropped = error
+            self.counters.actions_blocked += 1
+            return False
         self.counters.actions_sent += 1
         return True
 
@@ -299,7 +356,7 @@ class ResearchLink:
 
     def drop(self, reason: str) -> None:
         """Close the map; it is opened anew."""
-        self._dropped = reason
+        self._dropped = LinkError(f"{self.endpoint}: {reason}")
 
     def close(self) -> None:
         """Say goodbye; `run` must be cancelled by its owner."""
@@ -316,6 +373,8 @@ class ResearchLink:
             except LinkError as error:
                 self.last_error = str(error)
                 self._count(error)
+                if isinstance(error, ProtocolError):
+                    self.listener.on_bad_packet(error.reason)
                 self.listener.on_down(str(error))
             await self.clock.sleep_until(self.clock.now_s() + 0.25)
 
@@ -343,8 +402,7 @@ class ResearchLink:
         finally:
             self._map = None
             heart.stop()
-            if shared.flag != TERMINATED:
-                shared.flag = TERMINATED
+            shared.leave()
             shared.close()
 
     async def _serve(self, shared: ResearchMap) -> None:
@@ -356,11 +414,13 @@ class ResearchLink:
             step = shared.read() if flag == OBSERVATION and not self._owed else None
             if step is None:
                 looks += 1
+                if looks % LOOK_EVERY == 0:
+                    shared.check()
                 await asyncio.sleep(0 if looks < 200 else 0.001)
                 continue
             looks = 0
             self._deliver(shared, step)
-        raise LinkError(f"{self.endpoint}: {self._dropped}")
+        raise self._dropped
 
     def _deliver(self, shared: ResearchMap, step: ResearchStep) -> None:
         self._sequence += 1

@@ -257,7 +257,7 @@ def test_a_picture_half_written_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "megabonk_env_0_beat").write_bytes(b"\0" * 8)
     shared = ResearchMap(ResearchAddress(0, str(tmp_path)))
     assert shared.read() is not None
-    shared._sequence[0] = 3
+    shared._shared.write(4, (3).to_bytes(4, "little"))
     assert shared.read() is None
     shared.close()
 
