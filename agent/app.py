@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
-import msgspec
 import structlog
 from rich.console import Console
 
@@ -19,7 +18,6 @@ from agent.concurrency.lane import Lane
 from agent.concurrency.supervise import Failure, Supervisor, attempted
 from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import CardChooser
-from agent.control.experience import ACTIONS
 from agent.control.policy import Policy, capabilities_of
 from agent.core.clock import Clock
 from agent.core.errors import SettingsError
@@ -34,7 +32,7 @@ from agent.learner.client import Learning
 from agent.learner.live import MAX_WAITING, LiveLearning
 from agent.learner.outcomes import OutcomeWeights
 from agent.learner.part import CardsByOutcomes, Learners, LearnFromPlay
-from agent.learning.configs import PolicyKind, PolicySpec
+from agent.learning.configs import spec_of
 from agent.link.imaging import decode_frame
 from agent.link.links import Link, link_to
 from agent.session.act import ActLoop, Seat, Watcher
@@ -350,10 +348,9 @@ def _learners(
         return [Learners(learning)]
     options, rollouts = shared.options, ThreadQueue[Rollout](MAX_WAITING)
     recorder = learnable.learn(options.names, rollouts.put)
-    policy_spec = PolicySpec(
-        name=learnable.name, kind=msgspec.convert(learnable.kind, PolicyKind), features=recorder.features,
-        continuous=ACTIONS.continuous, branches=ACTIONS.branches, seed=options.seed,
-    )  # fmt: skip
+    policy_spec = spec_of(
+        learnable.name, learnable.kind, recorder.features, learnable.spec, learnable.sizes, options.seed
+    )
     after = partial(outcomes.learn_from, learning) if outcomes is not None else None
     live = LiveLearning(rollouts, recorder, learning, reloader, policy_spec, shared.disk, shared.clock, after=after)
     return [Learners(learning), LearnFromPlay(live)]

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from agent.commands.options import FLAT, PolicyOptions
 from agent.commands.play import PlayOptions, play_session
+from agent.commands.players import check_fit, check_sight, name_of, say_start
 from agent.concurrency.child import no_helpers_left
 from agent.concurrency.output import printing_to_stderr
 from agent.core.errors import SettingsError
@@ -24,7 +25,10 @@ from agent.games.options import GameOptions, HostOptions, is_gymnasium, is_hoste
 class EvaluateOptions(ConfigOption, PolicyOptions, GameOptions):
     """What is measured, on what, and for how long."""
 
-    policy: str = "kiter"
+    policy: str | None = None
+    """random, kiter, dreamer, or a name that contains pilot: the shipped weights, unless it is untrained.
+    MODULE:FACTORY is a policy of your own, found in the current folder or installed. Default: what the weights are,
+    else kiter."""
     game: str = "arena"
     """arena, gym:[MODULE:]ID or MODULE:FACTORY (a Gymnasium environment of your own) in lock-step, as fast as possible;
     with --real-time any game."""
@@ -62,9 +66,10 @@ def evaluate(options: Annotated[EvaluateOptions, FLAT] = _DEFAULT) -> int:
 
 def _played_through_the_socket(options: EvaluateOptions) -> PlayOptions:
     return PlayOptions(
-        game=options.game, policy=options.policy, weights=options.weights, episodes=options.episodes, seed=options.seed,
-        report=options.report, calibration=options.calibration, capture=options.capture, config=options.config,
-        open_page=False, http_port=0, learn=False,
+        game=options.game, policy=name_of(options.policy, options.weights, "kiter"), weights=options.weights,
+        episodes=options.episodes, seed=options.seed, report=options.report, calibration=options.calibration,
+        capture=options.capture, config=options.config, profile=options.profile, open_page=False, http_port=0,
+        learn=False,
     )  # fmt: skip
 
 
@@ -72,7 +77,7 @@ def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
     from agent.control.policies import build_policy
     from agent.control.score import in_words
     from agent.core.clock import SystemClock
-    from agent.games.hosting import build_game
+    from agent.games.hosting import build_game, game_notes, shown_by
     from agent.session.report import write_report
     from agent.training.evaluate import FRAME_EVERY, evaluate, picture_ticks
 
@@ -91,25 +96,31 @@ def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
         except SettingsError as error:  # what broke it off is said as well
             console.print(str(error), highlight=False, markup=False)
 
+    name = name_of(options.policy, options.weights, "kiter")
+    _ = options.capture_px  # raises where it cannot be read
+    check_sight(name, options.game)
     with printing_to_stderr() as out, no_helpers_left():
         game = build_game(
             HostOptions(
-                options.game, capture=options.capture, seed=options.seed, start="run", calibration=options.calibration
-            )
-        )
-        policy = build_policy(options.policy, seed=options.seed, weights=options.weights)
-        try:
-            report = evaluate(
-                game,
-                policy,
-                SystemClock(),
-                episodes=options.episodes,
+                options.game,
+                capture=options.capture,
                 seed=options.seed,
+                start="run",
+                calibration=options.calibration,
+                profile=options.profile,
+            )  # fmt: skip
+        )
+        try:
+            policy = build_policy(name, seed=options.seed, weights=options.weights)
+            check_fit(policy, options.game, shown_by(game))
+            say_start(console, game_notes(game), policy, None)
+            report = evaluate(
+                game, policy, SystemClock(), episodes=options.episodes, seed=options.seed,
                 frames=is_gymnasium(options.game),
-                frame_every=picture_ticks(game) if options.policy == "dreamer" else FRAME_EVERY,
+                frame_every=picture_ticks(game) if name == "dreamer" else FRAME_EVERY,
                 on_episode=lambda i, r: console.print(f"episode {i}: {in_words(r)}", highlight=False, markup=False),
                 on_broken=say_broken,
-            )
+            )  # fmt: skip
         finally:
             game.close()
         say(report)

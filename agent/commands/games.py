@@ -18,6 +18,7 @@ from agent.core.clock import Clock, SystemClock
 from agent.core.errors import GameError, SettingsError
 from agent.core.part import Part
 from agent.core.settings import Settings
+from agent.core.types import Shown
 from agent.games.hosting import STOP_TIMEOUT_S, HostedProcess
 from agent.games.options import HostOptions, Mode, is_hosted
 from agent.link.endpoint import PLUGIN_PORT, Endpoint, parse_endpoint
@@ -100,7 +101,7 @@ class Games:
         for i in range(count):
             hosted = HostOptions(
                 game, mode=mode, capture=options.capture, frame_hz=frame_hz, seed=options.seed + i,
-                calibration=options.calibration,
+                calibration=options.calibration, profile=options.profile,
             )  # fmt: skip
             self.hosts.append(HostedProcess(hosted))
 
@@ -115,6 +116,16 @@ class Games:
         if not self.hosts:
             return []
         return [HostedGames(self.hosts, self.names, Supervisor(clock))]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of the hosted games, each once; asked after `endpoints`."""
+        return list(dict.fromkeys(note for host in self.hosts for note in host.notes))
+
+    @property
+    def shown(self) -> Shown | None:
+        """What the hosted environment shows and takes; None of another game. Asked after `endpoints`."""
+        return self.hosts[0].shown if self.hosts else None
 
     def close(self) -> None:
         """End all hosted games, in the time that one takes."""

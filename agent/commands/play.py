@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from rich.console import Console
 
 from agent.commands.options import FLAT, PolicyOptions
+from agent.commands.players import check_fit, check_sight, name_of, say_start, served_name
 from agent.commands.weights import weights_folder
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, SettingsError, first_error
 from agent.core.files import check_output
 from agent.core.settings import ConfigOption, Settings, load_settings
-from agent.core.user_code import is_user_code
 from agent.games.options import GameOptions, is_gymnasium, is_hosted
 from agent.learning.configs import learner_budget, preferences
 from agent.session.options import RunOptions
@@ -110,7 +110,9 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         given = settings.general.http_token.get_secret_value()
         token = session_token(given, lambda text: console.print(text, highlight=False, soft_wrap=True))
     with contextlib.ExitStack() as stack:
-        name = options.policy if measured else served_name(options.policy, settings, console)
+        asked = name_of(options.policy, options.weights, "pilot")
+        name = asked if measured else served_name(asked, settings, console)
+        check_sight(name, game)
         frame_hz = DREAMER_PICTURES_HZ if name == "dreamer" and is_gymnasium(game) else PICTURES_HZ
         games = Games(stack, options, game, settings, console, frame_hz=frame_hz)
         from agent.app import build_session
@@ -121,6 +123,9 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         policy = build_policy(name, seed=options.seed, weights=options.weights)
         _use_card(policy)
         session_options = _session_options(options, settings, game, games, console, token=token, measured=measured)
+        check_fit(policy, game, games.shown)
+        learns = options.learn and not measured
+        say_start(console, games.notes, policy, session_options.budget if learns else None)
 
         async def main() -> dict[str, Any]:
             clock = SystemClock()
@@ -162,18 +167,10 @@ def _session_options(
         keep_given_weights=options.weights is not None,
         learn=options.learn,
         wanted=preferences(settings) if chooses else None,
-        shipped_outcomes=SHIPPED if game == "arena" and options.policy == "pilot" else None,
+        shipped_outcomes=SHIPPED if game == "arena" and options.policy in (None, "pilot") else None,
         budget=learner_budget(settings),
         on_http=lambda bound: _announce(console, bound, wanted=options.open_page),
     )
-
-
-def served_name(policy: str, settings: Settings, console: Console) -> str:
-    """The policy that plays: the one asked for, or the dreamer where it is to be served instead of a pilot."""
-    if settings.dreams.served_policy == "dreamer" and "pilot" in policy and not is_user_code(policy):
-        console.print("METABONK_SERVED_POLICY=dreamer: the dreaming actor plays, not the pilot.", highlight=False)
-        return "dreamer"
-    return policy
 
 
 def check_learner_device(settings: Settings) -> None:

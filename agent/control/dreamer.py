@@ -115,6 +115,8 @@ class DreamPilot:
     """The dreamer as a policy. `explore` samples actions; without it the likeliest ones are taken."""
 
     kind = KIND
+    spec = SPEC
+    sizes = None
 
     def __init__(self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = KIND) -> None:
         self.name, self.tensors, self.version = name, tensors, 0

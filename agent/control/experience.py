@@ -53,16 +53,14 @@ def button_log_prob(logit: float, pressed: bool) -> float:
 
 
 class Sampled:
-    """One decision's action: axes [4], choices fire, ability, interact, card, their joint log-probability.
+    """One decision's action: axes [C], a choice of each branch, their joint log-probability; what was allowed.
 
-    allowed: up and down of each button, then each card.
+    A pilot's: axes [4], choices fire, ability, interact, card; allowed: up and down of each button, then each card.
     """
 
     __slots__ = ("axes", "choices", "log_prob", "allowed")
 
-    def __init__(
-        self, axes: FloatArray, choices: tuple[int, int, int, int], log_prob: float, allowed: BoolArray
-    ) -> None:
+    def __init__(self, axes: FloatArray, choices: tuple[int, ...], log_prob: float, allowed: BoolArray) -> None:
         self.axes, self.choices, self.log_prob, self.allowed = axes, choices, log_prob, allowed
 
 
@@ -96,11 +94,11 @@ class Flag(IntEnum):
 class _Buffer:
     """Rows of one game; the last one is open until its rewards are complete."""
 
-    def __init__(self, steps: int, units: int, features: int) -> None:
+    def __init__(self, steps: int, units: int, features: int, spec: ActionSpec) -> None:
         self.obs = np.zeros((steps, features), np.float32)
-        self.axes = np.zeros((steps, 4), np.float32)
-        self.choices = np.zeros((steps, 4), np.int64)
-        self.allowed = np.zeros((steps, 2 * BUTTONS + encode.CARDS), np.bool_)
+        self.axes = np.zeros((steps, spec.continuous), np.float32)
+        self.choices = np.zeros((steps, len(spec.branches)), np.int64)
+        self.allowed = np.zeros((steps, sum(spec.branches)), np.bool_)
         self.numbers = np.zeros((steps, len(Number)), np.float32)
         self.flags = np.zeros((steps, len(Flag)), np.bool_)
         self.carry = np.zeros(units, np.float32)
@@ -115,13 +113,13 @@ class _Buffer:
 class RolloutRecorder:
     """Rollouts of `steps` decisions of every game; `emit` is called on the thread of the policy's steps.
 
-    units: numbers of memory that are written down, 0 for none; valued: the policy says what it expects. off_policy:
-    whoever learns from the rollouts may, however old the policy that made them.
+    units: numbers of memory that are written down, 0 for none; spec: what an action is; valued: the policy says what it
+    expects. off_policy: whoever learns from the rollouts may, however old the policy that made them.
     """
 
     def __init__(
         self, policy: str, names: tuple[str, ...], units: int, emit: Callable[[Rollout], None], *, steps: int = 256,
-        features: int = FEATURES, valued: bool = True, off_policy: bool = False,
+        features: int = FEATURES, spec: ActionSpec = ACTIONS, valued: bool = True, off_policy: bool = False,
     ) -> None:  # fmt: skip
         self._emit = emit
         self.steps, self.features, self.off_policy = steps, features, off_policy
@@ -129,7 +127,7 @@ class RolloutRecorder:
         self.rows_total = 0
         self._policy = policy
         self._names = names
-        self._buffers = [_Buffer(steps, units, features) for _ in names]
+        self._buffers = [_Buffer(steps, units, features, spec) for _ in names]
 
     def observe(self, observation: Observation, see: Callable[[], FloatArray] | None = None) -> None:
         """Take the reward, and the end of an episode, that an observation brings.

@@ -23,6 +23,7 @@ from agent.control.arbiter import Arbiter
 from agent.control.arrays import STILL
 from agent.control.cards.chooser import LEFT_TO_MOTOR, MOTOR, CardChooser, CardSeat
 from agent.control.experience import (
+    ACTIONS,
     RolloutRecorder,
     Sampled,
     allowed_choices,
@@ -191,6 +192,8 @@ class Motor:
     """
 
     kind = KIND
+    spec = ACTIONS
+    sizes = None
 
     def __init__(
         self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot", way: str | None = None,

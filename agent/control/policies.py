@@ -9,8 +9,10 @@ from agent.control.policy import Policy
 from agent.core.errors import SettingsError
 from agent.core.suggest import did_you_mean
 from agent.core.user_code import is_user_code
+from agent.models.sizes import FLAT_KIND, FRAME_KIND
 
 NAMES = ("random", "kiter", "pilot", "untrained-pilot", "dreamer")
+"""Those that can be named without weights; the kinds of weights of a Gymnasium environment are names as well."""
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "shipped" / "pilot.safetensors"
 
 
@@ -31,6 +33,12 @@ def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Po
         from agent.control.dreamer import DreamPilot, dreamer_tensors, untrained_tensors
 
         return DreamPilot(untrained_tensors(seed) if weights is None else dreamer_tensors(weights), seed=seed)
+    if name in (FLAT_KIND, FRAME_KIND):
+        from agent.control.env_policy import EnvPolicy, env_weights
+
+        if weights is None:
+            raise SettingsError(f"--policy {name}: needs --weights, a file that `train` wrote")
+        return EnvPolicy(env_weights(weights), seed=seed)
     if "pilot" in name:
         return _build_pilot(name, seed, weights)
     if weights is not None:

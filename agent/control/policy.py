@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import CardChooser
 from agent.control.experience import RolloutRecorder
-from agent.core.rollout import Rollout
+from agent.core.rollout import ActionSpec, Rollout
 from agent.core.types import Action, Observation
+from agent.models.sizes import FlatSizes, FrameSizes
 
 Tensors = dict[str, NDArray[np.generic]]
 
@@ -74,6 +75,11 @@ class Reloadable(Policy, Protocol):
         """The weights that act, by name."""
         ...
 
+    @property
+    def sizes(self) -> FlatSizes | FrameSizes | None:
+        """The widths that build it, where its weights bring them; None where this program knows them."""
+        ...
+
     def prepare(self, tensors: Tensors, where: str) -> Any:
         """What `load` takes, after a trial on canned observations; raises WeightsError naming `where`."""
         ...
@@ -86,7 +92,12 @@ class Reloadable(Policy, Protocol):
 class Learnable(Reloadable, Protocol):
     """A policy that can write down what it does, to be learned from."""
 
-    def learn(self, names: tuple[str, ...], emit: Callable[[Rollout], None], *, steps: int = 256) -> RolloutRecorder:
+    @property
+    def spec(self) -> ActionSpec:
+        """What an action is, as it is written down."""
+        ...
+
+    def learn(self, names: tuple[str, ...], emit: Callable[[Rollout], None]) -> RolloutRecorder:
         """Sample every action from now on, and record the games of these names.
 
         `emit` is given each rollout on the thread of `step`.

@@ -10,7 +10,7 @@
 
 An end by a time limit is neither death nor win.
 
-A game that has ever declared a reward of its own in BLX1 keeps it from then on.
+A game that has ever declared a reward of its own in BLX1 keeps it from then on; a Gymnasium environment has its own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class RewardTable:
         """Reward since the observation before; 0 for the first of an episode."""
         before, state = self._before, observation.state
         self._before = state
-        self._declared |= observation.reward != 0.0
+        self._declared |= observation.reward != 0.0 or state.env is not None
         if self._declared:
             return observation.reward
         reward = 0.0

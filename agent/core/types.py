@@ -125,6 +125,23 @@ class EnvAction(msgspec.Struct, frozen=True, eq=True):
     choices: tuple[int, ...] = ()
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """What a hosted environment shows and takes: a picture's shape, () for none, numbers, axes and branches."""
+
+    shape: tuple[int, ...]
+    numbers: int
+    axes: int
+    branches: tuple[int, ...]
+
+    def describe(self) -> str:
+        """In words."""
+        parts = [f"a picture {' x '.join(map(str, self.shape))}"] if self.shape else []
+        parts += [f"{self.numbers} numbers"] if self.numbers else []
+        parts += [f"{self.axes} axes"] if self.axes else []
+        parts += [f"choices of {', '.join(map(str, self.branches))}"] if self.branches else []
+        return ", ".join(parts)
+
+
 class GameState(msgspec.Struct, frozen=True, eq=False):
     """One tick of the game as the wire carries it.
 

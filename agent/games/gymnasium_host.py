@@ -14,9 +14,8 @@ import msgspec
 import numpy as np
 
 from agent.core.errors import GameError, SettingsError, UserCodeError
-from agent.core.rollout import ActionSpec
 from agent.core.suggest import did_you_mean
-from agent.core.types import Action, ByteArray, GameState, RunInfo
+from agent.core.types import Action, ByteArray, GameState, RunInfo, Shown
 from agent.core.user_code import Calling, is_user_code
 from agent.games.action_space import ActionSpace
 from agent.games.checked_env import CheckedEnv
@@ -102,9 +101,11 @@ class GymnasiumGame:
         self.capture_size_px = (width, height)
 
     @property
-    def spec(self) -> ActionSpec:
-        """What an exact action of the environment is."""
-        return self._actions.spec
+    def shown(self) -> Shown | None:
+        """What the environment shows and takes; None where it is too much for the link, or has actions without end."""
+        if not self._fits or any(c.is_open for c in self._actions.controls):
+            return None
+        return Shown(self.view.shape, self.view.numbers, self._actions.spec.continuous, self._actions.spec.branches)
 
     def notes(self) -> list[str]:
         """What a person should know at the start: what is observed, and what no key reaches."""
@@ -113,6 +114,8 @@ class GymnasiumGame:
         if unreached:
             named = ", ".join(unreached[:6]) + (", …" if len(unreached) > 6 else "")
             said.append(f"{self.name}: no key reaches {named}; a profile with [keys] can say how")
+        if not self._fits:
+            said.append(f"{self.name}: that is too much for the link; only its picture is played from")
         unbounded = [c.name for c in self._actions.controls if c.is_open]
         if unbounded:
             said.append(f"{self.name}: no bound for {', '.join(unbounded[:6])}; keys go 1 from rest there")

@@ -30,6 +30,7 @@ from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, GameError, SettingsError, first_error
 from agent.core.files import check_output, write_atomically
 from agent.core.suggest import did_you_mean
+from agent.core.types import Shown
 from agent.games.contract import HostedGame
 from agent.games.options import HostOptions, is_gymnasium
 from agent.games.server import GameServer, ServerOptions
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from agent.games.arena.calibration import Calibration
     from agent.games.arena.window import Window
 
+Ready = Callable[[int, HostedGame], None]
+"""Told the port that a game listens on, and the game."""
 KINDS = ("arena", "gym:ID", "MODULE:FACTORY")
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 3.0
@@ -73,17 +76,29 @@ def _calibration(path: Path | None) -> Calibration | None:
     return load_calibration(path)
 
 
+def game_notes(game: HostedGame) -> list[str]:
+    """What a person should know of a game at its start; empty where it says nothing."""
+    notes: Callable[[], list[str]] = getattr(game, "notes", list)
+    return notes()
+
+
+def shown_by(game: HostedGame) -> Shown | None:
+    """What a Gymnasium environment shows and takes; None of another game."""
+    shown: Shown | None = getattr(game, "shown", None)
+    return shown
+
+
 class _Stop(Exception):
     """The server is told to end; ends its TaskGroup."""
 
 
-async def _serve(game: HostedGame, options: HostOptions, ready: Callable[[int], None], stop: asyncio.Event) -> Any:
+async def _serve(game: HostedGame, options: HostOptions, ready: Ready, stop: asyncio.Event) -> Any:
     frame_hz = max(options.frame_hz, WINDOW_HZ) if options.window else options.frame_hz
     settings = ServerOptions(port=options.port, mode=options.mode, frame_format=options.format, frame_hz=frame_hz)
     window = _open_window(game) if options.window else None
 
     async def serve() -> None:
-        await server.run(ready)
+        await server.run(lambda port: ready(port, game))
         raise _Stop
 
     async def until_stopped() -> None:
@@ -121,7 +136,7 @@ def _open_window(game: HostedGame) -> Window:
     return Window(game)
 
 
-def host(options: HostOptions, ready: Callable[[int], None], *, parent: ParentPipe | None = None) -> dict[str, Any]:
+def host(options: HostOptions, ready: Ready, *, parent: ParentPipe | None = None) -> dict[str, Any]:
     """Serve until stopped by Ctrl-C, or until the parent has left."""
     game = build_game(options)
     summary: dict[str, Any] = {}
@@ -169,7 +184,7 @@ def run_host(options: HostOptions) -> int:
     if options.report is not None:
         check_output("--report", options.report)
     summary = attempt(
-        lambda: host(options, lambda port: print(f"{options.game} at bonklink://127.0.0.1:{port}", flush=True))
+        lambda: host(options, lambda port, _: print(f"{options.game} at bonklink://127.0.0.1:{port}", flush=True))
     )
     if isinstance(summary, Failure):
         raise GameError(_words(summary.error)) from summary.error
@@ -186,6 +201,8 @@ class Listening(Message, frozen=True):
     """The child's first message: the game listens on this port."""
 
     port: int
+    notes: list[str] = []
+    shown: Shown | None = None
 
 
 class Doing(Message, frozen=True):
@@ -213,6 +230,8 @@ class HostedProcess:
     def __init__(self, options: HostOptions) -> None:
         self.options = dataclasses.replace(options, port=0)
         self.summary: dict[str, Any] | None = None
+        self.notes: list[str] = []
+        self.shown: Shown | None = None
         self.doing = "starts"
         self._stopping = False
         self._on_end: Callable[[], None] = lambda: None
@@ -267,7 +286,7 @@ class HostedProcess:
                 raise GameError(f"{self.options.game}: did not start within {timeout_s:.0f} s") from error
             if not isinstance(message, Listening):
                 raise GameError(self._why(message))
-            self._port = message.port
+            self._port, self.notes, self.shown = message.port, message.notes, message.shown
         return self._port
 
     def _why(self, message: Told | None) -> str:
@@ -345,7 +364,11 @@ def _child_main(argument: str) -> int:
 
     def work() -> dict[str, Any]:
         options = msgspec.json.decode(argument, type=HostOptions, dec_hook=lambda kind, text: kind(text))
-        return host(options, lambda port: pipe.tell(Listening(port=port)), parent=pipe)
+
+        def ready(port: int, game: HostedGame) -> None:
+            pipe.tell(Listening(port=port, notes=game_notes(game), shown=shown_by(game)))
+
+        return host(options, ready, parent=pipe)
 
     summary = attempt(work)
     if isinstance(summary, Failure):

@@ -24,6 +24,8 @@ class GameOptions:
     """Picture size of a hosted arena, WIDTHxHEIGHT, from 84x84 to 1280x720."""
     calibration: Path | None = None
     """bonklink-game-data.json that the plugin wrote: the arena with the installed game's own values."""
+    profile: Path | None = None
+    """TOML file with the pace and the action table of a Gymnasium environment, and what is a picture of it."""
 
     @property
     def capture_px(self) -> tuple[int, int]:
@@ -52,8 +54,6 @@ class HostOptions(GameOptions):
     """Seed of the game."""
     start: Start = "menu"
     """Where the arena begins: at its main menu, or in a run."""
-    profile: Path | None = None
-    """TOML file with the action table of a Gymnasium environment."""
     report: Path | None = None
     """Write the server's own counts and latencies here at the end."""
     window: bool = False

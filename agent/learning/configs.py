@@ -5,17 +5,21 @@ They travel between processes as these structs; a name that a struct does not kn
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from agent.core.choices import WANTED, Preferences
 from agent.core.errors import SettingsError
 from agent.core.settings import DreamSettings, LearnerDevice, ServedPolicy, Settings
-from agent.models.sizes import PilotSizes
+from agent.models.sizes import FLAT_KIND, FRAME_KIND, SMALL_PX, FlatSizes, FrameSizes, PilotSizes
 
-PolicyKind = Literal["flat", "pilot", "dreamer"]
+if TYPE_CHECKING:
+    from agent.core.rollout import ActionSpec
+
+PolicyKind = Literal["flat", "frame", "pilot", "dreamer"]
 FLAT: Final = "flat"
+FRAME: Final = "frame"
 PILOT: Final = "pilot"
 DREAMER: Final = "dreamer"
 MAX_VERSIONS_OLD: Final = 8
@@ -173,6 +177,8 @@ class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     continuous: int = 0
     branches: tuple[int, ...] = ()
     sizes: PilotSizes | None = None
+    flat: FlatSizes | None = None
+    frame: FrameSizes | None = None
     seed: int = 0
 
 
@@ -180,6 +186,55 @@ def replay_rows(features: int, width: int) -> int:
     """Rows of a replay: observations of so many features, and actions of so many numbers with a mask, have room."""
     row_bytes = max(4 * features, 5 * width, 1)
     return max(MIN_REPLAY_ROWS, min(REPLAY_ROWS, REPLAY_BYTES // row_bytes))
+
+
+def spec_of(
+    name: str, kind: str, features: int, spec: ActionSpec, sizes: FlatSizes | FrameSizes | None, seed: int
+) -> PolicySpec:
+    """The outline of a policy that plays; kind: as its manifest says it, sizes: those that its weights bring."""
+    kinds = {FLAT_KIND: FLAT, FRAME_KIND: FRAME}
+    return PolicySpec(
+        name=name, kind=msgspec.convert(kinds.get(kind, kind), PolicyKind), features=features,
+        continuous=spec.continuous, branches=spec.branches, flat=sizes if isinstance(sizes, FlatSizes) else None,
+        frame=sizes if isinstance(sizes, FrameSizes) else None, seed=seed,
+    )  # fmt: skip
+
+
+def ppo_config(kind: str, frame: FrameSizes | None, budget: Budget) -> PPOConfig:
+    """How PPO learns on a policy of this kind in play; training adds its schedule."""
+    if kind == PILOT:
+        return PILOT_PPO
+    return budget.ppo if frame is None else picture_config(frame)
+
+
+def picture_config(frame: FrameSizes) -> PPOConfig:
+    """For pictures, by their size."""
+    return SMALL_PICTURE_CONFIG if min(frame.height, frame.width) < SMALL_PX else PICTURE_CONFIG
+
+
+def describe_ppo(config: PPOConfig) -> str:
+    """The hyper-parameters in one line."""
+    falls = f" falling to 0 over {config.anneal_updates} updates" if config.anneal_updates else ""
+    return (
+        f"PPO with lr {config.lr:g}{falls}, gamma {config.gamma:g}, lambda {config.lam:g}, clip {config.clip:g}, "
+        f"{config.epochs} epochs of {config.minibatches} minibatches, entropy weight {config.entropy_weight:g}"
+    )
+
+
+def describe_dreams(budget: Budget) -> str:
+    """The hyper-parameters of world model and dreams in one line."""
+    dream = budget.dream
+    return (
+        f"world model with lr {budget.world_lr:g}, {budget.world_batch} stretches of {budget.world_length}; dreams of "
+        f"{dream.horizon} steps with lr {dream.lr:g}, gamma {dream.gamma:g}"
+    )
+
+
+def describe_learning(kind: str, sizes: FlatSizes | FrameSizes | None, budget: Budget) -> str:
+    """How a policy that plays learns, in one line."""
+    if kind == DREAMER:
+        return describe_dreams(budget)
+    return describe_ppo(ppo_config(kind, sizes if isinstance(sizes, FrameSizes) else None, budget))
 
 
 def preferences(settings: Settings) -> Preferences:

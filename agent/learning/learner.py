@@ -29,12 +29,14 @@ from agent.core.rollout import ActionSpec
 from agent.learning.active_inference.learner import ActiveInferenceLearner
 from agent.learning.configs import (
     DREAMER,
+    FLAT,
+    FRAME,
     PILOT,
-    PILOT_PPO,
     ActiveInferenceConfig,
     Budget,
     PolicySpec,
     WorldModelConfig,
+    ppo_config,
     replay_rows,
 )
 from agent.learning.contract import Learner
@@ -45,7 +47,7 @@ from agent.learning.dreamer.world_model import WorldModelLearner
 from agent.learning.ppo.learner import PPOLearner
 from agent.learning.tensors import module_tensors, take_up
 from agent.models.dreamer import world_sizes
-from agent.models.policies import FlatPolicy, PilotPolicy, TrainablePolicy
+from agent.models.policies import FlatPolicy, FramePolicy, PilotPolicy, TrainablePolicy
 from agent.models.sizes import FlatSizes, OutcomeSizes
 
 T = TypeVar("T")
@@ -69,7 +71,11 @@ def build_policy(policy_spec: PolicySpec) -> TrainablePolicy:
         assert policy_spec.sizes is not None
         sizes = policy_spec.sizes
         return _seeded(policy_spec, lambda: PilotPolicy(sizes))
-    flat = FlatSizes(policy_spec.features, policy_spec.continuous, policy_spec.branches)
+    if policy_spec.kind == FRAME:
+        assert policy_spec.frame is not None
+        frame = policy_spec.frame
+        return _seeded(policy_spec, lambda: FramePolicy(frame))
+    flat = policy_spec.flat or FlatSizes(policy_spec.features, policy_spec.continuous, policy_spec.branches)
     return _seeded(policy_spec, lambda: FlatPolicy(flat))
 
 
@@ -82,8 +88,8 @@ def shape_of(policy_spec: PolicySpec) -> tuple[int, ActionSpec]:
 
 
 def has_dreams(policy_spec: PolicySpec, budget: Budget) -> bool:
-    """True where a world model learns at all."""
-    return policy_spec.kind == DREAMER or budget.use_world
+    """True where a world model learns at all; none reads whole pictures."""
+    return policy_spec.kind == DREAMER or (budget.use_world and policy_spec.kind != FRAME)
 
 
 def build_dreams(
@@ -118,8 +124,9 @@ class PolicyLearner:
         else:
             policy = build_policy(policy_spec)
             self.features, self.spec = policy.features, policy.spec
-            config = PILOT_PPO if policy_spec.kind == PILOT else budget.ppo
-            self.ppo = PPOLearner(policy, config, seed=policy_spec.seed, scale_rewards=policy_spec.kind != PILOT)
+            config = ppo_config(policy_spec.kind, policy_spec.frame, budget)
+            scaled = policy_spec.kind == FLAT
+            self.ppo = PPOLearner(policy, config, seed=policy_spec.seed, scale_rewards=scaled)
             self.parts.append(self.ppo)
         if has_dreams(policy_spec, budget):
             world, self.dream = build_dreams(policy_spec, budget, place)
@@ -127,7 +134,7 @@ class PolicyLearner:
         if self.ppo is not None and self.dream is not None and budget.served == "ppo+dream":
             self.parts.append(DreamDistiller(self.ppo, self.dream, coefficient=budget.distill_coef))
         self.chooser: ActiveInferenceLearner | None = None
-        if budget.use_active_inference and max(self.spec.branches, default=0) > 1:
+        if budget.use_active_inference and policy_spec.kind != FRAME and max(self.spec.branches, default=0) > 1:
             self.chooser = self._chooser(budget.preferences)
             self.parts.append(self.chooser)
 

@@ -20,10 +20,9 @@ from agent.models.actor_critic import LOG_STD_RANGE, Pilot
 from agent.models.encoder import RunningNorm
 from agent.models.heads import NEVER, Heads
 from agent.models.liquid import CfCCell
-from agent.models.sizes import FlatSizes, FrameSizes, PilotSizes
+from agent.models.sizes import SMALL_PX, FlatSizes, FrameSizes, PilotSizes
 
 MAX_TICKS = 30.0
-SMALL_PX = 36
 BESIDE = 64
 _CHOOSING_COLUMNS = [SelfColumn.IN_LEVEL_UP, SelfColumn.IN_ENCOUNTER]
 

@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+SMALL_PX: Final = 36
+"""Pictures of a shorter side have a network of their own."""
 FLAT_KIND: Final = "flat-policy"
 FRAME_KIND: Final = "frame-policy"
 """Kinds of weights that training on an environment writes."""

@@ -161,8 +161,9 @@ class Reloader:
 
     def _publish(self, tensors: Tensors, source: str, notes: dict[str, Any]) -> Stored:
         policy = self.policy
+        sizes = msgspec.to_builtins(policy.sizes) if policy.sizes is not None else {}
         return self.store.publish(
-            policy.name, tensors, kind=policy.kind, layout=policy.layout, created_by=source, notes=notes
+            policy.name, tensors, kind=policy.kind, layout=policy.layout, sizes=sizes, created_by=source, notes=notes
         )
 
     async def _swap(self, prepared: Any, version: int) -> None:

@@ -11,7 +11,6 @@ from typing import Any, Final, Protocol
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from agent.core.clock import Clock
@@ -21,6 +20,7 @@ from agent.learning.configs import Budget
 from agent.models.sealed import save_sealed
 from agent.training.folder import TrainingFolder, add_line
 from agent.training.options import TrainOptions
+from agent.training.progress import TrainingProgress
 from agent.training.tensorboard import MISSING, check_wanted, open_scalars
 
 KEEP_EVERY_S: Final = 60.0
@@ -41,6 +41,11 @@ def lesson_steps(options: TrainOptions, budget: Budget | None) -> int:
 
 class Training(Protocol):
     """One training: steps done, one more stretch, and everything it consists of."""
+
+    @property
+    def about(self) -> list[str]:
+        """What is observed, and how it is learned from, as lines for people."""
+        ...
 
     @property
     def steps(self) -> int:
@@ -88,7 +93,7 @@ def build_training(options: TrainOptions, budget: Budget | None = None) -> Train
 
         if lessons:
             raise SettingsError("--lesson-steps: there are lessons in the arena alone")
-        return GymTraining(game, seed=seed, total_steps=options.steps, copies=copies)
+        return GymTraining(game, seed=seed, total_steps=options.steps, copies=copies, profile=options.profile)
     raise SettingsError(f"--game {game}: arena, gym:[MODULE:]ID or MODULE:FACTORY can be trained on")
 
 
@@ -141,10 +146,11 @@ def train(options: TrainOptions, budget: Budget | None, clock: Clock, console: C
             f"no TensorBoard files: {MISSING}; curve.jsonl holds the same figures", highlight=False, markup=False
         )
     start_s = kept_s = clock.now_s()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    for text in training.about:
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+    shown = TrainingProgress(console, clock, options.game, training.steps, options.steps)
     try:
-        with Progress(*columns, console=console) as progress, folder.curve(training.steps) as curve:
-            bar = progress.add_task(options.game, total=options.steps, completed=training.steps)
+        with shown as progress, folder.curve(training.steps) as curve:
             while training.steps < options.steps:
                 metrics = training.advance()
                 now_s = clock.now_s()
@@ -153,7 +159,7 @@ def train(options: TrainOptions, budget: Budget | None, clock: Clock, console: C
                 with folder.writing():
                     add_line(curve, line)
                 events.add(clock.wall_utc_ns() * 1e-9, training.steps, metrics)
-                progress.update(bar, completed=training.steps, description=_describe(options.game, metrics))
+                progress.update(training.steps, _describe(options.game, metrics))
                 if now_s - kept_s >= KEEP_EVERY_S:
                     kept_s = now_s
                     _keep(folder, options, budget, training, wall_s)

@@ -16,7 +16,16 @@ import torch
 from torch import Tensor
 
 from agent.control.arbiter import Arbiter
-from agent.control.dreamer import FEATURES, KIND, ROLLOUT_STEPS, SPEC, DreamPilot, describe, untrained_tensors
+from agent.control.dreamer import (
+    FEATURES,
+    KIND,
+    PICTURE_PX,
+    ROLLOUT_STEPS,
+    SPEC,
+    DreamPilot,
+    describe,
+    untrained_tensors,
+)
 from agent.control.score import EpisodeResult, EpisodeTracker
 from agent.control.untrained import default_sizes
 from agent.core.clock import SystemClock
@@ -24,10 +33,10 @@ from agent.core.errors import WeightsError
 from agent.core.rollout import Rollout
 from agent.core.types import Action, Frame, Observation
 from agent.games.contract import HostedGame
-from agent.games.hosting import build_game
+from agent.games.hosting import build_game, game_notes
 from agent.games.options import HostOptions, is_gymnasium
 from agent.learner.placement import place_for
-from agent.learning.configs import DREAMER, Budget, PolicySpec
+from agent.learning.configs import DREAMER, Budget, PolicySpec, describe_dreams
 from agent.learning.learner import PolicyLearner
 from agent.learning.state import load_state, state_tensors
 from agent.training.evaluate import observe, picture_ticks
@@ -98,6 +107,12 @@ class DreamTraining:
         place, self.place = place_for(policy_spec, budget, SystemClock().now_s)
         self.learner = PolicyLearner(policy_spec, budget, place)
         log.info("dreams_learn", place=self.place)
+        notes = list(dict.fromkeys(note for game_ in hosted for note in game_notes(game_)))
+        self.about = [
+            *notes,
+            f"the dreamer observes {FEATURES} numbers: the state, and the picture at {PICTURE_PX} x {PICTURE_PX}",
+            f"it learns by {describe_dreams(budget)}",
+        ]
         self._serve()
         self._carry = self.policy.initial(len(hosted))
         self._before = self.episodes = 0

@@ -24,14 +24,14 @@ from torch import Tensor
 from agent.core.clock import TICK_S
 from agent.core.errors import SettingsError, WeightsError
 from agent.core.rollout import ActionSpec, IntArray, Rollout
-from agent.core.types import FloatArray
+from agent.core.types import FloatArray, Shown
 from agent.games.action_space import ActionSpace
 from agent.games.env_view import EnvView
 from agent.games.gymnasium_host import open_env
 from agent.games.gymnasium_profile import load_profile
-from agent.learning.configs import PICTURE_CONFIG, SMALL_PICTURE_CONFIG, STRETCH, VECTOR_CONFIG, PPOConfig
+from agent.learning.configs import STRETCH, VECTOR_CONFIG, PPOConfig, describe_ppo, picture_config
 from agent.learning.ppo.learner import PPOLearner
-from agent.models.policies import SMALL_PX, FlatPolicy, FramePolicy, TrainablePolicy
+from agent.models.policies import FlatPolicy, FramePolicy, TrainablePolicy
 from agent.models.sizes import FLAT_KIND, FRAME_KIND, FlatSizes, FrameSizes
 from agent.training.collect import Happened, PolicyActor, Seen, collect, rollouts
 
@@ -44,11 +44,10 @@ def build_policy(view: EnvView, spec: ActionSpec) -> tuple[TrainablePolicy, PPOC
         raise SettingsError(f"nothing can be observed of {view.space}: {view.describe()}")
     if view.shape:
         height, width, channels = view.shape
-        config = SMALL_PICTURE_CONFIG if min(height, width) < SMALL_PX else PICTURE_CONFIG
         sizes = FrameSizes(
             height, width, spec.branches, channels=channels, numbers=view.numbers, continuous=spec.continuous
         )
-        return FramePolicy(sizes), config
+        return FramePolicy(sizes), picture_config(sizes)
     return FlatPolicy(FlatSizes(view.features, spec.continuous, spec.branches)), VECTOR_CONFIG
 
 
@@ -142,6 +141,11 @@ class GymTraining:
         self._games = VectorGames(rows, [seed * 1000 + i for i in range(copies)])
         updates = max(1, total_steps // (copies * STRETCH))
         config = msgspec.structs.replace(config, anneal_updates=updates)
+        shown = Shown(self.view.shape, self.view.numbers, actions.spec.continuous, actions.spec.branches)
+        self.about = [
+            f"{game} shows {self.view.describe()}",
+            f"the policy observes and does {shown.describe()}, and learns by {describe_ppo(config)}",
+        ]
         self.learner = PPOLearner(self.policy, config, seed=seed, scale_rewards=not self.view.shape)
         self.steps = self.episodes = 0
         self.recent: deque[float] = deque(maxlen=_RECENT)

@@ -24,6 +24,8 @@ class TrainOptions(ConfigOption):
     """In the arena, so many of the steps are lessons by a script, before PPO. Default: a third."""
     copies: int = 8
     """Copies of a Gymnasium environment, or games of a dreamer, that are stepped together."""
+    profile: Path | None = None
+    """TOML file that says what is a picture of a Gymnasium environment, and which keys do what."""
     resume: bool = False
     """Go on from the folder's checkpoint."""
     tensorboard: bool | None = None

@@ -33,7 +33,7 @@ def parsed(*words: str) -> Any:
         (("--seconds", "3"), PlayOptions(seconds=3.0)),
         (("play", "--no-http", "--games", "2", "--weights", "w"), PlayOptions(http=False, games=2, weights=Path("w"))),
         (("evaluate", "--real-time", "--episodes", "3"), EvaluateOptions(real_time=True, episodes=3)),
-        (("evaluate",), EvaluateOptions(policy="kiter")),
+        (("evaluate",), EvaluateOptions()),
         (("host",), HostOptions("arena")),
         (("host", "gym:A-v1", "--format", "raw_rgb"), HostOptions("gym:A-v1", format="raw_rgb")),
         (("host", "--game", "arena", "--capture", "90x84"), HostOptions("arena", capture="90x84")),

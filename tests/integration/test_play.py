@@ -68,7 +68,7 @@ def test_several_games_are_played_at_once_by_one_process(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("spec", "policy", "seconds"),
     [("gym:minatar.gym:MinAtar/Breakout-v1", "random", "5"),
-     ("gym:vizdoom.gymnasium_wrapper:VizdoomHealthGathering-v1", "pilot", "12")],
+     ("gym:vizdoom.gymnasium_wrapper:VizdoomHealthGathering-v1", "dreamer", "12")],
 )  # fmt: skip
 def test_third_party_games_are_played_through_the_same_link(
     tmp_path: Path, spec: str, policy: str, seconds: str

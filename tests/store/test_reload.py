@@ -46,7 +46,7 @@ def steps_on(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 class Gain:
     """Answers with its one weight; 9 raises, 7 is not a number, 5 stands at the end of every axis."""
 
-    name, kind = "gain", "test"
+    name, kind, sizes = "gain", "test", None
     layout = {"x": 1}
 
     def __init__(self) -> None:

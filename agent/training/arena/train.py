@@ -19,7 +19,7 @@ from agent.control.motor import KIND
 from agent.control.untrained import default_sizes
 from agent.core.errors import WeightsError
 from agent.games.arena.rules_hash import rules_hash
-from agent.learning.configs import PPOConfig
+from agent.learning.configs import PPOConfig, describe_ppo
 from agent.learning.ppo.update import PPO
 from agent.models.policies import PilotPolicy
 from agent.training.arena.batch import ArenaBatch, EndedRun
@@ -58,7 +58,12 @@ class ArenaTraining:
         self.player = Player(self.batch, self.policy, length=LENGTH, gamma=config.gamma, lam=config.lam)
         self.lessons = Lessons(self.player, self.policy, lr=LESSON_LR, seed=seed)
         stretches = max(1, (total_steps - lesson_steps) // (runs * STRETCH))
-        self.ppo = PPO(self.policy, msgspec.structs.replace(config, anneal_updates=stretches), seed=seed)
+        config = msgspec.structs.replace(config, anneal_updates=stretches)
+        self.ppo = PPO(self.policy, config, seed=seed)
+        self.about = [
+            f"the pilot observes {self.policy.features} numbers of the state: the player, what lies around, cards",
+            f"{lesson_steps:,} steps of lessons with lr {LESSON_LR:g}, then {describe_ppo(config)}",
+        ]
         self.steps = self.episodes = 0
         self.lesson_steps = lesson_steps
         self.recent: deque[EndedRun] = deque(maxlen=_RECENT)
