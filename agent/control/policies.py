@@ -34,7 +34,7 @@ def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Po
 
         return DreamPilot(untrained_tensors(seed) if weights is None else dreamer_tensors(weights), seed=seed)
     if name in (FLAT_KIND, FRAME_KIND):
-        from agent.control.env_policy import EnvPolicy, env_weights
+        from agent.control.environment.policy import EnvPolicy, env_weights
 
         if weights is None:
             raise SettingsError(f"--policy {name}: needs --weights, a file that `train` wrote")

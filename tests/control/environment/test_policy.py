@@ -12,7 +12,7 @@ from gymnasium import spaces
 from msgspec.structs import replace
 
 from agent.control.arrays import STILL
-from agent.control.env_policy import EnvPolicy, EnvWeights, env_weights, policy_name
+from agent.control.environment.policy import EnvPolicy, EnvWeights, env_weights, policy_name
 from agent.control.policies import build_policy
 from agent.core.errors import GameError, SettingsError, WeightsError
 from agent.core.rollout import Rollout, check_rollout
