@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium.wrappers import FlattenObservation, FrameStackObservation
+from gymnasium import spaces
+from gymnasium.wrappers import FlattenObservation, FrameStackObservation, TransformObservation
 
 from agent.core.rollout import ActionSpec, Rollout
+from agent.games.action_space import ActionSpace
+from agent.games.env_view import EnvView
 from agent.learning.dreamer.dream import DreamLearner
 from agent.models.dreamer import Choice, act, initial_carry
 from agent.training.collect import Deed, Seen, collect, rollouts
@@ -25,7 +28,9 @@ def games_of(
     def row(raw: Any) -> Any:
         return np.asarray(observe(raw), np.float32)
 
-    rows: list[Any] = [RowEnv(env, row, features) for env in envs]
+    box = spaces.Box(-np.inf, np.inf, (features,), np.float32)
+    view = EnvView(box)
+    rows: list[Any] = [RowEnv(TransformObservation(env, row, box), view, ActionSpace(env.action_space)) for env in envs]
     if frames > 1:
         rows = [FlattenObservation(FrameStackObservation(env, frames)) for env in rows]
     return VectorGames(rows, seeds), frames * features

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from agent.games.action_space import ActionSpace
 from agent.learning.configs import PPOConfig
 from agent.learning.ppo.learner import PPOLearner
 from agent.models.heads import sample
@@ -50,10 +51,9 @@ def train(
 ) -> tuple[FlatPolicy, list[tuple[int, float]]]:
     """The trained policy, and what `learn` gives."""
     torch.manual_seed(seed)
-    games, features = games_of(
-        [make() for _ in range(COPIES)], observe, [100 * seed + k for k in range(COPIES)], frames
-    )
-    spec = games.decoder.spec
+    envs = [make() for _ in range(COPIES)]
+    games, features = games_of(envs, observe, [100 * seed + k for k in range(COPIES)], frames)
+    spec = ActionSpace(envs[0].action_space).spec
     policy = FlatPolicy(FlatSizes(features, spec.continuous, spec.branches))
     learner, actor = PPOLearner(policy, CONFIG, seed=seed), PolicyActor(policy, COPIES)
     while games.steps < steps:
