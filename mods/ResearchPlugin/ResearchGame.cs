@@ -22,7 +22,8 @@ public sealed class ResearchGame : IDisposable
     private readonly GameScreens _screens = new();
     private readonly GameMenu _menu;
     private readonly MenuDriver _menus = new();
-    private readonly InputInjector _injector = new(Plugin.Id);
+    private readonly InputInjector _injector = new();
+    private readonly Patches _patches = new(Plugin.Id);
     private readonly UploadGuard _uploads;
     private readonly Seeding _seeding;
     private readonly LockStepTime _time = new(StepS);
@@ -38,7 +39,7 @@ public sealed class ResearchGame : IDisposable
         _menu = new GameMenu(_screens);
         _frame = new SharedFrame(settings.Instance, settings.Width, settings.Height, settings.Folder);
         _stepper = new Stepper(_frame, () => _clock.Elapsed.TotalSeconds, log);
-        _uploads = new UploadGuard(Plugin.Id, log);
+        _uploads = new UploadGuard(Plugin.Id, BepInEx.Paths.ConfigPath, log);
         _seeding = new Seeding(settings.Seed);
         _observation = new Observation(settings.Width, settings.Height);
     }
@@ -46,12 +47,13 @@ public sealed class ResearchGame : IDisposable
     public void Start()
     {
         Application.runInBackground = true;
-        _injector.Patch(_log);
-        _uploads.Patch();
+        _injector.Plan(_patches);
+        _uploads.Plan(_patches);
         if (_settings.IsDeterministic)
         {
-            _seeding.Patch();
+            Seeding.Plan(_patches);
         }
+        _log($"{_patches.Make()} methods patched; runs are the game's own until a client steps");
     }
 
     /// <summary>The frame is drawn: finish the step that it was, and find out what the next one is.</summary>
@@ -76,9 +78,8 @@ public sealed class ResearchGame : IDisposable
     public void Dispose()
     {
         RunFreely();
-        _injector.Unpatch();
         _uploads.Release();
-        _seeding.Unpatch();
+        _patches.Undo();
         _frame.Dispose();
     }
 

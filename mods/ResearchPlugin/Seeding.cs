@@ -2,8 +2,6 @@
 // game's own generator. A run without a client keeps the game's own seeds, and what was replaced is given back.
 // Physics and frame-dependent code are not seeded by anything; this makes the map the same, not every bit.
 using System;
-using HarmonyLib;
-using Assets.Scripts.Managers;
 
 namespace ResearchPlugin;
 
@@ -12,7 +10,6 @@ public sealed class Seeding
     private static int _seed;
     private static bool _isActive, _isSeeded, _hasGenerator;
     private static Il2CppSystem.Random? _generator;
-    private readonly Harmony _harmony = new(Plugin.Id + ".seed");
 
     public Seeding(int seed)
     {
@@ -35,44 +32,22 @@ public sealed class Seeding
         _isActive = isStepping;
     }
 
-    public void Patch()
+    public static void Plan(BonkLink.Patches patches)
     {
-        var start = new HarmonyMethod(AccessTools.Method(typeof(Seeding), nameof(BeforeStart)));
-        Patch(typeof(MapController), "StartNewMap", start, null);
-        Patch(typeof(MapController), "RestartRun", start, null);
-        Patch(typeof(MapGenerationController), "Awake", null,
-            new HarmonyMethod(AccessTools.Method(typeof(Seeding), nameof(AfterAwake))));
-        var map = new HarmonyMethod(AccessTools.Method(typeof(Seeding), nameof(BeforeMap)));
-        Patch(typeof(MapGenerator), "GenerateMap", map, null);
-    }
-
-    public void Unpatch()
-    {
-        Follow(false);
-        _harmony.UnpatchSelf();
+        const string without = "runs differ there";
+        var start = Own(nameof(BeforeStart));
+        patches.Add("Assets.Scripts.Managers.MapController", "StartNewMap", start, null, without);
+        patches.Add("Assets.Scripts.Managers.MapController", "RestartRun", start, null, without);
+        patches.Add("MapGenerationController", "Awake", null, Own(nameof(AfterAwake)), without);
+        // A version of the game with other parameters is left alone rather than given a wrong one.
+        patches.Add("MapGenerator", "GenerateMap", Own(nameof(BeforeMap)), null, without,
+            method => Array.Exists(method.GetParameters(), p => p.Name == "seed"));
     }
 
     /// <summary>Seed what is seeded before a run starts, while a client steps.</summary>
     public void Begin() => BeforeStart();
 
-    private void Patch(Type type, string name, HarmonyMethod? before, HarmonyMethod? after)
-    {
-        var patched = false;
-        foreach (var method in AccessTools.GetDeclaredMethods(type))
-        {
-            // A version of the game with other parameters is left alone rather than given a wrong one.
-            var fits = name != "GenerateMap" || Array.Exists(method.GetParameters(), p => p.Name == "seed");
-            if (method.Name == name && fits)
-            {
-                _harmony.Patch(method, before, after);
-                patched = true;
-            }
-        }
-        if (!patched)
-        {
-            BonkLink.Guarded.Once("seed " + name, $"seeding: this game has no {type.Name}.{name}; runs differ there");
-        }
-    }
+    private static System.Reflection.MethodInfo Own(string name) => BonkLink.Patches.Own(typeof(Seeding), name);
 
     private static void GiveBack()
     {

@@ -1,7 +1,6 @@
 // The agent's hands in play: writes the game's own input fields right after the game read the human's. Main thread.
 using System;
 using Assets.Scripts.Actors.Player;
-using HarmonyLib;
 using UnityEngine;
 
 namespace BonkLink;
@@ -10,12 +9,10 @@ public sealed class InputInjector
 {
     private const float LowestPitch = -40, HighestPitch = 75;
     private static InputInjector? _current;
-    private readonly Harmony _harmony;
     private float _yaw, _pitch;
 
-    public InputInjector(string plugin)
+    public InputInjector()
     {
-        _harmony = new Harmony(plugin + ".input");
         _current = this;
     }
 
@@ -25,19 +22,14 @@ public sealed class InputInjector
     /// <summary>What the agent does in this frame.</summary>
     public PlayControls Controls { get; set; }
 
-    public void Patch(Action<string> log)
+    public void Plan(Patches patches)
     {
-        var after = new HarmonyMethod(AccessTools.Method(typeof(InputInjector), nameof(AfterMovementInput)));
-        PatchMethod(typeof(PlayerInput), nameof(PlayerInput.MovementInput), null, after);
-        var skip = new HarmonyMethod(AccessTools.Method(typeof(InputInjector), nameof(UnlessDriven)));
-        foreach (var type in new[] { AccessTools.TypeByName("AlwaysUi"), AccessTools.TypeByName("PauseHandler") })
-        {
-            PatchMethod(type, "OnApplicationFocus", skip, null);
-        }
-        log("input: patched; a human plays until a client sends an action");
+        var after = Patches.Own(typeof(InputInjector), nameof(AfterMovementInput));
+        patches.Add("PlayerInput", "MovementInput", null, after, "an agent cannot move");
+        var skip = Patches.Own(typeof(InputInjector), nameof(UnlessDriven));
+        patches.Add("PauseHandler", "OnGameOverlayActivated", skip, null, "Steam's overlay pauses the game");
+        patches.Add("PauseHandler", "OnControllerDisconnected", skip, null, "a lost controller pauses the game");
     }
-
-    public void Unpatch() => _harmony.UnpatchSelf();
 
     /// <summary>This frame's controls; turns add up until they are looked.</summary>
     public void Add(in PlayControls controls)
@@ -66,17 +58,6 @@ public sealed class InputInjector
         {
             PlayerCamera.Instance.CameraInput(rotation);
         }
-    }
-
-    private void PatchMethod(Type? type, string name, HarmonyMethod? before, HarmonyMethod? after)
-    {
-        var method = type is null ? null : AccessTools.Method(type, name);
-        if (method is null)
-        {
-            Guarded.Once("patch " + name, $"input: this game has no {type?.Name ?? "type with"} {name}; left as it is");
-            return;
-        }
-        _harmony.Patch(method, before, after);
     }
 
     /// <summary>After the game read the human's hands: the agent's instead, while it drives.</summary>

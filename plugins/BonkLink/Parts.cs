@@ -16,7 +16,8 @@ public sealed class Parts : IGame, IDisposable
     private readonly GameScreens _screens = new();
     private readonly GameMenu _menu;
     private readonly GameReader _reader;
-    private readonly InputInjector _injector;
+    private readonly InputInjector _injector = new();
+    private readonly Patches _patches = new(Plugin.Id);
     private readonly InputSnapshot _snapshot = new();
     private readonly FrameEncoder _frames;
     private readonly FrameCapture _capture;
@@ -31,7 +32,6 @@ public sealed class Parts : IGame, IDisposable
         (_settings, _log) = (settings, log);
         _menu = new GameMenu(_screens);
         _reader = new GameReader(_screens);
-        _injector = new InputInjector(Plugin.Id);
         _frames = new FrameEncoder(settings.Format, settings.Quality);
         _capture = new FrameCapture(_frames, settings.Width, settings.Height);
         ITransport transport = settings.UsesPipe
@@ -46,7 +46,7 @@ public sealed class Parts : IGame, IDisposable
             CaptureHeight = settings.Height,
             SendsHuman = settings.SendsHuman,
         });
-        _uploads = new UploadGuard(Plugin.Id, log);
+        _uploads = new UploadGuard(Plugin.Id, BepInEx.Paths.ConfigPath, log);
         _dump = new GameDataDump(log);
     }
 
@@ -56,8 +56,9 @@ public sealed class Parts : IGame, IDisposable
     public void Start()
     {
         Application.runInBackground = true;
-        _injector.Patch(_log);
-        _uploads.Patch();
+        _injector.Plan(_patches);
+        _uploads.Plan(_patches);
+        _log($"{_patches.Make()} methods patched; a human plays until a client sends an action");
         try
         {
             _server.Start();
@@ -107,8 +108,8 @@ public sealed class Parts : IGame, IDisposable
     {
         _server.Dispose();
         _frames.Dispose();
-        _injector.Unpatch();
         _uploads.Release();
+        _patches.Undo();
     }
 
     private void SampleHuman()

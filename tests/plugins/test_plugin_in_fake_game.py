@@ -233,28 +233,67 @@ def test_a_human_plays_until_an_agent_acts_and_again_after_it(game: PluginHost) 
     game.set(held=[], axes=[0, 0])
 
 
-def test_scores_stay_here_while_an_agent_drives_and_until_the_menu(game: PluginHost, client: Client) -> None:
+def test_what_an_agent_did_is_not_sent_until_the_menu(game: PluginHost, client: Client, folder: Path) -> None:
+    kept = folder / "com.metabonk.bonklink.upload-setting"
     game.set(isMainMenu=True)
     client.newest(5)
     client.close()
     with Client(game.port) as watcher:
         watcher.newest(5)
         before = game.set(upload=1)
-        assert before["upload_setting"] == 1
+        assert before["upload_setting"] == 1 and not kept.exists()
+        assert len(before["sent"]) == before["upload_methods"] == 14
         game.set(isMainMenu=False)
         watcher.send(NEUTRAL)
         watcher.newest(4)
         blocked = game.set(upload=1)
-        assert blocked["uploads"] == before["uploads"] and blocked["upload_setting"] == 0
-        assert any("scores of this run are not uploaded" in line for line in blocked["log"])
+        assert blocked["sent"] == [] and blocked["upload_setting"] == 0 and kept.read_text() == "1"
+        assert any("of this run are not uploaded" in line for line in blocked["log"])
     with Client(game.port) as watcher:
         watcher.newest(6)
-        assert game.set(upload=1)["uploads"] == before["uploads"], "the run that the agent played is not over"
+        assert game.set(upload=1)["sent"] == [], "the run that the agent played is not over"
         game.set(isMainMenu=True)
         watcher.newest(4)
         after = game.set(upload=1)
-        assert after["uploads"] == before["uploads"] + 2 and after["upload_setting"] == 1
+        assert len(after["sent"]) == 14 and after["upload_setting"] == after["upload_saved"] == 1
+        assert not kept.exists()
     game.set(isMainMenu=False)
+
+
+def test_the_user_s_upload_setting_comes_back_after_a_crash(toolchain: Toolchain, built: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "com.metabonk.bonklink.upload-setting"
+    kept.write_text("3")
+    written = ("Network.Port", "0", "Fake.Folded", "PauseHandler.OnControllerDisconnected")
+    with PluginHost(toolchain, built, "BonkLink", str(tmp_path), *written, program="stubs/fakegame.dll") as game:
+        found = game.ask()
+        assert found["upload_setting"] == found["upload_saved"] == 3 and not kept.exists()
+        # An empty or shared body is no place for a patch: the detour would change all that share it.
+        assert "PauseHandler.OnGameOverlayActivated" in found["patched"]
+        assert not [name for name in found["patched"] if "533" in name or "OnControllerDisconnected" in name]
+        (said,) = (line for line in found["log"] if "OnControllerDisconnected" in line)
+        assert "shares its code with AlwaysUi.OnApplicationFocus, which is empty" in said
+
+
+def test_two_patched_methods_of_one_body_are_both_refused(toolchain: Toolchain, built: Path, tmp_path: Path) -> None:
+    twins = ("SteamStatsManager.QueueUpload", "SteamAchievementsManager.QueueUpload")
+    written = ("Network.Port", "0", *(w for name in twins for w in ("Fake.Twin", name)))
+    with PluginHost(toolchain, built, "BonkLink", str(tmp_path), *written, program="stubs/fakegame.dll") as game:
+        found = game.ask()
+    assert not set(twins) & set(found["patched"]) and "SteamUserStats.StoreStats" in found["patched"]
+    for name in twins:
+        assert any(name in line and "another method that is patched" in line for line in found["log"])
+
+
+def test_no_member_that_is_patched_is_missing_and_pauses_are_blocked_while_driven(
+    game: PluginHost, client: Client
+) -> None:
+    found = game.set(pauseEvents=1)
+    assert not [line for line in found["log"] if line.startswith("warning: patches")]
+    assert len(found["patched"]) == 17 and "AlwaysUi.OnApplicationFocus" not in found["patched"]
+    client.send(NEUTRAL)
+    client.newest(3)
+    driven = game.set(pauseEvents=1)
+    assert driven["pauses"] == found["pauses"] > 0
 
 
 def test_the_screen_arrives_upright_on_both_kinds_of_graphics(game: PluginHost, client: Client) -> None:

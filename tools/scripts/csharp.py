@@ -31,8 +31,9 @@ RUNTIME_SHA256 = "86d2c4079143d1aba77d8f57be5f89d3f43daddde3fceace40a48dee227bcb
 ROSLYN_SHA256 = "d080d8f02bde85d4fda72758dc8072b5187e246319ba65c5c6eea518ff4621fc"
 LAYOUT = "1"
 STUBS = (
-    "Il2CppInterop.Runtime", "Il2Cppmscorlib", "UnityEngine.CoreModule", "UnityEngine.Modules", "UnityEngine.UI",
-    "Unity.TextMeshPro", "BepInEx.Core", "BepInEx.Unity.IL2CPP", "0Harmony", "Assembly-CSharp",
+    "Il2CppInterop.Common", "Il2CppInterop.Runtime", "Il2Cppmscorlib", "UnityEngine.CoreModule",
+    "UnityEngine.Modules", "UnityEngine.UI", "Unity.TextMeshPro", "BepInEx.Core", "BepInEx.Unity.IL2CPP", "0Harmony",
+    "com.rlabrecque.steamworks.net", "Assembly-CSharp",
 )  # fmt: skip
 BONKLINK, RESEARCH = ROOT / "plugins" / "BonkLink", ROOT / "mods" / "ResearchPlugin"
 HOST = ROOT / "tests" / "plugins" / "host"
@@ -48,7 +49,7 @@ PURE = (
 # Sources of BonkLink that ResearchPlugin compiles in as well.
 SHARED = tuple(BONKLINK / f"{name}.cs" for name in (
     "Actions", "ClickMap", "FrameCapture", "FrameEncoder", "GameMenu", "GameScreens", "Guarded", "InputInjector",
-    "JpegEncoder", "MenuDriver", "StateRecord", "UploadGuard", "Wire",
+    "JpegEncoder", "MenuDriver", "Patches", "StateRecord", "UploadGuard", "Wire",
 ))  # fmt: skip
 _COMPILE_COMPILER = """
 import sys

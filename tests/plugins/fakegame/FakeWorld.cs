@@ -35,6 +35,7 @@ public sealed class FakeWorld
     private readonly ChestWindowUi _chest = new();
     private readonly EncounterUi _encounter = new();
     private readonly FakeRuns _runs = new();
+    private readonly FakeUploads _uploads = new();
     private readonly CFGameSettings _settings = new() { upload_score_to_leaderboard = 1 };
     private readonly MyPlayer _player;
     private readonly GameManager _game = new() { isPlaying = true, IsPlayingIs = true };
@@ -303,12 +304,10 @@ public sealed class FakeWorld
             case "frameRate": Application.targetFrameRate = v.GetInt32(); break;
             case "humanRuns": FakeRuns.Begin(v.GetInt32()); break;
             case "opened": _chest.b_open!.gameObject.activeInHierarchy = !v.GetBoolean(); break;
-            case "upload":
-                foreach (var method in new[] { "QueueLeaderboardUpload", "UploadLeaderboardScore" })
-                {
-                    Harmony.Call(typeof(SteamLeaderboardsManagerNew), method, null,
-                        () => SteamLeaderboardsManagerNew.QueueLeaderboardUpload("", 0, 0, 0));
-                }
+            case "upload": _uploads.Send(); break;
+            case "pauseEvents":
+                new PauseHandler().OnGameOverlayActivated(1);
+                new PauseHandler().OnControllerDisconnected(0);
                 break;
             default: throw new ArgumentException($"the fake game has no {name}");
         }
@@ -328,7 +327,6 @@ public sealed class FakeWorld
             ["pressed"] = new JsonArray(_pressed.ConvertAll(p => (JsonNode)p!).ToArray()),
             ["selected"] = string.Join(",", _levelUp.upgradePicker.buttons
                 .Where(b => b.GetButton().Selected).Select(b => b.gameObject.name)),
-            ["uploads"] = SteamLeaderboardsManagerNew.Uploads,
             ["upload_setting"] = _settings.upload_score_to_leaderboard,
             ["background"] = Application.runInBackground,
             ["fixed_steps"] = _fixedSteps,
@@ -340,6 +338,7 @@ public sealed class FakeWorld
             ["starts"] = MapController.Starts,
         };
         _runs.Report(report);
+        _uploads.Report(report);
         return report;
     }
 }

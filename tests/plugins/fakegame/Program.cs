@@ -40,6 +40,14 @@ public static class Program
         for (var i = 2; i + 1 < arguments.Length; i += 2)
         {
             plugin.Config.Written[arguments[i]] = arguments[i + 1];
+            if (arguments[i] == "Fake.Twin")
+            {
+                Il2CppInterop.Common.Il2CppInteropUtils.Twins.Add(arguments[i + 1]);
+            }
+            else if (arguments[i] == "Fake.Folded")
+            {
+                Il2CppInterop.Common.Il2CppInteropUtils.Folded.Add(arguments[i + 1]);
+            }
         }
         plugin.Load();
         new Thread(ReadLines) { IsBackground = true }.Start();

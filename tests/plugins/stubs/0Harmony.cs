@@ -4,6 +4,8 @@ using System.Collections.Generic;
 using System.Linq;
 using System.Reflection;
 
+[assembly: System.Runtime.CompilerServices.InternalsVisibleTo("fakegame")]
+
 namespace HarmonyLib
 {
     public class HarmonyMethod
@@ -19,12 +21,18 @@ namespace HarmonyLib
 
         private static readonly List<Patched> All = new();
 
+        /// <summary>What was patched so far, TYPE.NAME.</summary>
+        internal static readonly List<string> Detoured = new();
+
         public Harmony(string id)
         {
         }
 
         public MethodInfo Patch(MethodBase original, HarmonyMethod? prefix = null, HarmonyMethod? postfix = null)
         {
+            var code = Il2CppInterop.Common.Il2CppInteropUtils.CodeOf(original);
+            var others = code == "folded" ? " and 533 others" : "";
+            Detoured.Add($"{original.DeclaringType!.Name}.{original.Name}{others}");
             All.Add(new Patched(this, original, prefix, postfix));
             return (MethodInfo)original;
         }
@@ -41,10 +49,12 @@ namespace HarmonyLib
         {
             object? result = null;
             var mine = All.Where(p => p.On.DeclaringType == type && p.On.Name == name).ToList();
-            if (mine.All(p => p.Before is null || Run(p, p.Before.Method, instance, arguments, ref result) is not false))
+            var runs = true;
+            foreach (var p in mine)
             {
-                result = body(arguments);
+                runs &= Run(p, p.Before?.Method, instance, arguments, ref result) is not false;
             }
+            result = runs ? body(arguments) : result;
             mine.ForEach(p => Run(p, p.After?.Method, instance, arguments, ref result));
             return result;
         }

@@ -308,3 +308,47 @@ namespace Assets.Scripts.UI.InGame.Rewards
     {
     }
 }
+
+namespace Assets.Scripts.Steam
+{
+    public class Leaderboards : Il2CppSystem.Object
+    {
+        public static void UploadScore(int score)
+        {
+        }
+    }
+
+    public class SteamStatsManager : Il2CppSystem.Object
+    {
+        public static void OnStatUpdated(string stat, float value)
+        {
+        }
+
+        public static void SetCachedStats()
+        {
+        }
+
+        public static void QueueUpload()
+        {
+        }
+
+        public static void TryUploadStats()
+        {
+        }
+    }
+
+    public class SteamAchievementsManager : Il2CppSystem.Object
+    {
+        public static void TryUnlockAchievement(string achievement)
+        {
+        }
+
+        public static void QueueUpload()
+        {
+        }
+
+        public static void TryUploadAchievements()
+        {
+        }
+    }
+}

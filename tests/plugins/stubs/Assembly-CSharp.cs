@@ -162,11 +162,31 @@ public class TomeData : ScriptableObject
 
 public class SteamLeaderboardsManagerNew
 {
-    internal static int Uploads;
+    public static void QueueLeaderboardUpload(string board, int score, int details, int extra)
+    {
+    }
 
-    public static void QueueLeaderboardUpload(string board, int score, int details, int extra) => Uploads++;
+    public static void UploadLeaderboardScore(string board, int score, int details, int extra)
+    {
+    }
+}
 
-    public static void UploadLeaderboardScore(string board, int score, int details, int extra) => Uploads++;
+public class AlwaysUi : MonoBehaviour
+{
+    public void OnApplicationFocus(bool focus)
+    {
+    }
+}
+
+public class PauseHandler : MonoBehaviour
+{
+    internal static int Pauses;
+
+    public void OnGameOverlayActivated(int overlay) =>
+        HarmonyLib.Harmony.Call(typeof(PauseHandler), "OnGameOverlayActivated", this, () => Pauses++);
+
+    public void OnControllerDisconnected(int controller) =>
+        HarmonyLib.Harmony.Call(typeof(PauseHandler), "OnControllerDisconnected", this, () => Pauses++);
 }
 
 public class Pickup : MonoBehaviour
@@ -267,6 +287,10 @@ public class PlayerInput : MonoBehaviour
     public Vector3 desiredCameraRotation { get; set; }
 
     public void MovementInput()
+    {
+    }
+
+    public void AbilityInput()
     {
     }
 }
@@ -431,4 +455,9 @@ public class SaveManager : MonoBehaviour
     public static SaveManager? Instance { get; set; } = default!;
 
     public Assets.Scripts.Settings___Saves.SaveFiles.ConfigSaves.ConfigSaveFile? config { get; set; }
+
+    /// <summary>The upload setting as it was saved last.</summary>
+    internal int? Saved;
+
+    public void SaveConfig() => Saved = config?.cfGameSettings?.upload_score_to_leaderboard;
 }
