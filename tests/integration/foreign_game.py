@@ -29,14 +29,17 @@ from pathlib import Path
 STOP = threading.Event()
 
 
-def state_bytes(sequence: int, now_us: int, enemies: int, nonce: float, blx1: bool, kills: int) -> bytes:
+def state_bytes(
+    sequence: int, now_us: int, enemies: int, nonce: float, blx1: bool, kills: int, ends: bool = False
+) -> bytes:
     head = struct.pack("<9fBBi", nonce, 0.0, 0.0, 0.0, 0.0, 0.0, 90.0, 100.0, sequence / 60, 1, 0, enemies)
     body = b"".join(struct.pack("<4f", i % 8 - 4.0, 0.0, i // 8 - 2.0, 10.0) for i in range(enemies))
     text = b"\x00" + struct.pack("<i", 0)
     if not blx1:
         return head + body + text
     payload = struct.pack(
-        "<IQ4HBBHfIIffQf", sequence, now_us, 320, 180, 320, 180, 1, 0, 1, 0.5, kills, 0, 0.0, 0.0, 7, 0.0
+        "<IQ4HBBHfIIffQf",
+        *(sequence, now_us, 320, 180, 320, 180, 3 if ends else 1, 0, 1, 0.5, kills, 0, 0.0, 0.0, 7, 0.0),
     )
     return head + body + text + struct.pack("<II", 0x31584C42, len(payload)) + payload
 
@@ -57,6 +60,7 @@ class Game:
         self.nonces: dict[int, float] = {}
         self.latencies: list[float] = []
         self.each: list[tuple[float, float]] = []
+        self.sent_each: list[float] = []
         self.report = {
             "port": self.port,
             "packets": 0,
@@ -97,7 +101,9 @@ class Game:
             return
         args = self.args
         nonce = round(self.rng.uniform(-1.0, 1.0), 3) if args.nonce else 0.0
-        state = state_bytes(sequence, time.monotonic_ns() // 1000, args.enemies, nonce, args.blx1, self.since_connect)
+        ends = 0 < self.since_connect <= args.ends * args.end_every and self.since_connect % args.end_every == 0
+        now_us = time.monotonic_ns() // 1000
+        state = state_bytes(sequence, now_us, args.enemies, nonce, args.blx1, self.since_connect, ends)
         frame = self.frame if sequence % 6 == 0 else b""
         size = bytearray(struct.pack("<i", len(state)))
         self.since_connect += 1
@@ -114,6 +120,8 @@ class Game:
         self.report["packets"] += 1
         if not flip:
             self.sent_at[sequence] = time.monotonic()
+            if args.each:
+                self.sent_each.append(self.sent_at[sequence])
             self.nonces[sequence] = nonce
             for old in [s for s in self.sent_at if s < sequence - 240]:
                 del self.sent_at[old], self.nonces[old]
@@ -173,7 +181,7 @@ class Game:
         def at(share: float) -> float | None:
             return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1e3, 3) if ordered else None
 
-        each = {"each": self.each} if self.args.each else {}
+        each = {"each": self.each, "sent_each": self.sent_each} if self.args.each else {}
         return {**self.report, **each, "p50_ms": at(0.5), "p90_ms": at(0.9), "p99_ms": at(0.99), "max_ms": at(1.0)}
 
 
@@ -214,6 +222,8 @@ def main() -> None:
     parser.add_argument("--flip-every", type=int, default=0)
     parser.add_argument("--close-every", type=int, default=0)
     parser.add_argument("--nonce", action="store_true")
+    parser.add_argument("--ends", type=int, default=0, help="runs that end first, one after --end-every packets each")
+    parser.add_argument("--end-every", type=int, default=30)
     parser.add_argument("--each", action="store_true")
     parser.add_argument("--no-blx1", dest="blx1", action="store_false")
     args = parser.parse_args()
