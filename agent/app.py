@@ -166,6 +166,8 @@ class Session:
         if beginning.cancelled():
             return False
         beginning.result()
+        if self.options.on_begun is not None:
+            self.options.on_begun()
         gc.collect()
         gc.freeze()
         sys.setswitchinterval(SWITCH_INTERVAL_S)

@@ -13,8 +13,10 @@ from rich.console import Console
 from agent.commands.options import FLAT, PolicyOptions
 from agent.commands.play import PlayOptions, play_session
 from agent.commands.players import check_fit, check_sight, name_of, say_start
+from agent.commands.starting import Starting
 from agent.concurrency.child import no_helpers_left
 from agent.concurrency.output import printing_to_stderr
+from agent.core import compiled
 from agent.core.errors import SettingsError
 from agent.core.files import check_output
 from agent.core.settings import ConfigOption
@@ -99,7 +101,8 @@ def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
     name = name_of(options.policy, options.weights, "kiter")
     _ = options.capture_px  # raises where it cannot be read
     check_sight(name, options.game)
-    with printing_to_stderr() as out, no_helpers_left():
+    starting = Starting(console, SystemClock(), compiles=compiled.is_cold() and options.game == "arena")
+    with printing_to_stderr() as out, no_helpers_left(), starting:
         game = build_game(
             HostOptions(
                 options.game,
@@ -108,8 +111,10 @@ def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
                 start="run",
                 calibration=options.calibration,
                 profile=options.profile,
-            )  # fmt: skip
+            ),
+            starting.say,
         )
+        starting.say(f"preparing {name} to act")
         try:
             policy = build_policy(name, seed=options.seed, weights=options.weights)
             check_fit(policy, options.game, shown_by(game))
@@ -119,6 +124,7 @@ def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
                 frames=is_gymnasium(options.game),
                 frame_every=picture_ticks(game) if name == "dreamer" else FRAME_EVERY,
                 on_episode=lambda i, r: console.print(f"episode {i}: {in_words(r)}", highlight=False, markup=False),
+                on_begun=starting.close,
                 on_broken=say_broken,
             )  # fmt: skip
         finally:

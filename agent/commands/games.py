@@ -77,12 +77,14 @@ class Games:
 
     def __init__(
         self, stack: contextlib.ExitStack, options: PlayOptions, game: str, settings: Settings, console: Console, *,
-        frame_hz: float,
+        frame_hz: float, one_first: bool = False,
     ) -> None:  # fmt: skip
+        """one_first: the others start when the first one is up, and find what it compiled."""
         self.hosts: list[HostedProcess] = []
         self._clock = SystemClock()
         self._console = console
         self._fixed: tuple[Address, ...] = ()
+        self._waiting: list[HostOptions] = []
         count = options.games
         if options.calibration is not None:
             _check_calibration(game, options.calibration)
@@ -98,17 +100,31 @@ class Games:
         self.names = tuple(f"{game} {i}" for i in range(count)) if count > 1 else (game,)
         stack.callback(self.close)
         mode: Mode = "lock-step" if options.lock_step else "real-time"
-        for i in range(count):
-            hosted = HostOptions(
+        self._waiting = [
+            HostOptions(
                 game, mode=mode, capture=options.capture, frame_hz=frame_hz, seed=options.seed + i,
                 calibration=options.calibration, profile=options.profile,
-            )  # fmt: skip
+            )
+            for i in range(count)
+        ]  # fmt: skip
+        self._start(1 if one_first else count)
+
+    def _start(self, count: int) -> None:
+        for hosted in self._waiting[:count]:
             self.hosts.append(HostedProcess(hosted))
+        del self._waiting[:count]
+
+    def doing(self) -> str:
+        """What the first hosted game that does not serve yet does; "" where all do."""
+        busy = next((host for host in self.hosts if not host.is_serving), None)
+        return "" if busy is None else f"the game: {busy.doing}"
 
     def endpoints(self) -> tuple[Address, ...]:
         """Where the games listen; waits for hosted ones."""
         if self._fixed:
             return self._fixed
+        self.hosts[0].port()
+        self._start(len(self._waiting))
         return tuple(Endpoint("127.0.0.1", host.port()) for host in self.hosts)
 
     def parts(self, clock: Clock) -> list[Part]:

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import webbrowser
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -19,7 +19,9 @@ from rich.console import Console
 
 from agent.commands.options import FLAT, PolicyOptions
 from agent.commands.players import check_fit, check_sight, name_of, say_start, served_name
+from agent.commands.starting import Starting
 from agent.commands.weights import weights_folder
+from agent.core import compiled
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, SettingsError, first_error
 from agent.core.files import check_output
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from agent.session.options import SessionOptions
 
 MAX_GAMES: Final = 64
+COMPILED: Final = ("pilot", "kiter", "dreamer")
+"""Policies with code that is compiled at its first use."""
 PICTURES_HZ: Final = 10.0
 DREAMER_PICTURES_HZ: Final = 30.0
 """Where a game shows nothing but pictures, the dreamer wants one for each of its decisions."""
@@ -114,7 +118,9 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         name = asked if measured else served_name(asked, settings, console)
         check_sight(name, game)
         frame_hz = DREAMER_PICTURES_HZ if name == "dreamer" and is_gymnasium(game) else PICTURES_HZ
-        games = Games(stack, options, game, settings, console, frame_hz=frame_hz)
+        cold = compiled.is_cold() and (game == "arena" or name in COMPILED)
+        games = Games(stack, options, game, settings, console, frame_hz=frame_hz, one_first=cold)
+        starting = stack.enter_context(Starting(console, SystemClock(), compiles=cold, also=games.doing))
         from agent.app import build_session
         from agent.control.policies import build_policy
         from agent.session.loop import new_event_loop
@@ -122,7 +128,12 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         check_learner_device(settings)
         policy = build_policy(name, seed=options.seed, weights=options.weights)
         _use_card(policy)
-        session_options = _session_options(options, settings, game, games, console, token=token, measured=measured)
+        starting.say("waiting for the game")
+        session_options = replace(
+            _session_options(options, settings, game, games, console, token=token, measured=measured),
+            on_begun=starting.close,
+        )
+        starting.say(f"preparing {name} to act")
         check_fit(policy, game, games.shown)
         learns = options.learn and not measured
         say_start(console, games.notes, policy, session_options.budget if learns else None)

@@ -9,7 +9,9 @@ from cyclopts import App
 from rich.console import Console
 
 from agent.commands.options import FLAT
+from agent.commands.starting import Starting
 from agent.concurrency.child import no_helpers_left
+from agent.core import compiled
 from agent.training.options import OutcomesOptions, TrainOptions
 
 app = App(name="train")
@@ -26,15 +28,19 @@ def train(options: Annotated[TrainOptions, FLAT]) -> int:
     from agent.core.clock import SystemClock
     from agent.core.settings import load_settings
     from agent.learning.configs import learner_budget
-    from agent.training.command import train as run_training
 
     settings = load_settings(options.config, os.environ)
     budget = None
     if settings.dreams.served_policy == "dreamer":
         budget = learner_budget(settings)
         check_learner_device(settings)
-    with no_helpers_left():
-        return run_training(options, budget, SystemClock(), Console(stderr=True))
+    console, clock = Console(stderr=True), SystemClock()
+    starting = Starting(console, clock, compiles=compiled.is_cold() and options.game == "arena")
+    with no_helpers_left(), starting:
+        from agent.training.command import train as run_training
+
+        starting.say("the first steps")
+        return run_training(options, budget, clock, console, starting.close)
 
 
 @app.command

@@ -41,6 +41,12 @@ def use_own_folder() -> None:
             sys.modules["numba"].config.CACHE_DIR = str(folder)
 
 
+def is_cold() -> bool:
+    """True where nothing is compiled yet: a new machine, or an update."""
+    folder = Path(os.environ.get(VARIABLE, ROOT))
+    return next(folder.rglob("*.nbi"), None) is None
+
+
 def elsewhere() -> str:
     """One line that says where the compiled code goes when the user's cache takes no files; "" where it does."""
     wanted = user_cache()

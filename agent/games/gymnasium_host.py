@@ -13,7 +13,7 @@ import gymnasium
 import msgspec
 import numpy as np
 
-from agent.core.errors import GameError, SettingsError, UserCodeError
+from agent.core.errors import GameError, NumberError, SettingsError, UserCodeError
 from agent.core.suggest import did_you_mean
 from agent.core.types import Action, ByteArray, GameState, RunInfo, Shown
 from agent.core.user_code import Calling, is_user_code
@@ -146,7 +146,7 @@ class GymnasiumGame:
                 self._observation, reward, terminated, truncated, _ = self._env.step(chosen)
                 self._reward += float(reward)
             if not abs(self._reward) <= _MAX_REWARD:
-                raise GameError(f"{self.name}: step returned the reward {reward}; the link carries ±{_MAX_REWARD:.2g}")
+                raise NumberError(f"{self.name}: step returned the reward {reward}, beyond ±{_MAX_REWARD:.2g}")
             self._steps += 1
             if terminated or truncated:
                 self._ended = self._over = True

@@ -48,19 +48,25 @@ WINDOW_HZ = 30.0
 log = structlog.get_logger(__name__)
 
 
-def build_game(options: HostOptions) -> HostedGame:
-    """The game that a name stands for, reset to its seed; raises SettingsError for a name that means nothing."""
+def build_game(options: HostOptions, say: Callable[[str], None] = lambda text: None) -> HostedGame:
+    """The game that a name stands for, reset to its seed; raises SettingsError for a name that means nothing.
+
+    `say` is told what takes time.
+    """
     spec = options.game
     _ = options.capture_px  # raises where it cannot be read, whatever is hosted
     if options.calibration is not None and spec != "arena":
         raise SettingsError(f"--calibration {options.calibration}: only the arena takes one, not {spec}")
     if spec == "arena":
+        from agent.games.arena.compiling import compile_arena
         from agent.games.arena.game import ArenaGame
 
+        compile_arena(say)
         game: HostedGame = ArenaGame(capture_px=options.capture_px, calibration=_calibration(options.calibration))
     elif is_gymnasium(spec):
         from agent.games.gymnasium_host import GymnasiumGame
 
+        say(f"{spec} is made and reset")
         game = GymnasiumGame(spec, options.profile)
     else:
         raise SettingsError(f"{spec}: no such game; there are {', '.join(KINDS)}{did_you_mean(spec, KINDS)}")
@@ -136,9 +142,15 @@ def _open_window(game: HostedGame) -> Window:
     return Window(game)
 
 
-def host(options: HostOptions, ready: Ready, *, parent: ParentPipe | None = None) -> dict[str, Any]:
-    """Serve until stopped by Ctrl-C, or until the parent has left."""
-    game = build_game(options)
+def host(
+    options: HostOptions,
+    ready: Ready,
+    *,
+    parent: ParentPipe | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Serve until stopped by Ctrl-C, or until the parent has left; `say` is told what the start does."""
+    game = build_game(options, say)
     summary: dict[str, Any] = {}
 
     async def main() -> None:
@@ -232,7 +244,7 @@ class HostedProcess:
         self.summary: dict[str, Any] | None = None
         self.notes: list[str] = []
         self.shown: Shown | None = None
-        self.doing = "starts"
+        self.doing = "its process starts"
         self._stopping = False
         self._on_end: Callable[[], None] = lambda: None
         self._start()
@@ -273,6 +285,11 @@ class HostedProcess:
     def is_up(self) -> bool:
         """True while the child runs."""
         return self._child.exit_code is None
+
+    @property
+    def is_serving(self) -> bool:
+        """True once the game listens."""
+        return self._port is not None
 
     def port(self, timeout_s: float = START_TIMEOUT_S) -> int:
         """The port that the game listens on; raises GameError where the child fails or takes too long.
@@ -368,7 +385,7 @@ def _child_main(argument: str) -> int:
         def ready(port: int, game: HostedGame) -> None:
             pipe.tell(Listening(port=port, notes=game_notes(game), shown=shown_by(game)))
 
-        return host(options, ready, parent=pipe)
+        return host(options, ready, parent=pipe, say=lambda what: pipe.tell(Doing(what=what)))
 
     summary = attempt(work)
     if isinstance(summary, Failure):

@@ -36,6 +36,7 @@ class SessionOptions(RunOptions):
 
     http_port: None for no server, 0 for a free port. budget_s: an action must have left this long after its packet
     came. wanted: what is liked of cards, None: the policy chooses its own. on_http: told the server's port.
+    on_begun: called when all is ready to act.
     """
 
     endpoints: tuple[Address, ...]
@@ -49,6 +50,7 @@ class SessionOptions(RunOptions):
     game: str = ""
     rules: str = ""
     on_http: Callable[[int], None] | None = None
+    on_begun: Callable[[], None] | None = None
     weights_dir: Path | None = None
     keep_given_weights: bool = False
     learn: bool = False

@@ -8,23 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.core.compiled import forget_old
-from agent.core.types import NEUTRAL
 
 
 def compile_all(say: Callable[[str], None] = lambda text: None) -> None:
     """Play one tick of the arena with every player; `say` is told what is being compiled."""
     forget_old()
     from agent.control.policies import NAMES, build_policy
-    from agent.games.arena.game import ArenaGame
+    from agent.games.arena.compiling import compile_arena
 
-    say("the arena's rules")
-    game = ArenaGame()
-    game.reset(0, start="run")
-    game.tick(NEUTRAL)
-    game.worlds.run(1)
-    say("its pictures")
-    game.render()
-    game.state()
+    compile_arena(say)
     for name in NAMES:
         say(f"the player {name}")
         build_policy(name).warm_up()

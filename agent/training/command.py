@@ -7,6 +7,7 @@ where tensorboardX is installed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import torch
@@ -128,10 +129,16 @@ def _keep(
             save_sealed(options.out / path, created_by=command, **values)
 
 
-def train(options: TrainOptions, budget: Budget | None, clock: Clock, console: Console) -> int:
+def train(
+    options: TrainOptions,
+    budget: Budget | None,
+    clock: Clock,
+    console: Console,
+    on_begun: Callable[[], None] = lambda: None,
+) -> int:
     """Train to `options.steps`; returns the exit code. Interrupted, it keeps what it has.
 
-    budget: of a dreamer's learners; None: PPO trains.
+    budget: of a dreamer's learners; None: PPO trains. on_begun: called when the first steps are done, and later.
     """
     torch.set_num_threads(1)
     check_wanted(options.tensorboard)
@@ -153,6 +160,7 @@ def train(options: TrainOptions, budget: Budget | None, clock: Clock, console: C
         with shown as progress, folder.curve(training.steps) as curve:
             while training.steps < options.steps:
                 metrics = training.advance()
+                on_begun()
                 now_s = clock.now_s()
                 wall_s = before_s + now_s - start_s
                 line = {"steps": training.steps, "wall_s": round(wall_s, 2), **metrics}

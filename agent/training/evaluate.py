@@ -100,13 +100,16 @@ def evaluate(
     frames: bool = False,
     frame_every: int = FRAME_EVERY,
     on_episode: Callable[[int, EpisodeResult], None] = lambda index, result: None,
+    on_begun: Callable[[], None] = lambda: None,
     on_broken: Callable[[dict[str, Any]], None] = lambda report: None,
 ) -> dict[str, Any]:
     """Play `episodes` episodes with seeds `seed`, `seed`+1, … and return the report's values.
 
-    Where it is interrupted or fails, `on_broken` gets the report of the episodes that ended, with `broken_off`: why.
+    `on_begun` is called when all is ready. Where it is interrupted or fails, `on_broken` gets the report of the
+    episodes that ended, with `broken_off`: why.
     """
     policy.warm_up()
+    on_begun()
     rollout = EvaluationRun(game, policy, frames=frames, frame_every=frame_every)
     start_s = clock.now_s()
     results: list[EpisodeResult] = []

@@ -128,3 +128,29 @@ def test_where_no_game_can_be_kept_up_the_session_ends_with_its_reason() -> None
 
     with pytest.raises(GameError, match=r"failed 6 times in 10 min: GameError: toy: no wheel to start with"):
         asyncio.run(main())
+
+
+def test_where_something_must_be_compiled_the_first_game_does_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+
+    class Hosted(FakeGame):
+        doing, is_serving = "the arena's rules (1 of 2)", False
+
+        def __init__(self, options: Any) -> None:
+            super().__init__()
+            made.append(self)
+
+        def port(self) -> int:
+            assert self is not made[0] or self.is_serving or len(made) == 1
+            self.is_serving = True
+            return 7000 + made.index(self)
+
+        def stop(self, within_s: float) -> None: ...
+
+    monkeypatch.setattr("agent.commands.games.HostedProcess", Hosted)
+    with contextlib.ExitStack() as stack:
+        options = PlayOptions(games=3)
+        games = Games(stack, options, "arena", Settings(), QUIET, frame_hz=10.0, one_first=True)
+        assert len(made) == 1 and games.doing() == "the game: the arena's rules (1 of 2)"
+        assert [e.port for e in games.endpoints()] == [7000, 7001, 7002] and games.doing() == ""
+    assert all(game.left for game in made)

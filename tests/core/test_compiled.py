@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from agent.core import compiled
 
 OUTER = "from inner import inner\nfrom numba import njit\n\n@njit(cache=True)\ndef outer(x):\n    return inner(x)\n"
@@ -60,3 +62,12 @@ def test_the_agent_names_its_folder_and_leaves_one_that_the_user_named() -> None
     own = str(compiled.folder_for(compiled.SOURCES, compiled.ROOT))
     assert named() == own == named(NUMBA_CACHE_DIR=str(compiled.ROOT / "0123"))
     assert named(NUMBA_CACHE_DIR="elsewhere") == "elsewhere"
+
+
+def test_a_folder_without_compiled_code_is_cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "none"))
+    assert compiled.is_cold()
+    (tmp_path / "none" / "step_1").mkdir(parents=True)
+    assert compiled.is_cold()
+    (tmp_path / "none" / "step_1" / "step.advance-7.py311.nbi").touch()
+    assert not compiled.is_cold()
