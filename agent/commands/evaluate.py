@@ -15,7 +15,7 @@ from agent.commands.play import PlayOptions, play_session
 from agent.commands.players import check_fit, check_sight, name_of, say_start
 from agent.commands.starting import Starting
 from agent.concurrency.child import no_helpers_left
-from agent.concurrency.output import printing_to_stderr
+from agent.concurrency.streams import printing_to_stderr
 from agent.core import compiled
 from agent.core.errors import SettingsError
 from agent.core.files import check_output

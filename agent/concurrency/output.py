@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import sys
-from collections.abc import Callable, Iterator
-from typing import Final, TextIO
+from collections.abc import Callable
+from typing import Final
 
 from agent.core.clock import Clock
 
@@ -67,27 +65,3 @@ class LineLog:
         self._count += 1
         left_out, self._left_out = self._left_out, 0
         self._log(line, left_out)
-
-
-@contextlib.contextmanager
-def printing_to_stderr() -> Iterator[TextIO]:
-    """A context in which all that is printed, also by compiled code, goes to standard error; gives standard output."""
-    before = sys.stdout
-    is_own = before is sys.__stdout__
-    try:
-        kept = os.dup(1)
-        os.dup2(2, 1)
-    except OSError:  # one of the two is closed
-        yield before
-        return
-    sys.stdout = sys.stderr
-    try:
-        if is_own:
-            with os.fdopen(os.dup(kept), "w", encoding=before.encoding, errors=before.errors) as out:
-                yield out
-        else:  # as in a test: what stands for standard output is not the descriptor's
-            yield before
-    finally:
-        sys.stdout = before
-        os.dup2(kept, 1)
-        os.close(kept)

@@ -13,6 +13,7 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any, Final, TextIO, cast
 
 import structlog
@@ -146,6 +147,27 @@ def prepare() -> None:
         ],
         logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _StandardError())),
     )
+
+
+@contextlib.contextmanager
+def printing_to_stderr() -> Iterator[TextIO]:
+    """A context in which all that is printed, also by compiled code, goes to standard error; gives standard output."""
+    before, is_own = sys.stdout, False
+    with contextlib.suppress(OSError):  # what a test puts there has no descriptor
+        is_own = before.fileno() == 1
+    before.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    own = os.fdopen(os.dup(kept), "w", encoding=before.encoding, errors=before.errors)
+    try:
+        yield cast(TextIO, ResultStream(own)) if is_own else before
+    finally:
+        sys.stdout = before
+        os.dup2(kept, 1)
+        os.close(kept)
+        with contextlib.suppress(OSError):  # said by the ResultStream already
+            own.close()
 
 
 class _StandardError:
