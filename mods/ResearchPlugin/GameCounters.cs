@@ -10,6 +10,7 @@ namespace ResearchPlugin;
 
 public sealed class GameCounters
 {
+    private readonly RunEnd _end = new();
     private float _taken, _lastPool = float.NaN;
 
     private readonly Field<int> _kills = new(
@@ -24,14 +25,6 @@ public sealed class GameCounters
     private readonly Field<float> _time = new(
         "game time", 0, () => MyTime.runTimer, () => GameManager.Instance.GetAliveTime());
 
-    private readonly Field<bool> _isOver = new(
-        "game over", false, () => GameManager.Instance != null && GameManager.Instance.isGameOver,
-        () => MyPlayer.Instance != null && MyPlayer.Instance.IsDead());
-
-    private readonly Field<bool> _isWon = new(
-        "won", false, () => GameManager.Instance.IsFinalBossDead(),
-        () => UiManager.Instance.deathScreen.victoryScreen.activeInHierarchy);
-
     /// <summary>A new run: damage counts from nothing.</summary>
     public void Begin() => (_taken, _lastPool) = (0, float.NaN);
 
@@ -45,7 +38,7 @@ public sealed class GameCounters
             _lastPool = pool;
             most = health.maxHp;
         }
-        var over = _isOver.Read();
+        var over = _end.IsOver;
         return new RunCounters
         {
             Kills = _kills.Read(),
@@ -54,7 +47,7 @@ public sealed class GameCounters
             DamageTaken = _taken,
             MaxHealth = most,
             Ended = over,
-            Won = over && _isWon.Read(),
+            Won = over && _end.IsWon,
         };
     }
 }

@@ -18,6 +18,7 @@ public sealed class GameReader
     private const float DegreesToRad = MathF.PI / 180, DamagePeriodS = 0.2f;
     private readonly GameScreens _screens;
     private readonly SceneObjects _objects = new();
+    private readonly RunEnd _end = new();
     private readonly Dictionary<uint, byte> _kinds = new();
     private float _dealt, _dealtDueS, _taken, _lastPool = float.NaN;
     private ulong _seed;
@@ -56,14 +57,6 @@ public sealed class GameReader
 
     private readonly Field<int> _mapSeed = new(
         "seed", 0, () => MapGenerationController.mapSeed, () => MapGenerator.seed);
-
-    private readonly Field<bool> _isDead = new(
-        "dead", false, () => GameManager.Instance != null && GameManager.Instance.isGameOver,
-        () => MyPlayer.Instance != null && MyPlayer.Instance.IsDead());
-
-    private readonly Field<bool> _isWon = new(
-        "won", false, () => GameManager.Instance.IsFinalBossDead(),
-        () => UiManager.Instance.deathScreen.victoryScreen.activeInHierarchy);
 
     public GameReader(GameScreens screens)
     {
@@ -221,11 +214,11 @@ public sealed class GameReader
 
     private void ReadEnd(StateRecord state)
     {
-        var over = _isDead.Read();
+        var over = _end.IsOver;
         if (over && !_wasOver)
         {
             state.Run.Flags |= RunInfo.Ended;
-            state.Run.Flags |= _isWon.Read() ? RunInfo.Won : (byte)0;
+            state.Run.Flags |= _end.IsWon ? RunInfo.Won : (byte)0;
         }
         _wasOver = over;
     }

@@ -117,11 +117,12 @@ def test_damage_taken_is_what_health_and_shield_lost(game: PluginHost, client: C
     assert after.run is not None and after.run.damage_taken == before + 25
 
 
-def test_an_end_is_told_once_with_its_win(game: PluginHost, client: Client) -> None:
-    game.set(bossDead=True, isGameOver=True)
+@pytest.mark.parametrize("won_by", ["tierVictory", "bossDead", "victory", None])
+def test_an_end_is_told_once_with_its_win(game: PluginHost, client: Client, won_by: str | None) -> None:
+    game.set(**({won_by: True} if won_by else {}), isGameOver=True)
     runs = [p.state.run for p in (client.packet() for _ in range(20)) if p.state.run is not None]
-    assert [r.run_won for r in runs if r.run_ended] == [True]
-    game.set(isGameOver=False, bossDead=False, results=False)
+    assert [r.run_won for r in runs if r.run_ended] == [won_by is not None]
+    game.set(isGameOver=False, tierVictory=False, bossDead=False, victory=False, results=False)
     eventually(client, lambda s: s.current_menu == "")
 
 

@@ -109,6 +109,9 @@ def test_rewards_come_from_the_game_s_counters_and_an_end_is_done(game: PluginHo
         assert ended.done and ended.reward == pytest.approx(-5, abs=1e-6)
         game.set(isGameOver=False)
         assert not client.reset().done
+        game.set(isGameOver=True, tierVictory=True)
+        assert client.step(NEUTRAL).reward > 4, "a tier that was won is no death"
+        game.set(isGameOver=False, tierVictory=False)
 
 
 def test_buttons_reach_the_game_and_menus_are_submitted(game: PluginHost, address: ResearchAddress) -> None:

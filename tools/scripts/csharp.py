@@ -49,7 +49,8 @@ PURE = (
 # Sources of BonkLink that ResearchPlugin compiles in as well.
 SHARED = tuple(BONKLINK / f"{name}.cs" for name in (
     "Actions", "ClickMap", "FrameCapture", "FrameEncoder", "GameMenu", "GameScreens", "Guarded", "InputInjector",
-    "JpegEncoder", "MenuDriver", "Patches", "StateRecord", "UploadGuard", "Wire",
+    "JpegEncoder", "MenuDriver", "Patches", "RunEnd", "StateRecord", "UploadGuard",
+    "Wire",
 ))  # fmt: skip
 _COMPILE_COMPILER = """
 import sys

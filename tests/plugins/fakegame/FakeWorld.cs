@@ -289,6 +289,8 @@ public sealed class FakeWorld
             case "isMainMenu": MapController.IsMainMenuIs = v.GetBoolean(); break;
             case "window": _window.name = v.GetString()!; break;
             case "pauseMenu": UiManager.Instance.pause.IsPausedIs = v.GetBoolean(); break;
+            case "tierVictory": UiManager.Instance.deathScreen.tierVictory = v.GetBoolean(); break;
+            case "victory": UiManager.Instance.deathScreen.victoryScreen.activeInHierarchy = v.GetBoolean(); break;
             case "results": UiManager.Instance.deathScreen.statsWindow.activeInHierarchy = v.GetBoolean(); break;
             case "encounter":
                 var open = v.GetString();

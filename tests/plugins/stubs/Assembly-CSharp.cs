@@ -405,6 +405,8 @@ public class DeathScreen : MonoBehaviour
     public GameObject statsWindow { get; set; }
 
     public GameObject victoryScreen { get; set; }
+
+    public bool tierVictory { get; set; }
 }
 
 public class LevelupScreen : Assets.Scripts.UI.InGame.Rewards.BaseEncounterWindow
