@@ -111,7 +111,15 @@ class WeightsStore:
             if is_new or (known is not None and not known.path.exists()):
                 self._recover(policy)
                 self._seen[policy] = seen
-            return self._current[policy]
+            found = self._current[policy]
+            if found is None and not self._highest.get(policy):
+                self._forget(policy)
+            return found
+
+    def _forget(self, policy: str) -> None:
+        """Keep nothing of a name of which nothing was ever stored: anyone may ask for any name."""
+        for kept in (self._current, self._seen, self._highest):
+            kept.pop(policy, None)
 
     def versions(self, policy: str) -> list[int]:
         """The versions whose files lie in the store, ascending."""

@@ -178,3 +178,9 @@ def test_the_folder_is_synced_after_each_rename(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(files, "sync_folder", synced.append)
     publish(WeightsStore(tmp_path), 0)
     assert len(synced) == 3 and set(synced) == {tmp_path / folder_name("p")}
+
+
+def test_names_of_which_nothing_is_stored_leave_nothing_behind(tmp_path: Path) -> None:
+    store = WeightsStore(tmp_path)
+    assert all(store.current(f"nobody-{i}") is None for i in range(100))
+    assert not store._current and not store._seen and not store._highest and not list(tmp_path.iterdir())
