@@ -11,9 +11,10 @@ from agent.core.clock import VirtualClock
 from agent.core.latency import Latency
 from agent.core.types import Packet
 from agent.games.gymnasium_host import GymnasiumGame
+from agent.link.accounting import LinkCounters
 from agent.session.console import line
 from agent.session.sense import Feed
-from agent.session.status import Status
+from agent.session.status import Rates, Status
 from tests.link.game_side import state
 
 GAME: dict[str, Any] = {
@@ -35,8 +36,6 @@ class _Link:
     last_error = None
 
     def __init__(self) -> None:
-        from agent.link.accounting import LinkCounters
-
         self.counters = LinkCounters()
 
 
@@ -56,8 +55,6 @@ class _Stub:
     """A status without a session."""
 
     def __init__(self, clock: VirtualClock) -> None:
-        from agent.session.status import Rates
-
         self._rates = Rates(clock)
 
 
