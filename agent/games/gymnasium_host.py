@@ -5,7 +5,6 @@ Owns the environment; pacing and sockets are the server's.
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,14 @@ import gymnasium
 import msgspec
 import numpy as np
 
-from agent.core.errors import GameError, NumberError, SettingsError, UserCodeError
-from agent.core.suggest import did_you_mean
+from agent.core.errors import GameError, NumberError, UserCodeError
 from agent.core.types import Action, ByteArray, GameState, RunInfo, Shown
 from agent.core.user_code import Calling, is_user_code
 from agent.games.action_space import ActionSpace
-from agent.games.checked_env import CheckedEnv
 from agent.games.env_view import EnvView, space_of
 from agent.games.gymnasium_profile import Keys, Profile, load_profile
 from agent.games.pixels import drawn, to_rgb
+from agent.games.registered_env import make_env
 from agent.link.env_wire import MAX_OBSERVATION_BYTES, observation_bytes
 
 _MAX_REWARD = float(np.finfo(np.float32).max)
@@ -34,39 +32,6 @@ def open_env(game: str) -> Any:
 
         return make_user_env(game)
     return make_env(game.removeprefix("gym:"))
-
-
-def make_env(spec: str) -> Any:
-    """The environment of `[MODULE:]ID`; MODULE is imported first. Raises SettingsError naming what is missing."""
-    module, _, env_id = spec.rpartition(":")
-    if module:
-        try:
-            imported = importlib.import_module(module)
-        except ImportError as error:
-            raise SettingsError(f"gym:{spec}: cannot import {module}: {error}; install it first") from error
-        if env_id not in gymnasium.registry and hasattr(imported, "register_envs"):
-            imported.register_envs()
-    if env_id not in gymnasium.registry:
-        hint = (
-            did_you_mean(env_id, gymnasium.registry)
-            + "; what a package registers needs its module first, as in gym:minatar.gym:MinAtar/Breakout-v1"
-        )
-        raise SettingsError(f"gym:{spec}: no environment {env_id}{hint}")
-    render: dict[str, Any] = {"render_mode": "rgb_array"} if _can_render(gymnasium.registry[env_id]) else {}
-    try:
-        return CheckedEnv(gymnasium.make(env_id, disable_env_checker=True, **render), f"gym:{spec}")
-    except gymnasium.error.Error as error:
-        raise SettingsError(f"gym:{spec}: {error}") from error
-
-
-def _can_render(registered: Any) -> bool:
-    """True where the environment says that it can render to arrays."""
-    entry = registered.entry_point
-    if isinstance(entry, str):
-        module, _, name = entry.partition(":")
-        entry = getattr(importlib.import_module(module), name)
-    modes = getattr(entry, "metadata", {}).get("render_modes", ())
-    return "rgb_array" in modes
 
 
 class GymnasiumGame:

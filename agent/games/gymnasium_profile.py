@@ -67,7 +67,7 @@ def load_profile(spec: str, path: Path | None, actions: ActionSpace) -> Profile:
         return _read(document, str(path), actions)
     for file in sorted(resources.files("agent.games").joinpath("profiles").iterdir(), key=lambda f: f.name):
         document = tomllib.loads(file.read_text(encoding="utf-8"))
-        if fnmatch.fnmatch(spec, str(document["match"])):
+        if fnmatch.fnmatch(spec.partition("?")[0], str(document["match"])):
             return _read(document, file.name, actions)
     return Profile(keys=_default_keys(actions))
 
