@@ -23,7 +23,7 @@ def checked_reward(reward: Any, where: str) -> float:
     if not np.isfinite(number):
         raise NumberError(f"{where}: step returned the reward {number}; a finite number is needed")
     if abs(number) > LARGEST:
-        raise NumberError(f"{where}: step returned the reward {number:g}; at most {LARGEST:.2g} is possible")
+        raise NumberError(f"{where}: step returned the reward {number:g}, beyond ±{LARGEST:.2g}")
     return number
 
 

@@ -16,13 +16,12 @@ from agent.core.errors import GameError, NumberError, UserCodeError
 from agent.core.types import Action, ByteArray, GameState, RunInfo, Shown
 from agent.core.user_code import Calling, is_user_code
 from agent.games.action_space import ActionSpace
+from agent.games.checked_env import LARGEST
 from agent.games.env_view import EnvView, space_of
 from agent.games.gymnasium_profile import Keys, Profile, load_profile
 from agent.games.pixels import drawn, to_rgb
 from agent.games.registered_env import make_env
 from agent.link.env_wire import MAX_OBSERVATION_BYTES, observation_bytes
-
-_MAX_REWARD = float(np.finfo(np.float32).max)
 
 
 def open_env(game: str) -> Any:
@@ -110,8 +109,8 @@ class GymnasiumGame:
             with self._stepping:
                 self._observation, reward, terminated, truncated, _ = self._env.step(chosen)
                 self._reward += float(reward)
-            if not abs(self._reward) <= _MAX_REWARD:
-                raise NumberError(f"{self.name}: step returned the reward {reward}, beyond ±{_MAX_REWARD:.2g}")
+            if not abs(self._reward) <= LARGEST:
+                raise NumberError(f"{self.name}: step returned the reward {reward}, beyond ±{LARGEST:.2g}")
             self._steps += 1
             if terminated or truncated:
                 self._ended = self._over = True

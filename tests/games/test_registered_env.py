@@ -99,7 +99,7 @@ def test_what_is_missing_or_wrong_is_one_line_that_says_what_to_do(
 
 
 def test_the_commands_refuse_with_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    for command in (["evaluate"], ["train", "--steps", "10", "--out", str(tmp_path / "out")]):
+    for command in (["evaluate", "--policy", "random"], ["train", "--steps", "10", "--out", str(tmp_path / "out")]):
         assert run([*command, "--game", "gym:Needy-v0"]) == 2
         said = capsys.readouterr().err.strip()
         assert "level=VALUE" in said and "Traceback" not in said

@@ -249,7 +249,7 @@ def test_a_pushed_rollouts_limit_is_one_whether_or_not_it_is_called_done_too() -
 
 def test_reports_say_which_episodes_a_limit_cut_and_no_loss_is_counted_there() -> None:
     (end,) = played(RandomPolicy(0), 1)
-    silent = msgspec.structs.replace(end, reward=0.0)
+    silent = msgspec.structs.replace(end, reward=0.0, state=msgspec.structs.replace(end.state, env=None))
     assert RewardTable().of(silent) == 0.0
     assert RewardTable().of(msgspec.structs.replace(silent, is_terminal=True)) == -5.0
     results = [EpisodeTracker().add(msgspec.structs.replace(end, is_terminal=t)) for t in (False, True)]

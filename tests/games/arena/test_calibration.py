@@ -118,7 +118,8 @@ def test_only_the_arena_takes_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="only the arena takes one"):
         build_game(HostOptions(game="gym:CartPole-v1", calibration=FILE))
     for game in ("bonklink://127.0.0.1:1", "gym:CartPole-v1"):
-        command = [sys.executable, "-m", "agent", "play", "--game", game, "--calibration", str(FILE), "--no-http"]
+        command = [sys.executable, "-m", "agent", "play", "--game", game, "--policy", "random"]
+        command += ["--calibration", str(FILE), "--no-http"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 2 and "only the arena takes one" in " ".join(done.stderr.split())
 
