@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from agent.core.clock import Clock
+from agent.http.snapshots import without_folders
 
 KEEP: Final = 1000
 KEEP_BYTES: Final = 16 << 20
@@ -107,8 +108,9 @@ class EventLog:
         self._next_id = 1
 
     def add(self, event_type: str, message: str, payload: Any = None, instance_id: str = "") -> Event:
-        """Log an event of this process's own."""
-        return self.add_raw(event_type, message, msgspec.json.encode(payload), instance_id)
+        """Log an event of this process's own, without the folders of full paths."""
+        text = without_folders(message.encode("utf-8", "backslashreplace")).decode()
+        return self.add_raw(event_type, text, without_folders(msgspec.json.encode(payload)), instance_id)
 
     def add_raw(self, event_type: str, message: str, payload: bytes, instance_id: str) -> Event:
         """Log an event whose payload is JSON already."""

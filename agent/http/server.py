@@ -32,48 +32,63 @@ _ASSETS = {
 }
 
 
-class _Deadlines:
-    """Closes connections that do not finish their headers in time, and refuses those beyond the limit."""
+class _Connections:
+    """Every open connection: it begins without a whole request, is busy with one, or idle after one.
+
+    Those that do not finish their headers in time are closed. Of more than `MAX_CONNECTIONS` the one that has been
+    idle longest goes, else the one that has waited longest for a request, and only then the newest.
+    """
 
     def __init__(self) -> None:
         self._waiting: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}
-        self._open: set[asyncio.BaseTransport] = set()
+        self._busy: set[asyncio.BaseTransport] = set()
+        self._idle: dict[asyncio.BaseTransport, None] = {}
 
     def opened(self, transport: asyncio.Transport) -> None:
-        """Start the header deadline of a connection; when too many wait, the oldest of them goes."""
-        loop = asyncio.get_running_loop()
-        self._open.add(transport)
-        self._waiting[transport] = loop.call_later(HEADER_DEADLINE_S, transport.abort)
-        if len(self._open) > MAX_CONNECTIONS:
-            oldest = next(iter(self._waiting))
-            oldest.abort()  # type: ignore[attr-defined]
-            self.closed(oldest)
+        """Start the header deadline of a connection; when there are too many, one of them goes."""
+        if len(self._waiting) + len(self._busy) + len(self._idle) >= MAX_CONNECTIONS:
+            leaves = next(iter(self._idle), None) or next(iter(self._waiting), transport)
+            leaves.abort()  # type: ignore[attr-defined]
+            self.closed(leaves)
+            if leaves is transport:
+                return
+        self._waiting[transport] = asyncio.get_running_loop().call_later(HEADER_DEADLINE_S, transport.abort)
 
-    def served(self, transport: asyncio.BaseTransport | None) -> None:
+    def asked(self, transport: asyncio.BaseTransport | None) -> None:
         """A whole request arrived on the connection."""
-        timer = self._waiting.pop(transport, None) if transport is not None else None
-        if timer is not None:
-            timer.cancel()
+        if transport is not None:
+            self.closed(transport)
+            self._busy.add(transport)
+
+    def answered(self, transport: asyncio.BaseTransport | None) -> None:
+        """The request has its answer; there may be another one."""
+        if transport is not None and transport in self._busy:
+            self.closed(transport)
+            if not transport.is_closing():
+                self._idle[transport] = None
 
     def closed(self, transport: asyncio.BaseTransport | None) -> None:
         """Forget a connection."""
-        self.served(transport)
         if transport is not None:
-            self._open.discard(transport)
+            timer = self._waiting.pop(transport, None)
+            if timer is not None:
+                timer.cancel()
+            self._busy.discard(transport)
+            self._idle.pop(transport, None)
 
 
 class _Watched(asyncio.Protocol):
-    """Passes everything on to the HTTP protocol, and tells the deadlines of the connection's beginning and end."""
+    """Passes everything on to the HTTP protocol, and tells `_Connections` of its beginning and end."""
 
-    def __init__(self, inner: asyncio.Protocol, deadlines: _Deadlines) -> None:
+    def __init__(self, inner: asyncio.Protocol, connections: _Connections) -> None:
         self._inner = inner
-        self._deadlines = deadlines
+        self._connections = connections
         self._transport: asyncio.BaseTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self._inner.connection_made(transport)
-        self._deadlines.opened(transport)  # type: ignore[arg-type]
+        self._connections.opened(transport)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
         self._inner.data_received(data)
@@ -88,7 +103,7 @@ class _Watched(asyncio.Protocol):
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._deadlines.closed(self._transport)
+        self._connections.closed(self._transport)
         self._inner.connection_lost(exc)
 
 
@@ -158,12 +173,16 @@ async def serve(
     if not token:
         raise SettingsError("the HTTP server needs a token; set METABONK_HTTP_TOKEN")
     bound = port
-    deadlines = _Deadlines()
+    connections = _Connections()
 
     @web.middleware
     async def in_time(request: web.Request, handler: Any) -> web.StreamResponse:
-        deadlines.served(request.transport)
-        response: web.StreamResponse = await handler(request)
+        transport = request.transport
+        connections.asked(transport)
+        try:
+            response: web.StreamResponse = await handler(request)
+        finally:
+            connections.answered(transport)
         return response
 
     app = web.Application(
@@ -172,7 +191,8 @@ async def serve(
     )
     own = await asyncio.to_thread(routes, source, clock, losses)  # the page is read from files
     for route in (*own, *extra_routes):
-        app.router.add_route(route.method, route.path, route.handler)
+        add = app.router.add_get if route.method == "GET" else app.router.add_post  # the former answers HEAD too
+        add(route.path, route.handler)
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=15.0, shutdown_timeout=0.5)
     await runner.setup()
     try:
@@ -180,7 +200,7 @@ async def serve(
         assert make_protocol is not None
         loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(lambda: _Watched(make_protocol(), deadlines), "127.0.0.1", port)
+            server = await loop.create_server(lambda: _Watched(make_protocol(), connections), "127.0.0.1", port)
         except OSError as error:
             raise SettingsError(
                 f"port {port}: {error.strerror or error}; choose another with --http-port, 0 picks a free one"

@@ -6,6 +6,8 @@ However many ask, the loop pays for one snapshot each quarter of a second, and f
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -21,6 +23,21 @@ SNAPSHOT_S: Final = 0.25
 FRAME_S: Final = 0.1
 SHOWN_PIXELS: Final = 1280 * 720
 Losses = Callable[[], dict[str, dict[str, float]]]
+
+
+_FOLDERS: Final = re.compile(
+    rb"""(?<=")/[^":]*/"""  # a text that is a path, also one with spaces
+    rb"""|(?<![\w:/.~])(?:/[^/\s:"'(),\\]+)+/"""  # one within a text
+    rb"""|(?<!\w)[A-Za-z]:(?:(?:\\\\|/)[^\\/:"]+)+(?:\\\\|/)"""  # one of Windows
+)
+
+
+def without_folders(json: bytes) -> bytes:
+    """JSON in which each full path is its last name: where files lie is this machine's own matter."""
+    home = os.fsencode(os.path.expanduser("~"))
+    if len(home) > 1:  # first, because its name may have spaces
+        json = json.replace(home.replace(b"\\", rb"\\") + b"/", b"/~/")
+    return _FOLDERS.sub(b"", json)
 
 
 class StatusSource(Protocol):
@@ -57,7 +74,7 @@ class Snapshots:
         """The status as JSON; what is no number is null."""
         self._refresh()
         if self._json is None:
-            self._json = msgspec.json.encode(self._values)
+            self._json = without_folders(msgspec.json.encode(self._values))
         return self._json
 
     def prometheus(self) -> bytes:

@@ -88,6 +88,8 @@ async def _read(
 async def _sent(request: web.Request, body: bytes, content_type: str) -> web.StreamResponse:
     """A large answer, sent as fast as it is read; a reader that takes no byte for long is let go."""
     response = web.StreamResponse(headers={**HEADERS, "Content-Type": content_type, "Content-Length": str(len(body))})
+    if request.method == "HEAD":
+        return response
     await response.prepare(request)
     for begun in range(0, len(body), PIECE_BYTES):
         try:
@@ -206,6 +208,8 @@ async def _stream(request: web.Request, events: EventLog) -> web.StreamResponse:
     if events.readers >= MAX_STREAMS:
         raise RequestError(503, f"{MAX_STREAMS} readers follow already")
     response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
+    if request.method == "HEAD":
+        return response
     with events.follow() as reader:
         await response.prepare(request)
         await response.write(b": events follow\n\n")

@@ -212,6 +212,99 @@ def test_half_open_connections_are_closed_in_time_and_hold_nobody_up(monkeypatch
     asyncio.run(main())
 
 
+def test_an_idle_connection_goes_before_one_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "MAX_CONNECTIONS", 4)
+    ask = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n"
+
+    async def main() -> None:
+        async with served() as (port, _), contextlib.AsyncExitStack() as stack:
+
+            async def opened(*said: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                stack.callback(writer.close)
+                for text in said:
+                    writer.write(text)
+                return reader, writer
+
+            async def answer(reader: asyncio.StreamReader) -> bytes:
+                async with asyncio.timeout(60):
+                    return await reader.readuntil(b'{"ok": true}')
+
+            head = ask % port
+            begun = await opened(head[:20])
+            idle = await opened(head)
+            assert b"200" in await answer(idle[0])
+            others = [await opened(head[:20]) for _ in range(2)]
+            newest = await opened(head)
+            assert b"200" in await answer(newest[0])
+            async with asyncio.timeout(60):
+                assert await idle[0].read() == b"", "the idle one was let go"
+            for reader, writer in (begun, *others):
+                writer.write(head[20:])
+                assert b"200" in await answer(reader), "those that ask were not"
+
+    asyncio.run(main())
+
+
+def test_where_all_are_busy_the_newest_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    connections, loop = serving._Connections(), asyncio.new_event_loop()
+    monkeypatch.setattr(serving, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
+
+    class Transport:
+        aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+
+        def is_closing(self) -> bool:
+            return self.aborted
+
+    first, second, third, fourth = (Transport() for _ in range(4))
+    for transport in (first, second):
+        connections.opened(transport)  # type: ignore[arg-type]
+        connections.asked(transport)  # type: ignore[arg-type]
+    connections.opened(third)  # type: ignore[arg-type]
+    assert [t.aborted for t in (first, second, third)] == [False, False, True]
+    connections.answered(first)  # type: ignore[arg-type]
+    connections.opened(fourth)  # type: ignore[arg-type]
+    assert [t.aborted for t in (first, second, fourth)] == [True, False, False]
+    connections.closed(fourth)  # type: ignore[arg-type]
+    loop.close()
+
+
+def test_what_reads_answers_head_as_well() -> None:
+    async def main() -> None:
+        async with served() as (_, http):
+            for path in ("/", "/page.js", "/status", "/healthz", "/metrics"):
+                async with http.get(path) as whole, http.head(path) as answer:
+                    assert answer.status == 200 and await answer.read() == b""
+                    assert answer.headers["Content-Length"] == str(len(await whole.read()))
+            async with http.head("/write") as answer:
+                assert answer.status == 405
+
+    asyncio.run(main())
+
+
+def test_the_status_shows_no_full_path() -> None:
+    class Telling(Source):
+        def status(self) -> dict[str, Any]:
+            return STATUS | {
+                "weights": {"folder": "/srv/my disk/weights", "refused": {"w": "/home/me/x/w.json: not a manifest"}},
+                "windows": r"C:\Users\me\w.json", "own": str(Path("~/a/b").expanduser()),
+                "kept": ["bonklink://127.0.0.1:5560", "59 actions/s", "gym:ALE/Pong-v5", "(file.py:12)"],
+            }  # fmt: skip
+
+    async def main() -> None:
+        async with served(Telling()) as (_, http), http.get("/status") as answer:
+            shown = await answer.json()
+        assert shown["weights"] == {"folder": "weights", "refused": {"w": "w.json: not a manifest"}}
+        assert (shown["windows"], shown["own"]) == ("w.json", "b")
+        assert shown["kept"] == ["bonklink://127.0.0.1:5560", "59 actions/s", "gym:ALE/Pong-v5", "(file.py:12)"]
+
+    asyncio.run(main())
+
+
 def test_it_listens_on_this_machine_alone_and_says_when_its_port_is_taken() -> None:
     async def main() -> None:
         async with served() as (port, _):
