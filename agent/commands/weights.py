@@ -12,6 +12,7 @@ from cyclopts import App
 from rich.console import Console
 
 from agent.commands.options import FLAT
+from agent.concurrency.output import printable
 from agent.core.errors import WeightsError
 from agent.core.files import expand_home
 from agent.core.settings import ConfigOption, Settings, load_settings
@@ -87,12 +88,15 @@ def list_versions(options: Annotated[ConfigOption, FLAT] = _CONFIG) -> int:
     console = Console()
     console.print(f"{store.folder}", highlight=False, soft_wrap=True, markup=False)
     for policy in store.policies():
-        current = store.current(policy)
+        current = store.named(policy)
         for version in store.versions(policy):
-            manifest = read_manifest(store.path(policy, version))
-            mark = "*" if current is not None and current.version == version else " "
+            try:
+                manifest = read_manifest(store.path(policy, version))
+                held = f"{manifest.kind} {manifest.bytes} bytes, {manifest.created_by}"
+            except WeightsError as error:
+                held = f"cannot be used: {error}"
             console.print(
-                f"{mark} {policy} {version} {manifest.kind} {manifest.bytes} bytes, {manifest.created_by}",
+                printable(f"{'*' if version == current else ' '} {policy} {version} {held}"),
                 highlight=False, soft_wrap=True, markup=False,
             )  # fmt: skip
     return 0

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
 
+from agent.concurrency.supervise import Failure, attempt
 from agent.core.errors import WeightsError
 from agent.core.files import remove_leftovers
 from agent.learning.learner import PolicyLearner
@@ -57,14 +59,21 @@ def resume(folder: Path, make: Callable[[], PolicyLearner]) -> tuple[PolicyLearn
     remove_leftovers(folder)
     for _, path in _files(folder):
         learner = make()
-        try:
-            manifest, tensors = load_sealed(path, follow_links=False)
-            if manifest.kind != KIND:
-                raise WeightsError(f"{path.name} holds a {manifest.kind}")
-            load_state(learner, {name: torch.from_numpy(array) for name, array in tensors.items()})
-        except WeightsError as error:
-            reasons.append(str(error))
-            print(f"learner: state not taken up: {error}", file=sys.stderr, flush=True)
-            continue
-        return learner, dict(manifest.notes), ""
-    return make(), {}, reasons[0] if reasons else "there is no state of an earlier session"
+        notes = attempt(partial(_take_up, path, learner))
+        if not isinstance(notes, Failure):
+            return learner, notes, ""
+        reasons.append(str(notes.error) if isinstance(notes.error, WeightsError) else f"{path.name}: {notes.reason}")
+        print(f"learner: state not taken up: {reasons[-1]}", file=sys.stderr, flush=True)
+    return make(), {}, "; ".join(reasons) if reasons else "there is no state of an earlier session"
+
+
+def _take_up(path: Path, learner: PolicyLearner) -> dict[str, Any]:
+    """Load a state into a new learner, and return its notes; what this raises says why it cannot be used."""
+    manifest, tensors = load_sealed(path, follow_links=False)
+    if manifest.kind != KIND:
+        raise WeightsError(f"{path.name} holds a {manifest.kind}")
+    count = manifest.notes.get("rollouts", 0)
+    if not isinstance(count, int) or count < 0:
+        raise WeightsError(f"{path.name}: its notes say {str(count)[:40]} rollouts")
+    load_state(learner, {name: torch.from_numpy(array) for name, array in tensors.items()})
+    return dict(manifest.notes)

@@ -27,6 +27,7 @@ from agent.core.files import decode_text, sync_folder, write_atomically
 SCHEMA: Final = "metabonk-weights/1"
 MAX_BYTES: Final = 1 << 30
 MAX_MANIFEST_BYTES: Final = 4 << 20
+MAX_DEPTH: Final = 20
 Tensors = dict[str, NDArray[Any]]
 
 
@@ -139,9 +140,26 @@ def _manifest_in(path: Path, beside: Path) -> Manifest:
         manifest = msgspec.json.decode(decode_text(beside.read_bytes()), type=Manifest)
     except (OSError, UnicodeDecodeError, RecursionError, msgspec.DecodeError, msgspec.ValidationError) as error:
         raise WeightsError(f"{beside}: not a manifest: {error}") from error
+    if _is_deep((manifest.layout, manifest.sizes, manifest.notes)):
+        raise WeightsError(f"{beside}: not a manifest: nested more than {MAX_DEPTH} deep")
     if manifest.schema != SCHEMA:
         raise WeightsError(f"{beside}: schema {manifest.schema}, this program reads {SCHEMA}")
     return manifest
+
+
+def _is_deep(values: object) -> bool:
+    """True where comparing or showing the values could exhaust the stack."""
+    level: list[object] = [values]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list | tuple)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def load_sealed(path: Path, *, follow_links: bool = True) -> tuple[Manifest, Tensors]:
@@ -151,6 +169,20 @@ def load_sealed(path: Path, *, follow_links: bool = True) -> tuple[Manifest, Ten
     if hashlib.sha256(data).hexdigest() != manifest.sha256:
         raise WeightsError(f"{path}: its content is not what the manifest's sha256 says")
     return manifest, check_tensors(path, data, manifest.tensors)
+
+
+def _tensors_in(path: Path, data: bytes) -> Tensors:
+    """The tensors of a safetensors file; raises WeightsError, also for types that numpy does not have."""
+    try:
+        tensors: Tensors = load_tensors(data)
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: not a safetensors file: {error}") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        what = str(error.args[0]) if error.args else str(error)
+        raise WeightsError(
+            f"{path}: holds values of a type that is not read ({what}); store them as float32"
+        ) from error
+    return tensors
 
 
 def read_limited(path: Path, expected: int | None, *, follow_links: bool) -> bytes:
@@ -176,10 +208,7 @@ def read_limited(path: Path, expected: int | None, *, follow_links: bool) -> byt
 def seal(path: Path, *, kind: str, layout: dict[str, Any], created_by: str = "", parent: str = "") -> Manifest:
     """Write the manifest of a .safetensors file that has none; raises WeightsError where it is not such a file."""
     data = read_limited(path, None, follow_links=True)
-    try:
-        tensors: Tensors = load_tensors(data)
-    except SafetensorError as error:
-        raise WeightsError(f"{path}: not a safetensors file: {error}") from error
+    tensors = _tensors_in(path, data)
     expected = specs_of(tensors)
     check_tensors(path, data, expected)
     manifest = Manifest(
@@ -192,10 +221,7 @@ def seal(path: Path, *, kind: str, layout: dict[str, Any], created_by: str = "",
 
 def check_tensors(path: Path, data: bytes, expected: dict[str, TensorSpec]) -> Tensors:
     """The tensors in `data`, which must be those expected, all finite; raises WeightsError."""
-    try:
-        tensors: Tensors = load_tensors(data)
-    except SafetensorError as error:
-        raise WeightsError(f"{path}: not a safetensors file: {error}") from error
+    tensors = _tensors_in(path, data)
     found = specs_of(tensors)
     for name in sorted(found.keys() | expected.keys()):
         if found.get(name) != expected.get(name):

@@ -17,6 +17,7 @@ import numpy as np
 import structlog
 
 from agent.concurrency.lane import Lane, Runner
+from agent.concurrency.output import printable
 from agent.concurrency.supervise import Failure
 from agent.control.arbiter import Verdict
 from agent.control.policy import Reloadable, Tensors
@@ -29,6 +30,7 @@ from agent.store.store import Stored, WeightsStore, folder_name
 from agent.store.trial import Baseline, Trial
 
 LOOK_EVERY_S: Final = 0.25
+MAX_REASON: Final = 500
 WRITE_AGAIN_S: Final = 10.0
 """Pause after a disk refused to take weights that it had lost."""
 ALL_MISSED: Final = 1.0
@@ -171,6 +173,7 @@ class Reloader:
         self.swaps += 1
 
     def _refuse(self, source: str, reason: str) -> None:
+        reason = printable(reason[:MAX_REASON])
         if self.refused.get(source) == reason:
             return
         self.refused.pop(source, None)
@@ -293,7 +296,7 @@ class Reloader:
         for path in sorted(self.store.folder.glob("*.safetensors")):
             try:
                 identity = _identity(path)
-            except FileNotFoundError:
+            except OSError:
                 continue
             if self._seen.get(path.name) != identity:
                 found.append((path, identity))
@@ -303,14 +306,16 @@ class Reloader:
         try:
             sha256, tensors = await self._disk.run(lambda: self._read(path))
             await self.offer(tensors, path.name, {"file": path.name, "sha256": sha256})
-        except WeightsError as error:
-            self._refuse(path.name, str(error))
+        except (WeightsError, OSError) as error:
+            self._refuse(printable(path.name), str(error))
             return
         self.refused.pop(path.name, None)
         self._accepted[path.name] = identity
         await self._disk.run(self._write_accepted)
 
     def _read(self, path: Path) -> tuple[str, Tensors]:
+        if not path.name.isprintable():
+            raise WeightsError(f"{printable(path.name)}: its name has characters that cannot be shown; rename it")
         if path.is_symlink():
             raise WeightsError(f"{path}: is a symbolic link; put the file itself there")
         manifest = read_manifest(path)
@@ -342,7 +347,7 @@ class Reloader:
     def _read_accepted(self) -> dict[str, Identity]:
         try:
             return msgspec.json.decode(self._accepted_path.read_bytes(), type=dict[str, Identity])
-        except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        except (OSError, RecursionError, msgspec.DecodeError, msgspec.ValidationError):
             return {}
 
     def _write_accepted(self) -> None:
@@ -369,7 +374,7 @@ def _identity(path: Path) -> Identity:
     info = path.lstat()
     try:
         beside = manifest_path(path).lstat()
-    except FileNotFoundError:
+    except OSError:  # also where the name is too long for a manifest's beside it
         return (info.st_mtime_ns, info.st_size, info.st_ino)
     return (info.st_mtime_ns, info.st_size, info.st_ino, beside.st_mtime_ns, beside.st_size, beside.st_ino)
 

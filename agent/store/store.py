@@ -96,9 +96,18 @@ class WeightsStore:
         names = []
         for path in sorted(self.folder.glob(f"policy-*/{CURRENT}")):
             current = _read_current(path)
-            if current is not None:
-                names.append(current.policy)
+            if current is None:
+                continue
+            if NAME.fullmatch(current.policy) is None or folder_name(current.policy) != path.parent.name:
+                log.warning("weights_pointer_of_another", path=str(path), policy=current.policy[:80])
+                continue
+            names.append(current.policy)
         return sorted(names)
+
+    def named(self, policy: str) -> int:
+        """The version that `current` names, 0 where it names none; looks at no other file and changes nothing."""
+        current = _read_current(self._home(policy) / CURRENT)
+        return 0 if current is None else current.version
 
     def current(self, policy: str) -> Stored | None:
         """The version that `current` names, or the newest whole one where that is damaged; None where there is none.
@@ -213,7 +222,7 @@ class WeightsStore:
         """The last version that acted well, 0 where none is known."""
         try:
             return msgspec.json.decode((self._home(policy) / GOOD).read_bytes(), type=_Good).version
-        except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        except (OSError, RecursionError, msgspec.DecodeError, msgspec.ValidationError):
             return 0
 
     def mark_good(self, policy: str, version: int) -> None:
@@ -343,7 +352,7 @@ def _read_current(path: Path) -> _Current | None:
         return msgspec.json.decode(path.read_bytes(), type=_Current)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (OSError, RecursionError, msgspec.DecodeError, msgspec.ValidationError) as error:
         log.warning("weights_pointer_unreadable", path=str(path), reason=str(error))
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,55 @@ def test_a_state_of_another_learner_is_refused_with_the_reason(tmp_path: Path) -
     found, notes, reason = resume(tmp_path, lambda: other)
     assert found is other and notes == {} and "float32" in reason
     assert "no state" in resume(tmp_path / "nowhere", lambda: other)[2]
+
+
+def _without(name: str) -> Callable[[dict[str, Any]], object]:
+    return lambda tensors: [tensors.pop(key) for key in list(tensors) if key.startswith(name)]
+
+
+DAMAGED: dict[str, tuple[Callable[[dict[str, Any]], object], dict[str, Any]]] = {
+    "no state of the random numbers": (_without("random"), {}),
+    "a short state of the random numbers": (lambda t: t.update(random=np.zeros(3, np.uint8)), {}),
+    "a state of the random numbers of another type": (lambda t: t.update(random=np.zeros(9, np.float32)), {}),
+    "no replay": (_without("replay/"), {}),
+    "counts of the replay": (lambda t: t.update({"replay/counts": np.full(3, -7)}), {}),
+    "half of Adam": (lambda t: t.pop(next(name for name in t if name.startswith("ppo/adam."))), {}),
+    "a running return that is three": (lambda t: t.update({"ppo/memory.return.w0": np.zeros(3, np.float32)}), {}),
+    "a count that is none": (lambda t: None, {"rollouts": "many"}),
+    "a count below 0": (lambda t: None, {"rollouts": -1}),
+    "a kind of another": (lambda t: t.clear(), {}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_state_begins_anew_with_its_reason(
+    damage: str, tmp_path: Path, held: tuple[PolicyLearner, dict[str, Any]]
+) -> None:
+    change, notes = DAMAGED[damage]
+    tensors = dict(held[1])
+    change(tensors)
+    sealed.save_sealed(
+        tmp_path / "learner-00000001.safetensors", tensors, kind="learner-state", layout={}, sizes={},
+        notes={"rollouts": 2} | notes,
+    )  # fmt: skip
+    learner, found, reason = resume(tmp_path, lambda: PolicyLearner(FLAT, SMALL))
+    assert reason and found == {} and np.isfinite(list(learn(learner, rollouts(1))[0].values())).all()
+
+
+@pytest.fixture(scope="module")
+def held() -> tuple[PolicyLearner, dict[str, Any]]:
+    """A learner that has learned, and its state."""
+    learner = PolicyLearner(FLAT, SMALL)
+    learn(learner, rollouts(2))
+    return learner, {name: t.numpy().copy() for name, t in state_tensors(learner).items()}
+
+
+def test_every_damaged_state_is_named(tmp_path: Path) -> None:
+    for number, content in ((1, b""), (2, b"x" * 100)):
+        (tmp_path / f"learner-{number:08d}.safetensors").write_bytes(content)
+        (tmp_path / f"learner-{number:08d}.safetensors.json").write_bytes(b"[" * 50_000)
+    reason = resume(tmp_path, lambda: PolicyLearner(FLAT, SMALL))[2]
+    assert reason.count("not a manifest") == 2
 
 
 def test_where_writing_breaks_off_between_file_and_manifest_the_former_state_counts(

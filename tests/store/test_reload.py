@@ -7,11 +7,13 @@ import contextlib
 import json
 import os
 import pickle
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import psutil
 import pytest
@@ -27,7 +29,7 @@ from agent.models.sealed import manifest_path, save_sealed
 from agent.session.act import ActLoop, Seat
 from agent.session.sense import Feed
 from agent.session.step_runner import StepRunner
-from agent.store.reload import Reloader
+from agent.store.reload import MAX_REASON, Reloader
 from agent.store.store import WeightsStore
 from tests.link.game_side import state
 
@@ -252,7 +254,17 @@ def _other(table: Table, tensors: dict[str, Any]) -> None:
     save_sealed(table.folder / "bad.safetensors", tensors, kind="test", layout={"x": 1}, sizes={})
 
 
+def _nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = {"x": value}
+    return value
+
+
 _FULL = np.ones((2, 2), np.float32)
+BFLOAT16 = (lambda head: len(head).to_bytes(8, "little") + head + bytes(8))(
+    json.dumps({"gain": {"dtype": "BF16", "shape": [2, 2], "data_offsets": [0, 8]}}).encode()
+)
 BAD: dict[str, tuple[Callable[[Table, Path], object], str]] = {
     "no manifest": (lambda t, p: manifest_path(p).unlink(), "python -m agent weights seal"),
     "a manifest that is none": (lambda t, p: manifest_path(p).write_text("[]", encoding="utf-8"), "not a manifest"),
@@ -267,6 +279,10 @@ BAD: dict[str, tuple[Callable[[Table, Path], object], str]] = {
     "one tensor fewer": (lambda t, p: _other(t, {"gain": _FULL}), "tensor n"),
     "another kind": (lambda t, p: t.drop(p.name, 0.5, kind="cook"), "holds a cook"),
     "another layout": (lambda t, p: t.drop(p.name, 0.5, layout={"x": 2}), "observes"),
+    "a deep layout": (lambda t, p: t.drop(p.name, 0.5, layout=_nested(400)), "not a manifest: nested"),
+    "deep notes": (lambda t, p: t.drop(p.name, 0.5, notes=_nested(25)), "not a manifest: nested"),
+    "a long layout": (lambda t, p: t.drop(p.name, 0.5, layout={"x": "y" * 100_000}), "observes"),
+    "bfloat16": (lambda t, p: _reseal(p, BFLOAT16), "type that is not read (BF16); store them as float32"),
     "huge": (lambda t, p: _sparse(p), "the limit is"),
     "a link": (lambda t, p: _link(p), "symbolic link"),
     "fails its trial run": (lambda t, p: t.drop(p.name, 11), "canned observation"),
@@ -284,12 +300,41 @@ def test_a_bad_file_is_refused_with_its_reason_while_the_old_weights_act(tmp_pat
         await table.settle(lambda: bool(table.reloader.refused))
         await table.step(40)
         assert reason in table.reloader.refused["bad.safetensors"]
+        assert len(table.reloader.refused["bad.safetensors"]) <= MAX_REASON
         assert [kind for kind, _ in table.said] == ["weights_refused"], "said once, and not tried again"
         assert table.policy.version == 1 and {a.move[0] for a in table.sink.actions if a.answers} == {0.25}
         for old in (path, manifest_path(path)):
             old.unlink(missing_ok=True)
         table.drop("bad.safetensors", 0.5)
         await table.settle(lambda: table.policy.version > 1 and not table.reloader.refused)
+
+    run(tmp_path, play)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names that Windows does not allow")
+def test_files_with_odd_names_are_refused_or_taken_and_never_end_the_watch(tmp_path: Path) -> None:
+    odd = [
+        os.fsdecode(b"\xff\xfe.safetensors"),
+        "a\nb.safetensors",
+        "\x1b]52;c;x.safetensors",
+        "n" * 243 + ".safetensors",
+    ]
+
+    async def play(table: Table) -> None:
+        await table.step(2)
+        source = table.drop("first.safetensors", 0.5)
+        await table.settle(lambda: table.policy.version == 2)
+        for name in odd:
+            shutil.copy(source, table.folder / name)
+            if len(name) < 250:
+                shutil.copy(manifest_path(source), table.folder / f"{name}.json")
+        (table.folder / "folder.safetensors").mkdir()
+        await table.settle(lambda: len(table.reloader.refused) == 5)
+        assert all(name.isprintable() for name in table.reloader.refused)
+        msgspec.json.encode(table.reloader.status())
+        assert sum("rename it" in reason for reason in table.reloader.refused.values()) == 3
+        table.drop("last.safetensors", 0.75)
+        await table.settle(lambda: table.policy.version == 3)
 
     run(tmp_path, play)
 
