@@ -8,6 +8,7 @@ numbers; of Dict and Tuple every part is observed. Owns no environment.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +17,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.spaces.utils import flatdim, flatten
 
-from agent.core.errors import NumberError, SettingsError
+from agent.core.errors import GameError, NumberError, SettingsError
 from agent.core.types import ByteArray, EnvObservation, FloatArray
 from agent.games.gymnasium_profile import Picture
 from agent.games.pixels import CHANNELS, MIN_PX, channels_last, paint_flags, picture_size
@@ -84,12 +85,12 @@ class EnvView:
         if not self.shape:
             return EnvObservation(None, numbers)
         read = zip(self.pictures, self._readers, strict=True)
-        pictures = [_resized(reader(p.of(observation)), self.shape) for p, reader in read]
+        pictures = [_resized(_read(p, reader, observation), self.shape) for p, reader in read]
         return EnvObservation(pictures[0] if len(pictures) == 1 else np.concatenate(pictures, 2), numbers)
 
     def shown(self, observation: Any) -> Any:
         """The first picture at its own size, u8 [h, w, c]; None where there is none."""
-        return self._readers[0](self.pictures[0].of(observation)) if self.pictures else None
+        return _read(self.pictures[0], self._readers[0], observation) if self.pictures else None
 
     def row(self, observation: Any) -> FloatArray:
         """One observation, f32 [features]."""
@@ -135,10 +136,31 @@ def _is_numbers(space: Any) -> bool:
 
 def _numbers(part: Part, observation: Any) -> FloatArray:
     """A part written flat, f32, within ±1e9; raises GameError where it holds NaN or is not of its space's shape."""
-    flat = np.asarray(flatten(part.space, part.of(observation))).reshape(-1).astype(np.float64)
+    try:
+        flat = np.asarray(flatten(part.space, part.of(observation))).reshape(-1).astype(np.float64)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise GameError(_unlike(part, observation)) from error
+    if len(flat) != flatdim(part.space):
+        raise GameError(_unlike(part, observation))
     if np.isnan(flat).any():
         raise NumberError(f"observation {part.name or part.space}: holds NaN, which is no number")
     return flat.clip(-_LARGEST, _LARGEST).astype(np.float32)
+
+
+def _read(part: Part, reader: Callable[[Any], ByteArray], observation: Any) -> ByteArray:
+    """A part that is a picture, u8 [h, w, c]; raises GameError where it is not of its space's shape."""
+    try:
+        value = np.asarray(part.of(observation))
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise GameError(_unlike(part, observation)) from error
+    if value.shape != part.space.shape:
+        raise GameError(_unlike(part, observation))
+    return reader(value)
+
+
+def _unlike(part: Part, observation: Any) -> str:
+    named = f"part {part.name} " if part.name else ""
+    return f"observation {reprlib.repr(observation)}: {named}is not of its space {part.space}"
 
 
 def _is_picture(part: Part, declared: Picture) -> bool:

@@ -195,9 +195,13 @@ def run_host(options: HostOptions) -> int:
         raise SettingsError(f"--frame-hz {options.frame_hz}: at least 0, which sends no pictures")
     if options.report is not None:
         check_output("--report", options.report)
-    summary = attempt(
-        lambda: host(options, lambda port, _: print(f"{options.game} at bonklink://127.0.0.1:{port}", flush=True))
-    )
+
+    def ready(port: int, game: HostedGame) -> None:
+        print(f"{options.game} at bonklink://127.0.0.1:{port}", flush=True)
+        for note in game_notes(game):
+            print(note, file=sys.stderr, flush=True)
+
+    summary = attempt(lambda: host(options, ready))
     if isinstance(summary, Failure):
         raise GameError(_words(summary.error)) from summary.error
     print(json.dumps(summary), flush=True)

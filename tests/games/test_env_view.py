@@ -115,6 +115,21 @@ def test_a_number_that_is_none_is_an_error_and_a_huge_one_is_cut() -> None:
         view.row(np.array([np.nan, 0.0]))
 
 
+@pytest.mark.parametrize(
+    ("space", "observation"),
+    [
+        (spaces.Box(-1.0, 1.0, (4,)), np.zeros(5)), (spaces.Discrete(3), 3),
+        (bytes_of(40, 40, 3), np.zeros((40, 41, 3))),
+        (spaces.Dict(a=spaces.Discrete(2), b=spaces.Discrete(2)), {"a": 0}), (spaces.Box(-1.0, 1.0, (4,)), None),
+        (spaces.Dict(a=bytes_of(40, 40, 3)), {"b": 1}), (spaces.MultiBinary(2), "ab"),
+    ],
+)  # fmt: skip
+def test_an_observation_that_is_not_of_its_space_is_one_line(space: Any, observation: Any) -> None:
+    with pytest.raises(GameError, match="is not of its space") as caught:
+        EnvView(space).row(observation)
+    assert len(str(caught.value)) < 500
+
+
 def test_an_environment_that_tells_no_space_is_seen_by_its_first_observation() -> None:
     example = {"screen": np.zeros((50, 50, 3), np.uint8), "at": np.array([3, 4]), "name": "x"}
     view = EnvView(space_of(example))

@@ -17,6 +17,8 @@ from agent.control.policies import build_policy
 from agent.core.errors import GameError, SettingsError, WeightsError
 from agent.core.rollout import Rollout, check_rollout
 from agent.core.types import EnvObservation, FloatArray, Observation, RunInfo, Shown
+from agent.learning.configs import Budget, spec_of
+from agent.learning.learner import PolicyLearner
 from agent.models.policies import FlatPolicy, FramePolicy
 from agent.models.sealed import save_sealed
 from agent.models.sizes import FLAT_KIND, FRAME_KIND, FlatSizes, FrameSizes
@@ -130,6 +132,32 @@ def test_a_game_that_shows_something_else_is_refused_before_and_while_it_is_play
         policy.step(policy.initial(1), [sight(numbers(0, 4))])
     with pytest.raises(GameError, match="shows nothing"):
         policy.step(policy.initial(1), [replace(sight(numbers(0)), state=STILL)])
+
+
+def test_a_pilot_that_meets_an_environment_on_the_link_says_that_it_sees_nothing() -> None:
+    pilot = build_policy("untrained-pilot")
+    with pytest.raises(GameError, match="sees the state of a run.*--policy dreamer"):
+        pilot.step(pilot.initial(1), [replace(sight(numbers(0)), is_first=True)])
+
+
+@pytest.mark.parametrize("kind", [FLAT_KIND, FRAME_KIND])
+def test_what_it_wrote_down_is_learned_from_and_the_learners_weights_act(kind: str) -> None:
+    given, made = weights(kind), list[Rollout]()
+    policy = EnvPolicy(given)
+    recorder = policy.learn(("a",), made.append, steps=16)
+    outline = spec_of(policy.name, policy.kind, recorder.features, policy.spec, policy.sizes, 0)
+    learner = PolicyLearner(outline, Budget(use_world=False, use_active_inference=False))
+    learner.take_weights(given.tensors)
+    carry, picture = policy.initial(1), None if kind == FLAT_KIND else np.full((10, 12, 4), 9, np.uint8)
+    for tick in range(17):
+        carry, _ = policy.step(carry, [sight(numbers(tick, 3 if kind == FLAT_KIND else 2), picture, tick=tick)])
+    assert [part.name for part in learner.parts] == ["ppo"]
+    assert np.isfinite(list(learner.parts[0].update(made[0]).values())).all()
+    after = learner.weights()
+    assert after.keys() == given.tensors.keys()
+    assert any(not np.array_equal(after[name], given.tensors[name]) for name in after)
+    policy.load(policy.prepare(after, "the learner"), 2)
+    assert policy.version == 2 and policy.tensors is after
 
 
 def test_the_exact_action_reaches_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
