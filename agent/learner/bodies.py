@@ -17,6 +17,7 @@ from agent.concurrency.frames import Message
 from agent.core.clock import TICK_S
 from agent.core.errors import RequestError
 from agent.core.rollout import MAX_STEPS, ActionSpec, Rollout, check_rollout
+from agent.learner.msgpack_sizes import check_values
 
 MSGPACK: Final = "application/msgpack"
 MAX_NUMBERS: Final = 6 << 20
@@ -108,6 +109,7 @@ def decode(kind: type[Any], body: bytes, content_type: str) -> Any:
     """A body as `kind`; raises RequestError(400) saying where it is wrong."""
     try:
         if content_type == MSGPACK:
+            check_values(kind, body, MAX_NUMBERS, MAX_STEPS)
             return msgspec.msgpack.decode(body, type=kind)
         check_size(body)
         return msgspec.json.decode(body, type=kind)
