@@ -277,8 +277,8 @@ def test_the_learners_process_goes_on_from_the_model_in_play_and_offers_a_better
     assert mind is not None and all(
         np.array_equal(t.numpy(), load_sealed(SHIPPED)[1][n]) for n, t in mind.model.state_dict().items()
     )
-    episodes = gather(PilotRuns(12, 77_000_000, pilot_tensors(PILOT)), 2500, lambda s: s.motor)
-    mind.config = msgspec.structs.replace(mind.config, min_held=20)
+    episodes = gather(PilotRuns(12, 77_000_000, pilot_tensors(PILOT)), 1200, lambda s: s.motor)
+    mind.config = msgspec.structs.replace(mind.config, min_held=10)
     mind.pool.put({("a", 5 * k): e for k, e in enumerate(episodes)})
     mind.pool.put({("a", 5 * k + 1): e for k, e in enumerate(episodes)})
     assert process.handle(ask) == none, "the model in play is not better than itself"
