@@ -26,6 +26,7 @@ from agent.core.clock import SystemClock
 from agent.core.part import Part, Route
 from agent.link.endpoint import Endpoint
 from agent.session.options import SessionOptions
+from agent.session.parts import CardsByMotor
 from agent.session.status import SNAPSHOT_S
 
 OPTIONS: dict[str, Any] = {"endpoints": (Endpoint("127.0.0.1", 9),), "names": ("game",), "watchdog": False}
@@ -252,6 +253,16 @@ def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
     assert asyncio.run(names(pilot, http_port=None, learn=True, weights_dir=tmp_path, wanted=LIKING)) == [
         "supervision", "weights watch", "weights mend", "learners", "learning from play", "cards by outcomes",
     ]  # fmt: skip
+
+
+def test_a_policy_that_takes_no_cards_is_named() -> None:
+    async def main() -> Any:
+        made = session(http_port=None, wanted=LIKING)
+        for lane in made.lanes:
+            lane.close()
+        return made.part(CardsByMotor).status()
+
+    assert asyncio.run(main()) == {"chooser": "motor", "why": "the policy random takes no other's cards"}
 
 
 def test_a_part_that_is_off_is_named_when_it_is_asked_for() -> None:

@@ -71,6 +71,16 @@ def until(holds: Any, seconds: float, every_s: float = 0.2) -> float:
     return time.monotonic() - start
 
 
+def says_that_nothing_learns(agent: Playing) -> None:
+    """`--no-learn` starts no learner and tells workers so."""
+    headers = {"Authorization": f"Bearer {'t' * 43}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{agent.port}/push_rollout", b"{}", headers)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=240)
+    assert caught.value.code == 503 and b"--no-learn" in caught.value.read()
+    assert "learner" not in agent.status()
+
+
 @pytest.mark.slow
 def test_a_sealed_file_is_live_within_a_second_and_cards_are_chosen_from_the_first_menu_on(tmp_path: Path) -> None:
     """One without manifest is refused. Active inference says that it chooses, and by which model."""
@@ -91,6 +101,7 @@ def test_a_sealed_file_is_live_within_a_second_and_cards_are_chosen_from_the_fir
         choices = agent.status()["choices"]
         assert choices["chooser"] == "active_inference" and choices["why"] == "" and choices["source"] == "shipped"
         assert {"G", "risk", "ambiguity", "information_gain", "by", "motor_card"} <= choices["last"].keys()
+        says_that_nothing_learns(agent)
     _, stored = WeightsStore(folder).load("pilot")
     assert all((stored[name] == tensor).all() for name, tensor in load_file(made).items())
 
@@ -115,15 +126,3 @@ def test_the_pilot_learns_from_the_game_that_it_plays_and_every_step_names_its_v
         assert losses.keys() >= {"policy_loss", "value_loss", "entropy", "wm_recon", "wm_reward", "wm_kl"}
         assert abs(losses["approx_kl"]) < 0.05 and losses["wm_kl"] >= 0
         assert status["parts"] == {"faults": {}, "parked": {}} and status["weights"]["rollbacks"] == []
-
-
-@pytest.mark.slow
-def test_play_without_learning_says_so_to_workers_and_starts_no_learner(tmp_path: Path) -> None:
-    with playing("--game", "arena", "--policy", "kiter", "--no-learn", folder=tmp_path) as agent:
-        headers = {"Authorization": f"Bearer {'t' * 43}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"http://127.0.0.1:{agent.port}/push_rollout", b"{}", headers)
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(request, timeout=240)
-        assert caught.value.code == 503 and b"--no-learn" in caught.value.read()
-        assert "learner" not in agent.status()
-        assert agent.status()["choices"] == {"chooser": "motor", "why": "the policy kiter takes no other's cards"}

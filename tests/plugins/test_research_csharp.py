@@ -276,14 +276,14 @@ def test_the_agent_plays_it(host: PluginHost, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     environ = {**os.environ, "MEGABONK_RESEARCH_SHM_DIR": str(tmp_path), "METABONK_USE_RESEARCH_SHM": "1"}
     command = [
-        sys.executable, "-m", "agent", "play", "--policy", "random", "--seconds", "3", "--no-http",
+        sys.executable, "-m", "agent", "play", "--policy", "random", "--seconds", "1", "--no-http",
         "--report", str(report),
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(report.read_text(encoding="utf-8"))
     link = result["games"][0]["link"]
-    assert link["acted"] > 500 and link["corrupt"] == 0
+    assert link["acted"] > 150 and link["corrupt"] == 0
     assert abs(link["received"] - link["acted"]) <= 2
     refused = subprocess.run([*command, "--game", "arena"], cwd=ROOT, env=environ, capture_output=True, text=True)
     assert refused.returncode == 2 and "METABONK_USE_RESEARCH_SHM" in refused.stderr
