@@ -19,7 +19,7 @@ IntArray = NDArray[np.int64]
 MAX_STEPS: Final = 1 << 20
 RANGES: Final = {
     "obs": (-1e9, 1e9), "final_obs": (-1e9, 1e9), "actions_cont": (-10.0, 10.0), "rewards": (-1e9, 1e9),
-    "elapsed_s": (0.0, 1e7), "log_probs": (-1e4, 1e4), "values": (-1e12, 1e12),
+    "elapsed_s": (0.0, 1e7), "log_probs": (-1e6, 1e6), "values": (-1e12, 1e12),
 }  # fmt: skip
 """What numbers of a rollout may be: with larger ones sums and squares of float32 are not finite any more."""
 

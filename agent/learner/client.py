@@ -328,7 +328,7 @@ class Learning:
             made = kept.manifest
             self.store.write_again(
                 name, kept.version, load_tensors(kept.data), kind=made.kind, layout=made.layout,
-                created_by=made.created_by,
+                sizes=made.sizes, created_by=made.created_by,
             )  # fmt: skip
         return kept
 

@@ -1,8 +1,9 @@
 """What a learner's process goes on from: its state on disk, in numbered files of which the newest whole one counts.
 
 `learner-00000012.safetensors` with its manifest lies beside the versions of the policy's weights. The manifest comes
-last and the file before goes only then, so a process that is killed while it writes leaves the former state. Calls
-block on the disk; only the learner's process makes them.
+last and the file before goes only then, so a process that is killed while it writes leaves the former state. Learners
+of two sessions claim their numbers, and none deletes what the other writes. Calls block on the disk; only the learner's
+process makes them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from agent.core.files import remove_leftovers
 from agent.learning.learner import PolicyLearner
 from agent.learning.state import load_state, state_tensors
 from agent.models.sealed import load_sealed, manifest_path, save_sealed
+from agent.store.claims import claim, is_abandoned
 
 KIND: Final = "learner-state"
 _FILE: Final = re.compile(r"learner-(\d{8,12})\.safetensors")
@@ -40,23 +42,50 @@ def save(folder: Path, learner: PolicyLearner, notes: dict[str, Any]) -> Path:
     """Write the state, then drop the one before; the one before stays where the disk refuses (raises OSError) or a
     number of the new one is not finite, so that it could not be taken up (raises WeightsError).
     """
-    before = _files(folder)
-    path = folder / f"learner-{before[0][0] + 1 if before else 1:08d}.safetensors"
     tensors = {name: t.detach().cpu().numpy() for name, t in state_tensors(learner).items()}
     broken = [name for name, array in tensors.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
     if broken:
-        raise WeightsError(f"{path.name} was not written: {broken[0]} has values that are not finite")
-    save_sealed(path, tensors, kind=KIND, layout={}, sizes={}, created_by="the learner", notes=notes)
-    for _, old in before:
-        manifest_path(old).unlink(missing_ok=True)
-        old.unlink(missing_ok=True)
+        raise WeightsError(f"{broken[0]} has values that are not finite; the state before stays")
+    before = _files(folder)
+    number = _claim(folder, before[0][0] + 1 if before else 1)
+    path = _path(folder, number)
+    try:
+        save_sealed(path, tensors, kind=KIND, layout={}, sizes={}, created_by="the learner", notes=notes)
+    finally:
+        _claim_path(folder, number).unlink(missing_ok=True)
+    for old_number, old in before:
+        if not _claim_path(folder, old_number).exists():
+            manifest_path(old).unlink(missing_ok=True)
+            old.unlink(missing_ok=True)
     return path
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"learner-{number:08d}.safetensors"
+
+
+def _claim_path(folder: Path, number: int) -> Path:
+    return folder / f".learner-{number:08d}.claim"
+
+
+def _claim(folder: Path, number: int) -> int:
+    """The first number from this one on that no other process is writing or has written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    while not claim(_claim_path(folder, number)):
+        number += 1
+    if not _path(folder, number).exists():
+        return number
+    _claim_path(folder, number).unlink(missing_ok=True)
+    return _claim(folder, number + 1)
 
 
 def resume(folder: Path, make: Callable[[], PolicyLearner]) -> tuple[PolicyLearner, dict[str, Any], str]:
     """A learner with the newest whole state that fits, its notes and ""; or a new one, {}, and why it starts anew."""
     reasons = []
     remove_leftovers(folder)
+    for path in folder.glob(".learner-*.claim") if folder.is_dir() else ():
+        if is_abandoned(path):
+            path.unlink(missing_ok=True)
     for _, path in _files(folder):
         learner = make()
         notes = attempt(partial(_take_up, path, learner))

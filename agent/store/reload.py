@@ -163,10 +163,10 @@ class Reloader:
 
     def _publish(self, tensors: Tensors, source: str, notes: dict[str, Any]) -> Stored:
         policy = self.policy
-        sizes = msgspec.to_builtins(policy.sizes) if policy.sizes is not None else {}
         return self.store.publish(
-            policy.name, tensors, kind=policy.kind, layout=policy.layout, sizes=sizes, created_by=source, notes=notes
-        )
+            policy.name, tensors, kind=policy.kind, layout=policy.layout, sizes=_sizes(policy), created_by=source,
+            notes=notes,
+        )  # fmt: skip
 
     async def _swap(self, prepared: Any, version: int) -> None:
         await self._inference.run(lambda: self.policy.load(prepared, version))
@@ -281,8 +281,14 @@ class Reloader:
         try:
             missing = await self._disk.run(
                 lambda: self.store.write_again(
-                    policy.name, version, tensors, kind=policy.kind, layout=policy.layout, created_by="memory"
-                )
+                    policy.name,
+                    version,
+                    tensors,
+                    kind=policy.kind,
+                    layout=policy.layout,
+                    sizes=_sizes(policy),
+                    created_by="memory",
+                )  # fmt: skip
             )
         except WeightsError as error:
             self._write_again_s = self._clock.now_s() + WRITE_AGAIN_S
@@ -367,6 +373,11 @@ class Reloader:
             "rollbacks": list(self.rollbacks),
             "refused": dict(self.refused),
         }
+
+
+def _sizes(policy: Reloadable) -> dict[str, Any]:
+    """What builds the network again, for the manifest."""
+    return dict(msgspec.to_builtins(policy.sizes)) if policy.sizes is not None else {}
 
 
 def _identity(path: Path) -> Identity:

@@ -172,7 +172,15 @@ class WeightsStore:
                 _remove(self._claim_path(policy, version))
 
     def write_again(
-        self, policy: str, version: int, tensors: Tensors, *, kind: str, layout: dict[str, Any], created_by: str = ""
+        self,
+        policy: str,
+        version: int,
+        tensors: Tensors,
+        *,
+        kind: str,
+        layout: dict[str, Any],
+        sizes: dict[str, Any],
+        created_by: str = "",
     ) -> bool:
         """Write weights that are in force here, where the store has lost them: True where they were missing.
 
@@ -184,7 +192,7 @@ class WeightsStore:
                 return False
             try:
                 self._home(policy).mkdir(parents=True, exist_ok=True)
-                self._write(policy, version, tensors, kind, layout, {}, created_by, {"written_again": True})
+                self._write(policy, version, tensors, kind, layout, sizes, created_by, {"written_again": True})
             except OSError as error:
                 path = self.path(policy, version)
                 raise WeightsError(

@@ -15,6 +15,7 @@ import torch
 
 from agent.core.errors import WeightsError
 from agent.core.rollout import Rollout
+from agent.learner import state_files
 from agent.learner.bodies import pack_rollout
 from agent.learner.messages import Learn, Open, Save, Saved
 from agent.learner.process import LearnerProcess
@@ -337,3 +338,23 @@ def test_a_state_with_the_names_of_0_1_0_is_taken_up() -> None:
     del renamed["ppo/adam.inner.actor.0.weight.exp_avg"]
     with pytest.raises(WeightsError, match=r"adam\.actor\.0\.weight\.exp_avg"):
         load_state(PolicyLearner(FLAT, budget), renamed)
+
+
+def test_two_sessions_that_save_at_once_take_two_numbers_and_spare_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = PolicyLearner(FLAT, SMALL)
+    real, written = state_files.save_sealed, []
+
+    def save_slowly(path: Path, *given: Any, **more: Any) -> Any:
+        if not written:
+            written.append(path)
+            path.write_bytes(b"half of it")
+            written.append(save(tmp_path, learner, {"rollouts": 2}))
+            assert path.exists(), "what another is writing stays"
+        return real(path, *given, **more)
+
+    monkeypatch.setattr(state_files, "save_sealed", save_slowly)
+    written.append(save(tmp_path, learner, {"rollouts": 1}))
+    assert written[0] == written[2] != written[1] and not list(tmp_path.glob(".learner*"))
+    assert resume(tmp_path, lambda: learner)[1] == {"rollouts": 2}

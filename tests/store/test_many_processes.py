@@ -22,6 +22,7 @@ PUBLISHES = """
 import sys
 from pathlib import Path
 import numpy as np
+from agent.models.sealed import manifest_path
 from agent.store.store import WeightsStore
 store = WeightsStore(Path(sys.argv[1]))
 for i in range(int(sys.argv[2])):
