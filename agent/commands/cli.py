@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Final
 
 from cyclopts import App, CycloptsError
-from cyclopts.exceptions import UnusedCliTokensError
+from cyclopts.exceptions import UnknownOptionError, UnusedCliTokensError
 from rich.console import Console
 
 from agent.commands import plugins, train, weights
@@ -27,7 +27,7 @@ from agent.concurrency.streams import OutputError
 from agent.core import compiled
 from agent.core.errors import AgentError, SettingsError
 from agent.core.files import expand_home
-from agent.core.suggest import did_you_mean
+from agent.core.suggest import did_you_mean, nearest
 
 PROGRAM = "python -m agent"
 LARGEST: Final = 2**53
@@ -102,22 +102,40 @@ def _check_command(argv: Sequence[str]) -> None:
     """Refuse a word that stands where a command's name does and names none."""
     node, chain = app, [PROGRAM]
     for word in argv:
-        known = [name for name in node if not name.startswith("-")]
+        known = _below(node)
         if word.startswith("-") or not known:
             return
         if word not in known:
-            hint = did_you_mean(word, known)
+            below = [f"{name} {word}" for name in known if word in _below(node[name])]
+            hint = f"; did you mean {below[0]}?" if below else did_you_mean(word, known)
             raise SettingsError(f"{word} is not a command{hint}; {' '.join(chain)} takes {', '.join(known)}")
         node = node[word]
         chain.append(word)
 
 
+def _below(node: App) -> list[str]:
+    """Names of the commands below a command."""
+    return [name for name in node if not name.startswith("-")]
+
+
 def _in_one_line(error: CycloptsError) -> str:
     """What is wrong with the arguments, and which help says more."""
     text = " ".join(str(error).split())
+    if isinstance(error, UnknownOptionError):
+        text = _unknown(error)
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         text = f"{' '.join(error.unused_tokens)}: nothing takes it."
     return f"{text} See {' '.join([PROGRAM, *(error.command_chain or [])])} --help"
+
+
+def _unknown(error: UnknownOptionError) -> str:
+    """An option that no option of its command is, with the one that is nearest to what was typed."""
+    typed, node = error.token.keyword or error.token.value, app
+    for name in error.command_chain or ():
+        node = node[name]
+    known = [name for argument in node.assemble_argument_collection() for name in argument.names]
+    meant = nearest(typed, [*(name for name in known if name.startswith("--")), "--help", "--version"])
+    return f"Unknown option: {typed}.{f' Did you mean {meant}?' if meant else ''}"
 
 
 def _say(kind: str, text: str) -> None:
