@@ -18,10 +18,15 @@ class Hands:
     """Merges the actions that arrive between two ticks into the one that the tick applies.
 
     Buttons that any of them pressed and the last click stay latched until the tick; the axes are the newest
-    action's. An action holds for 150 ms without a successor.
+    action's. An action holds for 150 ms without a successor, and for two ticks of a slower game.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tick_s: float = 0.0) -> None:
+        self._hold_s = max(HOLD_S, 2.0 * tick_s)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything, as when a client leaves."""
         self._newest = NEUTRAL
         self._received_s = float("-inf")
         self._fire = self._ability = self._interact = False
@@ -39,7 +44,7 @@ class Hands:
 
     def take(self, now_s: float) -> Action:
         """The action of the tick at `now_s`; what was latched is released."""
-        newest = self._newest if now_s - self._received_s <= HOLD_S else NEUTRAL
+        newest = self._newest if now_s - self._received_s <= self._hold_s else NEUTRAL
         action = msgspec.structs.replace(
             newest,
             fire=newest.fire or self._fire,
@@ -50,7 +55,3 @@ class Hands:
         self._fire = self._ability = self._interact = False
         self._click = None
         return action
-
-    def clear(self) -> None:
-        """Forget everything, as when a client leaves."""
-        self.__init__()  # type: ignore[misc]

@@ -127,7 +127,7 @@ class GameServer:
         self._client: _Client | None = None
         self._arrived = asyncio.Event()
         self._answered = asyncio.Event()
-        self._hands = Hands()
+        self._hands = Hands(game.tick_s)
         self._sequence = 0
         self._claims_seen = False
         self._sent_s: dict[int, float] = {}

@@ -22,7 +22,7 @@ from agent.control.reward import DAMAGE_SHARE, DEATH, KILL, LEVEL, WIN, RewardTa
 from agent.control.score import CAP_S, EpisodeResult, EpisodeTracker, summarise
 from agent.core.clock import VirtualClock
 from agent.core.errors import SettingsError
-from agent.core.types import NEUTRAL, Action, Frame, GameState, Menu, ObjectKind, Observation, SceneInfo
+from agent.core.types import NEUTRAL, Action, EnvObservation, Frame, GameState, Menu, ObjectKind, Observation, SceneInfo
 from agent.games.arena.game import ArenaGame
 from agent.training.evaluate import evaluate
 from tests.link.game_side import state
@@ -190,6 +190,11 @@ def test_rewards_follow_the_table_and_a_games_own_reward_goes_before_it() -> Non
     assert table.of(observe(still, is_last=True)) == 0.0, "a time limit is no death"
     assert table.of(observe(counted(kills=99), reward=0.25)) == 0.25
     assert table.of(observe(counted(kills=199))) == 0.0
+
+
+def test_an_environments_reward_is_its_own_also_before_the_first_that_is_not_zero() -> None:
+    shown = msgspec.structs.replace(counted(kills=3), env=EnvObservation(None, np.zeros(2, np.float32)))
+    assert RewardTable().of(observe(shown, is_last=True, is_terminal=True)) == 0.0
 
 
 def test_a_score_is_capped_and_a_win_counts_as_the_cap() -> None:

@@ -246,3 +246,13 @@ def test_presses_and_clicks_are_latched_until_the_tick_and_silence_is_neutral() 
     hands.receive(Action(interact=True), 1.0)
     hands.clear()
     assert hands.take(1.0) == NEUTRAL
+
+
+def test_an_action_is_still_held_when_the_next_tick_of_a_slow_game_comes() -> None:
+    """At three ticks a second 150 ms end before the tick that an action was made for."""
+    hands = Hands(tick_s=1 / 3)
+    hands.receive(Action(move=(1.0, 0.0)), 0.01)
+    assert hands.take(1 / 3).move == (1.0, 0.0) and hands.take(0.7) == NEUTRAL
+    hands.clear()
+    hands.receive(Action(move=(1.0, 0.0)), 1.0)
+    assert hands.take(1.0 + 1 / 3).move == (1.0, 0.0), "also of the next client"
