@@ -1,4 +1,4 @@
-"""The commands `weights seal` and `weights list`."""
+"""The commands `weights seal`, `weights list`, `weights rollback` and `weights reset`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ from agent.core.settings import ConfigOption, Settings, load_settings
 
 if TYPE_CHECKING:
     from agent.models.sealed import Tensors
+    from agent.store.store import WeightsStore
 
-app = App(name="weights", help="Weight files: give one its manifest, list the versions of the store.")
+app = App(
+    name="weights", help="Weight files: give one its manifest, list the versions of the store, go back to an older one."
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,30 @@ class SealOptions:
     """What it holds."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PolicyOption(ConfigOption):
+    """Whose versions."""
+
+    policy: str | None = None
+    """Its name in `weights list`. Default: the only one."""
+
+
+@dataclass(frozen=True)
+class RollbackOptions:
+    """Where to go back to, and whose versions."""
+
+    version: int | None = None
+    """A version of `weights list`. Default: the one before the version in force."""
+    _: KW_ONLY
+    policy: str | None = None
+    """Its name in `weights list`. Default: the only one."""
+    config: Path | None = None
+    """A TOML file of settings. Default: ./metabonk.toml where it exists."""
+
+
 _CONFIG: Final = ConfigOption()
+_POLICY: Final = PolicyOption()
+_ROLLBACK: Final = RollbackOptions()
 
 
 def weights_folder(settings: Settings) -> Path:
@@ -100,3 +126,42 @@ def list_versions(options: Annotated[ConfigOption, FLAT] = _CONFIG) -> int:
                 highlight=False, soft_wrap=True, markup=False,
             )  # fmt: skip
     return 0
+
+
+def _store(config: Path | None) -> WeightsStore:
+    from agent.store.store import WeightsStore
+
+    return WeightsStore(weights_folder(load_settings(config, os.environ)))
+
+
+@app.command(name="rollback")
+def roll_back_versions(options: Annotated[RollbackOptions, FLAT] = _ROLLBACK) -> int:
+    """Go back to an older version of a policy: its weights become the next version, which is in force at once.
+
+    A running play takes it up within a second, and its learner goes on from there.
+    """
+    from agent.store.rollback import one_policy, roll_back
+
+    store = _store(options.config)
+    policy = one_policy(store, options.policy)
+    stored = roll_back(store, policy, options.version)
+    _say(f"{policy}: version {stored.manifest.notes['restores']} is in force again, as version {stored.version}")
+    return 0
+
+
+@app.command(name="reset")
+def reset_policy(options: Annotated[PolicyOption, FLAT] = _POLICY) -> int:
+    """Forget what a policy has learned: the next start plays the weights that came with the program. End play first.
+
+    All versions, the learners' state and the model of outcomes are put aside, not deleted.
+    """
+    from agent.store.rollback import one_policy, reset
+
+    store = _store(options.config)
+    policy = one_policy(store, options.policy)
+    _say(f"{policy}: begins anew; what was there lies in {reset(store, policy)}")
+    return 0
+
+
+def _say(text: str) -> None:
+    Console().print(text, highlight=False, soft_wrap=True, markup=False)
