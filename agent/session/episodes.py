@@ -23,7 +23,7 @@ SHARE_AT_WORK: Final = 0.05
 
 
 class EpisodeLog:
-    """Watches the actor's steps and keeps the result of every finished episode.
+    """Watches the actor's steps, counts finished episodes, and keeps the results of the first `keep`.
 
     `on_enough` is called when `enough` episodes have ended, and with each one after that.
     """
@@ -41,16 +41,19 @@ class EpisodeLog:
         self._enough = enough
         self._on_enough = on_enough
         self.results: list[EpisodeResult] = []
-        self._wins = 0
+        self._ended = self._wins = 0
         self._statistics: dict[str, Any] = {}
         self._added = asyncio.Event()
 
     def on_step(self, observation: Observation, action: Action, version: int) -> None:
         """Add one step; a finished episode is logged."""
         result = self._trackers[observation.game].add(observation)
-        if result is not None and len(self.results) < self._keep:
+        if result is None:
+            return
+        self._ended += 1
+        self._wins += result.won
+        if len(self.results) < self._keep:
             self.results.append(result)
-            self._wins += result.won
             self._added.set()
             if self._enough is not None and len(self.results) >= self._enough:
                 self._on_enough()
@@ -71,16 +74,21 @@ class EpisodeLog:
     def summary(self) -> dict[str, Any]:
         """Counts of the finished episodes, and the newest statistics; computes none.
 
-        `statistics_of`: how many episodes the statistics are of, which may be a few fewer than `count`.
+        `statistics_of`: how many episodes the statistics are of, which may be fewer than `count`.
         """
+        if not self._ended:
+            return {"count": 0}
+        counts = {"count": self._ended, "wins": self._wins}
         if not self._statistics:
-            return {"count": len(self.results), "wins": self._wins} if self.results else {"count": 0}
-        counts = {"count": len(self.results), "wins": self._wins, "statistics_of": self._statistics["count"]}
-        return {**self._statistics, **counts}
+            return counts
+        return {**self._statistics, **counts, "statistics_of": self._statistics["count"]}
 
     def whole_summary(self) -> dict[str, Any]:
-        """Counts and statistics of all finished episodes, computed now: for the end of a session."""
-        return summarise(self.results)
+        """Counts, and statistics of all kept episodes, computed now: for the end of a session."""
+        found = summarise(self.results)
+        if self._ended > len(self.results):
+            found |= {"count": self._ended, "wins": self._wins, "statistics_of": len(self.results)}
+        return found
 
     def as_builtins(self) -> list[dict[str, Any]]:
         """All finished episodes as plain values."""

@@ -89,3 +89,14 @@ def test_statistics_of_many_short_episodes_rest_longer_than_they_work(monkeypatc
 
     asyncio.run(main())
     assert made == [0.0, 21.0, 42.0, 63.0]
+
+
+def test_episodes_beyond_those_that_are_kept_are_counted() -> None:
+    log = EpisodeLog(1, keep=2)
+    for _ in range(2):
+        end_one(log)
+    assert log.whole_summary() == summarise(log.results)
+    end_one(log)
+    assert log.summary() == {"count": 3, "wins": 0} and len(log.as_builtins()) == 2
+    whole = log.whole_summary()
+    assert (whole["count"], whole["statistics_of"]) == (3, 2) and whole["kills"] == summarise(log.results)["kills"]
