@@ -123,7 +123,7 @@ public sealed class ResearchGame : IDisposable
         _time.Step();
         _stepping = true;
         _injector.IsDriven = true;
-        _injector.Controls = _screens.Menu == MenuNames.Play ? PlayControls.From(action, _before, StepS) : default;
+        _injector.Act(_screens.Menu == MenuNames.Play ? PlayControls.From(action, _before, StepS) : default);
         _menus.Apply(_menu, action, 1, 1, Screen.width, Screen.height, _clock.Elapsed.TotalSeconds);
         _before = action;
     }
@@ -137,7 +137,7 @@ public sealed class ResearchGame : IDisposable
         _counters.Begin();
         _seeding.Follow(_settings.IsDeterministic);
         _seeding.Begin();
-        _injector.Controls = default;
+        _injector.Act(default);
         if (MapController.runConfig is null || MapController.IsMainMenu())
         {
             var map = DataManager.Instance.maps[0];
@@ -157,6 +157,7 @@ public sealed class ResearchGame : IDisposable
     private void RunFreely()
     {
         _injector.IsDriven = false;
+        _injector.Rest();
         _seeding.Follow(false);
         _time.Release();
     }

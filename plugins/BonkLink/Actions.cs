@@ -12,6 +12,9 @@ public struct AgentAction
     public int ClickX, ClickY;
     public bool HasAnswer;
     public uint Answers;
+
+    /// <summary>How often each button went down since the tick before; Hands counts them, the wire does not.</summary>
+    public int FirePresses, AbilityPresses, InteractPresses;
 }
 
 /// <summary>
@@ -147,7 +150,8 @@ public struct PlayControls
 {
     public const float TurnDegreesPerS = 180f;
     public float MoveX, MoveY, YawDegrees, PitchDegrees;
-    public bool JumpPressed, JumpHeld, Slide, InteractPressed;
+    public bool JumpPressed, JumpHeld, Slide, InteractPressed, InteractHeld;
+    public int JumpPresses, SlidePresses, InteractPresses;
 
     public static PlayControls From(in AgentAction action, in AgentAction before, float seconds) => new()
     {
@@ -159,5 +163,9 @@ public struct PlayControls
         JumpHeld = action.Fire,
         Slide = action.Ability,
         InteractPressed = action.Interact && !before.Interact,
+        InteractHeld = action.Interact,
+        JumpPresses = action.FirePresses,
+        SlidePresses = action.AbilityPresses,
+        InteractPresses = action.InteractPresses,
     };
 }

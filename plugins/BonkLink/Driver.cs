@@ -22,6 +22,8 @@ public sealed class Driver : MonoBehaviour
         this.StartCoroutine(EndsOfFrames());
     }
 
+    private void FixedUpdate() => Parts?.FixedStep();
+
     private void Update() => Parts?.Frame();
 
     private void LateUpdate() => Parts?.LateFrame();

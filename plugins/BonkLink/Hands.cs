@@ -9,7 +9,7 @@ public sealed class Hands
     private AgentAction _newest;
     private double _receivedS = double.NegativeInfinity;
     private bool _fire, _ability, _interact, _click;
-    private int _clickX, _clickY, _owner;
+    private int _clickX, _clickY, _owner, _fires, _abilities, _interactions;
 
     /// <summary>Actions applied since the current client came.</summary>
     public long Received { get; private set; }
@@ -24,6 +24,7 @@ public sealed class Hands
             _newest = default;
             _receivedS = double.NegativeInfinity;
             _fire = _ability = _interact = _click = false;
+            _fires = _abilities = _interactions = 0;
         }
     }
 
@@ -36,6 +37,10 @@ public sealed class Hands
                 return;
             }
             Received++;
+            var before = nowS - _receivedS <= HoldS ? _newest : default;
+            _fires += action.Fire && !before.Fire ? 1 : 0;
+            _abilities += action.Ability && !before.Ability ? 1 : 0;
+            _interactions += action.Interact && !before.Interact ? 1 : 0;
             _newest = action;
             _receivedS = nowS;
             _fire |= action.Fire;
@@ -77,7 +82,9 @@ public sealed class Hands
             action.Click = _click;
             action.ClickX = _click ? _clickX : 0;
             action.ClickY = _click ? _clickY : 0;
+            (action.FirePresses, action.AbilityPresses, action.InteractPresses) = (_fires, _abilities, _interactions);
             _fire = _ability = _interact = _click = false;
+            _fires = _abilities = _interactions = 0;
             return action;
         }
     }

@@ -1,5 +1,8 @@
 // The agent's hands in play: writes the game's own input fields right after the game read the human's. Main thread.
+// The game reads them in FixedUpdate, which may run never or several times between two frames: a press is set once and
+// left for the game to clear. While an agent drives, the game's own question for a button of play is answered with no.
 using System;
+using System.Collections.Generic;
 using Assets.Scripts.Actors.Player;
 using UnityEngine;
 
@@ -9,7 +12,12 @@ public sealed class InputInjector
 {
     private const float LowestPitch = -40, HighestPitch = 75;
     private static InputInjector? _current;
+    private static readonly HashSet<string> OfPlay = new();
+    private readonly ButtonLatch _jump = new(false), _slide = new(true), _interact = new(false);
+    private PlayControls _controls;
     private float _yaw, _pitch;
+    private long _steps;
+    private bool _isLockStep, _isInPlay;
 
     public InputInjector()
     {
@@ -19,24 +27,68 @@ public sealed class InputInjector
     /// <summary>False leaves the human's input alone.</summary>
     public bool IsDriven { get; set; }
 
-    /// <summary>What the agent does in this frame.</summary>
-    public PlayControls Controls { get; set; }
+    /// <summary>True while the human's own buttons are asked for, which are then told as they are.</summary>
+    public static bool ReadsHuman { get; set; }
 
     public void Plan(Patches patches)
     {
         var after = Patches.Own(typeof(InputInjector), nameof(AfterMovementInput));
         patches.Add("PlayerInput", "MovementInput", null, after, "an agent cannot move");
+        var no = Patches.Own(typeof(InputInjector), nameof(UnlessOfPlay));
+        foreach (var query in new[] { "GetButton", "GetButtonDown", "GetButtonUp" })
+        {
+            patches.Add("MyInputManager", query, no, null, "a human's buttons act beside an agent's");
+        }
         var skip = Patches.Own(typeof(InputInjector), nameof(UnlessDriven));
         patches.Add("PauseHandler", "OnGameOverlayActivated", skip, null, "Steam's overlay pauses the game");
         patches.Add("PauseHandler", "OnControllerDisconnected", skip, null, "a lost controller pauses the game");
     }
 
-    /// <summary>This frame's controls; turns add up until they are looked.</summary>
+    /// <summary>This frame's controls; turns and presses wait until the game takes them.</summary>
     public void Add(in PlayControls controls)
     {
-        Controls = controls;
+        (_isLockStep, _isInPlay) = (false, true);
+        _controls = controls;
         _yaw += controls.YawDegrees;
         _pitch += controls.PitchDegrees;
+        _jump.Set(controls.JumpHeld, controls.JumpPresses);
+        _slide.Set(controls.Slide, controls.SlidePresses);
+        _interact.Set(controls.InteractHeld, controls.InteractPresses);
+    }
+
+    /// <summary>In lock-step: the fixed step that comes next acts on these, before the game reads any hands.</summary>
+    public void Act(in PlayControls controls)
+    {
+        (_isLockStep, _isInPlay) = (true, false);
+        _controls = controls;
+        if (MyPlayer.Instance != null && MyPlayer.Instance.playerInput is { } input)
+        {
+            Write(input, controls.JumpHeld, controls.Slide, controls.JumpPressed, controls.InteractPressed);
+        }
+    }
+
+    /// <summary>Nothing is held, and no press waits.</summary>
+    public void Rest()
+    {
+        _controls = default;
+        _isInPlay = false;
+        (_yaw, _pitch) = (0, 0);
+        _jump.Clear();
+        _slide.Clear();
+        _interact.Clear();
+    }
+
+    /// <summary>
+    /// One fixed step of the game, from FixedUpdate, before or after the game's own: what the step before saw may
+    /// change, so that at a low frame rate presses do not wait for frames.
+    /// </summary>
+    public void FixedStep()
+    {
+        if (IsDriven && _isInPlay && MyPlayer.Instance != null && MyPlayer.Instance.playerInput is { } input)
+        {
+            Take(input);
+        }
+        _steps++;
     }
 
     /// <summary>Turn the camera by hand: the game ignores look input while the cursor is free.</summary>
@@ -67,23 +119,67 @@ public sealed class InputInjector
         {
             return;
         }
-        var controls = injector.Controls;
-        __instance.moveHorizontal = controls.MoveX;
-        __instance.moveVertical = controls.MoveY;
-        __instance.holdingJump = controls.JumpHeld;
-        __instance.holdingWallrun = controls.JumpHeld;
-        __instance.sliding = controls.Slide;
-        __instance.aiming = false;
-        __instance.jumping = controls.JumpPressed;
-        if (controls.JumpPressed)
+        if (injector._isLockStep)
         {
-            // The game counts this buffer down in fixed ticks; refilling it every frame would never stop the jumps.
-            __instance.currentJumpBufferTick = 0;
+            injector.Write(__instance, injector._controls.JumpHeld, injector._controls.Slide, false, false);
+            return;
         }
-        if (controls.InteractPressed)
+        injector.Take(__instance);
+    }
+
+    private void Take(PlayerInput input)
+    {
+        var (jumps, interacts) = (_jump.Frame(_steps), _interact.Frame(_steps));
+        _slide.Frame(_steps);
+        Write(input, _jump.IsDown, _slide.IsDown, jumps, interacts);
+    }
+
+    private void Write(PlayerInput input, bool holdsJump, bool slides, bool jumps, bool interacts)
+    {
+        input.moveHorizontal = _controls.MoveX;
+        input.moveVertical = _controls.MoveY;
+        input.holdingJump = holdsJump;
+        input.sliding = slides;
+        input.aiming = false;
+        if (input.hasWallrunActionBound)
         {
-            __instance.interacting = true;
+            // Where the action has no key the game itself holds it always.
+            input.holdingWallrun = holdsJump;
         }
+        if (jumps)
+        {
+            // The game counts this buffer down in fixed steps and clears the press itself.
+            input.jumping = true;
+            input.currentJumpBufferTick = 0;
+        }
+        if (interacts)
+        {
+            input.interacting = true;
+        }
+    }
+
+    /// <summary>Before the game asks for a button by its action's name.</summary>
+    private static bool UnlessOfPlay(string __0, ref bool __result)
+    {
+        if (ReadsHuman || _current is not { IsDriven: true } || !IsOfPlay(__0))
+        {
+            return true;
+        }
+        __result = false;
+        return false;
+    }
+
+    private static bool IsOfPlay(string action)
+    {
+        if (OfPlay.Count == 0)
+        {
+            OfPlay.UnionWith(new[]
+            {
+                MyInputManager.Jump, MyInputManager.JumpBhop, MyInputManager.Slide, MyInputManager.Aim,
+                MyInputManager.Interact, MyInputManager.Wallrun,
+            });
+        }
+        return OfPlay.Contains(action);
     }
 
     private static bool UnlessDriven() => _current is not { IsDriven: true };

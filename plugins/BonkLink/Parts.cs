@@ -78,6 +78,9 @@ public sealed class Parts : IGame, IDisposable
         Guarded.Run("data dump", _dump.Try);
     }
 
+    /// <summary>One fixed step of the game, from FixedUpdate.</summary>
+    public void FixedStep() => Guarded.Run("fixed step", _injector.FixedStep);
+
     /// <summary>After the game moved its camera, from LateUpdate.</summary>
     public void LateFrame() => Guarded.Run("look", _injector.Look);
 
@@ -93,10 +96,17 @@ public sealed class Parts : IGame, IDisposable
         _injector.IsDriven = isDriven;
         if (!isDriven)
         {
-            _injector.Controls = default;
+            _injector.Rest();
             return;
         }
-        _injector.Add(_screens.Menu == MenuNames.Play ? PlayControls.From(action, before, seconds) : default);
+        if (_screens.Menu == MenuNames.Play)
+        {
+            _injector.Add(PlayControls.From(action, before, seconds));
+        }
+        else
+        {
+            _injector.Rest();
+        }
         _driver.Apply(_menu, action, _settings.Width, _settings.Height, Screen.width, Screen.height, nowS);
     }
 
@@ -116,7 +126,15 @@ public sealed class Parts : IGame, IDisposable
     {
         if (_settings.SendsHuman)
         {
-            _human.Sample(_snapshot.Sample());
+            InputInjector.ReadsHuman = true;
+            try
+            {
+                _human.Sample(_snapshot.Sample());
+            }
+            finally
+            {
+                InputInjector.ReadsHuman = false;
+            }
         }
     }
 }

@@ -290,7 +290,7 @@ def test_no_member_that_is_patched_is_missing_and_pauses_are_blocked_while_drive
 ) -> None:
     found = game.set(pauseEvents=1)
     assert not [line for line in found["log"] if line.startswith("warning: patches")]
-    assert len(found["patched"]) == 17 and "AlwaysUi.OnApplicationFocus" not in found["patched"]
+    assert len(found["patched"]) == 20 and "AlwaysUi.OnApplicationFocus" not in found["patched"]
     client.send(NEUTRAL)
     client.newest(3)
     driven = game.set(pauseEvents=1)

@@ -41,16 +41,15 @@ FAKE = ROOT / "tests" / "plugins" / "fakegame"
 # Sources of the plugins that name no Unity type: the host is made of them.
 PURE = (
     *(BONKLINK / f"{name}.cs" for name in (
-        "Actions", "ClickMap", "FrameEncoder", "Guarded", "Hands", "InputLatch", "JpegEncoder", "JsonText", "LinkPump",
-        "LinkServer", "MenuDriver", "StateRecord", "Transport", "Wire",
+        "Actions", "ButtonLatch", "ClickMap", "FrameEncoder", "Guarded", "Hands", "InputLatch", "JpegEncoder",
+        "JsonText", "LinkPump", "LinkServer", "MenuDriver", "StateRecord", "Transport", "Wire",
     )),
     *(RESEARCH / f"{name}.cs" for name in ("RewardRule", "SharedFrame", "Stepper")),
 )  # fmt: skip
 # Sources of BonkLink that ResearchPlugin compiles in as well.
 SHARED = tuple(BONKLINK / f"{name}.cs" for name in (
-    "Actions", "ClickMap", "FrameCapture", "FrameEncoder", "GameMenu", "GameScreens", "Guarded", "InputInjector",
-    "JpegEncoder", "MenuDriver", "Patches", "RunEnd", "StateRecord", "UploadGuard",
-    "Wire",
+    "Actions", "ButtonLatch", "ClickMap", "FrameCapture", "FrameEncoder", "GameMenu", "GameScreens", "Guarded",
+    "InputInjector", "JpegEncoder", "MenuDriver", "Patches", "RunEnd", "StateRecord", "UploadGuard", "Wire",
 ))  # fmt: skip
 _COMPILE_COMPILER = """
 import sys

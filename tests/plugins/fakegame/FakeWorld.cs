@@ -67,40 +67,20 @@ public sealed class FakeWorld
             : x < 0.5f ? ((byte)0, (byte)0, (byte)200) : ((byte)200, (byte)200, (byte)200);
     }
 
-    /// <summary>The game reads its player's hands, and patches may change what it read.</summary>
-    public static void GameInput()
+    /// <summary>Time passes; returns how many fixed steps fit into it.</summary>
+    public int Pass(double seconds)
     {
-        var input = MyPlayer.Instance?.playerInput;
-        if (input is null)
-        {
-            return;
-        }
-        Harmony.Call(typeof(PlayerInput), "MovementInput", input, () =>
-        {
-            input.moveHorizontal = MyInputManager.GetAxis("Move Horizontal");
-            input.moveVertical = MyInputManager.GetAxis("Move Vertical");
-            input.jumping = input.holdingJump = MyInputManager.GetButton("Jump");
-            input.sliding = MyInputManager.GetButton("Slide");
-        });
-        _jumps += input.jumping ? 1 : 0;
-        _interactions += input.interacting ? 1 : 0;
-        input.interacting = false;
-    }
-
-    private static int _jumps, _interactions;
-
-    private static int _fixedSteps;
-
-    /// <summary>Time passes: one fixed step a frame, unless it stands still.</summary>
-    public void Frame()
-    {
-        Input.Clicked = false;
-        var seconds = Time.captureDeltaTime > 0 ? Time.captureDeltaTime : 1 / 60f;
-        _fixedSteps += Time.timeScale > 0 ? 1 : 0;
         _clockS += seconds * Time.timeScale;
+        var steps = 0;
+        while (_fixedS + Time.fixedDeltaTime <= _clockS + 1e-6)
+        {
+            _fixedS += Time.fixedDeltaTime;
+            steps++;
+        }
+        return steps;
     }
 
-    private double _clockS;
+    private double _clockS, _fixedS;
 
     private void MakeScreens()
     {
@@ -289,6 +269,7 @@ public sealed class FakeWorld
             case "isMainMenu": MapController.IsMainMenuIs = v.GetBoolean(); break;
             case "window": _window.name = v.GetString()!; break;
             case "pauseMenu": UiManager.Instance.pause.IsPausedIs = v.GetBoolean(); break;
+            case "wallrunBound": _player.playerInput.hasWallrunActionBound = v.GetBoolean(); break;
             case "tierVictory": UiManager.Instance.deathScreen.tierVictory = v.GetBoolean(); break;
             case "victory": UiManager.Instance.deathScreen.victoryScreen.activeInHierarchy = v.GetBoolean(); break;
             case "results": UiManager.Instance.deathScreen.statsWindow.activeInHierarchy = v.GetBoolean(); break;
@@ -317,21 +298,13 @@ public sealed class FakeWorld
 
     public JsonObject Report()
     {
-        var input = _player.playerInput;
         var report = new JsonObject
         {
-            ["move"] = new JsonArray(input.moveHorizontal, input.moveVertical),
-            ["holding_jump"] = input.holdingJump,
-            ["sliding"] = input.sliding,
-            ["jumps"] = _jumps,
-            ["interactions"] = _interactions,
-            ["rotation"] = new JsonArray(input.desiredCameraRotation.x, input.desiredCameraRotation.y),
             ["pressed"] = new JsonArray(_pressed.ConvertAll(p => (JsonNode)p!).ToArray()),
             ["selected"] = string.Join(",", _levelUp.upgradePicker.buttons
                 .Where(b => b.GetButton().Selected).Select(b => b.gameObject.name)),
             ["upload_setting"] = _settings.upload_score_to_leaderboard,
             ["background"] = Application.runInBackground,
-            ["fixed_steps"] = _fixedSteps,
             ["clock_s"] = _clockS,
             ["time_scale"] = Time.timeScale,
             ["capture_delta_s"] = Time.captureDeltaTime,
@@ -339,6 +312,7 @@ public sealed class FakeWorld
             ["restarts"] = MapController.Restarts,
             ["starts"] = MapController.Starts,
         };
+        FakeInput.Report(report, _player.playerInput);
         _runs.Report(report);
         _uploads.Report(report);
         return report;

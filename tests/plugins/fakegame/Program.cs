@@ -22,7 +22,7 @@ namespace FakeGame;
 public static class Program
 {
     private static readonly ConcurrentQueue<string> Lines = new();
-    private static double _dueS;
+    private static double _dueS, _frameS = 1 / 60.0;
     private static readonly Stopwatch Clock = Stopwatch.StartNew();
 
     public static int Main(string[] arguments)
@@ -40,7 +40,11 @@ public static class Program
         for (var i = 2; i + 1 < arguments.Length; i += 2)
         {
             plugin.Config.Written[arguments[i]] = arguments[i + 1];
-            if (arguments[i] == "Fake.Twin")
+            if (arguments[i] == "Fake.Fps")
+            {
+                _frameS = 1 / double.Parse(arguments[i + 1]);
+            }
+            else if (arguments[i] == "Fake.Twin")
             {
                 Il2CppInterop.Common.Il2CppInteropUtils.Twins.Add(arguments[i + 1]);
             }
@@ -54,8 +58,7 @@ public static class Program
         var said = false;
         for (var frame = 0; ; frame++)
         {
-            Engine(frame);
-            world.Frame();
+            Engine(frame, world);
             if (!said)
             {
                 said = true;
@@ -81,17 +84,22 @@ public static class Program
         }
     }
 
-    /// <summary>One frame as the engine runs it: Update, LateUpdate, the end of the frame.</summary>
-    private static void Engine(int frame)
+    /// <summary>One frame as the engine runs it: the fixed steps that are due, Update, LateUpdate, its end.</summary>
+    private static void Engine(int frame, FakeWorld world)
     {
-        _dueS = Math.Max(_dueS + 1 / 60.0, Clock.Elapsed.TotalSeconds - 1);
+        _dueS = Math.Max(_dueS + _frameS, Clock.Elapsed.TotalSeconds - 1);
         var left = _dueS - Clock.Elapsed.TotalSeconds;
         if (left > 0 && Time.captureDeltaTime == 0)
         {
             Thread.Sleep(TimeSpan.FromSeconds(left));
         }
         Time.unscaledTime = (float)Clock.Elapsed.TotalSeconds;
-        Time.unscaledDeltaTime = 1 / 60f;
+        Time.unscaledDeltaTime = (float)_frameS;
+        for (var due = world.Pass(Time.captureDeltaTime > 0 ? Time.captureDeltaTime : _frameS); due > 0; due--)
+        {
+            BasePlugin.Components.ForEach(c => Call(c, "FixedUpdate"));
+            FakeInput.FixedUpdate();
+        }
         foreach (var component in BasePlugin.Components)
         {
             if (frame == 0)
@@ -100,7 +108,7 @@ public static class Program
             }
             Call(component, "Update");
         }
-        FakeWorld.GameInput();
+        FakeInput.Update();
         BasePlugin.Components.ForEach(c => Call(c, "LateUpdate"));
         MonoBehaviourExtensions.Running.ForEach(c => c.MoveNext());
     }

@@ -73,7 +73,7 @@ namespace HarmonyLib
             {
                 "__instance" => instance,
                 "__result" => answer,
-                _ => given[Array.IndexOf(names, n)],
+                _ => given[IndexOf(names, n)],
             });
             var said = patch.Invoke(null, values);
             for (var i = 0; i < taken.Length; i++)
@@ -84,11 +84,15 @@ namespace HarmonyLib
                 }
                 else if (taken[i] != "__instance")
                 {
-                    arguments[Array.IndexOf(names, taken[i])] = values[i];
+                    arguments[IndexOf(names, taken[i])] = values[i];
                 }
             }
             return said;
         }
+
+        /// <summary>The argument that a patch means: by its name, or by its place as __0, __1 and so on.</summary>
+        private static int IndexOf(string?[] names, string name) =>
+            name.StartsWith("__") ? int.Parse(name[2..]) : Array.IndexOf(names, name);
     }
 
     public static class AccessTools

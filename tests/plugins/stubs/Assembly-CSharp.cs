@@ -254,10 +254,29 @@ public class MyInputManager : MonoBehaviour
 
     public static string Interact { get; set; } = "Interact";
 
+    public static string JumpBhop { get; set; } = "Jump Bhop";
+
+    public static string Aim { get; set; } = "Aim";
+
+    public static string Wallrun { get; set; } = "Wallrun";
+
     internal static readonly System.Collections.Generic.HashSet<string> Held = new();
     internal static readonly System.Collections.Generic.Dictionary<string, float> Axes = new();
 
-    public static bool GetButton(string action) => Held.Contains(action);
+    /// <summary>Held in the frame before.</summary>
+    internal static readonly System.Collections.Generic.HashSet<string> Before = new();
+
+    public static bool GetButton(string action) => Ask("GetButton", action, Held.Contains);
+
+    public static bool GetButtonDown(string action) =>
+        Ask("GetButtonDown", action, a => Held.Contains(a) && !Before.Contains(a));
+
+    public static bool GetButtonUp(string action) =>
+        Ask("GetButtonUp", action, a => !Held.Contains(a) && Before.Contains(a));
+
+    private static bool Ask(string query, string action, System.Func<string, bool> answer) =>
+        (bool)HarmonyLib.Harmony.Call(
+            typeof(MyInputManager), query, null, new object?[] { action }, given => answer((string)given[0]!))!;
 
     public static float GetAxis(string action) => Axes.TryGetValue(action, out var value) ? value : 0;
 }
@@ -281,6 +300,10 @@ public class PlayerInput : MonoBehaviour
     public bool interacting { get; set; }
 
     public int currentJumpBufferTick { get; set; }
+
+    public int jumpBufferTicks { get; set; } = 4;
+
+    public bool hasWallrunActionBound { get; set; }
 
     public Vector3 cameraRotation { get; set; }
 
