@@ -19,6 +19,8 @@ VARIABLE: Final = "NUMBA_CACHE_DIR"
 SOURCES: Final = Path(__file__).resolve().parents[1]
 ROOT: Final = cache_folder() / "compiled"
 KEPT: Final = 4
+_unusable: Final[list[str]] = []
+"""The folder that the user named and that takes no files."""
 
 
 def folder_for(sources: Path, root: Path) -> Path:
@@ -32,9 +34,13 @@ def folder_for(sources: Path, root: Path) -> Path:
 
 
 def use_own_folder() -> None:
-    """Tell numba of the folder, unless the user has named another; for this process and its children."""
+    """Tell numba of the folder, unless the user has named another that takes files; also for children of this process.
+
+    Numba fails where it cannot keep what it compiles.
+    """
     given = os.environ.get(VARIABLE)
-    if given is None or Path(given).parent == ROOT:
+    if given is None or Path(given).parent == ROOT or not takes_files(Path(given).absolute()):
+        _unusable.extend([given] if given is not None and Path(given).parent != ROOT else [])
         folder = folder_for(SOURCES, ROOT)
         os.environ[VARIABLE] = str(folder)
         if "numba" in sys.modules:
@@ -49,7 +55,7 @@ def is_cold() -> bool:
 
 def elsewhere() -> str:
     """One line that says where the compiled code goes when the user's cache takes no files; "" where it does."""
-    wanted = user_cache()
+    wanted = Path(_unusable[0]) if _unusable else user_cache()
     if os.environ.get(VARIABLE) is None or Path(os.environ[VARIABLE]).parent != ROOT or takes_files(wanted):
         return ""
     return f"{wanted} takes no files; what is compiled is kept in {ROOT}; set {VARIABLE} to keep it elsewhere."

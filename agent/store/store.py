@@ -16,7 +16,7 @@ import threading
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
@@ -33,6 +33,8 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 CURRENT: Final = "current"
 GOOD: Final = "good"
 Identity = tuple[int, ...]
+MAX_VERSION: Final = 10**11
+"""Far beyond all that were ever given out: a file that names a higher one is damaged, and counts for nothing."""
 _FILE: Final = re.compile(r"v(\d{8,12})\.safetensors")
 log = structlog.get_logger(__name__)
 
@@ -50,8 +52,8 @@ class _Current(msgspec.Struct, frozen=True):
     """The content of `current`: the version that is served, and the highest that was ever given out."""
 
     policy: str
-    version: int
-    highest: int
+    version: Annotated[int, msgspec.Meta(ge=0, le=MAX_VERSION)]
+    highest: Annotated[int, msgspec.Meta(ge=0, le=MAX_VERSION)]
 
 
 class _Good(msgspec.Struct, frozen=True):
@@ -259,7 +261,8 @@ class WeightsStore:
         home = self._home(policy)
         if not home.is_dir():
             return []
-        return [(int(m[1]), p) for p in home.iterdir() if (m := _FILE.fullmatch(p.name)) is not None]
+        found = [(int(m[1]), p) for p in home.iterdir() if (m := _FILE.fullmatch(p.name)) is not None]
+        return [(version, path) for version, path in found if version <= MAX_VERSION]
 
     def _claim_path(self, policy: str, version: int) -> Path:
         return self._home(policy) / f".v{version:08d}.claim"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,13 @@ def test_it_is_said_where_compiled_code_goes_when_the_home_takes_none(monkeypatc
     assert compiled.elsewhere().startswith("/dev/null/x") and "/elsewhere/compiled" in compiled.elsewhere()
     monkeypatch.setenv(compiled.VARIABLE, "/the/user/named/this")
     assert compiled.elsewhere() == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a folder that takes no files")
+def test_a_folder_that_the_user_named_is_left_where_it_takes_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "_unusable", [])
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
+    monkeypatch.setenv(compiled.VARIABLE, "/dev/null/compiled")
+    compiled.use_own_folder()
+    assert Path(os.environ[compiled.VARIABLE]).parent == compiled.ROOT
+    assert compiled.elsewhere().startswith("/dev/null/compiled takes no files")

@@ -54,6 +54,21 @@ def test_versions_never_go_back_even_when_files_are_lost(tmp_path: Path) -> None
     assert publish(WeightsStore(tmp_path), 0).version == 5
 
 
+@pytest.mark.parametrize(
+    ("version", "highest"), [(1, 2**64 - 1), (1, 2**63 - 1), (5, 999_999_999_999), (-3, -3), (10**12, 10**12), (1, -1)]
+)
+def test_numbers_that_were_never_given_out_do_not_lead_versions_astray(
+    version: int, highest: int, tmp_path: Path
+) -> None:
+    publish(WeightsStore(tmp_path), 1)
+    home = tmp_path / folder_name("p")
+    (home / "v999999999999.safetensors").touch()
+    (home / "current").write_text(f'{{"policy":"p","version":{version},"highest":{highest}}}', encoding="utf-8")
+    assert [publish(WeightsStore(tmp_path), i).version for i in range(2)] == [2, 3]
+    current = WeightsStore(tmp_path).current("p")
+    assert current is not None and current.version == 3 and WeightsStore(tmp_path).versions("p") == [1, 2, 3]
+
+
 def test_two_stores_of_one_folder_never_give_out_the_same_version(tmp_path: Path) -> None:
     one, two = WeightsStore(tmp_path), WeightsStore(tmp_path)
     versions = [publish(store, 0).version for _ in range(4) for store in (one, two)]
