@@ -169,7 +169,7 @@ def states(draw: st.DrawFn) -> GameState:
 
 
 @given(states())
-@settings(max_examples=700, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_every_valid_state_survives_the_round_trip(state: GameState) -> None:
     data = encode_state(state)
     assert plain(decode_state(data)) == plain(state)

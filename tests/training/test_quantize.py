@@ -142,7 +142,7 @@ def test_too_few_episodes_and_weights_that_are_quantised_already_are_refused(sou
 
 
 def test_a_place_that_cannot_be_written_or_is_the_source_is_refused_before_anything_is_played(source: Path) -> None:
-    for out, why in ((source.parent / "nowhere" / "o.safetensors", "no folder"), (source, "would be lost")):
+    for out, why in ((source.parent / "nowhere" / "o.safetensors", "does not exist"), (source, "would be lost")):
         with pytest.raises(SettingsError, match=why):
             quantize(source, "int8", out, episodes=EPISODES, seed=7, say=pytest.fail)
 
