@@ -217,11 +217,15 @@ def _say_end(console: Console, report: dict[str, Any], path: Path | None, weight
     """Say what came of it; the exit code: 0 where something was played."""
     from agent.session.console import ended, why_nothing
 
-    for text in ended(report, path, weights_dir):
+    def say(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False, markup=False)
-    if report["first_action_s"] is not None:
-        return 0
-    if report["ended_by"] == "signal":
+
+    is_played = report["first_action_s"] is not None
+    if not is_played and report["ended_by"] == "signal":
+        say("Interrupted before anything was played" + ("." if path is None else f"; the report is in {path}."))
         return 130
-    console.print(f"Nothing was played: {why_nothing(report)}", soft_wrap=True, highlight=False, markup=False)
-    return 1
+    for text in ended(report, path, weights_dir):
+        say(text)
+    if not is_played:
+        say(f"Nothing was played: {why_nothing(report)}")
+    return 0 if is_played else 1

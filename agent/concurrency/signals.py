@@ -11,7 +11,8 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final
 
@@ -64,6 +65,35 @@ def interrupting() -> Iterator[None]:
     try:
         yield
     finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def stopping_within(stop: Callable[[], None], seconds: float) -> Iterator[None]:
+    """A context in which the first signal calls `stop`; another one, or the same after `seconds`, raises Interrupted.
+
+    Does nothing on another thread than the main one.
+    """
+    timers: list[threading.Timer] = []
+
+    def answer(number: int, frame: FrameType | None) -> None:
+        if timers:
+            raise Interrupted(number)
+        timers.append(threading.Timer(seconds, os.kill, (os.getpid(), number)))
+        timers[0].daemon = True
+        timers[0].start()
+        stop()
+
+    before: dict[int, Any] = {}
+    with contextlib.suppress(ValueError):
+        for number in answered():
+            before[number] = signal.signal(number, answer)
+    try:
+        yield
+    finally:
+        for timer in timers:
+            timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
 

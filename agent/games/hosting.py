@@ -24,7 +24,7 @@ from agent.concurrency.child import ChildProcess
 from agent.concurrency.frames import Failed, Frame, Message, decoder_of
 from agent.concurrency.output import LineLog
 from agent.concurrency.serving import ParentPipe
-from agent.concurrency.signals import answered
+from agent.concurrency.signals import answered, stopping_within
 from agent.concurrency.supervise import Failure, attempt
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, GameError, SettingsError, first_error
@@ -154,12 +154,14 @@ def host(
     summary: dict[str, Any] = {}
 
     async def main() -> None:
-        stop = asyncio.Event()
-        _stop_on_signals(stop)
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
         if parent is not None:
-            loop = asyncio.get_running_loop()
+            _stop_on_signals(stop)
             parent.listen(lambda frame: None, lambda: _tell(loop, stop))
-        summary.update(await _serve(game, options, ready, stop))
+            summary.update(await _serve(game, options, ready, stop))
+            return
+        with stopping_within(lambda: _tell(loop, stop), STOP_TIMEOUT_S):  # the loop may be held by a step
+            summary.update(await _serve(game, options, ready, stop))
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.concurrency.signals import ENDING, Interrupted, exit_code, interrupting, name_of
+from agent.concurrency.signals import ENDING, Interrupted, exit_code, interrupting, name_of, stopping_within
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +46,20 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_what_does_not_stop_in_time_is_interrupted() -> None:
+    told: list[bool] = []
+    begun_s = time.monotonic()
+    with pytest.raises(Interrupted), stopping_within(lambda: told.append(True), 0.2):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert told == [True]
+        time.sleep(60)
+    assert 0.1 < time.monotonic() - begun_s < 30
+    with stopping_within(lambda: told.append(True), 0.01):
+        os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.05)
+    assert told == [True, True], "what stopped in time is left alone"
 
 
 def test_an_interruption_is_told_by_its_number() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +135,23 @@ def test_where_no_game_answered_the_code_says_that_nothing_was_played(
     said = "".join(capfd.readouterr())
     assert f"Nothing was played: {address}: " in said and "Kept: the report in r.json." in said, said
     assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["ended_by"] == "time"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM")
+def test_an_end_before_anything_was_played_is_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM))
+    told.start()
+    arguments = ("play", "--game", "bonklink://127.0.0.1:9", "--policy", "random", "--no-http", "--seconds", "60")
+    try:
+        code = run(arguments)
+    finally:
+        told.cancel()
+    assert code in (130, 143)
+    said = [line for line in capfd.readouterr().err.splitlines() if "[info" not in line]
+    assert len(said) == 1 and said[0].startswith("Interrupted"), said
 
 
 def test_an_unknown_setting_stops_the_start_and_names_the_nearest(tmp_path: Path) -> None:
