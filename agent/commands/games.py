@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,6 +165,8 @@ class HostedGames(Part):
     hosts: Sequence[HostedProcess]
     names: Sequence[str]
     supervisor: Supervisor
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why each game ended by itself the last time."""
 
     async def run(self) -> None:
         """Watch every game until cancelled; raises GameError where all are parked."""
@@ -185,7 +187,8 @@ class HostedGames(Part):
             await asyncio.to_thread(host.again)
         host.watch(on_end)
         await ended.wait()
-        raise GameError(host.why())
+        self.reasons[name] = host.why()
+        raise GameError(self.reasons[name])
 
     async def finish(self) -> None:
         """Tell the games to end; one that is being started again ends as well."""
@@ -193,5 +196,5 @@ class HostedGames(Part):
             host.leave()
 
     def status(self) -> dict[str, Any]:
-        """How often each game ended by itself, and which are not started again."""
-        return self.supervisor.status()
+        """How often each game ended by itself, why the last time, and which are not started again."""
+        return {**self.supervisor.status(), "reasons": dict(self.reasons)}

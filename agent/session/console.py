@@ -68,8 +68,9 @@ def ended(status: dict[str, Any], report: Path | None, weights_dir: Path | None)
     walk, missed = status["latency"].get("frame_to_action"), sum(status["deadline_missed"].values())
     within = f" within {walk['p50_ms']:.2f} ms (p50), {walk['p99_ms']:.2f} ms (p99)" if walk else ""
     lines = [f"{played}: {_count(acted, 'action')}{within}, {missed} late; {_count(episodes, 'finished episode')}."]
-    for name, times in status.get("hosted", {}).get("faults", {}).items():
-        lines.append(f"{name} ended by itself {_count(times, 'time')}; see the log above.")
+    hosted = status.get("hosted", {"faults": {}})
+    for name, times in hosted["faults"].items():
+        lines.append(f"{name} ended by itself {_count(times, 'time')}; the last time: {hosted['reasons'].get(name)}")
     kept = [f"the report in {report}"] if report is not None else []
     weights = status.get("weights")
     if weights is not None and weights["version"] > 0 and weights_dir is not None:
@@ -83,8 +84,12 @@ def _count(number: int, what: str) -> str:
 
 
 def why_nothing(status: dict[str, Any]) -> str:
-    """Why nothing was played: what each game's link said last."""
-    errors = {game["last_error"] or f"{game['address']}: no state came" for game in status["games"]}
+    """Why nothing was played: how each game ended, or what its link said last."""
+    reasons = status.get("hosted", {}).get("reasons", {})
+    errors = {
+        reasons.get(game["name"]) or game["last_error"] or f"{game['address']}: no state came"
+        for game in status["games"]
+    }
     return printable("; ".join(sorted(errors)))
 
 

@@ -107,7 +107,12 @@ def test_a_game_that_ends_by_itself_is_started_again_and_the_others_go_on() -> N
             await asyncio.sleep(0)
             first.die()
             await until(lambda times=times: first.starts == times and first.is_up, clock)
-        assert part.status()["faults"] == {"toy 0": 2} and second.starts == 0 and not running.done()
+        assert part.status()["faults"] == {"toy 0": 2}
+        assert (
+            part.status()["reasons"] == {"toy 0": "toy: the wheel came off"}
+            and second.starts == 0
+            and not running.done()
+        )
         running.cancel()
         await asyncio.wait({running})
         await part.finish()

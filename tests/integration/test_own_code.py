@@ -95,7 +95,7 @@ def test_a_game_that_dies_is_started_again_and_its_reason_is_said(folder: Path) 
     said = done.stderr + done.stdout
     assert done.returncode == 0 and "Traceback" not in said, said
     assert "--game my_game:Collapses: step raised ValueError: the roof came down" in said
-    assert "a game may print" in said and "my_game:Collapses ended by itself " in said
+    assert "a game may print" in said and "; the last time: --game my_game:Collapses: step raised" in said
     report = json.loads((folder / "r.json").read_text(encoding="utf-8"))
     assert report["episodes"]["count"] >= 4 and report["hosted"]["faults"]["my_game:Collapses"] >= 1
     assert "finished episodes." in said and "Kept: the report in r.json" in said
