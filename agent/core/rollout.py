@@ -19,7 +19,7 @@ IntArray = NDArray[np.int64]
 MAX_STEPS: Final = 1 << 20
 RANGES: Final = {
     "obs": (-1e9, 1e9), "final_obs": (-1e9, 1e9), "actions_cont": (-10.0, 10.0), "rewards": (-1e9, 1e9),
-    "elapsed_s": (0.0, 1e7), "log_probs": (-1e6, 1e6), "values": (-1e12, 1e12),
+    "elapsed_s": (0.0, 1e7), "log_probs": (-1e6, 1e6), "values": (-1e12, 1e12), "carry": (-1e6, 1e6),
 }  # fmt: skip
 """What numbers of a rollout may be: with larger ones sums and squares of float32 are not finite any more."""
 
@@ -117,6 +117,8 @@ def check_rollout(rollout: Rollout, features: int, spec: ActionSpec) -> str:
         reason = _out_of_range(name, array) if dtype is np.float32 and array.size else ""
         if reason:
             return reason
+    if rollout.carry is not None and rollout.carry.size and (reason := _out_of_range("carry", rollout.carry)):
+        return reason
     for branch, choices in enumerate(spec.branches):
         column = rollout.actions_disc[:, branch]
         if column.min() < 0 or column.max() >= choices:
