@@ -1,4 +1,4 @@
-"""The commands `plugins install` and `plugins status`."""
+"""The commands `plugins install`, `plugins remove` and `plugins status`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from agent.commands.doctor import report
 from agent.commands.options import FLAT
 from agent.core.settings import ConfigOption
 from agent.setup.install import InstallOptions
+from agent.setup.remove import RemoveOptions
 
-app = App(name="plugins", help="The plugins in Megabonk's folder: install or update them, say what is wrong with them.")
+app = App(name="plugins", help="The plugins in Megabonk's folder: install, update or remove them, say what is wrong.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,7 @@ class StatusOptions(ConfigOption):
 
 
 _INSTALL: Final = InstallOptions()
+_REMOVE: Final = RemoveOptions()
 _STATUS: Final = StatusOptions()
 
 
@@ -47,6 +49,22 @@ def install(options: Annotated[InstallOptions, FLAT] = _INSTALL) -> int:
     findings = inspect(game, wanted_port=Settings().link.port)
     code = report([finding for finding in findings if finding.level != "ok"])
     return 0 if options.dry_run else code
+
+
+@app.command
+def remove(options: Annotated[RemoveOptions, FLAT] = _REMOVE) -> int:
+    """Remove BonkLink and ResearchPlugin from Megabonk's folder, and give the game's upload setting back.
+
+    What is removed lies in BepInEx/metabonk-backup; if a step fails, all are undone. Close the game first.
+    """
+    from agent.setup.game_folder import choose_game
+    from agent.setup.remove import remove as remove_plugins
+
+    game = choose_game(options.game_dir)
+    print(f"game: {game.root}")
+    if not remove_plugins(game, options):
+        print("nothing of the plugins is there")
+    return 0
 
 
 @app.command

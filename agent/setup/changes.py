@@ -80,6 +80,8 @@ class Changes:
 
     def _place(self, path: Path) -> Path:
         root = self._backup.parents[2]
+        if not path.is_relative_to(root):  # such as the game's own settings, which lie in the user's folder
+            return self._backup / "outside" / Path(*path.parts[1:])
         return self._backup / path.relative_to(root)
 
     def _note(self, text: str) -> None:

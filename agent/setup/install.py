@@ -9,7 +9,8 @@ import hashlib
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -56,26 +57,33 @@ def install(game: GameFolder, options: InstallOptions, say: Callable[[str], None
     """Do all that is asked, or nothing; returns what was done. Raises SettingsError with the remedy."""
     if game.is_native:
         raise SettingsError(f"{game.root}: the Linux build takes no plugins; force Proton in Steam first")
-    changes = Changes(_next_backup(game), dry_run=options.dry_run, say=say)
+    changes = Changes(next_backup(game), dry_run=options.dry_run, say=say)
+    with said_in_one_line(game), changes.together():
+        if options.install_bepinex:
+            _install_bepinex(game, options, changes)
+        if options.clean_bepinex_cache:
+            for name in CACHES:
+                changes.set_aside(game.bepinex / name)
+        if options.restore_config:
+            _restore_config(game, changes)
+        if options.install:
+            _install_plugins(game, options, changes)
+        return list(changes.done)
+
+
+@contextmanager
+def said_in_one_line(game: GameFolder) -> Iterator[None]:
+    """A context that changes the game's folder: what the disk refuses becomes a SettingsError."""
     try:
-        with changes.together():
-            if options.install_bepinex:
-                _install_bepinex(game, options, changes)
-            if options.clean_bepinex_cache:
-                for name in CACHES:
-                    changes.set_aside(game.bepinex / name)
-            if options.restore_config:
-                _restore_config(game, changes)
-            if options.install:
-                _install_plugins(game, options, changes)
-            return list(changes.done)
+        yield
     except PermissionError as error:
         raise SettingsError(f"{error.filename}: may not be changed; close the game, then try again") from error
     except OSError as error:
         raise SettingsError(f"{error.filename or game.root}: {error.strerror or error}") from error
 
 
-def _next_backup(game: GameFolder) -> Path:
+def next_backup(game: GameFolder) -> Path:
+    """A folder for what is replaced now, numbered on."""
     folder = game.bepinex / BACKUPS
     numbers = [int(p.name) for p in folder.glob("*") if p.name.isdigit()]
     return folder / f"{max(numbers, default=0) + 1:04}"
