@@ -137,7 +137,7 @@ def routes(source: StatusSource, clock: Clock, losses: Losses = dict) -> list[Ro
             found = losses()
             chosen = found if policy is None else {k: v for k, v in found.items() if k == policy}
             return web.Response(body=msgspec.json.encode(chosen), content_type="application/json")
-        return web.Response(body=snapshots.prometheus(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+        return web.Response(body=await snapshots.prometheus(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def frame(request: web.Request) -> web.StreamResponse:
         try:

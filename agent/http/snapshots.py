@@ -9,6 +9,7 @@ import asyncio
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -57,18 +58,16 @@ class Snapshots:
 
     def __init__(self, source: StatusSource, losses: Losses, clock: Clock) -> None:
         self._source, self._losses, self._clock = source, losses, clock
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Collector(self._metrics))
         self._built_s = float("-inf")
         self._values: dict[str, Any] = {}
         self._json: bytes | None = None
-        self._text: bytes | None = None
+        self._text: asyncio.Future[bytes] | None = None
 
     def _refresh(self) -> None:
         now_s = self._clock.now_s()
         if now_s - self._built_s >= SNAPSHOT_S:
             self._values, self._built_s = self._source.status(), now_s
-            self._json = self._text = None
+            self._json, self._text = None, None
 
     def json(self) -> bytes:
         """The status as JSON; what is no number is null."""
@@ -77,15 +76,19 @@ class Snapshots:
             self._json = without_folders(msgspec.json.encode(self._values))
         return self._json
 
-    def prometheus(self) -> bytes:
-        """The status as Prometheus text."""
+    async def prometheus(self) -> bytes:
+        """The status as Prometheus text, written in another thread: it grows with the policies that learn."""
         self._refresh()
         if self._text is None:
-            self._text = generate_latest(self._registry)
-        return self._text
+            written = partial(_prometheus, self._values, self._losses())
+            self._text = asyncio.get_running_loop().run_in_executor(None, written)
+        return await asyncio.shield(self._text)
 
-    def _metrics(self) -> list[Metric]:
-        return [*_of_status(self._values), _of_losses(self._losses())]
+
+def _prometheus(status: dict[str, Any], losses: dict[str, dict[str, float]]) -> bytes:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(lambda: [*_of_status(status), _of_losses(losses)]))
+    return generate_latest(registry)
 
 
 class _Collector:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,3 +41,25 @@ def test_a_snapshot_is_built_four_times_a_second_at_most_whoever_asks_and_a_pict
             assert encoded[1:] == [(20, 20, 3)]
 
     asyncio.run(main())
+
+
+def test_the_text_for_prometheus_is_written_once_a_snapshot_and_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on_loop: list[bool] = []
+    real = snapshots.generate_latest
+
+    def written(registry: Any) -> bytes:
+        on_loop.append(threading.current_thread() is threading.main_thread())
+        return real(registry)
+
+    monkeypatch.setattr(snapshots, "generate_latest", written)
+
+    async def main() -> None:
+        losses = {f"policy {i}": {"policy_loss": 0.5} for i in range(64)}
+        shared = snapshots.Snapshots(Source(), lambda: losses, VirtualClock())
+        texts = await asyncio.gather(*(shared.prometheus() for _ in range(20)))
+        assert len(set(texts)) == 1 and texts[0].count(b"metabonk_loss{") == 64
+
+    asyncio.run(main())
+    assert on_loop == [False]
