@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import itertools
 import os
 import random
@@ -50,7 +51,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     """
     descriptor = _descriptor(path)
     if descriptor is not None or (path.exists() and not path.is_file()):
-        handle = os.dup(descriptor) if descriptor is not None else os.open(path, os.O_WRONLY)
+        handle = os.dup(descriptor) if descriptor is not None else _open_special(path)
         with os.fdopen(handle, "wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
         return
@@ -62,6 +63,19 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     finally:
         _forget(beside)
     sync_folder(path.parent)
+
+
+def _open_special(path: Path) -> int:
+    """A device or a pipe, open for writing; raises OSError for a pipe that nobody reads, which would be waited for."""
+    try:
+        handle = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO and path.is_fifo():
+            raise OSError(errno.ENXIO, "nobody reads this pipe") from error
+        raise
+    if os.name != "nt":
+        os.set_blocking(handle, True)
+    return handle
 
 
 def create_atomically(path: Path, data: bytes | str, mode: int) -> bool:

@@ -7,6 +7,7 @@ where tensorboardX is installed.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -144,8 +145,22 @@ def train(
     check_wanted(options.tensorboard)
     folder = TrainingFolder(options.out, asked(options, budget), resume=options.resume)
     training = build_training(options, budget)
+    with contextlib.closing(folder):
+        folder.make()
+        return _train(folder, training, options, budget, clock, console, on_begun)
+
+
+def _train(
+    folder: TrainingFolder,
+    training: Training,
+    options: TrainOptions,
+    budget: Budget | None,
+    clock: Clock,
+    console: Console,
+    on_begun: Callable[[], None],
+) -> int:
+    """As `train`, in a folder that is this training's own."""
     before_s = _go_on(folder, training)
-    folder.make()
     _checkpoint(folder, training, before_s)
     events = open_scalars(options.out, clock.wall_utc_ns() * 1e-9, options.tensorboard, from_step=training.steps)
     if not events.is_on and options.tensorboard is None:

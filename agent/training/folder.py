@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -22,6 +23,7 @@ from agent.models.sealed import Tensors, load_sealed, save_sealed
 CHECKPOINT: Final = "checkpoint.safetensors"
 CHECKPOINT_KIND: Final = "training"
 CURVE: Final = "curve.jsonl"
+LOCK: Final = ".training"
 
 
 class Line(msgspec.Struct):
@@ -36,6 +38,7 @@ class TrainingFolder:
     def __init__(self, path: Path, asked: dict[str, Any], *, resume: bool) -> None:
         """Refuse, before any work, what is no folder, takes no files, or holds a training that is not resumed."""
         self.path, self._asked, self._resume = path, asked, resume
+        self._held: TextIO | None = None
         if path.exists() and not path.is_dir():
             raise SettingsError(f"--out {path}: is a file; name a folder")
         if not takes_files(path.absolute()):
@@ -66,8 +69,28 @@ class TrainingFolder:
         except OSError as error:
             raise SettingsError(f"--out {self.path}: {error.strerror or error}") from error
         check_folder("--out", self.path)
+        self._lock()
         for folder in (self.path, self.path / "history"):
             remove_leftovers(folder)
+
+    def _lock(self) -> None:
+        """Keep other processes from training into the folder while this one lives; not on Windows."""
+        if sys.platform == "win32":
+            return
+        import fcntl
+
+        self._held = (self.path / LOCK).open("w", encoding="ascii")
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SettingsError(f"--out {self.path}: another process trains into it; name another folder") from error
+        except OSError:  # a file system without locks
+            return
+
+    def close(self) -> None:
+        """Let others train into the folder."""
+        if self._held is not None:
+            self._held.close()
 
     def keep(self, tensors: Tensors, notes: dict[str, Any]) -> None:
         """Replace the checkpoint; raises WeightsError where a value is not finite, and the one before stays."""

@@ -79,6 +79,8 @@ def test_a_link_is_followed_and_a_pipe_is_written_into(tmp_path: Path) -> None:
     write_atomically(link, b"new")
     assert link.is_symlink() and target.read_bytes() == b"new"
     os.mkfifo(pipe)
+    with pytest.raises(OSError, match="nobody reads this pipe"):
+        write_atomically(pipe, b"not waited for")
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
         write_atomically(pipe, b"through")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from agent.training.options import TrainOptions
 
 class Counting:
     """A training that counts its steps, ten a stretch, and ends as it is told at `breaks_at`."""
+
+    about: tuple[str, ...] = ()
 
     def __init__(self, breaks_at: int = 10_000, error: BaseException | None = None) -> None:
         self.count, self.steps, self._breaks_at, self._error = torch.zeros(1), 0, breaks_at, error
@@ -95,6 +98,16 @@ def test_a_folder_that_holds_a_training_is_not_trained_over(held: str, tmp_path:
     with pytest.raises(SettingsError, match="holds a training.*--resume"):
         trained(tmp_path, Counting())
     assert (tmp_path / held).read_bytes() == b"kept" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
+def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
+    first = TrainingFolder(tmp_path, {}, resume=False)
+    first.make()
+    with pytest.raises(SettingsError, match="another process trains into it"):
+        trained(tmp_path, Counting(), resume=True)
+    first.close()
+    assert trained(tmp_path, Counting(), resume=True, steps=20) == [10, 20]
 
 
 def test_what_is_no_folder_or_takes_no_files_is_refused_before_the_work(tmp_path: Path) -> None:
