@@ -16,10 +16,12 @@ import hashlib
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -194,9 +196,23 @@ def install(extra: str) -> None:
     mark.write_text(wanted, encoding="utf-8")
 
 
+def on_end(answer: Callable[[int], None]) -> None:
+    """Answer SIGTERM and a closed terminal, unless they are ignored, as under nohup."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: answer(number))
+
+
+def interrupt(number: int) -> None:
+    """End as Ctrl-C does: what is running is ended first."""
+    raise KeyboardInterrupt
+
+
 def ended(command: list[str], folder: Path | None) -> int:
     """The exit code of a command. Ctrl-C goes to it as well; it is waited for, since it ends in its own time."""
     with subprocess.Popen(command, cwd=folder) as child:
+        on_end(child.send_signal)
         while True:
             try:
                 return child.wait()
@@ -211,6 +227,7 @@ def main(argv: list[str]) -> int:
         sys.stdout.reconfigure(errors="replace")  # what pip prints may not fit a console's encoding
     check_arguments(argv)
     command, *rest = argv
+    on_end(interrupt)
     try:
         install(COMMANDS[command])
         if command == "install":

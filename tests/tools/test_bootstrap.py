@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,7 @@ def test_wrong_arguments_end_before_anything_is_installed(
     assert named in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("_handlers")
 @pytest.mark.parametrize(
     ("words", "extra", "command"),
     [
@@ -82,6 +86,7 @@ def test_right_arguments_are_passed_on(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+@pytest.mark.usefixtures("_handlers")
 def test_a_command_that_was_interrupted_is_given_the_time_that_it_needs() -> None:
     """Ctrl-C reaches both; the agent then saves what it learned and writes its report."""
     ends_slowly = (
@@ -90,6 +95,28 @@ def test_a_command_that_was_interrupted_is_given_the_time_that_it_needs() -> Non
         "os.kill(os.getppid(), signal.SIGINT); os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
     )
     assert bootstrap.ended([sys.executable, "-c", ends_slowly], None) == 5
+
+
+@pytest.fixture
+def _handlers() -> Iterator[None]:
+    numbers = (signal.SIGTERM, signal.SIGHUP) if sys.platform != "win32" else ()
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.usefixtures("_handlers")
+def test_a_polite_kill_reaches_the_command_and_ends_what_is_being_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends_well = (
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
+        "os.kill(os.getppid(), signal.SIGTERM); time.sleep(60)"
+    )
+    assert bootstrap.ended([sys.executable, "-c", ends_well], None) == 5
+    monkeypatch.setattr(bootstrap, "install", lambda extra: os.kill(os.getpid(), signal.SIGHUP))
+    assert bootstrap.main(["install"]) == 130
 
 
 def test_what_takes_long_says_what_it_does_and_why_it_failed(
