@@ -36,7 +36,7 @@ from agent.learning.configs import spec_of
 from agent.link.imaging import decode_frame
 from agent.link.links import Link, link_to
 from agent.session.act import ActLoop, Seat, Watcher
-from agent.session.episodes import EpisodeLog
+from agent.session.episodes import EpisodeLog, SeesTheGame
 from agent.session.guard import CollectionTimer, Watchdog, guard
 from agent.session.loop import stopping_on_signals
 from agent.session.options import SessionOptions
@@ -288,7 +288,7 @@ def build_session(
     ]
     actor = ActLoop(
         [Seat(feed, link) for feed, link in zip(feeds, links, strict=True)], policy, runner, clock, latency, ready,
-        budget_s=options.budget_s, watchers=(episodes, *watchers), judge=reloader, arbiter=arbiter,
+        budget_s=options.budget_s, watchers=(episodes, SeesTheGame(policy), *watchers), judge=reloader, arbiter=arbiter,
     )  # fmt: skip
     status, bound = Status(clock, links, feeds, actor, latency, episodes, beside), _BoundPort(options.on_http)
     showing = [*_server(shared, status, bound, beside, learning), *_console(status, clock, console)]

@@ -37,7 +37,7 @@ from agent.control.reflex.linears import shape_of
 from agent.control.reflex.network import Decision, Reflex, Tensors, decide, look, squashed
 from agent.control.reflex.paths import Chosen, choose, ways_of
 from agent.core.clock import TICK_HZ, SystemClock
-from agent.core.errors import GameError, WeightsError
+from agent.core.errors import WeightsError
 from agent.core.rollout import Rollout
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
 from agent.models.sealed import load_sealed, read_manifest, save_sealed
@@ -294,11 +294,6 @@ class Motor:
             self.recorder.observe(observation, lambda: self._seen(carry, observation))
         if carry.cards is not None:
             carry.cards.heard(observation)
-        if first and state.env is not None:
-            raise GameError(
-                f"{self.name}: sees the state of a run, and this game shows none, only what its environment observes; "
-                "name --policy dreamer, which sees pictures, or --weights that were trained on it"
-            )
         if first:
             carry.last, carry.waited_s = NEUTRAL, 0.0
             carry.hidden = np.zeros_like(carry.hidden)

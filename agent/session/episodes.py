@@ -13,8 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from agent.concurrency.lane import Runner
+from agent.control.policy import Policy, capabilities_of
 from agent.control.score import EpisodeResult, EpisodeTracker, summarise
 from agent.core.clock import Clock
+from agent.core.errors import GameError
 from agent.core.types import Action, Observation
 
 REST_S: Final = 0.25
@@ -93,3 +95,19 @@ class EpisodeLog:
     def as_builtins(self) -> list[dict[str, Any]]:
         """All finished episodes as plain values."""
         return [msgspec.to_builtins(result) for result in self.results]
+
+
+class SeesTheGame:
+    """Ends the session, by a GameError, where a pilot is sent into a game that shows no run but an environment."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._name = policy.name
+        self._is_pilot = capabilities_of(policy).chooses_cards is not None
+
+    def on_step(self, observation: Observation, action: Action, version: int) -> None:
+        """Look at one observation."""
+        if self._is_pilot and observation.state.env is not None:
+            raise GameError(
+                f"{self._name}: sees the state of a run, and this game shows none, only what its environment observes; "
+                "name --policy dreamer, which sees pictures, or --weights that were trained on it"
+            )

@@ -16,12 +16,13 @@ from agent.control.environment.policy import EnvPolicy, EnvWeights, env_weights,
 from agent.control.policies import build_policy
 from agent.core.errors import GameError, SettingsError, WeightsError
 from agent.core.rollout import Rollout, check_rollout
-from agent.core.types import EnvObservation, FloatArray, Observation, RunInfo, Shown
+from agent.core.types import NEUTRAL, EnvObservation, FloatArray, Observation, RunInfo, Shown
 from agent.learning.configs import Budget, spec_of
 from agent.learning.learner import PolicyLearner
 from agent.models.policies import FlatPolicy, FramePolicy
 from agent.models.sealed import save_sealed
 from agent.models.sizes import FLAT_KIND, FRAME_KIND, FlatSizes, FrameSizes
+from agent.session.episodes import SeesTheGame
 from agent.store.store import NAME
 
 FLAT = FlatSizes(3, 2, (4, 2))
@@ -134,10 +135,13 @@ def test_a_game_that_shows_something_else_is_refused_before_and_while_it_is_play
         policy.step(policy.initial(1), [replace(sight(numbers(0)), state=STILL)])
 
 
-def test_a_pilot_that_meets_an_environment_on_the_link_says_that_it_sees_nothing() -> None:
-    pilot = build_policy("untrained-pilot")
+def test_a_session_ends_where_a_pilot_meets_an_environment_on_the_link() -> None:
+    check = SeesTheGame(build_policy("untrained-pilot"))
     with pytest.raises(GameError, match="sees the state of a run.*--policy dreamer"):
-        pilot.step(pilot.initial(1), [replace(sight(numbers(0)), is_first=True)])
+        check.on_step(sight(numbers(0)), NEUTRAL, 0)
+    check.on_step(replace(sight(numbers(0)), state=STILL), NEUTRAL, 0)
+    SeesTheGame(EnvPolicy(weights())).on_step(sight(numbers(0)), NEUTRAL, 0)
+    SeesTheGame(build_policy("random")).on_step(sight(numbers(0)), NEUTRAL, 0)
 
 
 @pytest.mark.parametrize("kind", [FLAT_KIND, FRAME_KIND])
