@@ -3,7 +3,6 @@
 using System;
 using System.Diagnostics;
 using System.Threading;
-using Assets.Scripts.Game.Other;
 using Assets.Scripts.Managers;
 using BonkLink;
 using UnityEngine;
@@ -31,7 +30,7 @@ public sealed class ResearchGame : IDisposable
     private readonly Observation _observation;
     private AgentAction _before;
     private bool _stepping, _restarting;
-    private int _restartedSeed;
+    private readonly NewRun _newRun = new();
 
     public ResearchGame(ResearchSettings settings, Action<string> log)
     {
@@ -49,11 +48,10 @@ public sealed class ResearchGame : IDisposable
         Application.runInBackground = true;
         _injector.Plan(_patches);
         _uploads.Plan(_patches);
-        if (_settings.IsDeterministic)
-        {
-            Seeding.Plan(_patches);
-        }
-        _log($"{_patches.Make()} methods patched; runs are the game's own until a client steps");
+        Seeding.Plan(_patches);
+        var made = _patches.Make();
+        Seeding.CountsMaps = _patches.Has("MapGenerationController", "Awake");
+        _log($"{made} methods patched; runs are the game's own until a client steps");
     }
 
     /// <summary>The frame is drawn: finish the step that it was, and find out what the next one is.</summary>
@@ -63,8 +61,14 @@ public sealed class ResearchGame : IDisposable
         var steps = _stepper.Status == GameStatus.LockStep;
         _seeding.Follow(steps && _settings.IsDeterministic);
         _uploads.Hold(steps || (Seeding.IsSeeded && !MapController.IsMainMenu()));
-        if (_restarting && !IsRunReady())
+        if (_restarting && !_newRun.IsReady(_screens, _clock.Elapsed.TotalSeconds))
         {
+            if (_newRun.IsLate(_clock.Elapsed.TotalSeconds))
+            {
+                _restarting = false;
+                _stepper.GiveUp($"no new run within {NewRun.PatienceS:0} s; the game runs on by itself");
+                RunFreely();
+            }
             return;
         }
         if (_stepping || _restarting)
@@ -132,27 +136,13 @@ public sealed class ResearchGame : IDisposable
     {
         _time.Step();
         _restarting = true;
-        _restartedSeed = MapGenerationController.mapSeed;
         _before = default;
         _counters.Begin();
         _seeding.Follow(_settings.IsDeterministic);
         _seeding.Begin();
         _injector.Act(default);
-        if (MapController.runConfig is null || MapController.IsMainMenu())
-        {
-            var map = DataManager.Instance.maps[0];
-            MapController.StartNewMap(new RunConfig
-            {
-                mapData = map, stageData = map.stages[0]!, mapTierIndex = 0, musicTrackIndex = -1,
-            });
-            return;
-        }
-        MapController.RestartRun();
+        _newRun.Ask(_clock.Elapsed.TotalSeconds);
     }
-
-    private bool IsRunReady() => GameManager.Instance != null && GameManager.Instance.IsPlaying()
-        && _screens.Menu != MenuNames.Loading
-        && (_settings.IsDeterministic || MapGenerationController.mapSeed != _restartedSeed);
 
     private void RunFreely()
     {

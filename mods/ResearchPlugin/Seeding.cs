@@ -16,6 +16,12 @@ public sealed class Seeding
         _seed = seed;
     }
 
+    /// <summary>Maps that the game began to make so far; counted where CountsMaps.</summary>
+    public static long Maps { get; private set; }
+
+    /// <summary>False where the game's method could not be patched.</summary>
+    public static bool CountsMaps { get; set; }
+
     /// <summary>True from the first seed that was set until a run begins without a client.</summary>
     public static bool IsSeeded => _isSeeded;
 
@@ -80,6 +86,7 @@ public sealed class Seeding
 
     private static void AfterAwake(MapGenerationController __instance)
     {
+        Maps++;
         if (_isActive)
         {
             __instance.testSeed = _seed;

@@ -101,6 +101,13 @@ public sealed class Stepper
         _frame.Publish(reward, _done, _step, counters.TimeMs, rgb);
     }
 
+    /// <summary>What a client asked for cannot be done: the game runs on until the client asks again.</summary>
+    public void GiveUp(string why)
+    {
+        _restarted = false;
+        Become(GameStatus.RunsOn, why);
+    }
+
     private void Hear()
     {
         _heardS = _beatS = _nowS();

@@ -20,6 +20,7 @@ public sealed class Patches
 
     private readonly Harmony _harmony;
     private readonly List<Planned> _planned = new();
+    private readonly HashSet<string> _made = new();
 
     public Patches(string plugin)
     {
@@ -85,6 +86,7 @@ public sealed class Patches
             {
                 _harmony.Patch(planned.On, Of(planned.Before), Of(planned.After));
                 made++;
+                _made.Add($"{planned.On.DeclaringType?.Name}.{planned.On.Name}");
                 continue;
             }
             var name = $"{planned.On.DeclaringType?.Name}.{planned.On.Name}";
@@ -92,6 +94,9 @@ public sealed class Patches
         }
         return made;
     }
+
+    /// <summary>True where a method of this name was patched.</summary>
+    public bool Has(string type, string name) => _made.Contains($"{type}.{name}");
 
     public void Undo() => _harmony.UnpatchSelf();
 

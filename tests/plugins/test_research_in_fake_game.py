@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,6 +94,24 @@ def test_a_client_that_left_gives_everything_back_but_its_run_s_score(
     assert game.set(humanRuns=5)["runs_of_another_seed"] == 2
     time.sleep(0.1)
     assert len(game.set(upload=1)["sent"]) == own["upload_methods"] and game.ask()["upload_setting"] == 1
+
+
+def test_a_reset_waits_for_the_new_run_and_for_a_game_that_boots(game: PluginHost, address: ResearchAddress) -> None:
+    game.set(runTimer=30.0, runRuns=True, fade=0.5, data=False)
+    with ResearchClient(address, SystemClock(), patience_s=60) as client:
+        timer = threading.Timer(0.5, lambda: game.set(data=True))
+        timer.start()
+        first = client.reset()
+        timer.join()
+        assert first.step == 0 and first.time_ms < 1000, "a frame of the menu or of an old run was shown"
+        assert game.ask()["starts"] == 1
+        for _ in range(3):
+            for _ in range(5):
+                assert client.step(NEUTRAL).time_ms > first.time_ms
+            before = client.step(NEUTRAL).time_ms
+            again = client.reset()
+            assert again.time_ms < before, "a frame of the old run was shown"
+    assert game.ask()["runs_begun"] == 4
 
 
 def test_rewards_come_from_the_game_s_counters_and_an_end_is_done(game: PluginHost, address: ResearchAddress) -> None:

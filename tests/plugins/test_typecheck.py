@@ -35,7 +35,7 @@ WRONG = (
     ("BonkLink", "GameDataDump.cs", "using Inventory__Items__Pickups;",
      "using Inventory__Items__Pickups.Xp_and_Levels;", "CS0103"),
     ("ResearchPlugin", "Seeding.cs", "__instance.testSeed", "MapGenerationController.testSeed", "CS0120"),
-    ("ResearchPlugin", "ResearchGame.cs", "MapController.RestartRun()", "MapController.RestartGame()", "CS0117"),
+    ("ResearchPlugin", "NewRun.cs", "MapController.RestartRun()", "MapController.RestartGame()", "CS0117"),
 )  # fmt: skip
 
 

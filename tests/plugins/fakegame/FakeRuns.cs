@@ -1,6 +1,7 @@
 // Runs of the fake game: each loads a map with a seed of its own, and it is counted whose seed the map got.
 using System.Text.Json.Nodes;
 using Assets.Scripts.Managers;
+using Assets.Scripts.Utility;
 using UnityEngine;
 
 namespace FakeGame;
@@ -8,12 +9,21 @@ namespace FakeGame;
 public sealed class FakeRuns
 {
     private static readonly Il2CppSystem.Random Own = new(4321);
+    private double _fadeS, _dueS = double.NaN;
     private int _ownSeed = 100_000, _begun, _foreign, _inits;
 
     public FakeRuns()
     {
         Utility.MyRandom.random = Own;
-        MapController.Loads = Load;
+        MapController.Loads = () =>
+        {
+            if (_fadeS > 0)
+            {
+                _dueS = _fadeS;
+                return;
+            }
+            Load();
+        };
     }
 
     /// <summary>The player begins runs by hand.</summary>
@@ -22,6 +32,21 @@ public sealed class FakeRuns
         for (var i = 0; i < runs; i++)
         {
             MapController.RestartRun();
+        }
+    }
+
+    /// <summary>From now on the old run goes on for so long after a new one was asked for.</summary>
+    public void Fade(double seconds) => _fadeS = seconds;
+
+    /// <summary>Time passes in the run that is shown.</summary>
+    public void Pass(double seconds)
+    {
+        MyTime.runTimer += (float)(seconds * Time.timeScale);
+        _dueS -= seconds;
+        if (_dueS <= 0)
+        {
+            _dueS = double.NaN;
+            Load();
         }
     }
 
@@ -40,6 +65,7 @@ public sealed class FakeRuns
     {
         var own = ++_ownSeed;
         _begun++;
+        MyTime.runTimer = 0;
         MapGenerationController.mapSeed = own;
         var controller = new MapGenerationController();
         controller.Awake();

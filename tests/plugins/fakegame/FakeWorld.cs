@@ -62,6 +62,7 @@ public sealed class FakeWorld
         MapGenerationController.mapSeed = 77;
         MakeScreens();
         MakeData();
+        _data = DataManager.Instance;
         ScreenCapture.Screen = (x, y) => y < 0.5f
             ? x < 0.5f ? ((byte)200, (byte)0, (byte)0) : ((byte)0, (byte)200, (byte)0)
             : x < 0.5f ? ((byte)0, (byte)0, (byte)200) : ((byte)200, (byte)200, (byte)200);
@@ -71,6 +72,10 @@ public sealed class FakeWorld
     public int Pass(double seconds)
     {
         _clockS += seconds * Time.timeScale;
+        if (_timeRuns)
+        {
+            _runs.Pass(seconds);
+        }
         var steps = 0;
         while (_fixedS + Time.fixedDeltaTime <= _clockS + 1e-6)
         {
@@ -80,6 +85,8 @@ public sealed class FakeWorld
         return steps;
     }
 
+    private bool _timeRuns;
+    private DataManager _data = null!;
     private double _clockS, _fixedS;
 
     private void MakeScreens()
@@ -270,6 +277,9 @@ public sealed class FakeWorld
             case "window": _window.name = v.GetString()!; break;
             case "pauseMenu": UiManager.Instance.pause.IsPausedIs = v.GetBoolean(); break;
             case "wallrunBound": _player.playerInput.hasWallrunActionBound = v.GetBoolean(); break;
+            case "fade": _runs.Fade(v.GetDouble()); break;
+            case "data": DataManager.Instance = v.GetBoolean() ? _data : null!; break;
+            case "runRuns": _timeRuns = v.GetBoolean(); break;
             case "tierVictory": UiManager.Instance.deathScreen.tierVictory = v.GetBoolean(); break;
             case "victory": UiManager.Instance.deathScreen.victoryScreen.activeInHierarchy = v.GetBoolean(); break;
             case "results": UiManager.Instance.deathScreen.statsWindow.activeInHierarchy = v.GetBoolean(); break;
