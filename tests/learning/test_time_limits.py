@@ -14,6 +14,7 @@ from gymnasium import spaces
 from agent.control.dreamer import DreamPilot, seen_by
 from agent.control.dreamer import untrained_tensors as dreamer_tensors
 from agent.control.encode import Encoded, encode_state
+from agent.control.environment.policy import EnvPolicy, EnvWeights
 from agent.control.experience import flat
 from agent.control.motor import Motor
 from agent.control.policy import Policy
@@ -31,7 +32,7 @@ from agent.learning.dreamer.dream import DreamLearner
 from agent.learning.dreamer.world_model import WorldModelLearner
 from agent.learning.ppo.learner import PPOLearner
 from agent.models.policies import FlatPolicy
-from agent.models.sizes import FlatSizes, WorldSizes
+from agent.models.sizes import FLAT_KIND, FlatSizes, WorldSizes
 from agent.training.dream import DreamTraining
 from agent.training.evaluate import observe
 from agent.training.gym import GymTraining
@@ -92,13 +93,19 @@ def test_a_hosted_game_tells_a_limit_from_a_death() -> None:
         assert run is not None and not run.run_ended and not run.run_truncated
 
 
+def shown(game: GymnasiumGame, tick: int, *, bare: bool) -> Observation:
+    """bare: without what the environment observes, as of a game that has a state: a pilot plays nothing else."""
+    state = game.state()
+    return observe(game, 0, msgspec.structs.replace(state, env=None) if bare else state, None, tick)
+
+
 def played(policy: Policy, episodes: int) -> list[Observation]:
     """Whole episodes of the limited game in lock-step; the last observation of each."""
     game, carry, ends = GymnasiumGame("gym:Limited-v0"), policy.initial(1), []
     for seed in range(episodes):
         game.reset(seed, start="run")
         for tick in range(LIMIT + 1):
-            observation = observe(game, 0, game.state(), None, tick)
+            observation = shown(game, tick, bare=isinstance(policy, Motor))
             carry, (action,) = policy.step(carry, [observation])
             if observation.is_last:
                 ends.append(observation)
@@ -131,6 +138,18 @@ def test_what_play_records_at_a_limit_is_truncated_and_holds_what_was_seen_last(
     assert len(found) == 2
 
 
+def test_weights_trained_on_an_environment_record_its_limits_in_play() -> None:
+    sizes, rollouts = FlatSizes(4, 0, (2,)), []
+    tensors = {name: t.numpy() for name, t in FlatPolicy(sizes).state_dict().items()}
+    policy = EnvPolicy(EnvWeights(FLAT_KIND, sizes, {"game": "gym:Limited-v0"}, tensors))
+    policy.learn(("game",), rollouts.append, steps=32)
+    played(policy, 4)
+    (rollout,) = rollouts
+    assert check_rollout(rollout, 4, policy.spec) == "" and not rollout.terminated.any()
+    assert np.flatnonzero(rollout.truncated).tolist() == [LIMIT - 1, 2 * LIMIT - 1]
+    assert set(rollout.final_obs[rollout.truncated[rollout.is_cut]][:, 0]) == {LIMIT}, "what was seen last"
+
+
 def test_a_limit_that_is_told_late_is_bootstrapped_from_the_row_itself() -> None:
     """A packet that tells of the end and shows the next episode already is no last sight of the old one."""
     motor, rollouts = Motor(untrained_tensors(3), seed=1), []
@@ -138,14 +157,14 @@ def test_a_limit_that_is_told_late_is_bootstrapped_from_the_row_itself() -> None
     game, carry = GymnasiumGame("gym:Limited-v0"), motor.initial(1)
     game.reset(0, start="run")
     for tick in range(LIMIT):
-        carry, _ = motor.step(carry, [observe(game, 0, game.state(), None, tick)])
+        carry, _ = motor.step(carry, [shown(game, tick, bare=True)])
         game.tick(NEUTRAL)
     game.tick(NEUTRAL)
-    late = observe(game, 0, game.state(), None, 1)
+    late = shown(game, 1, bare=True)
     late = msgspec.structs.replace(late, is_last=True, is_terminal=False)
     carry, _ = motor.step(carry, [late])
     for tick in range(LIMIT):
-        carry, _ = motor.step(carry, [observe(game, 0, game.state(), None, tick)])
+        carry, _ = motor.step(carry, [shown(game, tick, bare=True)])
         game.tick(NEUTRAL)
     rollout = rollouts[0]
     (at,) = np.flatnonzero(rollout.truncated)

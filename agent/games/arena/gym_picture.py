@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from gymnasium import logger
+
 from agent.core.errors import GameError
 from agent.core.types import ByteArray
 from agent.games.arena import screens
@@ -41,6 +43,8 @@ class Pictures:
         self._size_px = size_px
         self._renderer: Any = None
         self._window = PictureWindow(size_px, "render_mode human") if render_mode == "human" else None
+        if self._window is not None and not self._window.is_seen:
+            logger.warn("metabonk/Arena-v0: there is no display; set DISPLAY to see render_mode human")
 
     def draw(self, worlds: Worlds, row: int) -> ByteArray:
         """The picture of one world, u8 [h, w, 3]; a fresh array."""

@@ -107,6 +107,7 @@ class WorldRow:
     def __init__(self, worlds: Worlds, row: int) -> None:
         self._worlds, self._row = worlds, row
         self._before: tuple[int, float, float] = (0, 1.0, 0.0)
+        self._over = False
 
     @property
     def _world(self) -> Any:
@@ -120,7 +121,7 @@ class WorldRow:
                 raise GameError(f"option {name} = {value!r:.200}: a whole number is needed")
             numbers.append(int(value))
         self._worlds.reset(self._row, seed, character=numbers[0], tier=numbers[1])
-        self._before = self._counters()
+        self._before, self._over = self._counters(), False
 
     @property
     def ended(self) -> bool:
@@ -133,7 +134,10 @@ class WorldRow:
         return int(world["kills"]), float(world["level"] + world["level_xp"] / world["next_xp"]), float(world["taken"])
 
     def reward(self) -> float:
-        """The reward since the question before."""
+        """The reward since the question before; none after the end."""
+        if self._over:
+            return 0.0
+        self._over = self.ended
         before, now = self._before, self._counters()
         self._before = now
         maximum = max(1.0, float(self._world["stats"][MAX_HP]))

@@ -19,7 +19,10 @@ _MOUSE_SPEED: Final = 0.02
 
 
 class PictureWindow:
-    """A window that shows pictures. asked_by: the option that wants it, for errors."""
+    """A window that shows pictures. asked_by: the option that wants it, for errors.
+
+    is_seen is False where there is no display, and the window is drawn for nobody.
+    """
 
     def __init__(self, size_px: tuple[int, int], asked_by: str, scale: int = 3) -> None:
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
@@ -31,8 +34,7 @@ class PictureWindow:
         width, height = size_px
         pygame.display.init()
         driver = pygame.display.get_driver()
-        if driver in ("offscreen", "dummy") and os.environ.get("SDL_VIDEODRIVER") != driver:
-            raise GameError(f"{asked_by}: there is no display; set DISPLAY, or leave it out")
+        self.is_seen = driver not in ("offscreen", "dummy") or os.environ.get("SDL_VIDEODRIVER") == driver
         try:
             self._surface = pygame.display.set_mode((width * scale, height * scale), pygame.RESIZABLE)
         except pygame.error as error:
@@ -63,6 +65,9 @@ class Window(PictureWindow):
 
     def __init__(self, game: ArenaGame, scale: int = 3) -> None:
         super().__init__(game.capture_size_px, "--window", scale)
+        if not self.is_seen:
+            self.close()
+            raise GameError("--window: there is no display; set DISPLAY, or host without --window")
         self._game = game
         self._clicked: tuple[int, int] | None = None
         self._turn = 0.0
