@@ -9,7 +9,7 @@ import asyncio
 import os
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -33,11 +33,15 @@ _FOLDERS: Final = re.compile(
 )
 
 
+@cache
+def _home() -> bytes:
+    return os.fsencode(os.path.expanduser("~")).replace(b"\\", rb"\\")
+
+
 def without_folders(json: bytes) -> bytes:
     """JSON in which each full path is its last name: where files lie is this machine's own matter."""
-    home = os.fsencode(os.path.expanduser("~"))
-    if len(home) > 1:  # first, because its name may have spaces
-        json = json.replace(home.replace(b"\\", rb"\\") + b"/", b"/~/")
+    if len(_home()) > 1:  # first, because its name may have spaces
+        json = json.replace(_home() + b"/", b"/~/")
     return _FOLDERS.sub(b"", json)
 
 
