@@ -82,14 +82,18 @@ public sealed class Patches
                 : empty.TryGetValue(code, out var other) ? $"it shares its code with {other}"
                 : shared.Contains(code) ? "it shares its code with another method that is patched"
                 : null;
+            var name = $"{planned.On.DeclaringType?.Name}.{planned.On.Name}";
             if (why is null)
             {
-                _harmony.Patch(planned.On, Of(planned.Before), Of(planned.After));
-                made++;
-                _made.Add($"{planned.On.DeclaringType?.Name}.{planned.On.Name}");
+                // One that cannot be made must not cost the others.
+                Guarded.Run($"patch of {name}", () =>
+                {
+                    _harmony.Patch(planned.On, Of(planned.Before), Of(planned.After));
+                    made++;
+                    _made.Add(name);
+                });
                 continue;
             }
-            var name = $"{planned.On.DeclaringType?.Name}.{planned.On.Name}";
             Guarded.Once($"patch {name}", $"patches: {name} is left as it is: {why}");
         }
         return made;
