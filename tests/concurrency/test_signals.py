@@ -20,20 +20,24 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(autouse=True)
 def _handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in ENDING}
-    yield
-    assert {number: signal.getsignal(number) for number in ENDING} == before
+    """Each ends a program at first, also where whoever started these tests has them ignored, as nohup does."""
+    found = {number: signal.getsignal(number) for number in ENDING}
+    before = {number: signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL for number in ENDING}
     for number, handler in before.items():
         signal.signal(number, handler)
+    yield
+    assert {number: signal.getsignal(number) for number in ENDING} == before
+    for number, was in found.items():
+        signal.signal(number, was)
 
 
 @pytest.mark.parametrize(
     ("number", "code", "name"),
-    [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM"), (signal.SIGHUP, 129, "SIGHUP")],
+    [("SIGINT", 130, "Ctrl-C"), ("SIGTERM", 143, "SIGTERM"), ("SIGHUP", 129, "SIGHUP")],
 )
-def test_each_interrupts_what_runs(number: signal.Signals, code: int, name: str) -> None:
+def test_each_interrupts_what_runs(number: str, code: int, name: str) -> None:
     with pytest.raises(KeyboardInterrupt) as caught, interrupting():
-        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), signal.Signals[number])
         time.sleep(60)
     assert (exit_code(caught.value), name_of(caught.value)) == (code, name)
 
