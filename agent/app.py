@@ -61,10 +61,10 @@ class _Stop(Exception):
 
 
 class Stopping:
-    """Whether the session is to end, and `by` what: time, episodes, signal, silence or caller."""
+    """Whether the session is to end, and `by` what: time, episodes, signal, silence, caller or error."""
 
     def __init__(self) -> None:
-        self.by = "time"
+        self.by = "error"
         self._event = asyncio.Event()
 
     def stop(self, by: str) -> None:
@@ -209,6 +209,7 @@ class Session:
             if not stopped and self.actor.first_action_s is None:
                 self.stopping.stop("silence")
         await self.stopping.within(seconds)
+        self.stopping.stop("time")
         raise _Stop
 
     async def _report(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -232,6 +233,22 @@ def test_a_report_says_what_ended_the_session(
         return await playing
 
     assert asyncio.run(main())["ended_by"] == ended_by
+
+
+@pytest.mark.parametrize("fails", [0, 1])
+def test_a_session_that_an_error_or_a_cancellation_ended_says_so_in_its_report(tmp_path: Path, fails: int) -> None:
+    essential, path = Essential(fails=fails), tmp_path / "report.json"
+
+    async def main() -> None:
+        playing = asyncio.ensure_future(session(essential, http_port=None, seconds=60.0, report=path).run())
+        while "run" not in essential.seen:
+            await asyncio.sleep(0.01)
+        if not fails:
+            playing.cancel()
+        await asyncio.wait({playing})
+
+    asyncio.run(main())
+    assert json.loads(path.read_text(encoding="utf-8"))["ended_by"] == "error"
 
 
 def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:

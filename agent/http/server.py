@@ -205,9 +205,11 @@ async def serve(
             raise SettingsError(
                 f"port {port}: {error.strerror or error}; choose another with --http-port, 0 picks a free one"
             ) from error
-        async with server:
+        try:
             bound = server.sockets[0].getsockname()[1]
             ready(bound)
-            await asyncio.get_running_loop().create_future()
+            await loop.create_future()
+        finally:
+            server.close()  # `async with` would wait, from Python 3.12 on, for connections that the runner closes
     finally:
         await runner.cleanup()

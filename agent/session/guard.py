@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from agent.concurrency.streams import SaidStream
 from agent.core.clock import TICK_S, Clock
 from agent.core.latency import Latency, Stage
 from agent.session.act import Seat
@@ -142,6 +143,8 @@ class Watchdog:
                 faulthandler.dump_traceback(self._file)
             if self._exit_after_s is not None and still_s > self._exit_after_s:
                 self._say(f"the event loop stood still for {still_s:.1f} s; exit {EXIT_CODE}")
+                if isinstance(self._file, SaidStream):
+                    self._file.drain()
                 os._exit(EXIT_CODE)
 
     def _say(self, text: str) -> None:

@@ -29,13 +29,12 @@ class DecodeBudget:
         self._told_s = clock.now_s()
 
     def decode(self, decode: Decode, data: bytes, top_down: bool) -> ByteArray:
-        """A picture, where there is time left for it; raises ImageError."""
+        """A picture, where there is time left for it, also for a damaged one; raises ImageError."""
         now_s = self._clock.now_s()
         self._left_s = min(SAVED_S, self._left_s + SHARE * (now_s - self._told_s))
         self._told_s = now_s
         cost_s = picture_cost_s(data)
         if cost_s > self._left_s:
             raise ImageError("too_costly", f"about {cost_s:.3f} s, {max(0.0, self._left_s):.3f} s are left")
-        pixels = decode(data, top_down)
         self._left_s -= cost_s
-        return pixels
+        return decode(data, top_down)

@@ -5,8 +5,8 @@ arena's rules, empty for a game that is not ours), seed, policy, version, uptime
 (from the process's start to its first action, null without one), games (link counters and packet ledger of each),
 latency (percentiles by stage, ms), deadline_missed (by cause),
 counters, actions_refused (by reason), episodes (statistics of the finished ones), episode_results (each of them),
-http_port (the page's port, null without one), ended_by (time, episodes, signal, silence: no game answered, or caller),
-rss_mb. Within a version keys are only ever added.
+http_port (the page's port, null without one), ended_by (time, episodes, signal, silence: no game answered, caller, or
+error: a failure or a cancellation), rss_mb. Within a version keys are only ever added.
 """
 
 from __future__ import annotations

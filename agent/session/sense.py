@@ -227,12 +227,14 @@ class Feed:
             decoding: asyncio.Task[None] | None = None
             if self._picture is not None:
                 decoding = asyncio.ensure_future(self._decode(self._picture, decode, lane))
+                if pending is None:
+                    await self._finish(decoding)
+                    continue
                 try:
-                    await (decoding if pending is None else self._wait_for(decoding))
+                    await self._wait_for(decoding)
                 except BaseException:
                     decoding.cancel()
-                    if pending is not None:
-                        self.ledger.settle(PacketOutcome.EXPIRED)
+                    self.ledger.settle(PacketOutcome.EXPIRED)
                     raise
             if pending is None:
                 continue
@@ -249,8 +251,8 @@ class Feed:
                 await self._finish(decoding)
 
     async def _finish(self, decoding: asyncio.Task[None]) -> None:
-        """Let a picture that took too long be decoded; meanwhile no packet waits for pictures."""
-        self._is_late = True
+        """Let a picture that nobody waits for be decoded; meanwhile, in real time, no packet waits for pictures."""
+        self._is_late = self.real_time
         try:
             await decoding
         finally:

@@ -386,3 +386,24 @@ def test_the_page_asks_for_nothing_beyond_its_own_server() -> None:
         addresses = set(re.findall(r"https?://[^\"/]+", text))
         assert addresses <= {"http://www.w3.org"} and "innerHTML" not in text
     assert json.dumps(STATUS)
+
+
+def test_an_end_does_not_wait_for_connections_that_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def wait_closed(server: asyncio.Server) -> None:
+        """As from Python 3.12 on."""
+        while server._active_count:  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(asyncio.Server, "wait_closed", wait_closed)
+
+    async def main() -> None:
+        ports = asyncio.Queue[int]()
+        task = asyncio.ensure_future(serve(Source(), port=0, token=TOKEN, clock=SystemClock(), ready=ports.put_nowait))
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{await ports.get()}") as http:
+            async with http.get("/healthz") as answer:
+                await answer.read()
+            task.cancel()
+            done, _ = await asyncio.wait({task}, timeout=5)
+        assert done, "the client's connection held the end up"
+
+    asyncio.run(main())

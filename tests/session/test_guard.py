@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import os
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent.concurrency.streams import SaidStream
 from agent.core.clock import SystemClock, VirtualClock
 from agent.core.latency import Latency
 from agent.session import guard as guarding
@@ -142,3 +145,26 @@ def test_a_process_that_was_stopped_and_goes_on_is_no_hang(
                 clock._now_s += 0.01
         assert exits.is_set() != stopped
     assert ("nothing of this process ran for 60.0 s" in (tmp_path / "said").read_text()) == stopped
+
+
+def test_the_last_word_is_written_before_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(io.StringIO):
+        def write(self, text: str) -> int:
+            time.sleep(0.2)
+            return super().write(text)
+
+    ended, written, terminal, clock = threading.Event(), [""], Slow(), VirtualClock()
+
+    def end(code: int) -> None:
+        if not ended.is_set():
+            written[0] = f"{terminal.getvalue()}{code}"
+            ended.set()
+
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr(guarding.faulthandler, "dump_traceback", lambda file: None)
+    monkeypatch.setattr(guarding.faulthandler, "dump_traceback_later", lambda seconds, file: None)
+    said: Any = SaidStream(terminal)
+    with Watchdog(said, clock, dump_after_s=0.04, exit_after_s=0.1):
+        while not ended.wait(0.01):
+            clock._now_s += 0.01
+    assert "stood still" in written[0] and written[0].endswith("exit 70\n70")

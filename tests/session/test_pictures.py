@@ -115,3 +115,46 @@ def test_in_lock_step_a_state_waits_for_its_picture_however_long_it_takes() -> N
             assert [a.answers for a in table.sinks[0].actions] == [1] and not table.feeds[0].frames_refused
 
     asyncio.run(main())
+
+
+def test_states_do_not_wait_while_the_pictures_after_a_slow_one_are_decoded_as_slowly() -> None:
+    async def main() -> None:
+        begun, may_end = threading.Semaphore(0), threading.Semaphore(0)
+
+        def slow(data: bytes, top_down: bool) -> Any:
+            begun.release()
+            assert may_end.acquire(timeout=60)
+            return np.full((2, 2, 3), data[-1], np.uint8)
+
+        table = Table(decode=slow)
+        async with table.running():
+            table.packet(1, frame=b"\x01")
+            await asyncio.to_thread(begun.acquire)
+            await table.clock.advance(PICTURE_WAIT_S)
+            await table.settle()
+            table.packet(2, frame=b"\x02")
+            for sequence in (3, 6):
+                may_end.release()
+                await asyncio.to_thread(begun.acquire)
+                for later in range(sequence, sequence + 3):
+                    table.packet(later, frame=bytes([later]) if later % 3 == 1 else b"")
+                    await table.settle()
+            may_end.release(9)
+            assert [a.answers for a in table.sinks[0].actions] == list(range(1, 9))
+            while table.feeds[0].latest_frame is None or table.feeds[0].latest_frame.pixels[0, 0, 0] != 7:
+                await asyncio.sleep(0.001)
+        assert table.feeds[0].ledger.superseded == 0 and identity(table.feeds[0])
+
+    asyncio.run(main())
+
+
+def test_damaged_pictures_cost_what_they_took() -> None:
+    def broken(data: bytes, top_down: bool) -> ByteArray:
+        raise ImageError("damaged_jpeg", "its end is missing")
+
+    budget, reasons = DecodeBudget(VirtualClock()), []
+    for _ in range(5):
+        with pytest.raises(ImageError) as caught:
+            budget.decode(broken, COSTLY, True)
+        reasons.append(caught.value.reason)
+    assert reasons == ["damaged_jpeg"] + ["too_costly"] * 4
