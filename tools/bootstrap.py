@@ -210,12 +210,28 @@ def interrupt(number: int) -> None:
 
 
 def ended(command: list[str], folder: Path | None) -> int:
-    """The exit code of a command. Ctrl-C goes to it as well; it is waited for, since it ends in its own time."""
+    """The exit code of a command, 128 + the number of a signal that ended it.
+
+    Ctrl-C goes to it as well; it is waited for, since it ends in its own time.
+    """
+    begun: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
+
+    def pass_on(number: int) -> None:
+        if begun:
+            begun[0].send_signal(number)
+        else:
+            early.append(number)
+
+    on_end(pass_on)
     with subprocess.Popen(command, cwd=folder) as child:
-        on_end(child.send_signal)
+        begun.append(child)
+        for number in early:
+            child.send_signal(number)
         while True:
             try:
-                return child.wait()
+                code = child.wait()
+                return code if code >= 0 else 128 - code
             except KeyboardInterrupt:
                 continue
 

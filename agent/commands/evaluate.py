@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from agent.concurrency.child import no_helpers_left
 from agent.concurrency.streams import printing_to_stderr
 from agent.core import compiled
 from agent.core.errors import SettingsError
-from agent.core.files import check_output
+from agent.core.files import check_output, held_open
 from agent.core.settings import ConfigOption
 from agent.games.options import GameOptions, HostOptions, is_gymnasium, is_hosted
 
@@ -86,7 +87,7 @@ def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
     def say(report: dict[str, Any]) -> None:
         print(json.dumps(report["statistics"], indent=2), file=out, flush=True)
         if options.report is not None:
-            write_report(options.report, report)
+            write_report(options.report, report, into=into)
 
     def say_broken(report: dict[str, Any]) -> None:
         kept = f"kept in {options.report}" if options.report is not None else "not kept: no --report was named"
@@ -102,7 +103,11 @@ def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
     _ = options.capture_px  # raises where it cannot be read
     check_sight(name, options.game)
     starting = Starting(console, SystemClock(), compiles=compiled.is_cold() and options.game == "arena")
-    with printing_to_stderr() as out, no_helpers_left(), starting:
+    with contextlib.ExitStack() as stack:
+        into = stack.enter_context(held_open(options.report)) if options.report is not None else None
+        out = stack.enter_context(printing_to_stderr())
+        stack.enter_context(no_helpers_left())
+        stack.enter_context(starting)
         game = build_game(
             HostOptions(
                 options.game,

@@ -10,19 +10,29 @@ import contextlib
 import errno
 import itertools
 import os
+import platform
 import random
 import re
+import select
+import sys
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import psutil
 
+from agent.core.clock import SystemClock
 from agent.core.errors import SettingsError
 
 _COUNT = itertools.count(random.getrandbits(32))
 """Two processes of one number, in two containers, do not write one temporary."""
-_TEMPORARY: Final = re.compile(r"\..+\.(\d{1,9})-\d+\.tmp")
-_OPEN: Final = re.compile(r"/proc/(self|\d+)(/task/\d+)?/fd")
+_TEMPORARY: Final = re.compile(r"\..+\.(\d{1,9})-\d+-([0-9a-f]{8})\.tmp")
+_OPEN: Final = re.compile(r"/proc/(self|\d+)(/task/\d+)?/fd|/dev/fd")
+READER_S: Final = 5.0
+"""A pipe whose reader takes nothing for so long is given up."""
+LEFTOVER_S: Final = 3600.0
+"""A temporary whose process cannot be looked up is a leftover when nothing was written into it for so long."""
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -45,15 +55,19 @@ def expand_home(text: str) -> str:
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write beside as `.NAME.PID-N.tmp`, sync, rename, sync the folder; text as UTF-8. Raises OSError.
+    """Write beside as `.NAME.PID-N-SPACE.tmp`, sync, rename, sync the folder; text as UTF-8. Raises OSError.
 
     A link is followed. A device, a pipe or an open descriptor (`/dev/stdout`) is written into: it cannot be replaced.
+    A pipe whose reader takes nothing for READER_S is an OSError.
     """
+    data = data.encode() if isinstance(data, str) else data
     descriptor = _descriptor(path)
     if descriptor is not None or (path.exists() and not path.is_file()):
         handle = os.dup(descriptor) if descriptor is not None else _open_special(path)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
+        try:
+            _write_while_read(handle, data)
+        finally:
+            os.close(handle)
         return
     path = path.resolve()
     beside = _beside(path)
@@ -65,6 +79,42 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     sync_folder(path.parent)
 
 
+@contextlib.contextmanager
+def held_open(path: Path) -> Iterator[Path]:
+    """A context with a path to write to; a descriptor such as `/dev/stdout` means in it what it means now.
+
+    Raises OSError where the descriptor is closed.
+    """
+    descriptor = _descriptor(path)
+    if descriptor is None:
+        yield path
+        return
+    kept = os.dup(descriptor)
+    try:
+        yield Path(f"/dev/fd/{kept}")
+    finally:
+        os.close(kept)
+
+
+def _write_while_read(handle: int, data: bytes) -> None:
+    """Write into a pipe or a device; raises OSError where there is no room in it for READER_S.
+
+    The descriptor may be shared and block: no more is written at once than a pipe with room takes.
+    """
+    if sys.platform == "win32":
+        with os.fdopen(os.dup(handle), "wb") as file:
+            file.write(data)
+        return
+    room = select.poll()
+    room.register(handle, select.POLLOUT)
+    rest = memoryview(data)
+    while rest:
+        if not room.poll(READER_S * 1000.0):
+            raise OSError(errno.ETIMEDOUT, f"its reader took nothing for {READER_S:.0f} s")
+        with contextlib.suppress(BlockingIOError):  # another writer was first
+            rest = rest[os.write(handle, rest[: select.PIPE_BUF]) :]
+
+
 def _open_special(path: Path) -> int:
     """A device or a pipe, open for writing; raises OSError for a pipe that nobody reads, which would be waited for."""
     try:
@@ -73,8 +123,6 @@ def _open_special(path: Path) -> int:
         if error.errno == errno.ENXIO and path.is_fifo():
             raise OSError(errno.ENXIO, "nobody reads this pipe") from error
         raise
-    if os.name != "nt":
-        os.set_blocking(handle, True)
     return handle
 
 
@@ -137,7 +185,20 @@ def _descriptor(path: Path) -> int | None:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}-{next(_COUNT)}.tmp")
+    return path.with_name(f".{path.name}.{os.getpid()}-{next(_COUNT)}-{_space_hash()}.tmp")
+
+
+def process_space() -> str:
+    """This machine and its space of process numbers: a container's process 7 is not this machine's."""
+    try:
+        numbers = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        numbers = ""
+    return f"{platform.node()} {numbers}"
+
+
+def _space_hash() -> str:
+    return f"{zlib.crc32(process_space().encode()):08x}"
 
 
 def _write_synced(path: Path, data: bytes | str, mode: int) -> None:
@@ -155,13 +216,28 @@ def _forget(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete temporaries of `write_atomically` whose process has ended; those that are being written stay."""
+    """Delete temporaries of `write_atomically` whose process has ended; those that are being written stay.
+
+    The process may be another machine's or container's, and cannot be looked up: then a temporary goes at LEFTOVER_S.
+    """
     if not folder.is_dir():
         return
     for path in folder.glob(".*.tmp"):
         owner = _TEMPORARY.fullmatch(path.name)
-        if owner is None or not _writes(int(owner[1]), path):
+        if owner is not None and owner[2] == _space_hash():
+            is_used = _writes(int(owner[1]), path)
+        else:
+            is_used = _is_recent(path)
+        if not is_used:
             _forget(path)
+
+
+def _is_recent(path: Path) -> bool:
+    """True where something was written into a file less than LEFTOVER_S ago, or that cannot be known."""
+    try:
+        return SystemClock().wall_utc_ns() * 1e-9 - path.stat().st_mtime < LEFTOVER_S
+    except OSError:
+        return True
 
 
 def _writes(pid: int, path: Path) -> bool:

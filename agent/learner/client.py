@@ -140,11 +140,15 @@ class Learning:
         return self.policies[name]
 
     async def stored(self, name: str) -> Stored | None:
-        """The version of a policy that the store serves; raises RequestError where it is no name."""
+        """The version of a policy that the store serves; raises RequestError where it is no name, or unreadable."""
+        try:
+            check_name(name)
+        except WeightsError as error:
+            raise RequestError(400, str(error)) from error
         try:
             return await self._disk.run(lambda: self.store.current(name))
         except WeightsError as error:
-            raise RequestError(400, str(error)) from error
+            raise RequestError(507, str(error)) from error
 
     async def register(self, body: Register) -> dict[str, Any]:
         """A worker says hello; a policy whose whole shape it names is made."""

@@ -22,7 +22,7 @@ from agent.core.errors import WeightsError
 from agent.learner.client import Known, Learning
 from agent.learning.configs import MIN_HELD
 from agent.models.sealed import Manifest, Tensors, load_sealed
-from agent.store.store import WeightsStore
+from agent.store.store import WeightsStore, outcomes_name
 
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "shipped" / "outcomes.safetensors"
 log = structlog.get_logger(__name__)
@@ -67,7 +67,7 @@ class OutcomeWeights:
     @property
     def name(self) -> str:
         """Of the models in the store."""
-        return f"{self._policy[:55]}.outcomes"
+        return outcomes_name(self._policy)
 
     async def begin(self) -> None:
         """Take up the model to begin with, where there is one."""

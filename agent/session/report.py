@@ -47,9 +47,12 @@ def session_report(
     }
 
 
-def write_report(path: Path, report: dict[str, Any]) -> None:
-    """Write the report atomically: a reader sees the old file or the whole new one. Raises SettingsError."""
+def write_report(path: Path, report: dict[str, Any], *, into: Path | None = None) -> None:
+    """Write the report atomically: a reader sees the old file or the whole new one. Raises SettingsError.
+
+    into: the file, where `path` is only what it was called.
+    """
     try:
-        write_atomically(path, json.dumps(report, indent=2, allow_nan=False))
+        write_atomically(into or path, json.dumps(report, indent=2, allow_nan=False))
     except OSError as error:
         raise SettingsError(f"--report {path}: {error.strerror or error}; the report was not written") from error

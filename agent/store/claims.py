@@ -7,11 +7,12 @@ Owns no file; calls block on the disk.
 from __future__ import annotations
 
 import os
-import platform
 from pathlib import Path
 
 import msgspec
 import psutil
+
+from agent.core.files import process_space
 
 
 class _Owner(msgspec.Struct, frozen=True):
@@ -21,15 +22,6 @@ class _Owner(msgspec.Struct, frozen=True):
     space: str
 
 
-def _space() -> str:
-    """This machine and its space of process numbers."""
-    try:
-        numbers = os.readlink("/proc/self/ns/pid")
-    except OSError:
-        numbers = ""
-    return f"{platform.node()} {numbers}"
-
-
 def claim(path: Path) -> bool:
     """Make the file of a claim; False where another has it. Raises OSError."""
     try:
@@ -37,7 +29,7 @@ def claim(path: Path) -> bool:
     except FileExistsError:
         return False
     with os.fdopen(handle, "wb") as file:
-        file.write(msgspec.json.encode(_Owner(os.getpid(), _space())))
+        file.write(msgspec.json.encode(_Owner(os.getpid(), process_space())))
     return True
 
 
@@ -47,4 +39,4 @@ def is_abandoned(path: Path) -> bool:
         owner = msgspec.json.decode(path.read_bytes(), type=_Owner)
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         return False
-    return owner.space == _space() and not psutil.pid_exists(owner.pid)
+    return owner.space == process_space() and not psutil.pid_exists(owner.pid)

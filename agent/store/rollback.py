@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from agent.core.errors import WeightsError
-from agent.store.store import Stored, WeightsStore, folder_name
+from agent.store.store import OUTCOMES, Stored, WeightsStore, folder_name, outcomes_name
 
 REMOVED: Final = "removed"
-OUTCOMES: Final = ".outcomes"
 _STAYS: Final = "accepted.json"
 """What was taken up of the files that people put into the weights folder: they are not taken up again."""
 
@@ -58,9 +57,9 @@ def reset(store: WeightsStore, policy: str) -> Path:
     removed = store.folder / REMOVED
     numbers = [int(p.name) for p in removed.glob("*") if p.name.isdigit()]
     aside = removed / f"{max(numbers, default=0) + 1:04d}"
+    homes = [store.folder / folder_name(name) for name in (policy, outcomes_name(policy))]
     try:
-        for name in (policy, policy + OUTCOMES):
-            home = store.folder / folder_name(name)
+        for home in homes:
             for path in sorted(home.iterdir()) if home.is_dir() else ():
                 if path.name != _STAYS:
                     (aside / home.name).mkdir(parents=True, exist_ok=True)

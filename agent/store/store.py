@@ -11,10 +11,11 @@ disk, so they belong into a lane.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -32,6 +33,7 @@ KEEP: Final = 3
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 CURRENT: Final = "current"
 GOOD: Final = "good"
+OUTCOMES: Final = ".outcomes"
 Identity = tuple[int, ...]
 MAX_VERSION: Final = 10**11
 """Far beyond all that were ever given out: a file that names a higher one is damaged, and counts for nothing."""
@@ -82,6 +84,11 @@ def folder_name(policy: str) -> str:
     return f"policy-{lower}" if lower == name else f"policy-{lower}-{zlib.crc32(name.encode()):08x}"
 
 
+def outcomes_name(policy: str) -> str:
+    """The name under which a policy's model of outcomes is stored."""
+    return f"{policy[:55]}{OUTCOMES}"
+
+
 class WeightsStore:
     """Versions of every policy. Several threads and processes may publish: a number is claimed by one of them."""
 
@@ -114,9 +121,9 @@ class WeightsStore:
     def current(self, policy: str) -> Stored | None:
         """The version that `current` names, or the newest whole one where that is damaged; None where there is none.
 
-        Also one that another process has published since.
+        Also one that another process has published since. Raises WeightsError where the folder cannot be read.
         """
-        with self._lock:
+        with self._lock, self._readable(policy):
             seen, known = self._pointer(policy), self._current.get(policy)
             is_new = policy not in self._current or (seen and seen != self._seen.get(policy))
             if is_new or (known is not None and not known.path.exists()):
@@ -133,8 +140,9 @@ class WeightsStore:
             kept.pop(policy, None)
 
     def versions(self, policy: str) -> list[int]:
-        """The versions whose files lie in the store, ascending."""
-        return sorted(v for v, _ in self._files(policy))
+        """The versions whose files lie in the store, ascending; raises WeightsError."""
+        with self._readable(policy):
+            return sorted(v for v, _ in self._files(policy))
 
     def load(self, policy: str, version: int | None = None) -> tuple[Stored, Tensors]:
         """One version with its tensors, the current one unless told; raises WeightsError."""
@@ -189,7 +197,7 @@ class WeightsStore:
         Nothing is done while the store holds this version or a later one. Raises WeightsError.
         """
         with self._lock:
-            newest = max((v for v, _ in self._files(policy)), default=0)
+            newest = max(self.versions(policy), default=0)
             if newest > version or (newest == version and self._pointer(policy)):
                 return False
             try:
@@ -247,15 +255,28 @@ class WeightsStore:
         return self._home(policy) / f"v{version:08d}.safetensors"
 
     def skip(self, policy: str) -> int:
-        """Give out the next version without storing anything under it."""
+        """Give out the next version without storing anything under it, also where the folder cannot be read."""
         with self._lock:
-            self._highest[policy] = self._newest(policy) + 1
+            known = self._highest.get(policy, 0)
+            with contextlib.suppress(OSError):
+                known = self._newest(policy)
+            self._highest[policy] = known + 1
             return self._highest[policy]
 
     # --- files ---------------------------------------------------------------------------------------------
 
     def _home(self, policy: str) -> Path:
         return self.folder / folder_name(policy)
+
+    @contextlib.contextmanager
+    def _readable(self, policy: str) -> Iterator[None]:
+        """A context that turns OSError into WeightsError."""
+        try:
+            yield
+        except OSError as error:
+            home = error.filename or self._home(policy)
+            why = f"{error.strerror or error}; make it readable, or set METABONK_WEIGHTS_DIR"
+            raise WeightsError(f"{home}: {why}") from error
 
     def _files(self, policy: str) -> list[tuple[int, Path]]:
         home = self._home(policy)

@@ -76,6 +76,15 @@ def test_one_that_is_broken_off_writes_the_episodes_that_it_has_and_leaves_no_he
     assert not psutil.pid_exists(helper) or psutil.Process(helper).status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="standard output as a file")
+def test_a_report_to_standard_output_goes_there_after_the_results(capfd: Any) -> None:
+    assert run([*CART_POLE, "--report", "/dev/stdout"]) == 0
+    said = capfd.readouterr()
+    statistics, end = json.JSONDecoder().raw_decode(said.out)
+    report = json.loads(said.out[end:])
+    assert report["statistics"] == statistics and '"schema"' not in said.err
+
+
 def test_over_the_socket_nothing_is_learned_and_no_page_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(module, "play_session", lambda options, measured: asked.append((options, measured)) or 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -10,7 +11,14 @@ import pytest
 
 from agent.core import files
 from agent.core.errors import SettingsError
-from agent.core.files import check_output, create_atomically, decode_text, remove_leftovers, write_atomically
+from agent.core.files import (
+    check_output,
+    create_atomically,
+    decode_text,
+    held_open,
+    remove_leftovers,
+    write_atomically,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -107,6 +115,69 @@ def test_an_open_descriptor_is_written_into_and_the_file_behind_it_is_not_replac
         write_atomically(link, b"closed")
 
 
+@pytest.mark.skipif(sys.platform == "win32" or not Path("/dev/fd").is_dir(), reason="descriptors as files")
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_pipe_that_is_open_and_not_read_is_given_up(
+    is_named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "READER_S", 0.1)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(pipe, os.O_WRONLY)
+    said: list[OSError] = []
+
+    def write() -> None:
+        try:
+            write_atomically(pipe if is_named else Path(f"/dev/fd/{writer}"), b"x" * 200_000)
+        except OSError as error:
+            said.append(error)
+
+    try:
+        writing = threading.Thread(target=write, daemon=True)
+        writing.start()
+        writing.join(60)
+        assert not writing.is_alive() and "its reader took nothing" in str(said[0])
+        assert os.get_blocking(writer), "others hold this descriptor too"
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe of POSIX")
+def test_a_long_report_goes_through_a_pipe_that_is_read_slowly() -> None:
+    reader, writer = os.pipe()
+    read: list[bytes] = []
+
+    def take() -> None:
+        while got := os.read(reader, 10_000):
+            read.append(got)
+
+    taking = threading.Thread(target=take)
+    taking.start()
+    data = bytes(range(256)) * 1000
+    write_atomically(Path(f"/dev/fd/{writer}"), data)
+    os.close(writer)
+    taking.join(60)
+    os.close(reader)
+    assert b"".join(read) == data
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="descriptors as files")
+def test_a_descriptor_that_is_held_open_means_what_it_meant_before(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    handle, other = (os.open(path, os.O_WRONLY | os.O_CREAT) for path in (first, second))
+    try:
+        with held_open(Path(f"/dev/fd/{handle}")) as path, held_open(first) as same:
+            os.dup2(other, handle)
+            write_atomically(path, b"report")
+            assert same == first
+    finally:
+        os.close(handle)
+        os.close(other)
+    assert (first.read_bytes(), second.read_bytes()) == (b"report", b"")
+
+
 def test_a_file_that_is_made_once_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a"
 
@@ -131,14 +202,35 @@ def test_a_file_that_is_made_once_is_whole_or_absent(tmp_path: Path, monkeypatch
 
 
 def test_leftovers_of_ended_processes_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
-    mine, former = tmp_path / f".a.{os.getpid()}-7.tmp", tmp_path / f".b.{os.getpid()}-7.tmp"
-    ended, odd, other = tmp_path / ".a.999999999-0.tmp", tmp_path / ".c.tmp", tmp_path / "a.tmp"
+    space = files._space_hash()
+    mine, former = tmp_path / f".a.{os.getpid()}-7-{space}.tmp", tmp_path / f".b.{os.getpid()}-7-{space}.tmp"
+    ended, odd, other = tmp_path / f".a.999999999-0-{space}.tmp", tmp_path / ".c.tmp", tmp_path / "a.tmp"
     for path in (mine, former, ended, odd, other):
         path.touch()
-    os.utime(former, (1e9, 1e9))  # of a process that had this number before, as each one in a container has
+    for path in (former, odd):
+        os.utime(path, (1e9, 1e9))  # of a process that had this number before, as each one in a container has
     remove_leftovers(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([mine.name, other.name])
     remove_leftovers(tmp_path / "none")
+
+
+def test_what_another_container_writes_stays_until_nothing_was_written_into_it_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process is not among ours: `v1` is being written, `v0` was left an hour ago."""
+    being, left = tmp_path / ".v1.999999999-1-0123abcd.tmp", tmp_path / ".v0.999999999-1-0123abcd.tmp"
+    for path in (being, left):
+        path.touch()
+    info = left.stat()
+    os.utime(left, (info.st_atime, info.st_mtime - files.LEFTOVER_S - 60.0))
+    remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == [being]
+    monkeypatch.setattr(files.os, "getpid", lambda: 999999999)
+    mine = files._beside(tmp_path / "a")
+    mine.touch()
+    monkeypatch.setattr(files, "process_space", lambda: "another machine")
+    remove_leftovers(tmp_path)
+    assert mine.exists()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])

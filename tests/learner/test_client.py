@@ -117,3 +117,20 @@ def test_a_version_of_another_process_is_gone_on_from_and_served(tmp_path: Path)
             assert process.asked.count(Load) == 1
 
     asyncio.run(main())
+
+
+def test_a_store_that_cannot_be_read_is_an_answer_with_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    async def main() -> None:
+        (tmp_path / folder_name("p")).mkdir()
+        async with learning(tmp_path) as (made, _):
+            monkeypatch.setattr(Path, "iterdir", refuse)
+            with pytest.raises(RequestError, match="policy-p: Permission denied") as caught:
+                await served(made)
+            assert caught.value.status == 507
+
+    asyncio.run(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -199,3 +200,20 @@ def test_names_of_which_nothing_is_stored_leave_nothing_behind(tmp_path: Path) -
     store = WeightsStore(tmp_path)
     assert all(store.current(f"nobody-{i}") is None for i in range(100))
     assert not store._current and not store._seen and not store._highest and not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_read_is_said_by_name_and_versions_still_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = WeightsStore(tmp_path)
+    publish(store, 1)
+    home = tmp_path / folder_name("p")
+
+    def refuse(path: Path) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    for look in (WeightsStore(tmp_path).current, WeightsStore(tmp_path).load, store.versions):
+        with pytest.raises(WeightsError, match=f"{re.escape(str(home))}: Permission denied"):
+            look("p")
+    assert store.skip("p") == 2, "bad weights are taken back all the same"

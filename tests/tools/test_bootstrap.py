@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,21 @@ def test_a_polite_kill_reaches_the_command_and_ends_what_is_being_installed(monk
     assert bootstrap.ended([sys.executable, "-c", ends_well], None) == 5
     monkeypatch.setattr(bootstrap, "install", lambda extra: os.kill(os.getpid(), signal.SIGHUP))
     assert bootstrap.main(["install"]) == 130
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.usefixtures("_handlers")
+def test_a_polite_kill_while_the_command_is_started_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = subprocess.Popen
+
+    def popen(*given: Any, **named: Any) -> Any:
+        child = start(*given, **named)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return child
+
+    monkeypatch.setattr(bootstrap.subprocess, "Popen", popen)
+    bootstrap.on_end(bootstrap.interrupt)
+    assert bootstrap.ended([sys.executable, "-c", "import time; time.sleep(60)"], None) == 128 + signal.SIGTERM
 
 
 def test_what_takes_long_says_what_it_does_and_why_it_failed(
