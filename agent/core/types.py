@@ -126,12 +126,16 @@ class EnvAction(msgspec.Struct, frozen=True, eq=True):
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What a hosted environment shows and takes: a picture's shape, () for none, numbers, axes and branches."""
+    """What a hosted environment shows and takes: a picture's shape, () for none, numbers, axes and branches.
+
+    frame_skip: steps of the environment for each action.
+    """
 
     shape: tuple[int, ...]
     numbers: int
     axes: int
     branches: tuple[int, ...]
+    frame_skip: int = 1
 
     def describe(self) -> str:
         """In words."""
@@ -139,6 +143,7 @@ class Shown(msgspec.Struct, frozen=True):
         parts += [f"{self.numbers} numbers"] if self.numbers else []
         parts += [f"{self.axes} axes"] if self.axes else []
         parts += [f"choices of {', '.join(map(str, self.branches))}"] if self.branches else []
+        parts += [f"{self.frame_skip} steps for each action"] if self.frame_skip > 1 else []
         return ", ".join(parts)
 
 

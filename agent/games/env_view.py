@@ -184,6 +184,8 @@ def _looks_like_one(space: Any) -> bool:
         shape = shape[1:]
     if len(shape) != 3:
         return False
+    if len(space.shape) == 3 and shape[0] <= _MAX_FRAMES and min(shape[1:]) >= _MIN_GREY_PX:
+        return True
     by_last = shape[2] in CHANNELS and min(shape[:2]) >= MIN_PX
     return by_last or (shape[0] in CHANNELS and min(shape[1:]) >= MIN_PX)
 

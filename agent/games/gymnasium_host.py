@@ -21,7 +21,7 @@ from agent.games.env_view import EnvView, space_of
 from agent.games.gymnasium_profile import Keys, Profile, load_profile
 from agent.games.pixels import drawn, to_rgb
 from agent.games.registered_env import make_env
-from agent.link.env_wire import MAX_OBSERVATION_BYTES, observation_bytes
+from agent.link.env_wire import MAX_OBSERVATION_BYTES, observation_bytes, too_large
 
 
 def open_env(game: str) -> Any:
@@ -67,9 +67,10 @@ class GymnasiumGame:
     @property
     def shown(self) -> Shown | None:
         """What the environment shows and takes; None where it is too much for the link, or has actions without end."""
-        if not self._fits or any(c.is_open for c in self._actions.controls):
+        if any(c.is_open for c in self._actions.controls):
             return None
-        return Shown(self.view.shape, self.view.numbers, self._actions.spec.continuous, self._actions.spec.branches)
+        shown = shown_of(self.view, self._actions, self._profile)
+        return None if too_large(shown) else shown
 
     def notes(self) -> list[str]:
         """What a person should know at the start: what is observed, and what no key reaches."""
@@ -78,8 +79,10 @@ class GymnasiumGame:
         if unreached:
             named = ", ".join(unreached[:6]) + (", …" if len(unreached) > 6 else "")
             said.append(f"{self.name}: no key reaches {named}; a profile with [keys] can say how")
-        if not self._fits:
-            said.append(f"{self.name}: that is too much for the link; only its picture is played from")
+        excess = too_large(shown_of(self.view, self._actions, self._profile))
+        if excess:
+            left = "only its picture is played from" if not self._fits else "only keys play it"
+            said.append(f"{self.name}: {excess}; {left}")
         unbounded = [c.name for c in self._actions.controls if c.is_open]
         if unbounded:
             said.append(f"{self.name}: no bound for {', '.join(unbounded[:6])}; keys go 1 from rest there")
@@ -166,6 +169,11 @@ class GymnasiumGame:
     def close(self) -> None:
         """Close the environment."""
         self._env.close()
+
+
+def shown_of(view: EnvView, actions: ActionSpace, profile: Profile) -> Shown:
+    """What an environment shows and takes, whether or not the link can carry it."""
+    return Shown(view.shape, view.numbers, actions.spec.continuous, actions.spec.branches, profile.frame_skip)
 
 
 def open_view(env: Any, profile: Profile, example: Any) -> EnvView:

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from agent.core.errors import ProtocolError
-from agent.core.types import EnvAction, EnvObservation
+from agent.core.types import EnvAction, EnvObservation, Shown
 
 ENV1_MAGIC: Final = 0x31564E45
 ACE1_MAGIC: Final = 0x31454341
@@ -32,6 +32,17 @@ _ENV1_TAG, _ACE1_TAG = (magic.to_bytes(4, "little") for magic in (ENV1_MAGIC, AC
 def observation_bytes(shape: tuple[int, ...], numbers: int) -> int:
     """Bytes of a picture of this shape, () for none, and of so many numbers."""
     return (int(np.prod(shape)) if shape else 0) + 4 * numbers
+
+
+def too_large(shown: Shown) -> str:
+    """Why the link cannot carry what an environment shows and takes; empty where it can."""
+    parts = shown.axes + len(shown.branches)
+    if parts > MAX_ACTION_PARTS:
+        return f"its actions have {parts} parts, and the link carries {MAX_ACTION_PARTS}"
+    size = observation_bytes(shown.shape, shown.numbers)
+    if size > MAX_OBSERVATION_BYTES:
+        return f"its observations have {size} bytes, and the link carries {MAX_OBSERVATION_BYTES}"
+    return ""
 
 
 def encode_observation(seen: EnvObservation) -> bytes:

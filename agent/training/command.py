@@ -85,7 +85,7 @@ def build_training(options: TrainOptions, budget: Budget | None = None) -> Train
 
         if lessons:
             raise SettingsError("--lesson-steps: a dreamer takes no lessons; unset METABONK_SERVED_POLICY, or name 0")
-        return DreamTraining(game, seed=seed, copies=copies, budget=budget)
+        return DreamTraining(game, seed=seed, copies=copies, budget=budget, profile=options.profile)
     if game == "arena":
         from agent.training.arena.train import ArenaTraining
 

@@ -7,6 +7,7 @@ own recorder and go through the same learners as in play. Owns the games and the
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -88,10 +89,12 @@ class DreamTraining:
     def __init__(
         self, game: str, *, seed: int, copies: int = 8, budget: Budget = DEFAULT_BUDGET,
         rollout_steps: int = ROLLOUT_STEPS, games: list[HostedGame] | None = None,
+        profile: Path | None = None,
     ) -> None:  # fmt: skip
         torch.manual_seed(seed)
         self.game = game
-        hosted = games or [build_game(HostOptions(game=game, seed=seed, start="run")) for _ in range(copies)]
+        asked = HostOptions(game=game, seed=seed, start="run", profile=profile)
+        hosted = games or [build_game(asked) for _ in range(copies)]
         first = FIRST_SEED * (1 + seed)
         self.seats = [
             TrainingGame(i, g, first + 100_000 * i, pictures=is_gymnasium(game)) for i, g in enumerate(hosted)

@@ -24,13 +24,14 @@ from torch import Tensor
 from agent.core.clock import TICK_S
 from agent.core.errors import SettingsError, WeightsError
 from agent.core.rollout import ActionSpec, IntArray, Rollout
-from agent.core.types import FloatArray, Shown
+from agent.core.types import FloatArray
 from agent.games.action_space import ActionSpace
 from agent.games.env_view import EnvView
-from agent.games.gymnasium_host import open_env
+from agent.games.gymnasium_host import open_env, shown_of
 from agent.games.gymnasium_profile import load_profile
 from agent.learning.configs import STRETCH, VECTOR_CONFIG, PPOConfig, describe_ppo, picture_config
 from agent.learning.ppo.learner import PPOLearner
+from agent.link.env_wire import too_large
 from agent.models.policies import FlatPolicy, FramePolicy, TrainablePolicy
 from agent.models.sizes import FLAT_KIND, FRAME_KIND, FlatSizes, FrameSizes
 from agent.training.collect import Happened, PolicyActor, Seen, collect, rollouts
@@ -52,10 +53,14 @@ def build_policy(view: EnvView, spec: ActionSpec) -> tuple[TrainablePolicy, PPOC
 
 
 class RowEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """An environment of rows: observations f32 [features] as `view` sees them, actions [axes, then choices]."""
+    """An environment of rows: observations f32 [features] as `view` sees them, actions [axes, then choices].
 
-    def __init__(self, env: Any, view: EnvView, actions: ActionSpace) -> None:
+    frame_skip: steps for each action, up to an episode's end; their rewards are added.
+    """
+
+    def __init__(self, env: Any, view: EnvView, actions: ActionSpace, frame_skip: int = 1) -> None:
         super().__init__(env)
+        self._frame_skip = frame_skip
         self._view, self._actions = view, actions
         self.metadata = env.metadata or {}
         self.observation_space = spaces.Box(-np.inf, np.inf, (view.features,), np.float32)
@@ -68,10 +73,14 @@ class RowEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         return self._view.row(observation), {}
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """One step, without its info."""
-        observation, reward, terminated, truncated, _ = self.env.step(
-            self._actions.action(*np.split(action, [self._actions.spec.continuous]))
-        )
+        """One action, without its info."""
+        chosen = self._actions.action(*np.split(action, [self._actions.spec.continuous]))
+        observation, reward, terminated, truncated, _ = self.env.step(chosen)
+        for _ in range(self._frame_skip - 1):
+            if terminated or truncated:
+                break
+            observation, more, terminated, truncated, _ = self.env.step(chosen)
+            reward = float(reward) + float(more)
         return self._view.row(observation), reward, terminated, truncated, {}
 
 
@@ -122,7 +131,7 @@ class VectorGames:
 
 
 class GymTraining:
-    """A policy on `copies` of one environment; `steps` counts steps of all copies.
+    """A policy on `copies` of one environment; `steps` counts decisions of all copies.
 
     A resumed training begins new episodes: an environment's inside is not ours to save.
     """
@@ -133,19 +142,22 @@ class GymTraining:
         envs = [open_env(game) for _ in range(copies)]
         actions = ActionSpace(envs[0].action_space)
         actions.check_bounds()
-        self.view = EnvView(
-            envs[0].observation_space, load_profile(game.removeprefix("gym:"), profile, actions).picture
-        )
+        own = load_profile(game.removeprefix("gym:"), profile, actions)
+        self.view = EnvView(envs[0].observation_space, own.picture)
+        self._frame_skip = own.frame_skip
         self.policy, config = build_policy(self.view, actions.spec)
-        rows = [RowEnv(env, self.view, ActionSpace(env.action_space)) for env in envs]
+        rows = [RowEnv(env, self.view, ActionSpace(env.action_space), own.frame_skip) for env in envs]
         self._games = VectorGames(rows, [seed * 1000 + i for i in range(copies)])
         updates = max(1, total_steps // (copies * STRETCH))
         config = msgspec.structs.replace(config, anneal_updates=updates)
-        shown = Shown(self.view.shape, self.view.numbers, actions.spec.continuous, actions.spec.branches)
+        shown = shown_of(self.view, actions, own)
         self.about = [
             f"{game} shows {self.view.describe()}",
             f"the policy observes and does {shown.describe()}, and learns by {describe_ppo(config)}",
         ]
+        excess = too_large(shown)
+        if excess:
+            self.about.append(f"{game}: neither play nor evaluate will take these weights: {excess}")
         self.learner = PPOLearner(self.policy, config, seed=seed, scale_rewards=not self.view.shape)
         self.steps = self.episodes = 0
         self.recent: deque[float] = deque(maxlen=_RECENT)
@@ -189,10 +201,11 @@ class GymTraining:
     def sealed(self) -> dict[str, Any]:
         """The arguments of `save_sealed` for the weights."""
         sizes = msgspec.to_builtins(self.policy.sizes) if isinstance(self.policy, FlatPolicy | FramePolicy) else {}
+        skipped = {"frame_skip": self._frame_skip} if self._frame_skip > 1 else {}
         return {
             "tensors": {name: t.numpy() for name, t in self.policy.state_dict().items()},
             "kind": FRAME_KIND if self.view.shape else FLAT_KIND,
-            "layout": {"game": self.game, "features": self.view.features},
+            "layout": {"game": self.game, "features": self.view.features} | skipped,
             "sizes": sizes,
             "notes": {"steps": self.steps},
         }

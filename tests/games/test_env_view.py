@@ -23,6 +23,7 @@ def bytes_of(*shape: int, high: int = 255) -> spaces.Box:
         (bytes_of(84, 84, 1), (64, 64, 1)), (bytes_of(84, 84, 4), (64, 64, 4)), (bytes_of(4, 84, 84), (64, 64, 4)),
         (bytes_of(4, 84, 84, 3), (64, 64, 12)), (bytes_of(2, 3, 48, 50), (48, 50, 6)), (bytes_of(84, 84), (64, 64, 1)),
         (bytes_of(10, 12, 3), (10, 12, 3)), (bytes_of(4, 84, 84, 1), (64, 64, 4)),
+        (bytes_of(2, 84, 84), (64, 64, 2)), (bytes_of(5, 84, 60), (64, 60, 5)), (bytes_of(32, 36, 40), (36, 40, 32)),
     ],
 )  # fmt: skip
 def test_bytes_with_channels_last_or_first_and_stacks_of_them_are_pictures(space: Any, shape: tuple[int, ...]) -> None:
@@ -38,7 +39,7 @@ def test_bytes_with_channels_last_or_first_and_stacks_of_them_are_pictures(space
         spaces.Box(-1, 1, (8, 8), np.int8), spaces.Box(-np.inf, np.inf, (10, 12), np.float32), bytes_of(8, 8, high=2),
         bytes_of(8, 8, 3, high=1), spaces.Box(0, 255, (64, 64, 3), np.int32), spaces.Box(0.0, 1.0, (64, 64, 3)),
         bytes_of(10, 10), bytes_of(10, 10, 7), bytes_of(64, 64, 2), bytes_of(16), spaces.Box(0, 1, (9, 9, 4), np.bool_),
-        bytes_of(4, 4, 3),
+        bytes_of(4, 4, 3), bytes_of(5, 35, 84), bytes_of(33, 40, 40),
     ],
 )  # fmt: skip
 def test_everything_else_is_numbers(space: Any) -> None:
@@ -54,6 +55,9 @@ def test_every_frame_of_a_stack_is_kept_in_its_order_whatever_the_layout() -> No
     for given in (last, np.moveaxis(last, -1, 0), np.moveaxis(last, -1, 0)[..., None]):
         picture = EnvView(bytes_of(*given.shape)).see(given).picture
         assert picture is not None and picture[0, 0].tolist() == list(values)
+    five = np.stack([np.full((48, 40), v, np.uint8) for v in (*values, 250)])
+    picture = EnvView(bytes_of(5, 48, 40)).see(five).picture
+    assert picture is not None and picture[47, 39].tolist() == [*values, 250]
     first = np.zeros((3, 40, 50), np.uint8)
     first[0, 5, 7] = 200
     seen = EnvView(bytes_of(3, 40, 50)).see(first).picture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -16,6 +17,7 @@ from agent.core.types import NEUTRAL, Action
 from agent.games.action_space import ActionSpace
 from agent.games.gymnasium_host import GymnasiumGame, make_env
 from agent.games.gymnasium_profile import Keys, load_profile
+from agent.link.env_wire import MAX_ACTION_PARTS
 from agent.training.evaluate import evaluate
 
 LEFT, RIGHT, UP = Action(move=(-1.0, 0.0)), Action(move=(1.0, 0.0)), Action(move=(0.0, 1.0))
@@ -99,6 +101,23 @@ def test_a_space_that_cannot_be_played_and_an_unknown_environment_are_refused() 
         make_env("Breakuot-v1")
     with pytest.raises(SettingsError, match="no_such_module"):
         make_env("no_such_module:Thing-v0")
+
+
+def test_a_game_with_more_parts_of_an_action_than_the_link_carries_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Buttons(gymnasium.Env[Any, Any]):
+        observation_space = spaces.Box(-1.0, 1.0, (2,))
+
+        def __init__(self, buttons: int) -> None:
+            self.action_space = spaces.MultiBinary(buttons)
+
+        def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+            return np.zeros(2, np.float32), {}
+
+    monkeypatch.setattr("agent.games.gymnasium_host.open_env", lambda game: Buttons(int(game)))
+    fits, more = GymnasiumGame(str(MAX_ACTION_PARTS)), GymnasiumGame(str(MAX_ACTION_PARTS + 1))
+    assert fits.shown is not None and not any("link" in note for note in fits.notes())
+    assert more.shown is None
+    assert any("201 parts, and the link carries 200; only keys play it" in note for note in more.notes())
 
 
 def test_the_end_of_an_episode_is_told_once_and_the_next_one_begins() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -10,9 +11,15 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from agent.core.errors import SettingsError
+from agent.control.environment.policy import EnvPolicy, EnvWeights
+from agent.core.errors import SettingsError, WeightsError
+from agent.games.gymnasium_host import GymnasiumGame
+from agent.learning.configs import Budget
 from agent.models.policies import FlatPolicy, FramePolicy
+from agent.training.command import build_training
+from agent.training.dream import DreamTraining
 from agent.training.gym import GymTraining
+from agent.training.options import TrainOptions
 
 torch.set_num_threads(1)
 
@@ -115,6 +122,67 @@ def test_what_shows_nothing_that_can_be_observed_is_named(monkeypatch: pytest.Mo
 
     with pytest.raises(SettingsError, match="nothing can be observed of Text"):
         trained(monkeypatch, Talks, 10)
+
+
+def test_a_profiles_frame_skip_repeats_the_action_up_to_the_end_and_adds_the_rewards(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told: list[int] = []
+
+    class Counts(Game):
+        observation_space = spaces.Box(-1.0, 1.0, (1,))
+        right = 0
+
+        def look(self) -> Any:
+            return np.array([self.t / 20], np.float32)
+
+        def step(self, action: Any) -> Any:
+            told.append(int(action))
+            look, _, ended, truncated, info = super().step(action)
+            return look, 1.0, ended, truncated, info
+
+    profile = tmp_path / "profile.toml"
+    profile.write_text("frame_skip = 3\n", encoding="utf-8")
+    monkeypatch.setattr("agent.training.gym.open_env", lambda game: Counts())
+    training = GymTraining("gym:mine", seed=0, total_steps=1, copies=1, profile=profile)
+    (rollout,) = training._play()
+    assert rollout.rewards[:7].tolist() == [3.0] * 6 + [2.0] and rollout.terminated[:7].tolist() == [False] * 6 + [True]
+    assert np.allclose(rollout.obs[:7, 0], np.arange(7) * 0.15)
+    chosen = rollout.actions_disc[:7, 0].tolist()
+    assert told[:20] == [choice for choice in chosen for _ in range(3)][:20]
+    assert training.sealed()["layout"]["frame_skip"] == 3
+    monkeypatch.setattr("agent.games.gymnasium_host.open_env", lambda game: Counts())
+    game, sealed = GymnasiumGame("gym:mine", profile), training.sealed()
+    policy = EnvPolicy(EnvWeights(sealed["kind"], training.policy.sizes, sealed["layout"], sealed["tensors"]))
+    policy.check(game.shown, "gym:mine")
+    with pytest.raises(WeightsError, match="3 steps for each action"):
+        policy.check(GymnasiumGame("gym:mine").shown, "gym:mine")
+
+
+@pytest.mark.parametrize(("observed", "buttons", "said"), [(70_000, 2, "280000 bytes"), (2, 201, "201 parts")])
+def test_a_training_says_at_its_start_what_play_will_refuse(
+    monkeypatch: pytest.MonkeyPatch, observed: int, buttons: int, said: str
+) -> None:
+    class Large(Game):
+        observation_space = spaces.Box(-1.0, 1.0, (observed,))
+        action_space = spaces.MultiBinary(buttons)
+
+        def look(self) -> Any:
+            return np.zeros(observed, np.float32)
+
+    monkeypatch.setattr("agent.training.gym.open_env", lambda game: Large())
+    about = GymTraining("gym:mine", seed=0, total_steps=1, copies=1).about
+    assert any("neither play nor evaluate" in line and said in line for line in about)
+
+
+def test_a_dreamers_training_uses_the_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("agent.games.gymnasium_host.open_env", lambda game: Board((8, 8)))
+    profile = tmp_path / "profile.toml"
+    profile.write_text("picture = true\ntick_hz = 20\n", encoding="utf-8")
+    options = TrainOptions(game="gym:mine", steps=1, copies=1, out=tmp_path, profile=profile)
+    training = build_training(options, Budget())
+    assert isinstance(training, DreamTraining)
+    assert training.seats[0].game.tick_s == 1 / 20 and any("a picture of 8 x 8" in line for line in training.about)
 
 
 @pytest.mark.campaign

@@ -22,6 +22,7 @@ from agent.control.policy import Capabilities, Tensors
 from agent.core.errors import GameError, WeightsError
 from agent.core.rollout import ActionSpec, Rollout
 from agent.core.types import Action, EnvAction, FloatArray, Observation, Shown
+from agent.link.env_wire import too_large
 from agent.models.heads import likeliest, log_prob, sample
 from agent.models.policies import FlatPolicy, FramePolicy, TrainablePolicy
 from agent.models.sealed import load_sealed
@@ -30,7 +31,8 @@ from agent.models.sizes import FLAT_KIND, FRAME_KIND, FlatSizes, FrameSizes
 KINDS: Final = (FLAT_KIND, FRAME_KIND)
 ROLLOUT_NUMBERS: Final = 1 << 21
 _SIZES: Final[dict[str, Any]] = {FLAT_KIND: FlatSizes, FRAME_KIND: FrameSizes}
-_MAX_NAME: Final = 50
+_MAX_NAME: Final = 49
+"""With `frame-` before it and a checksum behind it, a name has the 64 characters that the store takes."""
 
 
 class EnvWeights(msgspec.Struct, frozen=True, eq=False):
@@ -83,6 +85,9 @@ class EnvPolicy:
         self.layout = weights.layout
         self.recorder: RolloutRecorder | None = None
         self.network = self._checked(weights.tensors, self.name)
+        excess = too_large(self._wanted)
+        if excess:
+            raise WeightsError(f"{self.name}: trained on {self.game}, it cannot be played: {excess}")
         self._explore, self._seed = explore, seed
 
     @property
@@ -97,13 +102,19 @@ class EnvPolicy:
 
     def check(self, shown: Shown | None, game: str) -> None:
         """Raise WeightsError where a game does not show what the weights observe."""
-        wanted = Shown(self._shape, self._numbers, self.spec.continuous, self.spec.branches)
+        wanted = self._wanted
         if shown is None or shown != wanted:
-            there = "nothing of the kind" if shown is None else shown.describe()
+            there = "more than the link carries, or actions without bounds" if shown is None else shown.describe()
             raise WeightsError(
                 f"{self.name}: trained on {self.game}, it observes and does {wanted.describe()}; {game} has {there}; "
                 "train on this game, with the same --profile"
             )
+
+    @property
+    def _wanted(self) -> Shown:
+        told = self.layout.get("frame_skip", 1)
+        frame_skip = told if isinstance(told, int) else 1
+        return Shown(self._shape, self._numbers, self.spec.continuous, self.spec.branches, frame_skip)
 
     @property
     def _shape(self) -> tuple[int, ...]:

@@ -12,13 +12,14 @@ from gymnasium import spaces
 from msgspec.structs import replace
 
 from agent.control.arrays import STILL
-from agent.control.environment.policy import EnvPolicy, EnvWeights, env_weights, policy_name
+from agent.control.environment.policy import KINDS, EnvPolicy, EnvWeights, env_weights, policy_name
 from agent.control.policies import build_policy
 from agent.core.errors import GameError, SettingsError, WeightsError
 from agent.core.rollout import Rollout, check_rollout
 from agent.core.types import NEUTRAL, EnvObservation, FloatArray, Observation, RunInfo, Shown
 from agent.learning.configs import Budget, spec_of
 from agent.learning.learner import PolicyLearner
+from agent.link.env_wire import MAX_ACTION_PARTS
 from agent.models.policies import FlatPolicy, FramePolicy
 from agent.models.sealed import save_sealed
 from agent.models.sizes import FLAT_KIND, FRAME_KIND, FlatSizes, FrameSizes
@@ -93,7 +94,8 @@ def test_what_it_does_is_written_down_with_the_chances_of_its_own_network() -> N
 
 def test_every_environment_has_a_name_that_the_store_takes() -> None:
     games = ("gym:CartPole-v1", "gym:minatar.gym:MinAtar/Breakout-v1", "mine:Maze", "gym:" + "x" * 200, "gym:a/B-v1")
-    names = [policy_name(FLAT_KIND, game) for game in games]
+    games += ("gym:" + "y" * 49, "gym:" + "y" * 50, "gym:" + "y" * 51)
+    names = [policy_name(kind, game) for kind in KINDS for game in games]
     assert all(NAME.fullmatch(name) for name in names) and len(set(names)) == len(names)
     assert names[0] == "flat-CartPole-v1" and policy_name(FRAME_KIND, games[0]) == "frame-CartPole-v1"
 
@@ -133,6 +135,23 @@ def test_a_game_that_shows_something_else_is_refused_before_and_while_it_is_play
         policy.step(policy.initial(1), [sight(numbers(0, 4))])
     with pytest.raises(GameError, match="shows nothing"):
         policy.step(policy.initial(1), [replace(sight(numbers(0)), state=STILL)])
+
+
+def test_weights_with_more_parts_of_an_action_than_the_link_carries_are_refused() -> None:
+    sizes = FlatSizes(1, 0, (2,) * (MAX_ACTION_PARTS + 1))
+    tensors = {name: t.numpy() for name, t in FlatPolicy(sizes).state_dict().items()}
+    with pytest.raises(WeightsError, match="actions have 201 parts, and the link carries 200"):
+        EnvPolicy(EnvWeights(FLAT_KIND, sizes, {"game": "gym:Mine-v0"}, tensors))
+
+
+def test_weights_play_with_the_frame_skip_that_they_were_trained_with() -> None:
+    shown, given = Shown((), 3, 2, (4, 2)), weights()
+    EnvPolicy(given).check(shown, "gym:Mine-v0")
+    skipping = EnvPolicy(replace(given, layout=given.layout | {"frame_skip": 4}))
+    skipping.check(replace(shown, frame_skip=4), "gym:Mine-v0")
+    for policy, other in ((skipping, shown), (EnvPolicy(given), replace(shown, frame_skip=4))):
+        with pytest.raises(WeightsError, match="4 steps for each action.*same --profile"):
+            policy.check(other, "gym:Mine-v0")
 
 
 def test_a_session_ends_where_a_pilot_meets_an_environment_on_the_link() -> None:
