@@ -225,8 +225,10 @@ def _reader(part: Part) -> Callable[[Any], ByteArray]:
 
 
 def scaled(image: Any, low: float, high: float) -> ByteArray:
-    """Numbers from `low` to `high` as bytes."""
+    """Numbers from `low` to `high` as bytes; raises NumberError where one is NaN."""
     share = (np.asarray(image, np.float64) - low) / max(high - low, 1e-12)
+    if np.isnan(share).any():
+        raise NumberError("observation: its picture holds NaN, which is no number")
     return np.asarray(np.rint(np.clip(share, 0.0, 1.0) * _SCALE), np.uint8)
 
 

@@ -109,8 +109,8 @@ class EventLog:
 
     def add(self, event_type: str, message: str, payload: Any = None, instance_id: str = "") -> Event:
         """Log an event of this process's own, without the folders of full paths."""
-        text = without_folders(message.encode("utf-8", "backslashreplace")).decode()
-        return self.add_raw(event_type, text, without_folders(msgspec.json.encode(payload)), instance_id)
+        plain = msgspec.json.encode(without_folders(payload))
+        return self.add_raw(event_type, without_folders(message), plain, instance_id)
 
     def add_raw(self, event_type: str, message: str, payload: bytes, instance_id: str) -> Event:
         """Log an event whose payload is JSON already."""

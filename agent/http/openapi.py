@@ -17,14 +17,15 @@ JPEG, TEXT, STREAM = "image/jpeg", "text/plain", "text/event-stream"
 _REASONS: Final = {
     200: "it is done, or this is what was asked for", 204: "nothing is newer",
     400: "a field or the body is wrong; the message says which", 401: "no token, or a wrong one",
-    403: "a page of another origin asks", 404: "there is none", 408: "the body did not come in time",
+    403: "a page of another origin asks", 404: "there is none", 405: "another method is needed; Allow names it",
+    408: "the body did not come in time",
     409: "the policy plays here, is of another kind, or one too many", 413: "the body or an array of it is too large",
     415: "the content type is none that is taken", 421: "this server answers to its own address only",
     501: "not built yet", 503: "too many wait, or too much memory is held; ask again later",
     507: "the disk takes no more",
 }  # fmt: skip
-_READ: Final = (403, 421)
-_WRITE: Final = (400, 401, 403, 408, 413, 415, 421, 503)
+_READ: Final = (403, 405, 421)
+_WRITE: Final = (400, 401, 403, 405, 408, 413, 415, 421, 503)
 _BODIES: Final[dict[str, Any]] = {
     "/register_worker": Register, "/push_rollout": PushRollout, "/push_demo": PushDemo, "/events": PostEvent,
 }  # fmt: skip

@@ -27,22 +27,39 @@ Losses = Callable[[], dict[str, dict[str, float]]]
 
 
 _FOLDERS: Final = re.compile(
-    rb"""(?<=")/[^":]*/"""  # a text that is a path, also one with spaces
-    rb"""|(?<![\w:/.~])(?:/[^/\s:"'(),\\]+)+/"""  # one within a text
-    rb"""|(?<!\w)[A-Za-z]:(?:(?:\\\\|/)[^\\/:"]+)+(?:\\\\|/)"""  # one of Windows
+    r"""(?:\A|(?<="))/[^":]*/"""  # a text that is a path, also one with spaces
+    r"""|(?<![\w:/.~])(?:/[^/\s:"'(),\\]+)+/"""  # one within a text
+    r"""|(?<!\w)[A-Za-z]:(?:[\\/][^\\/:"]+)+[\\/]"""  # one of Windows
 )
 
 
 @cache
-def _home() -> bytes:
-    return os.fsencode(os.path.expanduser("~")).replace(b"\\", rb"\\")
+def _home() -> str:
+    return os.path.expanduser("~")
 
 
-def without_folders(json: bytes) -> bytes:
-    """JSON in which each full path is its last name: where files lie is this machine's own matter."""
+def without_folders(values: Any) -> Any:
+    """Values as plain ones whose texts name each full path by its last name: where files lie is this machine's own.
+
+    Texts are such that UTF-8 holds them.
+    """
+    return _shortened(msgspec.to_builtins(values))
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, str):
+        return _short(value)
+    if isinstance(value, dict):
+        return {_shortened(key): _shortened(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shortened(each) for each in value]
+    return value
+
+
+def _short(text: str) -> str:
     if len(_home()) > 1:  # first, because its name may have spaces
-        json = json.replace(_home() + b"/", b"/~/")
-    return _FOLDERS.sub(b"", json)
+        text = text.replace(_home() + os.sep, "/~/")
+    return _FOLDERS.sub("", text.encode("utf-8", "backslashreplace").decode())
 
 
 class StatusSource(Protocol):
@@ -70,14 +87,14 @@ class Snapshots:
     def _refresh(self) -> None:
         now_s = self._clock.now_s()
         if now_s - self._built_s >= SNAPSHOT_S:
-            self._values, self._built_s = self._source.status(), now_s
+            self._values, self._built_s = without_folders(self._source.status()), now_s
             self._json, self._text = None, None
 
     def json(self) -> bytes:
         """The status as JSON; what is no number is null."""
         self._refresh()
         if self._json is None:
-            self._json = without_folders(msgspec.json.encode(self._values))
+            self._json = msgspec.json.encode(self._values)
         return self._json
 
     async def prometheus(self) -> bytes:

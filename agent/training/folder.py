@@ -23,6 +23,7 @@ from agent.models.sealed import Tensors, load_sealed, save_sealed
 CHECKPOINT: Final = "checkpoint.safetensors"
 CHECKPOINT_KIND: Final = "training"
 CURVE: Final = "curve.jsonl"
+WEIGHTS: Final = ("policy.safetensors", "pilot.safetensors", "dreamer.safetensors")
 LOCK: Final = ".training"
 
 
@@ -47,6 +48,12 @@ class TrainingFolder:
         if held and not resume:
             raise SettingsError(
                 f"--out {path}: holds a training ({held[0]}); add --resume to go on, or name another folder"
+            )
+        weights = [name for name in WEIGHTS if (path / name).exists()]
+        if weights and CHECKPOINT not in held:
+            raise SettingsError(
+                f"--out {path}: holds weights ({weights[0]}) and no {CHECKPOINT} to go on from, and they would be "
+                "replaced; name another folder"
             )
 
     def checkpoint(self) -> tuple[Tensors, dict[str, Any]] | None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from agent.core.errors import GameError, SettingsError
+from agent.core.errors import GameError, NumberError, SettingsError
 from agent.games.env_view import EnvView, space_of
 
 
@@ -139,3 +139,13 @@ def test_an_environment_that_tells_no_space_is_seen_by_its_first_observation() -
     view = EnvView(space_of(example))
     assert view.shape == (50, 50, 3) and view.numbers == 2 and view.unseen
     assert view.see(example).numbers.tolist() == [3.0, 4.0]
+
+
+def test_a_picture_of_declared_floats_that_holds_nan_is_no_picture() -> None:
+    space = spaces.Box(0.0, 1.0, (12, 12, 3))
+    view = EnvView(space, True)
+    given = np.full((12, 12, 3), 0.5, np.float32)
+    assert view.see(given).picture is not None
+    given[3, 4, 1] = np.nan
+    with pytest.raises(NumberError, match="holds NaN"):
+        view.see(given)

@@ -56,6 +56,16 @@ def test_the_document_is_served_and_what_it_refers_to_is_in_it(tmp_path: Path) -
     assert {"obs", "rewards", "dones", "elapsed"} <= fields["properties"].keys() and "obs" in fields["required"]
 
 
+def test_every_status_that_is_documented_stands_in_the_reference() -> None:
+    each = [operation for found in document("1")["paths"].values() for operation in found.values()]
+    documented = {status for operation in each for status in operation["responses"]} - {"200"}
+    root = Path(__file__).resolve().parents[2]
+    text = (root / "docs" / "reference" / "http-api.md").read_text(encoding="utf-8")
+    table = text.partition("## Status codes")[2]
+    assert set(re.findall(r"^\| (\d+) \|", table, re.M)) == documented | {"404"}
+    assert all("405" in operation["responses"] for operation in each)
+
+
 KIND = b"Content-Type: application/json\r\n"
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from agent.core.clock import VirtualClock
 from agent.http import snapshots
+from agent.http.events import EventLog
 from tests.http.test_server import Source, served
 
 
@@ -63,3 +67,26 @@ def test_the_text_for_prometheus_is_written_once_a_snapshot_and_beside_the_loop(
 
     asyncio.run(main())
     assert on_loop == [False]
+
+
+NEAR_PATHS = st.text(st.sampled_from("/\\:\"'abC~.\n\t \x00é\ud800"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text() | NEAR_PATHS)
+@example("\n:/a/x")
+@example("menu\\n:/a/x")
+@example("/a/\ud800")
+def test_whatever_the_texts_are_what_is_answered_is_json(text: str) -> None:
+    class Telling(Source):
+        def status(self) -> dict[str, Any]:
+            return {"menu": text, "each": [{"name": text}]}
+
+    told = json.loads(snapshots.Snapshots(Telling(), dict, VirtualClock()).json())
+    assert told.keys() == {"menu", "each"} and told["menu"] == told["each"][0]["name"]
+    if "/" not in text and "\\" not in text and text.isascii():
+        assert told["menu"] == text
+    log = EventLog(VirtualClock())
+    log.add("kind", text, {"menu": text})
+    (event,) = json.loads(log.newest_json(1))["events"]
+    assert event["payload"] == {"menu": told["menu"]} and event["message"] == told["menu"]

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, SettingsError, WeightsError
+from agent.learning.configs import Budget
 from agent.training import command
-from agent.training.folder import CHECKPOINT, CURVE, TrainingFolder
+from agent.training.folder import CHECKPOINT, CURVE, WEIGHTS, TrainingFolder
 from agent.training.options import TrainOptions
 
 
@@ -98,6 +99,27 @@ def test_a_folder_that_holds_a_training_is_not_trained_over(held: str, tmp_path:
     with pytest.raises(SettingsError, match="holds a training.*--resume"):
         trained(tmp_path, Counting())
     assert (tmp_path / held).read_bytes() == b"kept" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("held", WEIGHTS)
+def test_weights_without_a_checkpoint_are_neither_trained_over_nor_gone_on_from(
+    held: str, resume: bool, tmp_path: Path
+) -> None:
+    (tmp_path / held).write_bytes(b"kept")
+    with pytest.raises(SettingsError, match=f"holds weights .{held}.*name another folder"):
+        trained(tmp_path, Counting(), resume=resume)
+    assert (tmp_path / held).read_bytes() == b"kept" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(("game", "budget"), [("arena", None), ("toy", None), ("toy", Budget())])
+def test_the_weights_of_every_training_are_known_to_be_weights(
+    game: str, budget: Budget | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "build_training", lambda *given: Counting())
+    options = TrainOptions(game=game, steps=10, out=tmp_path, tensorboard=False)
+    command.train(options, budget, SystemClock(), Console(file=io.StringIO()))
+    assert {path.name for path in tmp_path.glob("*.safetensors")} - {CHECKPOINT} < set(WEIGHTS)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
