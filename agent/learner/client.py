@@ -64,6 +64,7 @@ class Known(msgspec.Struct):
     policy_spec: PolicySpec | None = None
     version: int = 0
     opened_in: int = 0
+    loads: int = 0
     plays_here: bool = False
     wanted: dict[str, Any] = {}
     rollouts: int = 0
@@ -218,8 +219,12 @@ class Learning:
             reason = f"version {head.version} is more than {MAX_VERSIONS_OLD} older than {policy.version}"
             return {"ok": False, "dropped": reason, "version": policy.version, "losses": policy.losses}
         answer, weights = await self.learn(policy, payload)
+        dropped = ""
         if not answer.refused:
-            await self._publish(policy, load_tensors(weights), f"rollout of {head.instance}"[:80])
+            dropped = await self._publish(policy, load_tensors(weights), f"rollout of {head.instance}"[:80])
+        if dropped:
+            policy.stale += 1
+            return {"ok": False, "dropped": dropped, "version": policy.version, "losses": policy.losses}
         reply: dict[str, Any] = {
             "ok": not answer.refused, "version": policy.version, "steps": answer.steps, "losses": policy.losses,
             "seconds": answer.seconds, "parked": policy.parked, "stale_dropped": policy.stale,
@@ -235,7 +240,9 @@ class Learning:
         policy = await self._fitting(head)
         await self._open(policy)
         answer, weights = await self.child.call(Imitate(policy=policy.name), Imitated, payload)
-        await self._publish(policy, load_tensors(weights), f"demonstration of {head.instance}"[:80])
+        dropped = await self._publish(policy, load_tensors(weights), f"demonstration of {head.instance}"[:80])
+        if dropped:
+            return {"ok": False, "dropped": dropped, "version": policy.version}
         return {"ok": True, "version": policy.version, "metrics": answer.metrics}
 
     async def learn(self, policy: Known, payload: bytes) -> tuple[Learned, bytes]:
@@ -298,6 +305,8 @@ class Learning:
             message = Open(policy_spec=policy.policy_spec, budget=self._budget, state=state, own=own)
             answer, weights = await self.child.call(message, Opened, payload)
             policy.opened_in, policy.begun, policy.place = self.child.starts, answer.begun, answer.place
+            if current is not None and not policy.plays_here:
+                policy.version = current.version
             log.info("learner_opened", policy=policy.name, begun=policy.begun, dreams=policy.place)
             outcomes = self._outcomes_in_play() if policy.plays_here else b""
             if outcomes:
@@ -311,6 +320,7 @@ class Learning:
         if current is not None and current.version > policy.version:
             await self.child.call(Load(policy=policy.name), Done, current.data)
             policy.version = current.version
+            policy.loads += 1
 
     async def _newest(self, name: str) -> _Kept | None:
         """The newest version of a policy; where the store has lost it, from memory, and it is written again.
@@ -336,19 +346,28 @@ class Learning:
             )  # fmt: skip
         return kept
 
-    async def _publish(self, policy: Known, tensors: Tensors, source: str) -> None:
+    async def _publish(self, policy: Known, tensors: Tensors, source: str) -> str:
+        """Store the learner's weights as the next version; why not, where another process has published one meanwhile.
+
+        Raises RequestError(507).
+        """
+        loads = policy.loads
         layout = {"features": policy.features, "continuous": policy.continuous, "branches": list(policy.branches)}
 
-        def publish() -> Stored:
+        def publish() -> str:
+            current = self.store.current(policy.name)
+            newest = policy.version if current is None else max(current.version, policy.version)
+            if policy.loads != loads or newest > policy.version:
+                return f"version {newest} of another process came meanwhile"
             stored = self.store.publish(policy.name, tensors, kind=KIND, layout=layout, created_by=source)
             self._keep(policy.name, _Kept(stored.version, save_tensors(tensors), stored.manifest))
-            return stored
+            policy.version = stored.version
+            return ""
 
         try:
-            stored = await self._disk.run(publish)
+            return await self._disk.run(publish)
         except WeightsError as error:
             raise RequestError(507, str(error)) from error
-        policy.version = stored.version
 
     # --- what others read ------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Learning from the games that are played: rollouts in, new weights into play.
 
 The learner's process goes on from whatever weights act: after a roll-back, or a file that someone put in, it takes
-those up first. Owns no process; ends by cancellation.
+those up first. What it was learning from other weights meanwhile is dropped. Owns no process; ends by cancellation.
 """
 
 from __future__ import annotations
@@ -78,8 +78,10 @@ class LiveLearning:
 
     async def _learn(self, known: Known, rollout: Rollout) -> None:
         policy = self._reloader.policy
-        if self._mine not in (-1, policy.version):
-            await self._learning.take_back(known, policy.tensors)
+        base, tensors = policy.version, policy.tensors
+        if self._mine not in (-1, base):
+            await self._learning.take_back(known, tensors)
+        self._mine = base
         payload = await self._disk.run(lambda: pack_rollout(rollout))
         try:
             answer, weights = await self._learning.learn(known, payload)
@@ -97,9 +99,9 @@ class LiveLearning:
         if answer.refused:
             self._refuse(answer.refused)
             return
-        tensors = await self._disk.run(lambda: load_tensors(weights))
+        learned = await self._disk.run(lambda: load_tensors(weights))
         try:
-            self._mine = await self._reloader.offer(tensors, LEARNER, {"rollouts": known.rollouts})
+            self._mine = await self._reloader.offer(learned, LEARNER, {"rollouts": known.rollouts}, base=base)
         except WeightsError:
             self._mine = 0
         known.version = policy.version

@@ -21,7 +21,8 @@ from agent.core.clock import Clock
 from agent.core.types import Observation
 
 BLOCK_ANSWERS: Final = 12
-"""Answers of one block; a multiple of the usual packets between two pictures, so that both kinds meet as many."""
+"""Answers of one block, of the game that answers most; a multiple of the usual packets between two pictures, so that
+both kinds meet as many."""
 PAIRS: Final = 8
 """So many differences between neighbouring blocks, one with and one without, decide."""
 SELDOM: Final = 8
@@ -66,9 +67,10 @@ class Rehearsals:
         self._timer: Planned | None = None
         self._done, self._too_late = 0, 0
         self._is_on = False
-        self._responses_s: list[float] = []
+        self._responses_s: dict[int, list[float]] = {}
         self._blocks = 0
-        self._before: tuple[bool, float] | None = None
+        self._was_on = False
+        self._before_s: dict[int, float] = {}
         self._gains_s: deque[float] = deque(maxlen=PAIRS)
 
     def answered(self, observation: Observation, sent_at_s: float, period_s: float) -> None:
@@ -78,8 +80,9 @@ class Rehearsals:
             return
         run = observation.state.run
         captured_s = run.capture_time_us * 1e-6 if run is not None else observation.received_at_s
-        self._responses_s.append(sent_at_s - captured_s)
-        if len(self._responses_s) == BLOCK_ANSWERS:
+        responses_s = self._responses_s.setdefault(observation.game, [])
+        responses_s.append(sent_at_s - captured_s)
+        if len(responses_s) == BLOCK_ANSWERS:
             self._end_block()
         if self._is_on:
             due_s = observation.received_at_s + period_s
@@ -123,14 +126,15 @@ class Rehearsals:
     def _end_block(self) -> None:
         """Compare a block with the one before, where that was of the other kind, and choose the kind of the next.
 
-        Only neighbours are compared: the game's clock and this one may drift apart.
+        Only neighbours of one game are compared: each game has its own clock, and that may drift. A game with less than
+        half a block of answers is left out.
         """
-        response_s = median(self._responses_s)
+        medians_s = {game: median(r) for game, r in self._responses_s.items() if 2 * len(r) >= BLOCK_ANSWERS}
         self._responses_s.clear()
-        if self._before is not None and self._before[0] != self._is_on:
-            gain_s = self._before[1] - response_s
-            self._gains_s.append(gain_s if self._is_on else -gain_s)
-        self._before = self._is_on, response_s
+        gains_s = [self._before_s[game] - now_s for game, now_s in medians_s.items() if game in self._before_s]
+        if gains_s and self._was_on != self._is_on:
+            self._gains_s.append(median(gains_s) if self._is_on else -median(gains_s))
+        self._was_on, self._before_s = self._is_on, medians_s
         self._blocks += 1
         if len(self._gains_s) < PAIRS:
             self._is_on = not self._is_on

@@ -133,11 +133,17 @@ class Reloader:
 
     # --- exchanges ---------------------------------------------------------------------------------------------
 
-    async def offer(self, tensors: Tensors, source: str, notes: dict[str, Any] | None = None) -> int:
-        """Try weights, store them as the next version, act with them; raises WeightsError and changes nothing."""
+    async def offer(
+        self, tensors: Tensors, source: str, notes: dict[str, Any] | None = None, *, base: int | None = None
+    ) -> int:
+        """Try weights, store them as the next version, act with them; raises WeightsError and changes nothing.
+
+        base: the version they were learned from. They are refused where another version has taken its place.
+        """
         async with self._exchange:
             try:
                 prepared = await self._disk.run(lambda: self._prepare(tensors, source))
+                await self._check_base(base, source)
                 stored = await self._disk.run(lambda: self._publish(tensors, source, notes or {}))
             except WeightsError as error:
                 self._refuse(source, str(error))
@@ -146,6 +152,13 @@ class Reloader:
             self._trial = Trial(stored.version, self._baseline.missed_share)
             self._say("weights_live", f"version {stored.version} from {source}", {"version": stored.version})
             return stored.version
+
+    async def _check_base(self, base: int | None, source: str) -> None:
+        if base is None:
+            return
+        await self._follow()
+        if self.policy.version != base:
+            raise WeightsError(f"{source}: learned from version {base}, version {self.policy.version} acts now")
 
     def _prepare(self, tensors: Tensors, source: str) -> Any:
         _same_specs(tensors, self.policy.tensors, source)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from agent.core.clock import VirtualClock
 from agent.core.errors import RequestError
 from agent.learner.bodies import Arrays
 from agent.learner.client import KIND, Learning
-from agent.learner.messages import Done, Learn, Learned, Load, Open, Opened
+from agent.learner.messages import Done, Imitate, Imitated, Learn, Learned, Load, Open, Opened
 from agent.learning.configs import Budget
 from agent.store.store import WeightsStore, folder_name
 
@@ -34,16 +35,27 @@ class Process:
         self.starts, self.is_up, self.value, self.asked = 1, True, 0.0, list[type]()
         self.refused = ""
         self.spoilt = False
+        self.meanwhile: Callable[[], Any] | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def call(self, message: Any, answer: Any, payload: bytes = b"", **_: Any) -> tuple[Any, bytes]:
         self.asked.append(type(message))
+        given = self._answer(message, payload)
+        if isinstance(message, (Learn, Imitate)) and self.meanwhile is not None:
+            happens, self.meanwhile = self.meanwhile, None
+            await asyncio.to_thread(happens)
+        await self.gate.wait()
+        return given
+
+    def _answer(self, message: Any, payload: bytes) -> tuple[Any, bytes]:
         if isinstance(message, (Open, Load)) and payload:
             self.value = float(load(payload)["w"][0])
         if isinstance(message, Open):
             return Opened(parts=["ppo"], begun="anew", place="cpu"), self._weights()
-        if isinstance(message, Learn):
+        if isinstance(message, (Learn, Imitate)):
             self.value += 1.0
-            return self._learned()
+            return self._learned() if isinstance(message, Learn) else (Imitated(metrics={}), self._weights())
         return Done(), b""
 
     def _learned(self) -> tuple[Learned, bytes]:
@@ -106,15 +118,68 @@ def test_what_the_store_lost_is_served_and_written_again_also_for_a_new_process(
     asyncio.run(main())
 
 
-def test_a_version_of_another_process_is_gone_on_from_and_served(tmp_path: Path) -> None:
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_a_version_of_another_process_is_gone_on_from_and_served(tmp_path: Path, restarts: int) -> None:
     async def main() -> None:
         async with learning(tmp_path) as (made, process):
             await made.push(HEAD, b"")
             theirs = {"w": np.full(3, 40.0, np.float32)}
             WeightsStore(tmp_path).publish("p", theirs, kind=KIND, layout=LAYOUT)
+            process.starts += restarts
             assert await served(made) == (3, 40.0)
             assert (await made.push(HEAD, b""))["version"] == 4 and await served(made) == (4, 41.0)
-            assert process.asked.count(Load) == 1
+            assert process.asked.count(Load) == 1 - restarts
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("way", ["push", "demo"])
+def test_what_was_learned_while_another_process_published_is_dropped(tmp_path: Path, way: str) -> None:
+    theirs = {"w": np.full(3, 40.0, np.float32)}
+
+    async def main() -> None:
+        async with learning(tmp_path) as (made, process):
+            await made.push(HEAD, b"")
+            process.meanwhile = lambda: WeightsStore(tmp_path).publish("p", theirs, kind=KIND, layout=LAYOUT)
+            reply = await getattr(made, way)(HEAD, b"")
+            assert not reply["ok"] and "version 3" in reply["dropped"] and await served(made) == (3, 40.0)
+            assert (await made.push(HEAD, b""))["version"] == 4 and await served(made) == (4, 41.0)
+
+    asyncio.run(main())
+
+
+def test_what_was_learned_before_another_version_was_taken_up_is_dropped_also_where_the_disk_is_slow(
+    tmp_path: Path,
+) -> None:
+    theirs = {"w": np.full(3, 40.0, np.float32)}
+
+    async def main() -> None:
+        async with learning(tmp_path) as (made, process):
+            await made.push(HEAD, b"")
+            process.gate.clear()
+            first = asyncio.ensure_future(made.push(HEAD, b""))
+            while process.asked.count(Learn) < 2:
+                await asyncio.sleep(0.001)
+            WeightsStore(tmp_path).publish("p", theirs, kind=KIND, layout=LAYOUT)
+            second = asyncio.ensure_future(made.push(HEAD, b""))
+            while Load not in process.asked:
+                await asyncio.sleep(0.001)
+            disk_may = threading.Event()
+            made._disk.submit(lambda: disk_may.wait(60))
+            process.gate.set()  # the answer to the first push, then the one to the load
+            while process.asked.count(Learn) < 3:
+                await asyncio.sleep(0.001)
+            disk_may.set()
+            assert "dropped" in await first and (await second)["version"] == 4 and await served(made) == (4, 41.0)
+
+    asyncio.run(main())
+
+
+def test_rollouts_that_are_learned_from_at_once_drop_none(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with learning(tmp_path) as (made, _):
+            replies = await asyncio.gather(*(made.push(HEAD, b"") for _ in range(4)))
+            assert [reply["ok"] for reply in replies] == [True] * 4 and await served(made) == (5, 4.0)
 
     asyncio.run(main())
 

@@ -13,7 +13,7 @@ from safetensors.numpy import save
 
 from agent.concurrency.lane import Lane
 from agent.core.clock import VirtualClock
-from agent.core.errors import ChildGone, RequestError
+from agent.core.errors import ChildGone, RequestError, WeightsError
 from agent.core.mailbox import ThreadQueue
 from agent.core.rollout import Rollout
 from agent.learner.client import Known
@@ -39,6 +39,7 @@ class Side:
         self.policies: dict[str, Known] = {}
         self.fails, self.refuses = False, ""
         self.raises: RequestError | None = None
+        self.meanwhile = 0
         self.rollouts: ThreadQueue[Rollout] = ThreadQueue(max_waiting)
         recorder: Any = SimpleNamespace(off_policy=False, status=lambda: {"decisions": 9})
         me: Any = self
@@ -57,13 +58,17 @@ class Side:
         if self.raises is not None:
             raise self.raises
         self.told.append("learn")
+        self.policy.version, self.meanwhile = self.meanwhile or self.policy.version, 0
         answer = Learned(losses={}, parked={}, seconds={}, steps=1, refused=self.refuses)
         return answer, b"" if self.refuses else save({"w": np.zeros(1, np.float32)})
 
     async def take_back(self, known: Known, tensors: Any) -> None:
         self.told.append("take back")
 
-    async def offer(self, tensors: Any, source: str, notes: Any) -> int:
+    async def offer(self, tensors: Any, source: str, notes: Any, *, base: int | None = None) -> int:
+        if base not in (None, self.policy.version):
+            self.told.append("refuse")
+            raise WeightsError(f"learned from version {base}")
         self.told.append("offer")
         self.policy.version += 1
         return int(self.policy.version)
@@ -157,3 +162,29 @@ def test_a_rollout_that_is_refused_is_counted_said_and_fails_no_part() -> None:
         status = side.live.status()
         assert status["refused"] == 2 and status["refused_why"] and status["rollouts"] == 0
         assert "offer" not in side.told
+
+
+@pytest.mark.parametrize("refuses", ["", "ppo is parked: NaN"])
+def test_what_is_learned_while_other_weights_are_put_into_play_is_dropped_and_those_are_taken_up(refuses: str) -> None:
+    side = Side()
+
+    async def main() -> None:
+        side.live.begin()
+        side.meanwhile, side.refuses = 30, refuses
+        side.rollouts.put(rollout(20))
+        task = asyncio.ensure_future(side.live.run())
+        while side.live.learned + side.live.refused < 1:
+            await asyncio.sleep(0.001)
+        side.refuses = ""
+        side.rollouts.put(rollout(30))
+        while "after 31" not in side.told:
+            await asyncio.sleep(0.001)
+            if task.done():
+                task.result()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    side.disk.close()
+    first = ["learn"] if refuses else ["learn", "refuse", "after 30"]
+    assert side.told == [*first, "take back", "learn", "offer", "after 31"]

@@ -198,3 +198,22 @@ def test_the_last_answer_is_rehearsed_up_to_the_sink_where_steps_run_on_the_loop
         assert set(a.answers for a in sink.rehearsed) <= set(range(BLOCK_ANSWERS, 2 * BLOCK_ANSWERS + 1))
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("gain_s", [1e-4, 0.0])
+@pytest.mark.parametrize("ahead_s", [5.0, -5.0])
+def test_games_with_clocks_of_their_own_are_not_mixed(gain_s: float, ahead_s: float) -> None:
+    """Of two blocks of answers one has more of the first game, the other more of the second."""
+
+    def play() -> bool:
+        rehearsals = Rehearsals(VirtualClock(), lambda observation: None, lambda delay_s, call: Plan(call))
+        for answer in range(4 * DECIDING):
+            more, less = (0, 1) if answer // BLOCK_ANSWERS % 2 == 0 else (1, 0)
+            game = more if answer % BLOCK_ANSWERS % 2 == 0 or answer % BLOCK_ANSWERS == 1 else less
+            captured_s = answer * TICK_S + game * ahead_s
+            response_s = 0.0005 - gain_s * rehearsals.is_planned
+            observation = msgspec.structs.replace(seen(captured_s, answer * TICK_S), game=game)
+            rehearsals.answered(observation, answer * TICK_S + response_s, TICK_S)
+        return rehearsals.is_chosen
+
+    assert play() == (gain_s > 0)

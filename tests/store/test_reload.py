@@ -408,3 +408,16 @@ def test_five_hundred_exchanges_leave_memory_and_files_as_they_were(tmp_path: Pa
         assert table.feed.ledger.acted == 500
 
     run(tmp_path, play)
+
+
+def test_weights_that_were_learned_from_a_version_that_no_longer_acts_are_refused(tmp_path: Path) -> None:
+    async def play(table: Table) -> None:
+        assert await table.reloader.offer(weights(0.5), "learner", base=1) == 2
+        with pytest.raises(WeightsError, match="learned from version 1, version 2 acts now"):
+            await table.reloader.offer(weights(0.75), "learner", base=1)
+        WeightsStore(tmp_path).publish("gain", weights(0.125), kind="test", layout={"x": 1}, created_by="a person")
+        with pytest.raises(WeightsError, match="learned from version 2, version 3 acts now"):
+            await table.reloader.offer(weights(0.75), "learner", base=2)
+        assert table.policy.version == 3 and table.policy.tensors["gain"][0, 0] == 0.125
+
+    run(tmp_path, play)
