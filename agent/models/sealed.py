@@ -71,6 +71,15 @@ def specs_of(tensors: Tensors) -> dict[str, TensorSpec]:
     return {name: TensorSpec(list(t.shape), str(t.dtype).removeprefix("torch.")) for name, t in sorted(tensors.items())}
 
 
+def content_sha256(tensors: Tensors) -> str:
+    """The SHA-256 that a file of these tensors has, as `save_sealed` writes it."""
+    return hashlib.sha256(_packed(tensors)).hexdigest()
+
+
+def _packed(tensors: Tensors) -> bytes:
+    return save_tensors({name: np.ascontiguousarray(t) if t.ndim else t for name, t in tensors.items()})
+
+
 def save_sealed(
     path: Path,
     tensors: Tensors,
@@ -84,8 +93,7 @@ def save_sealed(
     notes: dict[str, Any] | None = None,
 ) -> Manifest:
     """Write tensors and their manifest."""
-    tensors = {name: np.ascontiguousarray(t) if t.ndim else t for name, t in tensors.items()}
-    data = save_tensors(tensors)
+    data = _packed(tensors)
     manifest = Manifest(
         kind=kind, layout=layout, sizes=sizes, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(),
         tensors=specs_of(tensors), created_by=created_by, parent=parent, version=version, notes=notes or {},

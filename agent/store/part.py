@@ -13,7 +13,7 @@ from agent.store.reload import Reloader
 class WeightsWatch(Part):
     """Serves the newest weights, and takes up files that people put into the folder.
 
-    keep_given: the user named a file, so what the policy came with goes before the store.
+    keep_given: the user named a file: play begins with what was learned from it, else with the file's own weights.
     """
 
     name = "weights watch"

@@ -25,8 +25,8 @@ from agent.core.clock import Clock
 from agent.core.errors import WeightsError
 from agent.core.files import write_atomically
 from agent.core.types import Observation
-from agent.models.sealed import Manifest, load_sealed, manifest_path, read_manifest, specs_of
-from agent.store.store import Stored, WeightsStore, folder_name
+from agent.models.sealed import Manifest, content_sha256, load_sealed, manifest_path, read_manifest, specs_of
+from agent.store.store import ORIGIN, Stored, WeightsStore, folder_name
 from agent.store.trial import Baseline, Trial
 
 LOOK_EVERY_S: Final = 0.25
@@ -84,8 +84,8 @@ class Reloader:
     async def begin(self, *, keep_given: bool) -> None:
         """Serve the store's current version where it fits, else the last good one, else what the policy came with.
 
-        keep_given: the user named a file, so what the policy came with goes before the store. A current version that
-        has not acted well yet is on trial.
+        keep_given: the user named a file. Then the newest version that was learned from it is served, and where there
+        is none, what the policy came with. A current version that has not acted well yet is on trial.
         """
         await self._disk.run(lambda: self._begin(keep_given))
         self._accepted = await self._disk.run(self._known_files)
@@ -93,12 +93,13 @@ class Reloader:
 
     def _begin(self, keep_given: bool) -> None:
         policy, name = self.policy, self.policy.name
-        found = None if keep_given else self._newest_that_fits()
+        origin = content_sha256(policy.tensors) if keep_given else ""
+        found = self._newest_that_fits(origin)
+        if found is not None and origin:
+            found = self._go_on(found, origin)
         if found is None:
             prepared = policy.prepare(policy.tensors, name)
-            stored = self._publish(policy.tensors, "the start of a session", {})
-            self.store.mark_good(name, stored.version)
-            found = _Trusted(prepared, policy.tensors, stored.version)
+            found = self._begin_anew(prepared, policy.tensors, origin)
         policy.load(found.prepared, found.version)
         self._followed, self._trusted = found.version, found
         good = self.store.good(name)
@@ -111,14 +112,36 @@ class Reloader:
             return
         self._trial = Trial(found.version, ALL_MISSED)
 
-    def _newest_that_fits(self) -> _Trusted | None:
-        """The current version, else the last that acted well, else the newest other one that this policy takes."""
+    def _begin_anew(self, prepared: Any, tensors: Tensors, origin: str) -> _Trusted:
+        """These weights as the next version, which is trusted."""
+        stored = self._publish(tensors, "the start of a session", {ORIGIN: origin})
+        self.store.mark_good(self.policy.name, stored.version)
+        return _Trusted(prepared, tensors, stored.version)
+
+    def _go_on(self, found: _Trusted, origin: str) -> _Trusted:
+        """A version that was learned from the file that the user named, as the current one; says so."""
+        name, learned = self.policy.name, content_sha256(found.tensors) != origin
+        if learned:
+            message = f"begins with version {found.version}, which was learned from the weights that were named"
+            self._say("weights_go_on", message, {"version": found.version})
+            log.info("weights_go_on", policy=name, message=message)
+        if self.store.named(name) == found.version:
+            return found
+        return self._begin_anew(found.prepared, found.tensors, origin)
+
+    def _newest_that_fits(self, origin: str) -> _Trusted | None:
+        """The current version, else the last that acted well, else the newest other one that this policy takes.
+
+        origin: where it is not empty, only versions of this ORIGIN.
+        """
         name = self.policy.name
         current = self.store.current(name)
         if current is None:
             return None
         others = [self.store.good(name), *reversed(self.store.versions(name))]
         for version in dict.fromkeys([current.version, *(v for v in others if v)]):
+            if origin and self.store.origin(name, version) != origin:
+                continue
             try:
                 return self._fitting(version)
             except WeightsError as error:
@@ -243,8 +266,12 @@ class Reloader:
         if trusted.prepared is None:
             trusted.prepared = await self._disk.run(lambda: self.policy.prepare(trusted.tensors, "trusted weights"))
         notes = {"taken_back": bad, "restores": trusted.version, "reason": reason}
+        origin = await self._disk.run(lambda: self.store.origin(self.policy.name, trusted.version))
+        stored_notes = notes | {ORIGIN: origin}
         try:
-            stored = await self._disk.run(lambda: self._publish(trusted.tensors, f"roll-back of version {bad}", notes))
+            stored = await self._disk.run(
+                lambda: self._publish(trusted.tensors, f"roll-back of version {bad}", stored_notes)
+            )
             version = stored.version
             await self._disk.run(lambda: self.store.mark_good(self.policy.name, version))
         except WeightsError as error:
@@ -324,7 +351,7 @@ class Reloader:
     async def _offer_file(self, path: Path, identity: Identity) -> None:
         try:
             sha256, tensors = await self._disk.run(lambda: self._read(path))
-            await self.offer(tensors, path.name, {"file": path.name, "sha256": sha256})
+            await self.offer(tensors, path.name, {"file": path.name, "sha256": sha256, ORIGIN: sha256})
         except (WeightsError, OSError) as error:
             self._refuse(printable(path.name), str(error))
             return

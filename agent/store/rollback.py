@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.core.errors import WeightsError
-from agent.store.store import OUTCOMES, Stored, WeightsStore, folder_name, outcomes_name
+from agent.store.store import ORIGIN, OUTCOMES, Stored, WeightsStore, folder_name, outcomes_name
 
 REMOVED: Final = "removed"
 _STAYS: Final = "accepted.json"
@@ -45,7 +45,8 @@ def roll_back(store: WeightsStore, policy: str, version: int | None) -> Stored:
     m = stored.manifest
     return store.publish(
         policy, tensors, kind=m.kind, layout=m.layout, sizes=m.sizes,
-        created_by=f"weights rollback to version {version}", notes={"restores": version, "instead_of": newest},
+        created_by=f"weights rollback to version {version}",
+        notes={"restores": version, "instead_of": newest, ORIGIN: m.notes.get(ORIGIN, "")},
     )  # fmt: skip
 
 

@@ -26,13 +26,15 @@ import structlog
 from agent.core.errors import WeightsError
 from agent.core.files import remove_leftovers, write_atomically
 from agent.core.folders import data_folder
-from agent.models.sealed import Manifest, Tensors, load_sealed, manifest_path, save_sealed
+from agent.models.sealed import Manifest, Tensors, load_sealed, manifest_path, read_manifest, save_sealed
 from agent.store.claims import claim, is_abandoned
 
 KEEP: Final = 3
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 CURRENT: Final = "current"
 GOOD: Final = "good"
+ORIGIN: Final = "origin"
+"""Among a version's notes: the SHA-256 of the weights that a person named, from which it was learned."""
 OUTCOMES: Final = ".outcomes"
 Identity = tuple[int, ...]
 MAX_VERSION: Final = 10**11
@@ -166,6 +168,7 @@ class WeightsStore:
     ) -> Stored:
         """Write the next version and make it the current one; raises WeightsError where the disk refuses.
 
+        It has the ORIGIN of the version before, unless its notes name one; "" is none.
         A failure at any step leaves the version before in force, and its number is not given out again.
         """
         _check_finite(policy, tensors)
@@ -225,6 +228,8 @@ class WeightsStore:
         """One version, and `current` where there is no later one."""
         path, named = self.path(policy, version), _read_current(self._home(policy) / CURRENT)
         parent = self.path(policy, named.version).name if named is not None else ""
+        origin = notes.pop(ORIGIN, self.origin(policy, named.version) if named is not None else "")
+        notes |= {ORIGIN: origin} if origin else {}
         manifest = save_sealed(
             path, tensors, kind=kind, layout=layout, sizes=sizes, created_by=created_by, parent=parent,
             version=version, notes=notes,
@@ -235,6 +240,13 @@ class WeightsStore:
             self._current[policy], self._seen[policy] = stored, self._pointer(policy)
         self._prune(policy, version)
         return stored
+
+    def origin(self, policy: str, version: int) -> str:
+        """The ORIGIN of a version; empty where it has none, or cannot be read."""
+        try:
+            return str(read_manifest(self.path(policy, version)).notes.get(ORIGIN, ""))
+        except (OSError, WeightsError):
+            return ""
 
     def good(self, policy: str) -> int:
         """The last version that acted well, 0 where none is known."""

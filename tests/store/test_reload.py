@@ -213,6 +213,55 @@ def test_a_session_begins_with_the_stores_version_unless_a_file_was_named(tmp_pa
     assert table.policy.version == 3 and table.policy.tensors["gain"][0, 0] == 0.25
 
 
+def test_play_with_the_same_file_goes_on_from_what_was_learned_from_it(tmp_path: Path) -> None:
+    async def learn(table: Table) -> None:
+        gain = float(table.policy.tensors["gain"][0, 0])
+        await table.reloader.offer(weights(gain + 0.125), "learner")
+
+    async def nothing(table: Table) -> None: ...
+
+    assert run(tmp_path, learn, keep_given=True).said[0][0] == "weights_live", "the file's own weights: nothing to say"
+    table = run(tmp_path, learn, keep_given=True)
+    assert [kind for kind, _ in table.said] == ["weights_go_on", "weights_live"] and "version 2" in table.said[0][1]
+    assert table.policy.version == 3 and table.policy.tensors["gain"][0, 0] == 0.5
+    table = run(tmp_path, nothing, keep_given=True)
+    assert table.policy.version == 3 and table.policy.tensors["gain"][0, 0] == 0.5
+
+
+def test_what_was_learned_from_another_file_is_not_begun_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def learn(table: Table) -> None:
+        await table.reloader.offer(weights(0.75), "learner")
+
+    async def other(table: Table) -> None:
+        assert table.policy.tensors["gain"][0, 0] == 0.125
+
+    async def nothing(table: Table) -> None: ...
+
+    mine = START
+    run(tmp_path, learn, keep_given=True)
+    monkeypatch.setitem(globals(), "START", weights(0.125))
+    assert run(tmp_path, other, keep_given=True).policy.version == 3
+    monkeypatch.setitem(globals(), "START", mine)
+    table = run(tmp_path, nothing, keep_given=True)
+    assert table.policy.version == 4 and table.policy.tensors["gain"][0, 0] == 0.75, "stored anew, above the other's"
+    assert WeightsStore(tmp_path).named("gain") == 4
+
+
+def test_a_roll_back_by_hand_has_the_origin_of_what_it_restores(tmp_path: Path) -> None:
+    from agent.store.rollback import roll_back
+
+    async def learn(table: Table) -> None:
+        await table.reloader.offer(weights(0.5), "learner")
+        await table.reloader.offer(weights(0.75), "learner")
+
+    async def nothing(table: Table) -> None: ...
+
+    run(tmp_path, learn, keep_given=True)
+    assert roll_back(WeightsStore(tmp_path), "gain", 2).version == 4
+    table = run(tmp_path, nothing, keep_given=True)
+    assert table.policy.version == 4 and table.policy.tensors["gain"][0, 0] == 0.5
+
+
 def test_a_sealed_file_is_live_within_a_second_once_even_across_restarts(tmp_path: Path) -> None:
     async def play(table: Table) -> None:
         table.drop("mine.safetensors", 0.5)
