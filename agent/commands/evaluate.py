@@ -13,7 +13,7 @@ from rich.console import Console
 
 from agent.commands.options import FLAT, PolicyOptions
 from agent.commands.play import PlayOptions, play_session
-from agent.commands.players import check_fit, check_sight, name_of, say_start
+from agent.commands.players import check_fit, check_sight, name_of, said_of_another, say_start
 from agent.commands.starting import Starting
 from agent.concurrency.child import no_helpers_left
 from agent.concurrency.streams import printing_to_stderr
@@ -123,7 +123,7 @@ def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
         try:
             policy = build_policy(name, seed=options.seed, weights=options.weights)
             check_fit(policy, options.game, shown_by(game))
-            say_start(console, game_notes(game), policy, None)
+            say_start(console, [*game_notes(game), *said_of_another(policy, options.game)], policy, None)
             report = evaluate(
                 game, policy, SystemClock(), episodes=options.episodes, seed=options.seed,
                 frames=is_gymnasium(options.game),

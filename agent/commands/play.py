@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from rich.console import Console
 
 from agent.commands.options import FLAT, PolicyOptions
-from agent.commands.players import check_fit, check_sight, name_of, say_start, served_name
+from agent.commands.players import check_fit, check_sight, name_of, said_of_another, say_start, served_name
 from agent.commands.starting import Starting
 from agent.commands.weights import weights_folder
 from agent.core import compiled
@@ -135,8 +135,10 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         )
         starting.say(f"preparing {name} to act")
         check_fit(policy, game, games.shown)
-        learns = options.learn and not measured
-        say_start(console, games.notes, policy, session_options.budget if learns else None)
+        another = said_of_another(policy, game)
+        session_options = replace(session_options, learn=options.learn and not another)
+        learns = session_options.learn and not measured
+        say_start(console, [*games.notes, *another], policy, session_options.budget if learns else None)
 
         async def main() -> dict[str, Any]:
             clock = SystemClock()

@@ -73,6 +73,15 @@ def check_fit(policy: Policy, game: str, shown: Shown | None) -> None:
         check(shown, game)
 
 
+def said_of_another(policy: Policy, game: str) -> list[str]:
+    """A line where weights of one environment play another of the same shape: what they learned there is not mixed."""
+    is_of = getattr(policy, "is_of", None)
+    if is_of is None or not is_gymnasium(game) or is_of(game):
+        return []
+    trained_on = getattr(policy, "game", "another game")
+    return [f"{policy.name} was trained on {trained_on}: it plays {game} as it is, and nothing is learned from that"]
+
+
 def say_start(console: Console, notes: list[str], policy: Policy, budget: Any) -> None:
     """Say once what the game shows, what the policy observes, and, with a budget, how it learns."""
     from agent.control.policy import capabilities_of

@@ -13,7 +13,7 @@ public sealed class ButtonLatch
     private readonly bool _needsRelease;
     private bool _held;
     private int _pending;
-    private long _since = -1;
+    private long _changed = -2;
 
     /// <summary>needsRelease: the game sees a press only after it saw the button up.</summary>
     public ButtonLatch(bool needsRelease)
@@ -34,10 +34,13 @@ public sealed class ButtonLatch
     /// <summary>Up, and nothing waits.</summary>
     public void Clear() => (_held, _pending, IsDown) = (false, 0, false);
 
-    /// <summary>One frame after `steps` fixed steps of the game; true where a press begins in it.</summary>
-    public bool Frame(long steps)
+    /// <summary>
+    /// What the game's next step sees; true where a press begins. `halfSteps` is even within a fixed step and odd
+    /// between two: what changed is seen for sure two later, whether the game's own step runs before or after the call.
+    /// </summary>
+    public bool Frame(long halfSteps)
     {
-        if (steps <= _since)
+        if (halfSteps - _changed < 2)
         {
             return false;
         }
@@ -45,7 +48,7 @@ public sealed class ButtonLatch
         var down = presses || (_held && _pending == 0);
         if (presses || down != IsDown)
         {
-            _since = steps;
+            _changed = halfSteps;
         }
         _pending -= presses ? 1 : 0;
         IsDown = down;

@@ -16,7 +16,7 @@ public sealed class InputInjector
     private readonly ButtonLatch _jump = new(false), _slide = new(true), _interact = new(false);
     private PlayControls _controls;
     private float _yaw, _pitch;
-    private long _steps;
+    private long _halfSteps = 1;
     private bool _isLockStep, _isInPlay;
 
     public InputInjector()
@@ -84,11 +84,12 @@ public sealed class InputInjector
     /// </summary>
     public void FixedStep()
     {
+        _halfSteps++;
         if (IsDriven && _isInPlay && MyPlayer.Instance != null && MyPlayer.Instance.playerInput is { } input)
         {
             Take(input);
         }
-        _steps++;
+        _halfSteps++;
     }
 
     /// <summary>Turn the camera by hand: the game ignores look input while the cursor is free.</summary>
@@ -129,8 +130,8 @@ public sealed class InputInjector
 
     private void Take(PlayerInput input)
     {
-        var (jumps, interacts) = (_jump.Frame(_steps), _interact.Frame(_steps));
-        _slide.Frame(_steps);
+        var (jumps, interacts) = (_jump.Frame(_halfSteps), _interact.Frame(_halfSteps));
+        _slide.Frame(_halfSteps);
         Write(input, _jump.IsDown, _slide.IsDown, jumps, interacts);
     }
 

@@ -74,7 +74,11 @@ public sealed class LinkPump
     private void Send(double nowS)
     {
         Sequence++;
-        if (_server.HasClient && _options.FrameHz > 0 && nowS + 0.0005 >= _frameDueS && _frames.IsFree)
+        if (!_server.HasClient)
+        {
+            return;
+        }
+        if (_options.FrameHz > 0 && nowS + 0.0005 >= _frameDueS && _frames.IsFree)
         {
             _frameDueS = nowS + 1 / _options.FrameHz;
             _game.RequestFrame();
@@ -83,11 +87,15 @@ public sealed class LinkPump
         _game.Read(_state);
         if (_server.Clients != _clientsSeen)
         {
+            // What was earned and what ended before it came is not a new client's.
             _clientsSeen = _server.Clients;
             (_reward, _ends) = (0, 0);
         }
-        _reward += _state.Run.Reward;
-        _ends |= (byte)(_state.Run.Flags & (RunInfo.Ended | RunInfo.Won));
+        else
+        {
+            _reward += _state.Run.Reward;
+            _ends |= (byte)(_state.Run.Flags & (RunInfo.Ended | RunInfo.Won));
+        }
         var packet = _server.BeginPacket();
         if (packet is null)
         {

@@ -79,6 +79,10 @@ public sealed class UploadGuard
     /// <summary>Give back what a crash left, once; then keep the setting off while uploads are blocked.</summary>
     private void Follow()
     {
+        if (_looked && !_blocks)
+        {
+            return;
+        }
         if (Settings is not { } settings)
         {
             return;

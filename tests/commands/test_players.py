@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from agent.commands.cli import run
 from agent.commands.players import check_sight, name_of
 from agent.core.errors import SettingsError, WeightsError
+from agent.core.types import Shown
+from agent.link.endpoint import Endpoint
+from agent.models.policies import FlatPolicy
 from agent.models.sealed import save_sealed
+from agent.models.sizes import FLAT_KIND, FlatSizes
 
 TENSORS = {"x": np.zeros(1, np.float32)}
 
@@ -52,6 +59,49 @@ def test_the_default_policy_in_a_game_of_pictures_is_one_line_and_the_code_2(
     assert run([command, "--game", "gym:CartPole-v1"]) == 2
     said = capsys.readouterr().err
     assert "sees the state of a run" in said and "--weights runs/mine/policy.safetensors" in said
+
+
+def env_weights(folder: Path) -> Path:
+    """Weights of CartPole-v1, untrained."""
+    network = FlatPolicy(FlatSizes(4, 0, (2,)))
+    tensors = {name: t.numpy() for name, t in network.state_dict().items()}
+    sizes = {"features": 4, "continuous": 0, "branches": [2]}
+    path = folder / "policy.safetensors"
+    save_sealed(path, tensors, kind=FLAT_KIND, layout={"game": "gym:CartPole-v1"}, sizes=sizes)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("game", "learns"), [("gym:CartPole-v1?sutton_barto_reward=true", True), ("gym:CartPole-v0", False)]
+)
+def test_weights_learn_in_their_own_game_alone_and_say_so_in_another_of_the_same_shape(
+    game: str, learns: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Hosted(SimpleNamespace):
+        def __init__(self, *_: Any, **__: Any) -> None:
+            super().__init__(names=("a",), notes=["shows 4 numbers"], shown=Shown((), 4, 0, (2,)), doing=lambda: "")
+
+        def endpoints(self) -> tuple[Endpoint, ...]:
+            return (Endpoint("127.0.0.1", 9),)
+
+        def parts(self, clock: Any) -> list[Any]:
+            return []
+
+    told: list[bool] = []
+
+    def begun(options: Any, *_: Any, **__: Any) -> Any:
+        told.append(options.learn)
+        raise SettingsError("enough")
+
+    monkeypatch.setattr("agent.commands.games.Games", Hosted)
+    monkeypatch.setattr("agent.app.build_session", begun)
+    weights = str(env_weights(tmp_path))
+    threads = torch.get_num_threads()
+    assert run(["play", "--game", game, "--weights", weights, "--no-http"]) == 2
+    torch.set_num_threads(threads)
+    said = capsys.readouterr().err
+    assert told == [learns] and ("flat-CartPole-v1 learns" in said) == learns
+    assert ("was trained on gym:CartPole-v1: it plays gym:CartPole-v0 as it is" in said) == (not learns)
 
 
 def test_what_was_trained_on_a_game_is_measured_on_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

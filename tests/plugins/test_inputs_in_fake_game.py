@@ -1,4 +1,7 @@
-"""Every input reaches the fake game exactly once: its frames come at 30 to 240 a second, its fixed steps at 50."""
+"""Every input reaches the fake game exactly once: its frames come at 30 to 240 a second, its fixed steps at 50.
+
+Its own fixed step runs before the plugin's or after it.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,14 @@ PRESS_S = 0.025
 """How long a button is held, and how long it is up: shorter than a frame at 30 a second."""
 
 
-@pytest.fixture(scope="module", params=[30, 60, 144, 240])
+@pytest.fixture(scope="module", params=[(30, False), (30, True), (60, False), (144, True), (240, False)])
 def game(
     request: pytest.FixtureRequest, toolchain: Toolchain, built: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PluginHost]:
     folder = tmp_path_factory.mktemp("config")
-    written = ("Network.Port", "0", "Capture.EnableJpeg", "False", "Fake.Fps", str(request.param))
+    fps, is_game_first = request.param
+    written = ("Network.Port", "0", "Capture.EnableJpeg", "False", "Fake.Fps", str(fps))
+    written += ("Fake.GameFirst", str(is_game_first))
     with PluginHost(toolchain, built, "BonkLink", str(folder), *written, program="stubs/fakegame.dll") as game:
         yield game
 

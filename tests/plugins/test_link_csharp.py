@@ -87,6 +87,22 @@ def test_a_reward_and_an_end_are_carried_once(host: PluginHost, client: Client) 
     assert [r.run_won for r in runs if r.run_ended] == [True]
 
 
+def test_without_a_client_the_world_is_not_read_and_what_it_paid_then_is_not_the_next_client_s(
+    host: PluginHost,
+) -> None:
+    deadline = time.monotonic() + 60
+    while host.ask()["has_client"] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    before = host.ask()
+    host.set(reward=2.5, ended=True, won=True)
+    while (after := host.ask())["ticks"] < before["ticks"] + 10 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert after["ticks"] >= before["ticks"] + 10 and after["reads"] == before["reads"]
+    with Client(host.port) as client:
+        runs = [p.state.run for p in (client.packet() for _ in range(10)) if p.state.run is not None]
+    assert len(runs) == 10 and not any(r.reward or r.run_ended or r.run_won for r in runs)
+
+
 def test_what_the_server_stamps_is_right(client: Client) -> None:
     runs = [p.state.run for p in (client.packet() for _ in range(30)) if p.state.run is not None]
     steps = np.diff([r.sequence for r in runs])

@@ -116,6 +116,10 @@ class EnvPolicy:
         frame_skip = told if isinstance(told, int) else 1
         return Shown(self._shape, self._numbers, self.spec.continuous, self.spec.branches, frame_skip)
 
+    def is_of(self, game: str) -> bool:
+        """Whether a game is the one that it was trained on, with whatever arguments."""
+        return not self.game or self.game.partition("?")[0] == game.partition("?")[0]
+
     @property
     def _shape(self) -> tuple[int, ...]:
         s = self.sizes

@@ -23,6 +23,7 @@ public static class Program
 {
     private static readonly ConcurrentQueue<string> Lines = new();
     private static double _dueS, _frameS = 1 / 60.0;
+    private static bool _isGameFirst;
     private static readonly Stopwatch Clock = Stopwatch.StartNew();
 
     public static int Main(string[] arguments)
@@ -43,6 +44,10 @@ public static class Program
             if (arguments[i] == "Fake.Fps")
             {
                 _frameS = 1 / double.Parse(arguments[i + 1]);
+            }
+            else if (arguments[i] == "Fake.GameFirst")
+            {
+                _isGameFirst = bool.Parse(arguments[i + 1]);
             }
             else if (arguments[i] == "Fake.Twin")
             {
@@ -97,8 +102,7 @@ public static class Program
         Time.unscaledDeltaTime = (float)_frameS;
         for (var due = world.Pass(Time.captureDeltaTime > 0 ? Time.captureDeltaTime : _frameS); due > 0; due--)
         {
-            BasePlugin.Components.ForEach(c => Call(c, "FixedUpdate"));
-            FakeInput.FixedUpdate();
+            FixedSteps();
         }
         foreach (var component in BasePlugin.Components)
         {
@@ -111,6 +115,20 @@ public static class Program
         FakeInput.Update();
         BasePlugin.Components.ForEach(c => Call(c, "LateUpdate"));
         MonoBehaviourExtensions.Running.ForEach(c => c.MoveNext());
+    }
+
+    /// <summary>One fixed step of the game and of the components, in either order: Unity promises none.</summary>
+    private static void FixedSteps()
+    {
+        if (_isGameFirst)
+        {
+            FakeInput.FixedUpdate();
+        }
+        BasePlugin.Components.ForEach(c => Call(c, "FixedUpdate"));
+        if (!_isGameFirst)
+        {
+            FakeInput.FixedUpdate();
+        }
     }
 
     private static void Call(object component, string name) =>

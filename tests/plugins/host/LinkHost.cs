@@ -28,7 +28,7 @@ public sealed class LinkHost : IGame
     private readonly ConcurrentQueue<string> _lines = new();
     private readonly byte[] _pixels;
     private AgentAction _action, _before;
-    private long _ticks, _neutralTicks, _neutralSince = -1;
+    private long _ticks, _reads, _neutralTicks, _neutralSince = -1;
     private double _longestGapS, _longestHoldS;
 
     public LinkHost(Dictionary<string, string> options)
@@ -134,6 +134,7 @@ public sealed class LinkHost : IGame
         var json = WorldJson.Get(_world);
         json["action"] = StateJson.Write(_action);
         json["ticks"] = _ticks;
+        json["reads"] = _reads;
         json["neutral_ticks"] = _neutralTicks;
         json["neutral_run"] = _neutralSince < 0 ? 0 : _ticks - _neutralSince;
         json["longest_gap_s"] = _longestGapS;
@@ -172,7 +173,11 @@ public sealed class LinkHost : IGame
         }
     }
 
-    public void Read(StateRecord state) => WorldJson.Fill(_world, state);
+    public void Read(StateRecord state)
+    {
+        _reads++;
+        WorldJson.Fill(_world, state);
+    }
 
     public void RequestFrame()
     {
