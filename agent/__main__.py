@@ -13,12 +13,14 @@ LINGER_S: Final = 2.0
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    from agent.concurrency.signals import leave_with
     from agent.concurrency.streams import drain, prepare
 
     prepare()
     from agent.commands.cli import run
 
     code = run(sys.argv[1:])
+    leave_with(code)
     if not _others_ended():
         drain()
         os._exit(code)

@@ -61,10 +61,11 @@ class _Stop(Exception):
 
 
 class Stopping:
-    """Whether the session is to end, and `by` what: time, episodes, signal, silence, caller or error."""
+    """Whether the session is to end, and `by` what: time, episodes, signal (which one), silence, caller or error."""
 
     def __init__(self) -> None:
         self.by = "error"
+        self.signal: int | None = None
         self._event = asyncio.Event()
 
     def stop(self, by: str) -> None:
@@ -72,6 +73,12 @@ class Stopping:
         if not self._event.is_set():
             self.by = by
             self._event.set()
+
+    def stop_by_signal(self, number: int) -> None:
+        """End the session soon, told so by this signal."""
+        if not self._event.is_set():
+            self.signal = number
+        self.stop("signal")
 
     async def within(self, seconds: float | None) -> bool:
         """Wait for the end; False where it did not come in time."""
@@ -133,7 +140,7 @@ class Session:
         with contextlib.ExitStack() as closing:
             for close in (*(lane.close for lane in self.lanes), *(part.close for part in self.parts)):
                 closing.callback(close)
-            with stopping_on_signals(partial(self.stopping.stop, "signal")):
+            with stopping_on_signals(self.stopping.stop_by_signal):
                 if not await self._begun():
                     return await self._report()
                 watchdog = Watchdog(sys.stderr, self.clock) if self.options.watchdog else None

@@ -206,10 +206,13 @@ def test_a_session_that_is_told_to_end_while_it_begins_plays_nothing_and_says_so
     slow = Slow()
 
     async def main() -> dict[str, Any]:
-        playing = asyncio.ensure_future(session(slow, http_port=None).run())
+        made = session(slow, http_port=None)
+        playing = asyncio.ensure_future(made.run())
         await until(playing, lambda: slow.seen)
         os.kill(os.getpid(), signal.SIGTERM)
-        return await playing
+        report = await playing
+        assert made.stopping.signal == signal.SIGTERM
+        return report
 
     report = asyncio.run(main())
     assert slow.seen == ["begin", "close"]

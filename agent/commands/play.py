@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import threading
 import webbrowser
@@ -140,16 +141,18 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         learns = session_options.learn and not measured
         say_start(console, [*games.notes, *another], policy, session_options.budget if learns else None)
 
-        async def main() -> dict[str, Any]:
+        async def main() -> tuple[dict[str, Any], int | None]:
             clock = SystemClock()
-            return await build_session(session_options, policy, clock, console=console, parts=games.parts(clock)).run()
+            session = build_session(session_options, policy, clock, console=console, parts=games.parts(clock))
+            return await session.run(), session.stopping.signal
 
         try:
             with asyncio.Runner(loop_factory=lambda: new_event_loop(session_options.endpoints)) as runner:
-                report = runner.run(main())
+                report, number = runner.run(main())
         except* AgentError as group:
             raise first_error(group) from group
-    code = _say_end(console, report, None if "report_error" in report else options.report, session_options.weights_dir)
+    path = None if "report_error" in report else options.report
+    code = _say_end(console, report, path, session_options.weights_dir, number)
     if "report_error" in report:
         raise SettingsError(report["report_error"])
     return code
@@ -215,8 +218,10 @@ def _announce(console: Console, port: int, *, wanted: bool) -> None:
     _open_page(port, wanted=wanted)
 
 
-def _say_end(console: Console, report: dict[str, Any], path: Path | None, weights_dir: Path | None) -> int:
-    """Say what came of it; the exit code: 0 where something was played."""
+def _say_end(
+    console: Console, report: dict[str, Any], path: Path | None, weights_dir: Path | None, number: int | None
+) -> int:
+    """Say what came of it; the exit code: 0 where something was played. `number` is the signal that ended it."""
     from agent.session.console import ended, why_nothing
 
     def say(text: str) -> None:
@@ -225,7 +230,7 @@ def _say_end(console: Console, report: dict[str, Any], path: Path | None, weight
     is_played = report["first_action_s"] is not None
     if not is_played and report["ended_by"] == "signal":
         say("Interrupted before anything was played" + ("." if path is None else f"; the report is in {path}."))
-        return 130
+        return 128 + (number or signal.SIGINT)
     for text in ended(report, path, weights_dir):
         say(text)
     if not is_played:

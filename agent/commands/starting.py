@@ -20,7 +20,7 @@ LOOK_S: Final = 0.5
 
 
 class Starting:
-    """A context around a start; `close` ends it early, at the first action.
+    """A context around a start; `close` says that it is over, at the first action. Left before, it has failed.
 
     `say` tells what is done now, `also` what goes on beside it. Where something must be compiled, the start says so at
     once; else a line comes after SLOW_S, with each change and every SAY_EVERY_S.
@@ -32,6 +32,7 @@ class Starting:
         self._console, self._clock, self._compiles, self._also = console, clock, compiles, also
         self._what = "loading the program"
         self._over = threading.Event()
+        self._is_given_up = False
         self._thread = threading.Thread(target=self._watch, name="starting", daemon=True)
 
     def say(self, what: str) -> None:
@@ -56,7 +57,8 @@ class Starting:
                 self._print(f"starting, {now_s - begun_s:.0f} s: {doing}")
             if self._over.wait(LOOK_S):
                 break
-        self._print(f"started in {self._clock.now_s() - begun_s:.0f} s")
+        if not self._is_given_up:
+            self._print(f"started in {self._clock.now_s() - begun_s:.0f} s")
 
     def _print(self, text: str) -> None:
         self._console.print(text, soft_wrap=True, highlight=False, markup=False)
@@ -68,5 +70,6 @@ class Starting:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._is_given_up = not self._over.is_set()
         self.close()
         self._thread.join(SLOW_S)

@@ -7,6 +7,7 @@ background job) stays ignored.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
@@ -20,6 +21,7 @@ ENDING: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )
 PACKAGE: Final = "agent"
+WINDOWS: Final = os.name == "nt"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -54,9 +56,18 @@ def end_at_once() -> None:
         signal.signal(number, _leave)
 
 
+def leave_with(code: int) -> None:
+    """From now on a signal ends the process at once with this code: its work is done."""
+    for number in answered():
+        signal.signal(number, lambda number, frame: os._exit(code))
+
+
 @contextlib.contextmanager
 def interrupting() -> Iterator[None]:
-    """A context in which each signal raises a KeyboardInterrupt; does nothing on another thread than the main one."""
+    """A context in which each signal raises a KeyboardInterrupt; does nothing on another thread than the main one.
+
+    Afterwards signals do what they did before, but `end_at_once` no longer says that the program was starting.
+    """
     before: dict[int, Any] = {}
     with contextlib.suppress(ValueError):
         for number in answered():
@@ -66,7 +77,7 @@ def interrupting() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, _leave_silently if handler is _leave else handler)
 
 
 @contextlib.contextmanager
@@ -80,7 +91,7 @@ def stopping_within(stop: Callable[[], None], seconds: float) -> Iterator[None]:
     def answer(number: int, frame: FrameType | None) -> None:
         if timers:
             raise Interrupted(number)
-        timers.append(threading.Timer(seconds, os.kill, (os.getpid(), number)))
+        timers.append(threading.Timer(seconds, _send_again, (number,)))
         timers[0].daemon = True
         timers[0].start()
         stop()
@@ -103,9 +114,21 @@ def answered() -> list[int]:
     return [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
 
 
+def _send_again(number: int) -> None:
+    """Have the main thread answer the signal anew."""
+    if WINDOWS:  # os.kill ends the process there, whatever answers the signal
+        _thread.interrupt_main(number)
+    else:
+        os.kill(os.getpid(), number)
+
+
 def _leave(number: int, frame: FrameType | None) -> None:
     with contextlib.suppress(OSError):
         os.write(2, b"interrupted while it was starting\n")
+    os._exit(128 + number)
+
+
+def _leave_silently(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 

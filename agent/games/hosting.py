@@ -9,9 +9,11 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import os
 import queue
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +46,10 @@ Ready = Callable[[int, HostedGame], None]
 KINDS = ("arena", "gym:ID", "MODULE:FACTORY")
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 3.0
+LEFT_S = 10.0
+"""A game whose parent has left, and whose step does not return for so long, is ended."""
+SLICE_S = 0.2
+"""On Windows a wait for a thread answers Ctrl-C only when it ends."""
 WINDOW_HZ = 30.0
 log = structlog.get_logger(__name__)
 
@@ -157,7 +163,7 @@ def host(
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         if parent is not None:
             _stop_on_signals(stop)
-            parent.listen(lambda frame: None, lambda: _tell(loop, stop))
+            parent.listen(lambda frame: None, lambda: _left(loop, stop))
             summary.update(await _serve(game, options, ready, stop))
             return
         with stopping_within(lambda: _tell(loop, stop), STOP_TIMEOUT_S):  # the loop may be held by a step
@@ -189,6 +195,14 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 def _tell(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(stop.set)
+
+
+def _left(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """The parent has left: stop, at the latest when LEFT_S is over. A step may hold the loop for ever."""
+    ending = threading.Timer(LEFT_S, os._exit, (1,))
+    ending.daemon = True
+    ending.start()
+    _tell(loop, stop)
 
 
 def run_host(options: HostOptions) -> int:
@@ -303,14 +317,20 @@ class HostedProcess:
         Meanwhile `doing` says what the child does.
         """
         if self._port is None:
-            try:
-                message = self._told.get(timeout=timeout_s)
-            except queue.Empty as error:
-                raise GameError(f"{self.options.game}: did not start within {timeout_s:.0f} s") from error
+            message = self._first(timeout_s)
             if not isinstance(message, Listening):
                 raise GameError(self._why(message))
             self._port, self.notes, self.shown = message.port, message.notes, message.shown
         return self._port
+
+    def _first(self, timeout_s: float) -> Told | None:
+        """The child's first message, None where it has ended; raises GameError where there is none in time."""
+        clock = SystemClock()
+        until_s = clock.now_s() + timeout_s
+        while (left_s := until_s - clock.now_s()) > 0.0:
+            with contextlib.suppress(queue.Empty):
+                return self._told.get(timeout=min(SLICE_S, left_s))
+        raise GameError(f"{self.options.game}: did not start within {timeout_s:.0f} s")
 
     def _why(self, message: Told | None) -> str:
         """Why the child ended: in its own words, or by its code and the last line that it printed."""

@@ -16,17 +16,17 @@ from agent.link.research import ResearchAddress
 
 
 @contextlib.contextmanager
-def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Turn Ctrl-C, a polite kill and a closed terminal into `stop`; what answered them before does so afterwards.
+def stopping_on_signals(stop: Callable[[int], None]) -> Iterator[None]:
+    """Turn Ctrl-C, a polite kill and a closed terminal into `stop`, told the signal's number.
 
-    Where the loop takes no handlers, Ctrl-C cancels it as usual.
+    What answered them before does so afterwards. Where the loop takes no handlers, Ctrl-C cancels it as usual.
     """
     loop = asyncio.get_running_loop()
     before: dict[int, Any] = {}
     for number in answered():
         handler = signal.getsignal(number)
         try:
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, stop, number)
         except (NotImplementedError, RuntimeError, ValueError):
             break
         before[number] = handler

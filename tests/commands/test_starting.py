@@ -62,7 +62,14 @@ def test_where_something_is_compiled_it_is_said_at_once(said: Console, monkeypat
 
 def test_a_start_that_fails_is_quiet_before_its_error_is_printed(said: Console) -> None:
     with pytest.raises(ValueError, match="no"), Starting(said, SystemClock()):
+        until(said, "starting, ")
         raise ValueError("no")
     before = text(said)
     time.sleep(0.2)
-    assert text(said) == before
+    assert text(said) == before and "started" not in before
+
+
+def test_one_that_is_left_before_it_is_over_did_not_start(said: Console) -> None:
+    with Starting(said, SystemClock()):
+        until(said, "starting, ")
+    assert "started" not in text(said)

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from agent import __main__ as program
+from agent.commands import cli
+from agent.concurrency import signals, streams
 from agent.concurrency.signals import ENDING, Interrupted, exit_code, interrupting, name_of, stopping_within
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
@@ -64,6 +67,54 @@ def test_what_does_not_stop_in_time_is_interrupted() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(0.05)
     assert told == [True, True], "what stopped in time is left alone"
+
+
+def test_on_windows_the_signal_that_comes_again_is_not_sent_with_kill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There os.kill ends the process, whatever answers the signal."""
+    monkeypatch.setattr(signals, "WINDOWS", True)
+    monkeypatch.setattr(signals.os, "kill", lambda pid, number: None)
+    with pytest.raises(Interrupted) as caught, stopping_within(lambda: None, 0.1):
+        signal.raise_signal(signal.SIGTERM)
+        for _ in range(600):
+            time.sleep(0.1)
+    assert caught.value.number == signal.SIGTERM
+
+
+class Left(BaseException):
+    """The process ended at once."""
+
+
+def _raise_left(code: int) -> None:
+    raise Left(code)
+
+
+def test_once_a_command_has_run_a_signal_no_longer_says_that_it_was_starting(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(signals.os, "_exit", _raise_left)
+    before = signal.signal(signal.SIGTERM, signals._leave)
+    try:
+        with interrupting():
+            pass
+        with pytest.raises(Left, match="143"):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_second_signal_while_a_finished_command_lingers_keeps_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals.os, "_exit", _raise_left)
+    monkeypatch.setattr(streams, "prepare", lambda: None)
+    monkeypatch.setattr(cli, "run", lambda argv: 7)
+    monkeypatch.setattr(program, "_others_ended", lambda: signal.raise_signal(signal.SIGINT))
+    before = {number: signal.getsignal(number) for number in ENDING}
+    try:
+        with pytest.raises(Left, match="7"):
+            program.main()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_an_interruption_is_told_by_its_number() -> None:

@@ -9,8 +9,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -18,7 +20,8 @@ import structlog
 
 from agent.core.errors import GameError, SettingsError, UserCodeError
 from agent.core.types import NEUTRAL
-from agent.games.hosting import HostedProcess, build_game
+from agent.games import hosting
+from agent.games.hosting import HostedProcess, Listening, build_game
 from agent.games.options import HostOptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,3 +122,42 @@ def test_a_game_ends_when_its_parent_is_killed() -> None:
             return
         time.sleep(0.1)
     pytest.fail("the game outlived its parent by ten seconds")
+
+
+def test_a_step_that_never_returns_does_not_outlive_the_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows nothing above the game would end it."""
+
+    class Gone:
+        def listen(self, take: Any, end: Any) -> None:
+            threading.Thread(target=end).start()
+
+    ended, codes = threading.Event(), list[int]()
+
+    async def held(*given: Any) -> dict[str, Any]:
+        return {"ended": ended.wait(60)}
+
+    monkeypatch.setattr(hosting, "LEFT_S", 0.05)
+    monkeypatch.setattr(hosting.os, "_exit", lambda code: (codes.append(code), ended.set()))
+    monkeypatch.setattr(hosting, "_stop_on_signals", lambda stop: None)
+    monkeypatch.setattr(hosting, "build_game", lambda options, say: None)
+    monkeypatch.setattr(hosting, "_serve", held)
+    parent: Any = Gone()
+    assert hosting.host(HostOptions(), lambda port, game: None, parent=parent) == {"ended": True} and codes == [1]
+
+
+def test_a_start_is_waited_for_in_slices_so_that_ctrl_c_is_answered_on_windows() -> None:
+    waits: list[float] = []
+
+    class Silent:
+        def get(self, timeout: float) -> Listening:
+            waits.append(timeout)
+            if len(waits) < 3:
+                raise queue.Empty
+            return Listening(port=7)
+
+    host: Any = HostedProcess.__new__(HostedProcess)
+    host.options, host._port, host._told = HostOptions(), None, Silent()
+    assert host.port() == 7 and max(waits) <= 0.2
+    host._port, host._told = None, queue.SimpleQueue()
+    with pytest.raises(GameError, match="did not start within 0 s"):
+        host.port(0.01)

@@ -32,10 +32,11 @@ def test_a_signal_stops_and_afterwards_what_answered_it_before_does_again(number
     def answer(number: int, frame: object) -> None: ...
 
     async def main() -> bool:
-        stop = asyncio.Event()
-        with stopping_on_signals(stop.set):
+        stop, told = asyncio.Event(), list[int]()
+        with stopping_on_signals(lambda number: (told.append(number), stop.set())):
             os.kill(os.getpid(), number)
             await asyncio.wait_for(stop.wait(), 60)
+        assert told == [number]
         assert signal.getsignal(number) is answer
         return asyncio.get_running_loop().remove_signal_handler(number)
 
@@ -49,7 +50,7 @@ def test_a_signal_stops_and_afterwards_what_answered_it_before_does_again(number
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGHUP")
 def test_under_nohup_a_closed_terminal_stops_nothing() -> None:
     async def main() -> None:
-        with stopping_on_signals(lambda: pytest.fail("stopped")):
+        with stopping_on_signals(lambda number: pytest.fail("stopped")):
             os.kill(os.getpid(), signal.SIGHUP)
             await asyncio.sleep(0.01)
 
