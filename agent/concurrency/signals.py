@@ -117,7 +117,7 @@ def answered() -> list[int]:
 def _send_again(number: int) -> None:
     """Have the main thread answer the signal anew."""
     if WINDOWS:  # os.kill ends the process there, whatever answers the signal
-        _thread.interrupt_main(number)
+        _thread.interrupt_main(signal.Signals(number))
     else:
         os.kill(os.getpid(), number)
 
