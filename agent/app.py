@@ -344,7 +344,7 @@ def _learning(shared: _Shared, outcomes: OutcomeWeights | None) -> Learning | No
 def _weights(shared: _Shared, reloader: Reloader | None) -> list[Part]:
     if reloader is None:
         return []
-    return [WeightsWatch(reloader, shared.options.keep_given_weights), WeightsMend(reloader)]
+    return [WeightsWatch(reloader, shared.options.keep_given_weights, shared.options.learn), WeightsMend(reloader)]
 
 
 def _learners(

@@ -13,17 +13,19 @@ from agent.store.reload import Reloader
 class WeightsWatch(Part):
     """Serves the newest weights, and takes up files that people put into the folder.
 
-    keep_given: the user named a file: play begins with what was learned from it, else with the file's own weights.
+    keep_given: the user named a file: play begins with what was learned from it where it learns (`go_on`), else with
+    the file's own weights.
     """
 
     name = "weights watch"
     key = "weights"
     reloader: Reloader
     keep_given: bool
+    go_on: bool
 
     async def begin(self) -> None:
         """Act with the weights to begin with."""
-        await self.reloader.begin(keep_given=self.keep_given)
+        await self.reloader.begin(keep_given=self.keep_given, go_on=self.go_on)
 
     async def run(self) -> None:
         """Look at the folder until cancelled."""

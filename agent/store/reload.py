@@ -81,22 +81,23 @@ class Reloader:
 
     # --- the beginning of a session ----------------------------------------------------------------------------
 
-    async def begin(self, *, keep_given: bool) -> None:
+    async def begin(self, *, keep_given: bool, go_on: bool = True) -> None:
         """Serve the store's current version where it fits, else the last good one, else what the policy came with.
 
         keep_given: the user named a file. Then the newest version that was learned from it is served, and where there
-        is none, what the policy came with. A current version that has not acted well yet is on trial.
+        is none, or with `go_on` false, what the policy came with. A current version that has not acted well yet is on
+        trial.
         """
-        await self._disk.run(lambda: self._begin(keep_given))
+        await self._disk.run(lambda: self._begin(keep_given, go_on))
         self._accepted = await self._disk.run(self._known_files)
         self._seen = dict(self._accepted)
 
-    def _begin(self, keep_given: bool) -> None:
+    def _begin(self, keep_given: bool, go_on: bool) -> None:
         policy, name = self.policy, self.policy.name
         origin = content_sha256(policy.tensors) if keep_given else ""
         found = self._newest_that_fits(origin)
         if found is not None and origin:
-            found = self._go_on(found, origin)
+            found = self._go_on(found, origin) if go_on or content_sha256(found.tensors) == origin else None
         if found is None:
             prepared = policy.prepare(policy.tensors, name)
             found = self._begin_anew(prepared, policy.tensors, origin)

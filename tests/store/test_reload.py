@@ -134,8 +134,8 @@ class Table:
         self.sequence = 0
 
     @contextlib.asynccontextmanager
-    async def running(self, *, keep_given: bool = False) -> AsyncIterator[None]:
-        await self.reloader.begin(keep_given=keep_given)
+    async def running(self, *, keep_given: bool = False, go_on: bool = True) -> AsyncIterator[None]:
+        await self.reloader.begin(keep_given=keep_given, go_on=go_on)
         decode = lambda data, top_down: np.zeros((2, 2, 3), np.uint8)
         stages = [self.actor.act(), self.reloader.watch(), self.reloader.mend(), self.feed.sense(decode, self.lane)]
         tasks = [asyncio.ensure_future(stage) for stage in stages]
@@ -175,11 +175,11 @@ class Table:
         return path
 
 
-def run(folder: Path, play: Callable[[Table], Any], *, keep_given: bool = False) -> Table:
+def run(folder: Path, play: Callable[[Table], Any], *, keep_given: bool = False, go_on: bool = True) -> Table:
     table = Table(folder)
 
     async def main() -> None:
-        async with table.running(keep_given=keep_given):
+        async with table.running(keep_given=keep_given, go_on=go_on):
             await play(table)
 
     asyncio.run(main())
@@ -226,6 +226,11 @@ def test_play_with_the_same_file_goes_on_from_what_was_learned_from_it(tmp_path:
     assert table.policy.version == 3 and table.policy.tensors["gain"][0, 0] == 0.5
     table = run(tmp_path, nothing, keep_given=True)
     assert table.policy.version == 3 and table.policy.tensors["gain"][0, 0] == 0.5
+    for _ in range(2):
+        table = run(tmp_path, nothing, keep_given=True, go_on=False)
+        assert table.policy.version == 4 and table.policy.tensors["gain"][0, 0] == 0.25, (
+            "the file, where nothing learns"
+        )
 
 
 def test_what_was_learned_from_another_file_is_not_begun_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
