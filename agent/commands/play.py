@@ -128,7 +128,7 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
 
         check_learner_device(settings)
         policy = build_policy(name, seed=options.seed, weights=options.weights)
-        _use_card(policy)
+        _use_card(policy, console)
         starting.say("waiting for the game")
         session_options = replace(
             _session_options(options, settings, game, games, console, token=token, measured=measured),
@@ -198,19 +198,37 @@ def check_learner_device(settings: Settings) -> None:
             raise SettingsError("METABONK_LEARNER_DEVICE=cuda: torch sees no CUDA card; auto takes one where there is")
 
 
-def _use_card(policy: Any) -> None:
-    """Let four-bit weights decide on a CUDA card where there is one and it is faster."""
-    from agent.control.policy import path_of
+def _use_card(policy: Any, console: Console) -> None:
+    """Let weights of four bits be computed by a CUDA card where that works and is faster; else say why not."""
+    from agent.control.policy import capabilities_of
 
-    if path_of(policy).get("weights") not in ("int4", "nvfp4"):
+    placeable = capabilities_of(policy).placeable
+    if placeable is None:
         return
+
+    def place(tensors: Any, chosen: Any) -> Any:
+        if not places:  # torch is imported once there are weights of four bits
+            from agent.session.captured import OnCard
+
+            def say(text: str) -> None:
+                console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+            places.append(OnCard(cuda_card, SystemClock().now_s, say))
+        return places[0](tensors, chosen)
+
+    places: list[Any] = []
+    placeable.place_by(place)
+
+
+def cuda_card() -> Any:
+    """The CUDA card of this machine, None without one."""
     import torch
 
-    if torch.cuda.is_available():
-        from agent.concurrency.card import Cuda
-        from agent.session.captured import move_to_card
+    if not torch.cuda.is_available():
+        return None
+    from agent.concurrency.card import Cuda
 
-        move_to_card(policy, Cuda(torch.device("cuda")), SystemClock().now_s)
+    return Cuda(torch.device("cuda"))
 
 
 def _announce(console: Console, port: int, *, wanted: bool) -> None:

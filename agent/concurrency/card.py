@@ -41,6 +41,13 @@ class Cuda:
             self._graph.replay()
         self._stream.synchronize()
 
+    def run(self, work: Callable[[], None]) -> None:
+        """Do work on the stream of the replays, after what was begun on the thread's own, and wait for it."""
+        self._stream.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(self._stream):
+            work()
+        self._stream.synchronize()
+
 
 class Dry:
     """No card: the work itself takes the place of its recording."""
@@ -63,3 +70,7 @@ class Dry:
         assert self._work is not None, "replayed before it was captured"
         self._work()
         self.replays += 1
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Do work."""
+        work()

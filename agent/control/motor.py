@@ -35,7 +35,7 @@ from agent.control.experience import (
 from agent.control.policy import Capabilities
 from agent.control.reflex.linears import shape_of
 from agent.control.reflex.network import Decision, Reflex, Tensors, decide, look, squashed
-from agent.control.reflex.paths import Chosen, choose, ways_of
+from agent.control.reflex.paths import FOUR_BIT, Chosen, choose, ways_of
 from agent.core.clock import TICK_HZ, SystemClock
 from agent.core.errors import WeightsError
 from agent.core.rollout import Rollout
@@ -48,6 +48,9 @@ PLAY_FLAG: Final = 16
 _NO_AXES: Final = np.zeros(4, np.float32)
 Network = Callable[[encode.Encoded, FloatArray, FloatArray, float], Decision]
 """One decision for the first row of encoded observations, the picture's embedding, the hidden state, and ticks."""
+Place = Callable[[Tensors, Chosen], tuple[Chosen, Callable[[], Network] | None]]
+"""Where weights are computed if not on the processor: a name for it, and what takes them up between two steps."""
+Prepared = tuple[Chosen, Tensors, Callable[[], Network] | None]
 _CARD_MENUS: Final = (Menu.LEVEL_UP, Menu.ENCOUNTER)
 
 
@@ -203,6 +206,7 @@ class Motor:
         self.recorder: RolloutRecorder | None = None
         self.chosen, self.tensors, self.version = checked_path(tensors, name, way), tensors, 0
         self._network: Network | None = None
+        self._place: Place | None = None
         self._cards: tuple[CardChooser, Arbiter] | None = None
         self._explore, self._hold = explore, hold
         self._random = np.random.default_rng(seed)
@@ -212,7 +216,7 @@ class Motor:
     def capabilities(self) -> Capabilities:
         """What it can do beside playing."""
         return Capabilities(
-            reloadable=self, learnable=self, chooses_cards=self, measured=self,
+            reloadable=self, learnable=self, chooses_cards=self, measured=self, placeable=self,
             rehearsing=self, never_waits=self._network is None, looks=self._looks,
         )  # fmt: skip
 
@@ -248,18 +252,25 @@ class Motor:
         """The network that acts."""
         return self.chosen.reflex
 
-    def prepare(self, tensors: Tensors, where: str) -> tuple[Chosen, Tensors]:
+    def prepare(self, tensors: Tensors, where: str) -> Prepared:
         """The network of these tensors, tried; raises WeightsError."""
-        return checked_path(tensors, where), tensors
+        return self._placed(tensors, checked_path(tensors, where))
 
-    def load(self, prepared: tuple[Chosen, Tensors], version: int) -> None:
+    def _placed(self, tensors: Tensors, chosen: Chosen) -> Prepared:
+        if self._place is None or chosen.weights not in FOUR_BIT:
+            return chosen, tensors, None
+        named, take_up = self._place(tensors, chosen)
+        return named, tensors, take_up
+
+    def load(self, prepared: Prepared, version: int) -> None:
         """Act with this network from the next step on."""
-        self.chosen, self.tensors = prepared
-        self.version, self._network = version, None
+        self.chosen, self.tensors, take_up = prepared
+        self.version, self._network = version, take_up() if take_up is not None else None
 
-    def decide_by(self, network: Network, chosen: Chosen) -> None:
-        """Let another network of the same weights decide, until other weights are loaded; `chosen` names it."""
-        self._network, self.chosen = network, chosen
+    def place_by(self, place: Place) -> None:
+        """From now on let `place` say where weights of four bits are computed, and ask it about those that act."""
+        self._place = place
+        self.load(self._placed(self.tensors, self.chosen), self.version)
 
     def warm_up(self) -> None:
         """Compile the encoding and the network."""

@@ -142,6 +142,14 @@ class Measured(Protocol):
         ...
 
 
+class Placeable(Protocol):
+    """A policy whose weights something else than the processor may compute; see `control.motor.Place`."""
+
+    def place_by(self, place: Callable[[Tensors, Any], tuple[Any, Callable[[], Any] | None]]) -> None:
+        """From now on let `place` say where weights of four bits are computed, and ask it about those that act."""
+        ...
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What a policy can do beside playing.
 
@@ -156,6 +164,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     chooses_cards: ChoosesCards | None = None
     serving: Serving | None = None
     measured: Measured | None = None
+    placeable: Placeable | None = None
     rehearsing: Rehearsing | None = None
     subgoals: bool = False
     never_waits: bool = False

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 
 from agent.concurrency.card import Cuda, Dry
+from agent.concurrency.supervise import Failure, attempt
 from agent.control import encode
-from agent.control.motor import Motor, decide_on
-from agent.control.reflex.network import AXES, BUTTONS, Decision
-from agent.control.reflex.paths import FULL, fastest, measure
+from agent.control.motor import Network, decide_on
+from agent.control.reflex.network import AXES, BUTTONS, Decision, Reflex, Tensors
+from agent.control.reflex.paths import FULL, Chosen, fastest, measure
 from agent.core.errors import WeightsError
 from agent.core.types import FloatArray
 from agent.models.kernel_pilot import KernelPilot, StepInputs, StepOutputs
@@ -71,13 +72,22 @@ class CapturedStep:
         self._device.replay()
         return self._host_out
 
+    def fits(self, other: KernelPilot) -> bool:
+        """Whether another pilot's weights can take the place of the live ones."""
+        live, new = live_tensors(self._pilot.weights()), live_tensors(other.weights())
+        return [(t.shape, t.dtype) for t in live] == [(t.shape, t.dtype) for t in new]
+
     def reload(self, other: KernelPilot) -> None:
         """Copy another pilot's weights into the live ones; raises WeightsError, and changes nothing, if they differ."""
-        live, new = live_tensors(self._pilot.weights()), live_tensors(other.weights())
-        if [(t.shape, t.dtype) for t in live] != [(t.shape, t.dtype) for t in new]:
+        if not self.fits(other):
             raise WeightsError("the new weights have other shapes or another format than those of the captured step")
-        for old, fresh in zip(live, new, strict=True):
-            old.copy_(fresh)
+        live, new = live_tensors(self._pilot.weights()), live_tensors(other.weights())
+
+        def copy() -> None:
+            for old, fresh in zip(live, new, strict=True):
+                old.copy_(fresh)
+
+        self._device.run(copy)
 
     def as_builtins(self) -> dict[str, Any]:
         """For `/status`: the kernels of one step under the names they ran by."""
@@ -99,26 +109,73 @@ def decide_captured(
     return Decision(heads[:AXES], heads[AXES : AXES + BUTTONS], cards, float(heads[AXES + BUTTONS]), after)
 
 
-def move_to_card(
-    policy: Motor, device: Cuda | Dry, now_s: Callable[[], float], *, measured: dict[str, float] | None = None
-) -> bool:
-    """Let a pilot of four bits decide on a card where that is faster than on the processor; true where it does.
+class OnCard:
+    """A `Place` for a pilot: a card where it works and is faster, else the processor.
 
-    `measured` replaces the measure. The policy's `chosen` names the kernels that ran, or stays what it was.
+    The step is captured at the first weights of four bits; later ones of the same form are copied under the recording.
+    `device` makes the card, or None where there is none; `say` hears why a card that is there is not used. `measured`
+    replaces the measure, µs a step.
     """
+
+    def __init__(
+        self,
+        device: Callable[[], Cuda | Dry | None],
+        now_s: Callable[[], float],
+        say: Callable[[str], None],
+        *,
+        measured: dict[str, float] | None = None,
+    ) -> None:
+        self._make, self._now_s, self._say, self._given = device, now_s, say, measured
+        self._device: Cuda | Dry | None = None
+        self._captured: CapturedStep | None = None
+        self._tried = False
+        self._name, self._measured, self._reason = FULL, dict[str, float](), ""
+
+    def __call__(self, tensors: Tensors, chosen: Chosen) -> tuple[Chosen, Callable[[], Network] | None]:
+        """The weights' way, named by the kernels that ran, and what takes it up; raises nothing of the card's."""
+        if not self._tried:
+            self._tried = True
+            failed = attempt(lambda: self._begin(tensors, chosen.reflex))
+            if isinstance(failed, Failure):
+                self._reason = self._refuse(failed.reason)
+        captured, device = self._captured, self._device
+        if captured is None or device is None:
+            return msgspec.structs.replace(chosen, measured_us=self._measured, without_card=self._reason), None
+        pilot = attempt(lambda: _pilot(tensors, device))
+        if isinstance(pilot, Failure) or not captured.fits(pilot):
+            reason = pilot.reason if isinstance(pilot, Failure) else "play began with weights of another form"
+            return msgspec.structs.replace(chosen, without_card=self._refuse(reason)), None
+
+        def take_up() -> Network:
+            captured.reload(pilot)
+            return partial(decide_captured, captured)
+
+        return msgspec.structs.replace(chosen, path=self._name, measured_us=self._measured), take_up
+
+    def _refuse(self, reason: str) -> str:
+        self._say(f"The graphics card does not compute these weights, the processor does: {reason}")
+        return reason
+
+    def _begin(self, tensors: Tensors, reflex: Reflex) -> None:
+        """Capture the step and measure it against the processor's; its tensors are its own, later ones copy there."""
+        device = self._make()
+        if device is None:
+            return
+        batch = encode.Encoded.empty(1)
+        hidden, picture = np.zeros(reflex.gates.b.shape[0] // 4, np.float32), np.zeros_like(reflex.picture.b)
+        captured = CapturedStep(_pilot(tensors, device), step_inputs(batch, picture, hidden, 4.0), device)
+        shown = captured.as_builtins()
+        ran_by = ", ".join(f"{kernel} ×{count}" for kernel, count in sorted(shown["kernels"].items()))
+        name = f"{shown['path']}: {ran_by}"
+        measured = self._given
+        if measured is None:
+            ways = {FULL: partial(decide_on, reflex), name: partial(decide_captured, captured)}
+            measured = measure(ways, lambda decide: decide(batch, picture, hidden, 4.0), self._now_s)
+        self._measured = measured
+        if fastest(measured) != FULL:
+            self._device, self._captured, self._name = device, captured, name
+
+
+def _pilot(tensors: Tensors, device: Cuda | Dry) -> KernelPilot:
     dtype = torch.float32 if isinstance(device, Dry) else torch.float16
-    batch, reflex = encode.Encoded.empty(1), policy.reflex
-    hidden, picture = np.zeros(reflex.gates.b.shape[0] // 4, np.float32), np.zeros_like(reflex.picture.b)
-    pilot = KernelPilot(policy.tensors, device.device, dtype)
-    captured = CapturedStep(pilot, step_inputs(batch, picture, hidden, 4.0), device)
-    shown = captured.as_builtins()
-    name = f"{shown['path']}: " + ", ".join(f"{kernel} ×{count}" for kernel, count in sorted(shown["kernels"].items()))
-    network = partial(decide_captured, captured)
-    if measured is None:
-        ways = {FULL: partial(decide_on, reflex), name: network}
-        measured = measure(ways, lambda decide: decide(batch, picture, hidden, 4.0), now_s)
-    if fastest(measured) == FULL:
-        policy.chosen = msgspec.structs.replace(policy.chosen, measured_us=measured)
-        return False
-    policy.decide_by(network, msgspec.structs.replace(policy.chosen, path=name, measured_us=measured))
-    return True
+    return KernelPilot(tensors, device.device, dtype)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 
@@ -15,7 +19,9 @@ from agent.core.errors import WeightsError
 from agent.core.types import Observation
 from agent.models.kernel_pilot import KernelPilot, StepInputs
 from agent.models.quantised import round_four
-from agent.session.captured import CapturedStep, live_tensors, move_to_card
+from agent.session.captured import CapturedStep, OnCard, live_tensors
+from kernels.jit import KernelUnavailable
+from kernels.plan import plan
 from tests.models.test_kernel_pilot import inputs
 
 CPU = torch.device("cpu")
@@ -81,27 +87,94 @@ def test_status_names_the_kernels_of_a_step_by_what_ran() -> None:
     assert shown["kernels"] == {"cfc_cell reference": 1, "w4a16_linear reference": 5}
 
 
-STEPS = {"numba fp32": 20.0, "dry run: cfc_cell reference ×1, w4a16_linear reference ×5": 5.0}
+NAME = "dry run: cfc_cell reference ×1, w4a16_linear reference ×5"
+STEPS = {"numba fp32": 20.0, NAME: 5.0}
+SEEN = Observation(0, STILL, None, 0, 0.1, 0.0, 0.0, True, False, False)
 
 
-@pytest.mark.slow
-def test_a_pilot_on_a_card_decides_as_on_the_processor_and_status_names_its_kernels() -> None:
-    plain, moved = (Motor(round_four(untrained_tensors(1), "int4")) for _ in range(2))
-    assert move_to_card(moved, Dry(), SystemClock().now_s, measured=STEPS)
-    assert path_of(moved)["path"] == "dry run: cfc_cell reference ×1, w4a16_linear reference ×5"
-    carries = (plain.initial(1), moved.initial(1))
-    seen = Observation(0, STILL, None, 0, 0.1, 0.0, 0.0, True, False, False)
+def four_bit(seed: int) -> dict[str, Any]:
+    return round_four(untrained_tensors(seed), "int4")
+
+
+def on_card(policy: Motor, device: Callable[[], Any] = Dry, measured: dict[str, float] | None = STEPS) -> list[str]:
+    """What was said when this pilot was placed."""
+    said: list[str] = []
+    policy.place_by(OnCard(device, SystemClock().now_s, said.append, measured=measured))
+    return said
+
+
+def moves(policy: Motor) -> list[tuple[float, ...]]:
+    """Three steps from no memory."""
+    carry, done = policy.initial(1), []
     for _ in range(3):
-        one, other = (policy.step(carry, [seen])[1][0] for policy, carry in zip((plain, moved), carries, strict=True))
-        assert one is not None and other is not None
-        assert one.move == pytest.approx(other.move, abs=1e-4) and one.fire == other.fire
-    moved.load(moved.prepare(untrained_tensors(2), "a test"), 3)
-    assert path_of(moved)["path"] == "numba fp32" and moved.version == 3
+        action = policy.step(carry, [SEEN])[1][0]
+        assert action is not None
+        done.append((*action.move, *action.look))
+    return done
+
+
+def test_a_pilot_on_a_card_decides_as_on_the_processor_and_stays_there_over_exchanges_of_weights() -> None:
+    """Back to the first weights as well: a recording that was overwritten is not what a roll-back takes up."""
+    policy = Motor(four_bit(1))
+    assert on_card(policy) == [] and path_of(policy)["path"] == NAME
+    first, second = policy.prepare(four_bit(1), "one"), policy.prepare(four_bit(2), "two")
+    wanted = {seed: np.array(moves(Motor(four_bit(seed)))) for seed in (1, 2)}
+    assert np.abs(wanted[1] - wanted[2]).max() > 1e-3
+    for version, (seed, prepared) in enumerate([(1, first), (2, second), (1, first)], 1):
+        policy.load(prepared, version)
+        assert path_of(policy)["path"] == NAME and policy.version == version
+        assert np.array(moves(policy)) == pytest.approx(wanted[seed], abs=1e-4)
+    policy.load(policy.prepare(untrained_tensors(2), "of full precision"), 4)
+    assert path_of(policy)["path"] == "numba fp32" and policy.capabilities.never_waits
+    policy.load(policy.prepare(four_bit(2), "of four bits again"), 5)
+    assert path_of(policy)["path"] == NAME and not policy.capabilities.never_waits
+
+
+class Broken(Dry):
+    """A card on which nothing can be recorded."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def capture(self, work: Callable[[], None]) -> None:
+        raise self._error
+
+
+NO_TRITON, NO_MEMORY = KernelUnavailable("cfc_cell_kernel needs Triton"), torch.OutOfMemoryError("no room")
+
+
+@pytest.mark.parametrize("error", [NO_TRITON, NO_MEMORY, AssertionError("no libcuda")])
+def test_a_card_that_cannot_record_the_step_is_named_and_the_processor_decides(error: Exception) -> None:
+    policy = Motor(four_bit(1))
+    said = on_card(policy, lambda: Broken(error))
+    assert len(said) == 1 and str(error) in said[0] and "the processor does" in said[0]
+    shown = path_of(policy)
+    assert shown["path"] == "numba fp32" and str(error) in shown["without_card"]
+    policy.load(policy.prepare(four_bit(2), "a test"), 1)
+    assert len(said) == 1 and str(error) in path_of(policy)["without_card"] and moves(policy)
+
+
+def test_a_card_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a card: the operation's plan refuses, in the middle of the step."""
+
+    def refuses(*given: object) -> object:
+        return plan("w4a16_linear", 1, 8, 8, 75)
+
+    monkeypatch.setattr("agent.models.kernel_pilot.w4a16_linear", refuses)
+    policy = Motor(four_bit(1))
+    assert "compute capability 7.5: 8.0 or newer is needed" in on_card(policy)[0]
+    assert path_of(policy)["path"] == "numba fp32"
+
+
+def test_without_a_card_nothing_is_said() -> None:
+    policy = Motor(four_bit(1))
+    assert on_card(policy, lambda: None) == [] and "without_card" not in path_of(policy)
 
 
 @pytest.mark.slow
 def test_a_card_that_is_slower_is_not_chosen() -> None:
-    policy = Motor(round_four(untrained_tensors(1), "int4"))
-    assert not move_to_card(policy, Dry(), SystemClock().now_s)
+    policy = Motor(four_bit(1))
+    assert on_card(policy, Dry, None) == []
     shown = path_of(policy)
     assert shown["path"] == "numba fp32" and shown["weights"] == "int4" and len(shown["measured_us"]) == 2

@@ -20,6 +20,8 @@ from agent.control.reflex.network import Reflex, Tensors, build_reflex
 
 T = TypeVar("T")
 FULL, WHOLE, PACKED = "numba fp32", "numba int8", "numba int8 vpdpbusd"
+FOUR_BIT = ("int4", "nvfp4")
+"""Formats of weights that are made for a card."""
 INNER = (
     "encoder.flat.0", "encoder.token.0", "encoder.token.2", "encoder.join.0", "memory.backbone.0", "memory.ff1",
     "memory.ff2", "memory.time_a", "memory.time_b", "trunk.0", "card.0",
@@ -33,7 +35,8 @@ WORTH = 0.97
 class Chosen(msgspec.Struct, frozen=True, eq=False):
     """A network, the name of the way it is computed, the format of its file, and what was measured, µs a step.
 
-    looks: false where no weight of full precision leads from a picture to an action.
+    looks: false where no weight of full precision leads from a picture to an action. without_card: why a card that is
+    there does not compute them; empty where none is, and where one does.
     """
 
     reflex: Reflex
@@ -41,11 +44,13 @@ class Chosen(msgspec.Struct, frozen=True, eq=False):
     weights: str
     measured_us: dict[str, float] = {}
     looks: bool = True
+    without_card: str = ""
 
     def as_builtins(self) -> dict[str, Any]:
         """For `/status` and reports."""
         measured = {name: round(us, 2) for name, us in self.measured_us.items()}
-        return {"path": self.path, "weights": self.weights, "measured_us": measured}
+        shown = {"path": self.path, "weights": self.weights, "measured_us": measured}
+        return {**shown, "without_card": self.without_card} if self.without_card else shown
 
 
 def format_of(tensors: Tensors) -> str:
@@ -85,7 +90,7 @@ def whole_way() -> str:
 def ways_of(tensors: Tensors) -> dict[str, Reflex]:
     """Every way to compute these weights here, full precision first; raises KeyError or ValueError on other tensors."""
     weights = format_of(tensors)
-    if weights in ("int4", "nvfp4"):
+    if weights in FOUR_BIT:
         from agent.models.quantised import expand
 
         return {FULL: build_reflex(expand(tensors))}
