@@ -21,7 +21,7 @@ class WeightsWatch(Part):
     key = "weights"
     reloader: Reloader
     keep_given: bool
-    go_on: bool
+    go_on: bool = True
 
     async def begin(self) -> None:
         """Act with the weights to begin with."""
