@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import subprocess
 import sys
 import threading
@@ -75,7 +76,7 @@ def test_results_that_cannot_be_written_are_an_error_once() -> None:
 
 
 def agent(words: str, shell: str) -> subprocess.CompletedProcess[str]:
-    command = f'{sys.executable} -c "from agent.__main__ import main; main()" {words} {shell}'
+    command = f'{shlex.quote(sys.executable)} -c "from agent.__main__ import main; main()" {words} {shell}'
     return subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
 
 

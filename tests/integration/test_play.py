@@ -68,14 +68,12 @@ def test_several_games_are_played_at_once_by_one_process(tmp_path: Path) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("spec", "policy", "seconds"),
-    [("gym:minatar.gym:MinAtar/Breakout-v1", "random", "5"),
-     ("gym:vizdoom.gymnasium_wrapper:VizdoomHealthGathering-v1", "dreamer", "12")],
+    ("spec", "policy", "until"),
+    [("gym:minatar.gym:MinAtar/Breakout-v1", "random", "--seconds 5"),
+     ("gym:vizdoom.gymnasium_wrapper:VizdoomHealthGathering-v1", "dreamer", "--episodes 1 --seconds 100")],
 )  # fmt: skip
-def test_third_party_games_are_played_through_the_same_link(
-    tmp_path: Path, spec: str, policy: str, seconds: str
-) -> None:
-    report = played(tmp_path, "--game", spec, "--policy", policy, "--seconds", seconds)
+def test_third_party_games_are_played_through_the_same_link(tmp_path: Path, spec: str, policy: str, until: str) -> None:
+    report = played(tmp_path, "--game", spec, "--policy", policy, *until.split())
     link = report["games"][0]["link"]
     assert link["acted"] > 0.9 * link["received"] > 0 and link["frames"] > 20 and not link["frames_refused"]
     assert report["episodes"]["count"] >= 1

@@ -92,11 +92,12 @@ public static class Program
     /// <summary>One frame as the engine runs it: the fixed steps that are due, Update, LateUpdate, its end.</summary>
     private static void Engine(int frame, FakeWorld world)
     {
-        _dueS = Math.Max(_dueS + _frameS, Clock.Elapsed.TotalSeconds - 1);
-        var left = _dueS - Clock.Elapsed.TotalSeconds;
-        if (left > 0 && Time.captureDeltaTime == 0)
+        var nowS = Clock.Elapsed.TotalSeconds;
+        // Frames of captured time are not paced, so they leave no time to be waited for afterwards.
+        _dueS = Time.captureDeltaTime > 0 ? nowS : Math.Max(_dueS + _frameS, nowS - 1);
+        if (_dueS > nowS)
         {
-            Thread.Sleep(TimeSpan.FromSeconds(left));
+            Thread.Sleep(TimeSpan.FromSeconds(_dueS - nowS));
         }
         Time.unscaledTime = (float)Clock.Elapsed.TotalSeconds;
         Time.unscaledDeltaTime = (float)_frameS;
