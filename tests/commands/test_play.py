@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from agent import app
+from agent.commands import play as command
 from agent.commands.cli import run
+from agent.concurrency.card import Dry
+from agent.control.motor import save_pilot
+from agent.control.untrained import untrained_tensors
+from agent.models.quantised import round_four
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -28,3 +35,21 @@ def test_one_that_is_ended_before_anything_is_played_ends_with_the_signals_numbe
     monkeypatch.setattr(app, "build_session", lambda *given, **named: session)
     assert run(["play", "--game", "bonklink://127.0.0.1:1", "--policy", "random", "--no-http"]) == 128 + number
     assert "Interrupted before anything was played" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_whole_session_and_an_exchange_of_weights_in_it_stay_on_the_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "dry run: cfc_cell reference ×1, w4a16_linear reference ×5"
+    monkeypatch.setattr(command, "cuda_card", Dry)
+    monkeypatch.setattr("agent.session.captured.measure", lambda *given: {"numba fp32": 20.0, name: 5.0})
+    monkeypatch.setenv("METABONK_WEIGHTS_DIR", str(tmp_path / "store"))
+    (tmp_path / "store").mkdir()
+    weights, report = tmp_path / "four.safetensors", tmp_path / "r.json"
+    for seed, path in enumerate((weights, tmp_path / "store" / "dropped.safetensors")):
+        save_pilot(path, round_four(untrained_tensors(seed), "int4"), {}, created_by="a test")
+    played = ["play", "--game", "arena", "--weights", str(weights), "--seconds", "3", "--no-http", "--no-learn"]
+    assert run([*played, "--report", str(report)]) == 0
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert told["policy_path"]["path"] == name and told["policy_version"] == 2 and told["games"][0]["link"]["acted"] > 9
