@@ -49,7 +49,7 @@ def test_a_whole_session_and_an_exchange_of_weights_in_it_stay_on_the_card(
     weights, report = tmp_path / "four.safetensors", tmp_path / "r.json"
     for seed, path in enumerate((weights, tmp_path / "store" / "dropped.safetensors")):
         save_pilot(path, round_four(untrained_tensors(seed), "int4"), {}, created_by="a test")
-    played = ["play", "--game", "arena", "--weights", str(weights), "--seconds", "3", "--no-http", "--no-learn"]
+    played = ["play", "--game", "arena", "--weights", str(weights), "--seconds", "2", "--no-http", "--no-learn"]
     assert run([*played, "--report", str(report)]) == 0
     told = json.loads(report.read_text(encoding="utf-8"))
     assert told["policy_path"]["path"] == name and told["policy_version"] == 2 and told["games"][0]["link"]["acted"] > 9
