@@ -174,7 +174,9 @@ class Latency:
 
 def _percentiles_us(histogram: HdrHistogram) -> list[int]:
     """The values at `_SHARES`, µs; those of `get_value_at_percentile`, which walks the buckets in Python."""
-    cumulated = np.cumsum(np.frombuffer(histogram.counts, np.uint64))
+    magnitude = histogram.sub_bucket_half_count_magnitude
+    used = (max(0, histogram.max_value.bit_length() - magnitude - 1) + 2) << magnitude  # all above the maximum are 0
+    cumulated = np.cumsum(np.frombuffer(histogram.counts, np.uint64, min(used, histogram.counts_len)))
     targets = [histogram.get_target_count_at_percentile(share) for share in _SHARES]
     places = np.searchsorted(cumulated, np.array(targets, np.uint64))
     return [histogram.get_highest_equivalent_value(histogram.get_value_from_index(int(i))) for i in places]

@@ -121,7 +121,7 @@ def routes(source: StatusSource, clock: Clock, losses: Losses = dict) -> list[Ro
     snapshots, shared_frame = Snapshots(source, losses, clock), SharedFrame(source, clock)
 
     async def status(request: web.Request) -> web.StreamResponse:
-        return web.Response(body=snapshots.json(), content_type="application/json")
+        return web.Response(body=await snapshots.json(), content_type="application/json")
 
     described = msgspec.json.encode(document(version("metabonk-apex")))
 

@@ -1,6 +1,7 @@
 """What `/status`, `/metrics` and `/frame.jpg` answer: made at most four times a second, and shared by all readers.
 
-However many ask, the loop pays for one snapshot each quarter of a second, and for sending. Owns no socket.
+However many ask, the loop pays for one snapshot each quarter of a second, in three turns, and for sending. Owns no
+socket.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import os
 import re
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -57,6 +58,8 @@ def _shortened(value: Any) -> Any:
 
 
 def _short(text: str) -> str:
+    if "/" not in text and "\\" not in text and text.isascii():
+        return text  # most are, and a search costs as much as all else that is done with a snapshot
     if len(_home()) > 1:  # first, because its name may have spaces
         text = text.replace(_home() + os.sep, "/~/")
     return _FOLDERS.sub("", text.encode("utf-8", "backslashreplace").decode())
@@ -80,30 +83,44 @@ class Snapshots:
     def __init__(self, source: StatusSource, losses: Losses, clock: Clock) -> None:
         self._source, self._losses, self._clock = source, losses, clock
         self._built_s = float("-inf")
-        self._values: dict[str, Any] = {}
-        self._json: bytes | None = None
-        self._text: asyncio.Future[bytes] | None = None
+        self._values: asyncio.Task[dict[str, Any]] | None = None
+        self._json: asyncio.Task[bytes] | None = None
+        self._text: asyncio.Task[bytes] | None = None
 
-    def _refresh(self) -> None:
+    def _refresh(self) -> asyncio.Task[dict[str, Any]]:
+        """The newest values, perhaps still being made."""
         now_s = self._clock.now_s()
-        if now_s - self._built_s >= SNAPSHOT_S:
-            self._values, self._built_s = without_folders(self._source.status()), now_s
+        if self._values is None or now_s - self._built_s >= SNAPSHOT_S:
+            self._values, self._built_s = asyncio.create_task(self._make(), name="snapshot"), now_s
             self._json, self._text = None, None
+        return self._values
 
-    def json(self) -> bytes:
+    async def _make(self) -> dict[str, Any]:
+        values = self._source.status()
+        await asyncio.sleep(0)  # answers of games that are ready go first
+        plain: dict[str, Any] = without_folders(values)
+        await asyncio.sleep(0)
+        return plain
+
+    async def json(self) -> bytes:
         """The status as JSON; what is no number is null."""
-        self._refresh()
+        values = self._refresh()
         if self._json is None:
-            self._json = msgspec.json.encode(self._values)
-        return self._json
+            self._json = asyncio.create_task(self._encode(values), name="snapshot as JSON")
+        return await asyncio.shield(self._json)
+
+    async def _encode(self, values: asyncio.Task[dict[str, Any]]) -> bytes:
+        return msgspec.json.encode(await values)
 
     async def prometheus(self) -> bytes:
         """The status as Prometheus text, written in another thread: it grows with the policies that learn."""
-        self._refresh()
+        values = self._refresh()
         if self._text is None:
-            written = partial(_prometheus, self._values, self._losses())
-            self._text = asyncio.get_running_loop().run_in_executor(None, written)
+            self._text = asyncio.create_task(self._write(values), name="snapshot for Prometheus")
         return await asyncio.shield(self._text)
+
+    async def _write(self, values: asyncio.Task[dict[str, Any]]) -> bytes:
+        return await asyncio.to_thread(_prometheus, await values, self._losses())
 
 
 def _prometheus(status: dict[str, Any], losses: dict[str, dict[str, float]]) -> bytes:

@@ -47,6 +47,50 @@ def test_a_snapshot_is_built_four_times_a_second_at_most_whoever_asks_and_a_pict
     asyncio.run(main())
 
 
+def test_a_snapshot_is_made_in_turns_of_the_loop_between_which_games_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    happened: list[str] = []
+
+    def telling(name: str, call: Any) -> Any:
+        return lambda *given: (happened.append(name), call(*given))[1]
+
+    async def main() -> None:
+        source, loop = Source(), asyncio.get_running_loop()
+        monkeypatch.setattr(source, "status", telling("built", source.status))
+        shared = snapshots.Snapshots(source, dict, VirtualClock())
+        monkeypatch.setattr(snapshots, "without_folders", telling("shortened", snapshots.without_folders))
+        monkeypatch.setattr(snapshots.msgspec.json, "encode", telling("encoded", snapshots.msgspec.json.encode))
+
+        def answer() -> None:
+            happened.append("a game")
+            if "encoded" not in happened:
+                loop.call_soon(answer)
+
+        asked = asyncio.gather(*(shared.json() for _ in range(3)))
+        loop.call_soon(answer)
+        await asked
+        assert await shared.json() is asked.result()[0]
+
+    asyncio.run(main())
+    work = [i for i, name in enumerate(happened) if name != "a game"]
+    assert [happened[i] for i in work] == ["built", "shortened", "encoded"]
+    assert all(later - earlier > 1 for earlier, later in zip(work, work[1:], strict=False)), happened
+
+
+def test_a_text_that_can_hold_no_path_is_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[str] = []
+
+    class Folders:
+        def sub(self, by: str, text: str) -> str:
+            searched.append(text)
+            return text
+
+    monkeypatch.setattr(snapshots, "_FOLDERS", Folders())
+    assert snapshots.without_folders({"state": "up", "name": "game 1", "at": ["/a/b", "C:\\b", "é"]})["state"] == "up"
+    assert searched == ["/a/b", "C:\\b", "é"]
+
+
 def test_the_text_for_prometheus_is_written_once_a_snapshot_and_beside_the_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -82,7 +126,7 @@ def test_whatever_the_texts_are_what_is_answered_is_json(text: str) -> None:
         def status(self) -> dict[str, Any]:
             return {"menu": text, "each": [{"name": text}]}
 
-    told = json.loads(snapshots.Snapshots(Telling(), dict, VirtualClock()).json())
+    told = json.loads(asyncio.run(snapshots.Snapshots(Telling(), dict, VirtualClock()).json()))
     assert told.keys() == {"menu", "each"} and told["menu"] == told["each"][0]["name"]
     if "/" not in text and "\\" not in text and text.isascii():
         assert told["menu"] == text
