@@ -1,4 +1,4 @@
-"""What a game's side does with actions between two ticks: newest wins, presses are kept, silence is neutral.
+"""What a game's side does with actions: whose count, and between two ticks newest wins and presses are kept.
 
 Owns no socket and no clock.
 """
@@ -12,6 +12,48 @@ import msgspec
 from agent.core.types import NEUTRAL, Action
 
 HOLD_S: Final = 0.15
+LAPSE_S: Final = 5.0
+RIVAL_GAP_S: Final = 1.0
+
+
+class Ownership:
+    """Which client plays: the first that acts, until it leaves.
+
+    Another one takes the game over only where it went on acting for `LAPSE_S` while the owner sent nothing. So two
+    clients that both act never alternate.
+    """
+
+    def __init__(self) -> None:
+        self.owner: object | None = None
+        self._rival: object | None = None
+        self._rival_since_s = self._rival_s = float("-inf")
+
+    def claim(self, client: object, now_s: float) -> bool:
+        """One action of a client at `now_s`; True where it counts."""
+        if self.owner is not client and not self._may_own(client, now_s):
+            return False
+        self.owner, self._rival, self._rival_s = client, None, float("-inf")
+        return True
+
+    def leave(self, client: object) -> bool:
+        """The client is gone; True where it was the owner."""
+        was_owner = self.owner is client
+        if was_owner:
+            self.owner = None
+        if was_owner or self._rival is client:
+            self._rival, self._rival_s = None, float("-inf")
+        return was_owner
+
+    def _may_own(self, client: object, now_s: float) -> bool:
+        if self.owner is None:
+            return True
+        rests = now_s - self._rival_s > RIVAL_GAP_S
+        if self._rival is not client and not rests:
+            return False
+        if rests:
+            self._rival, self._rival_since_s = client, now_s
+        self._rival_s = now_s
+        return now_s - self._rival_since_s >= LAPSE_S
 
 
 class Hands:

@@ -1,4 +1,4 @@
-"""The game's side of BonkLink: one game, one port, the newest client.
+"""The game's side of BonkLink: one game, one port, all clients watch and one plays.
 
 Owns the socket and the pace; the game owns its rules. Measures from the game's side how soon each packet is
 answered (BLX1 sequence out, ACX1 claim back).
@@ -16,15 +16,16 @@ from hdrh.histogram import HdrHistogram
 
 from agent.core.clock import Clock
 from agent.core.errors import GameError, ProtocolError
-from agent.core.types import Action, GameState, HumanInput, RunInfo
+from agent.core.types import Action, ByteArray, GameState, HumanInput, RunInfo
 from agent.games.contract import HostedGame
-from agent.games.hands import Hands
+from agent.games.hands import Hands, Ownership
 from agent.games.options import FrameFormat, Mode
 from agent.link.imaging import encode_jpeg, encode_raw
 from agent.link.wire import ActionDecoder, encode_packet
 
 _EMPTY_RUN = RunInfo(0, 0, (0, 0), (0, 0), False, False, False, 0, 0.0, 0, 0, 0.0, 0.0, 0, 0.0)
 _REMEMBERED_PACKETS = 512
+_MOST_CLIENTS = 16
 log = structlog.get_logger(__name__)
 
 
@@ -65,6 +66,15 @@ class _Carried(NamedTuple):
 _NOTHING = _Carried()
 
 
+def _carry(before: _Carried, run: RunInfo) -> _Carried:
+    return _Carried(
+        before.reward + run.reward,
+        before.ended or run.run_ended,
+        before.won or run.run_won,
+        before.truncated if before.ended else run.run_truncated,
+    )
+
+
 class _Client(asyncio.Protocol):
     """One connection; hands its actions to the server."""
 
@@ -72,6 +82,10 @@ class _Client(asyncio.Protocol):
         self._server = server
         self._decoder = ActionDecoder()
         self.transport: asyncio.Transport | None = None
+        self.carried = _NOTHING
+        self.claims_seen = False
+        self.told_to_wait = False
+        self.told_ticks = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
@@ -124,12 +138,13 @@ class GameServer:
         self._clock = clock
         self._human = human
         self._on_frame = on_frame
-        self._client: _Client | None = None
+        self._clients: list[_Client] = []
+        self._ownership = Ownership()
+        self._acted = False
         self._arrived = asyncio.Event()
         self._answered = asyncio.Event()
         self._hands = Hands(game.tick_s)
         self._sequence = 0
-        self._claims_seen = False
         self._sent_s: dict[int, float] = {}
         self._carried = _NOTHING
         self._histogram = HdrHistogram(1, 60_000_000, 3)
@@ -138,37 +153,61 @@ class GameServer:
     # --- clients ---------------------------------------------------------------------------------------------
 
     def adopt(self, client: _Client) -> None:
-        """A new client replaces the old one, and nothing of the old one lingers."""
-        if self._client is not None:
-            self._client.end()
-        self._client = client
-        self._claims_seen = False
-        self._hands.clear()
-        self._sent_s.clear()
+        """A new client watches until it acts. Of too many, the oldest that does not play goes."""
+        if len(self._clients) >= _MOST_CLIENTS:
+            surplus = next(c for c in self._clients if c is not self._ownership.owner)
+            log.warning("too_many_clients", limit=_MOST_CLIENTS)
+            self.forget(surplus)
+            surplus.end()
+        client.carried, self._carried = self._carried, _NOTHING
+        self._clients.append(client)
         self.report.clients += 1
         self._arrived.set()
+        if self._ownership.owner is None:
+            self._answered.set()
+        elif self.options.mode == "lock-step":
+            self._deliver(client, self.game.state(), b"")
 
     def forget(self, client: _Client) -> None:
-        """The client is gone."""
-        if self._client is client:
-            self._client = None
-            self._hands.clear()
+        """The client is gone, and nothing of it lingers."""
+        if client not in self._clients:
+            return
+        self._clients.remove(client)
+        if not self._clients:
             self._arrived.clear()
+            self._carried = client.carried if self.options.mode == "lock-step" else _NOTHING
+        if self._ownership.leave(client):
+            self._change_hands()
+        if self._ownership.owner is None:
             self._answered.set()
 
+    def _change_hands(self) -> None:
+        self._hands.clear()
+        self._sent_s.clear()
+        self._acted = False
+
     def receive(self, client: _Client, action: Action) -> None:
-        """One action of a client; only the current client counts."""
-        if client is not self._client:
+        """One action of a client; only those of the one that plays count."""
+        if client not in self._clients:
             return
+        before = self._ownership.owner
+        if not self._ownership.claim(client, self._clock.now_s()):
+            if not client.told_to_wait:
+                client.told_to_wait = True
+                log.warning("another_client_plays", do="its actions count when the other one leaves")
+            return
+        if before is not None and before is not client:
+            self._change_hands()
         self.report.actions += 1
         self._hands.receive(action, self._now_s())
         if action.answers is not None:
-            self._claims_seen = True
+            client.claims_seen = True
             sent_s = self._sent_s.pop(action.answers, None)
             if sent_s is not None:
                 self.report.answered += 1
                 self._histogram.record_value(max(1, round((self._clock.now_s() - sent_s) * 1e6)))
-        if action.answers == self._sequence or not self._claims_seen:
+        if action.answers == self._sequence or not client.claims_seen:
+            self._acted = True
             self._answered.set()
 
     def _now_s(self) -> float:
@@ -191,8 +230,8 @@ class GameServer:
                 pace = {"real-time": self._real_time, "lock-step": self._lock_step, "fast": self._fast}
                 await pace[self.options.mode]()
             finally:
-                if self._client is not None:
-                    self._client.end()
+                for client in list(self._clients):
+                    client.end()
 
     def _is_done(self) -> bool:
         return self.options.ticks is not None and self.report.ticks >= self.options.ticks
@@ -213,9 +252,10 @@ class GameServer:
         while not self._is_done():
             await self._arrived.wait()
             self._answered.clear()
+            self._acted = False
             self._send()
             await self._answered.wait()
-            if self._client is not None:
+            if self._acted:
                 self._advance()
 
     async def _fast(self) -> None:
@@ -239,39 +279,53 @@ class GameServer:
     def _send(self) -> None:
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         framed = self._frame_every > 0 and self._sequence % self._frame_every == 0
-        pixels = self.game.render() if framed and (self._client is not None or self._on_frame is not None) else None
+        pixels = self.game.render() if framed and (self._clients or self._on_frame is not None) else None
         if self._on_frame is not None and pixels is not None:
             self._on_frame(pixels)
-        if self._client is None and self.options.mode != "lock-step":
+        if not self._clients and self.options.mode != "lock-step":
             self._carried = _NOTHING
             return
-        state = self._stamp(self.game.state())
-        client = self._client
-        if client is None or not client.is_idle or client.transport is None:
+        state = self.game.state()
+        if not self._clients:
             self.report.packets_dropped += 1
-            run = state.run or _EMPTY_RUN
-            self._carried = _Carried(run.reward, run.run_ended, run.run_won, run.run_truncated)
-            return
-        self._carried = _NOTHING
-        frame = b""
-        if pixels is not None:
-            raw = self.options.frame_format == "raw_rgb"
-            frame = encode_raw(pixels, top_down=True) if raw else encode_jpeg(pixels, self.options.jpeg_quality)
-        data = encode_packet(state, frame)
+            self._carried = _carry(self._carried, state.run or _EMPTY_RUN)
+        frame = self._frame(pixels) if any(client.is_idle for client in self._clients) else b""
+        for client in list(self._clients):
+            self._deliver(client, state, frame)
         self._sent_s[self._sequence] = self._clock.now_s()
         if len(self._sent_s) > _REMEMBERED_PACKETS:
             del self._sent_s[next(iter(self._sent_s))]
-        client.transport.write(data)
+
+    def _frame(self, pixels: ByteArray | None) -> bytes:
+        if pixels is None:
+            return b""
+        if self.options.frame_format == "raw_rgb":
+            return encode_raw(pixels, top_down=True)
+        return encode_jpeg(pixels, self.options.jpeg_quality)
+
+    def _deliver(self, client: _Client, state: GameState, frame: bytes) -> None:
+        """Send one client the state, with what it was not told before."""
+        if client.told_ticks == self.report.ticks and state.run is not None:
+            again = msgspec.structs.replace(state.run, reward=0.0, run_ended=False, run_won=False, run_truncated=False)
+            state = msgspec.structs.replace(state, run=again)
+        client.told_ticks = self.report.ticks
+        if not client.is_idle or client.transport is None:
+            self.report.packets_dropped += 1
+            client.carried = _carry(client.carried, state.run or _EMPTY_RUN)
+            return
+        stamped = self._stamp(state, client.carried)
+        client.carried = _NOTHING
+        client.transport.write(encode_packet(stamped, frame))
         self.report.packets += 1
 
     _human_input: HumanInput | None = None
 
-    def _stamp(self, state: GameState) -> GameState:
+    def _stamp(self, state: GameState, before: _Carried) -> GameState:
         """Add what only the server knows, and what dropped packets would have said."""
         run = state.run or _EMPTY_RUN
+        told = _carry(before, run)
         real = self.options.mode == "real-time"
         time_s = self._clock.now_s() if real else self._sequence * self.game.tick_s
-        before = self._carried
         size = self.game.capture_size_px
         stamped = msgspec.structs.replace(
             run,
@@ -280,10 +334,10 @@ class GameServer:
             capture_size_px=size,
             screen_size_px=size,
             rows_top_down=True,
-            run_ended=run.run_ended or before.ended,
-            run_won=run.run_won or before.won,
-            run_truncated=before.truncated if before.ended else run.run_truncated,
-            reward=run.reward + before.reward,
+            run_ended=told.ended,
+            run_won=told.won,
+            run_truncated=told.truncated,
+            reward=told.reward,
         )
         return msgspec.structs.replace(state, run=stamped, human=self._human_input)
 

@@ -1,5 +1,5 @@
 // One game and one server, tick by tick on the game's thread: the action in, the state and the picture out.
-// Owns pace, sequence numbers, and what packets that could not be sent would have said. No Unity.
+// Owns pace, sequence numbers, and what packets that could not be sent would have said, client by client. No Unity.
 using System;
 
 namespace BonkLink;
@@ -37,9 +37,7 @@ public sealed class LinkPump
     private readonly StateRecord _state = new();
     private double _sendDueS = double.NegativeInfinity, _frameDueS = double.NegativeInfinity, _tickS;
     private double _lastTickS = double.NaN;
-    private int _clientsSeen;
-    private float _reward;
-    private byte _ends;
+    private long _picture;
 
     public LinkPump(
         IGame game, LinkServer server, Hands hands, FrameEncoder frames, InputLatch human, PumpOptions options)
@@ -53,8 +51,8 @@ public sealed class LinkPump
 
     public long Skipped { get; private set; }
 
-    /// <summary>True while a client has sent at least one action.</summary>
-    public bool IsDriven => _server.HasClient && _hands.Received > 0;
+    /// <summary>True while a client owns the game.</summary>
+    public bool IsDriven => _hands.Received > 0;
 
     /// <summary>One frame of the game at `nowS`, monotonic.</summary>
     public void Tick(double nowS)
@@ -74,7 +72,8 @@ public sealed class LinkPump
     private void Send(double nowS)
     {
         Sequence++;
-        if (!_server.HasClient)
+        var clients = _server.Present;
+        if (clients.Length == 0)
         {
             return;
         }
@@ -85,33 +84,60 @@ public sealed class LinkPump
         }
         _state.Clear();
         _game.Read(_state);
-        if (_server.Clients != _clientsSeen)
-        {
-            // What was earned and what ended before it came is not a new client's.
-            _clientsSeen = _server.Clients;
-            (_reward, _ends) = (0, 0);
-        }
-        else
-        {
-            _reward += _state.Run.Reward;
-            _ends |= (byte)(_state.Run.Flags & (RunInfo.Ended | RunInfo.Won));
-        }
-        var packet = _server.BeginPacket();
-        if (packet is null)
-        {
-            Skipped++;
-            return;
-        }
+        var human = _options.SendsHuman ? _human.Take() : default;
+        var reward = _state.Run.Reward;
+        var ends = (byte)(_state.Run.Flags & (RunInfo.Ended | RunInfo.Won));
         Stamp(nowS);
         var frame = _frames.Current;
+        int owner = _hands.Owner, taken = 0;
+        foreach (var client in clients)
+        {
+            Remember(client.Unsaid, reward, ends, human);
+            if (client.Begin() is not { } packet)
+            {
+                Skipped++;
+                continue;
+            }
+            var isNew = frame.Length > 0 && client.Unsaid.Picture != _picture;
+            Tell(client, packet, isNew ? frame : default);
+            taken += isNew && (owner == 0 || client.Number == owner || nowS >= _frameDueS) ? 1 : 0;
+        }
+        if (taken > 0)
+        {
+            _picture++;
+            _frames.Taken();
+        }
+    }
+
+    private static void Remember(Unsaid unsaid, float reward, byte ends, in HumanInput human)
+    {
+        unsaid.Human.Sample(human);
+        if (unsaid.IsBegun)
+        {
+            unsaid.Reward += reward;
+            unsaid.Ends |= ends;
+        }
+        unsaid.IsBegun = true;
+    }
+
+    private void Tell(LinkClient client, ByteBuffer packet, ReadOnlySpan<byte> frame)
+    {
+        var unsaid = client.Unsaid;
+        _state.Run.Flags = (byte)(RunInfo.RowsTopDown | unsaid.Ends);
+        _state.Run.Reward = unsaid.Reward;
+        if (_options.SendsHuman)
+        {
+            _state.HasHuman = true;
+            _state.Human = unsaid.Human.Take();
+        }
         Wire.WritePacket(packet, _state, frame);
         if (frame.Length > 0)
         {
-            _frames.Taken();
+            unsaid.Picture = _picture;
         }
-        _server.EndPacket(packet);
+        client.End(packet);
         Packets++;
-        (_reward, _ends) = (0, 0);
+        (unsaid.Reward, unsaid.Ends) = (0, 0);
     }
 
     /// <summary>Add what only the pump knows.</summary>
@@ -126,12 +152,5 @@ public sealed class LinkPump
         run.CaptureHeight = (ushort)_options.CaptureHeight;
         run.ScreenWidth = (ushort)Math.Clamp(width, 0, ushort.MaxValue);
         run.ScreenHeight = (ushort)Math.Clamp(height, 0, ushort.MaxValue);
-        run.Flags = (byte)(RunInfo.RowsTopDown | _ends);
-        run.Reward = _reward;
-        if (_options.SendsHuman)
-        {
-            _state.HasHuman = true;
-            _state.Human = _human.Take();
-        }
     }
 }

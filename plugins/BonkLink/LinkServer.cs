@@ -1,8 +1,10 @@
-// Serves one client at a time: its actions go to Hands, packets come from the game's thread. Threads touch bytes only.
-// A new client replaces the old one. Nothing here can hold up the game: a packet is handed over only when the one
-// before has left, and a client that takes nothing is simply not ready.
+// Serves several clients: all get packets, Hands says whose actions count. Threads touch bytes only. A client that
+// comes never ends another, unless there are too many; then the oldest that does not own the game goes. Nothing here
+// can hold up the game: a packet is handed over only when the one before has left, and a client that takes nothing is
+// not ready.
 using System;
 using System.IO;
+using System.Linq;
 using System.Net.Sockets;
 using System.Threading;
 
@@ -10,12 +12,13 @@ namespace BonkLink;
 
 public sealed class LinkServer : IDisposable
 {
+    public const int MostClients = 16;
     private readonly ITransport _transport;
     private readonly Hands _hands;
     private readonly Func<double> _nowS;
     private readonly Action<string> _log;
     private readonly object _lock = new();
-    private Client? _client;
+    private LinkClient[] _present = Array.Empty<LinkClient>();
     private int _clients;
     private volatile bool _stopping;
 
@@ -30,7 +33,8 @@ public sealed class LinkServer : IDisposable
     /// <summary>How many clients have come so far.</summary>
     public int Clients => Volatile.Read(ref _clients);
 
-    public bool HasClient => Volatile.Read(ref _client) is not null;
+    /// <summary>The clients that are there now; a new array with each change.</summary>
+    public LinkClient[] Present => Volatile.Read(ref _present);
 
     /// <summary>Actions, oversized and malformed ones, of all clients together.</summary>
     public (long Actions, long Oversized, long Malformed) Counts { get; private set; }
@@ -42,17 +46,11 @@ public sealed class LinkServer : IDisposable
         new Thread(AcceptAll) { IsBackground = true, Name = "BonkLink accept" }.Start();
     }
 
-    /// <summary>The buffer for the next packet, or null when no client is ready for one.</summary>
-    public ByteBuffer? BeginPacket() => Volatile.Read(ref _client)?.Begin();
-
-    /// <summary>Send what was written into the buffer that BeginPacket gave.</summary>
-    public void EndPacket(ByteBuffer buffer) => Volatile.Read(ref _client)?.End(buffer);
-
     public void Dispose()
     {
         _stopping = true;
         _transport.Dispose();
-        Retire(Volatile.Read(ref _client), "the game ends");
+        Array.ForEach(Present, client => Retire(client, "the game ends"));
     }
 
     private void AcceptAll()
@@ -76,44 +74,72 @@ public sealed class LinkServer : IDisposable
 
     private void Adopt(IConnection connection)
     {
-        Client client;
-        Client? before;
+        LinkClient client;
+        LinkClient? surplus = null;
         lock (_lock)
         {
-            before = _client;
-            client = new Client(this, connection, ++_clients);
-            _hands.Adopt(client.Number);
-            Volatile.Write(ref _client, client);
+            client = new LinkClient(this, connection, ++_clients);
+            if (_present.Length >= MostClients)
+            {
+                surplus = Array.Find(_present, c => c.Number != _hands.Owner);
+            }
+            Volatile.Write(ref _present, _present.Append(client).ToArray());
         }
-        before?.Dispose();
+        if (surplus is not null)
+        {
+            Retire(surplus, $"more than {MostClients} came, and it does not play");
+        }
         _log($"client {client.Number} connected");
         client.Start();
     }
 
-    private void Retire(Client? client, string reason)
+    internal void Retire(LinkClient client, string reason)
     {
-        if (client is null)
-        {
-            return;
-        }
-        var current = false;
+        bool wasThere;
         lock (_lock)
         {
-            if (ReferenceEquals(_client, client))
+            wasThere = _present.Contains(client);
+            if (wasThere)
             {
-                current = true;
-                _hands.Adopt(0);
-                Volatile.Write(ref _client, null);
+                _hands.Leave(client.Number);
+                Volatile.Write(ref _present, _present.Where(c => c != client).ToArray());
             }
         }
         client.Dispose();
-        if (current)
+        if (wasThere)
         {
             _log($"client {client.Number} gone: {reason}");
         }
     }
 
-    private void Count(ActionDecoder decoder)
+    /// <summary>One action of a client, on its thread.</summary>
+    internal void Receive(LinkClient client, in AgentAction action)
+    {
+        bool heard;
+        int owner, before;
+        lock (_lock)
+        {
+            if (!_present.Contains(client))
+            {
+                return;
+            }
+            before = _hands.Owner;
+            heard = _hands.Receive(client.Number, action, _nowS());
+            owner = _hands.Owner;
+        }
+        if (owner != before)
+        {
+            _log($"client {owner} plays");
+        }
+        if (!heard && !client.IsToldToWait)
+        {
+            client.IsToldToWait = true;
+            _log($"client {client.Number} acts, but client {owner} plays: its actions count when that one leaves, or "
+                + $"does nothing for {Hands.LapseS:0} s");
+        }
+    }
+
+    internal void Count(ActionDecoder decoder)
     {
         lock (_lock)
         {
@@ -123,104 +149,7 @@ public sealed class LinkServer : IDisposable
     }
 
     /// <summary>Faults that belong to a connection, not to this program.</summary>
-    private static bool IsOfTheLink(Exception error) =>
+    internal static bool IsOfTheLink(Exception error) =>
         error is IOException or SocketException or ObjectDisposedException or OperationCanceledException
             or InvalidOperationException;
-
-    /// <summary>One connection with a thread for each direction, and one buffer.</summary>
-    private sealed class Client : IDisposable
-    {
-        private readonly LinkServer _server;
-        private readonly IConnection _connection;
-        private readonly ByteBuffer _buffer = new();
-        private readonly SemaphoreSlim _filled = new(0);
-        private volatile bool _idle = true, _ended;
-
-        public Client(LinkServer server, IConnection connection, int number)
-        {
-            _server = server;
-            _connection = connection;
-            Number = number;
-        }
-
-        public int Number { get; }
-
-        public void Start()
-        {
-            new Thread(ReadAll) { IsBackground = true, Name = "BonkLink read" }.Start();
-            new Thread(WriteAll) { IsBackground = true, Name = "BonkLink write" }.Start();
-        }
-
-        public ByteBuffer? Begin()
-        {
-            if (!_idle || _ended)
-            {
-                return null;
-            }
-            _buffer.Clear();
-            return _buffer;
-        }
-
-        public void End(ByteBuffer buffer)
-        {
-            if (ReferenceEquals(buffer, _buffer) && _idle)
-            {
-                _idle = false;
-                _filled.Release();
-            }
-        }
-
-        public void Dispose()
-        {
-            _ended = true;
-            _filled.Release();
-            _connection.Dispose();
-        }
-
-        private void ReadAll()
-        {
-            var decoder = new ActionDecoder(a => _server._hands.Receive(Number, a, _server._nowS()));
-            var bytes = new byte[1 << 14];
-            var reason = "it closed the connection";
-            try
-            {
-                int count;
-                while ((count = _connection.Read(bytes)) > 0)
-                {
-                    if (!decoder.Feed(bytes.AsSpan(0, count)))
-                    {
-                        reason = "it sent an action of impossible size";
-                        break;
-                    }
-                }
-            }
-            catch (Exception error) when (IsOfTheLink(error))
-            {
-                reason = error.Message;
-            }
-            _server.Count(decoder);
-            _server.Retire(this, reason);
-        }
-
-        private void WriteAll()
-        {
-            try
-            {
-                while (true)
-                {
-                    _filled.Wait();
-                    if (_ended)
-                    {
-                        return;
-                    }
-                    _connection.Write(_buffer.Bytes, _buffer.Count);
-                    _idle = true;
-                }
-            }
-            catch (Exception error) when (IsOfTheLink(error))
-            {
-                _server.Retire(this, error.Message);
-            }
-        }
-    }
 }

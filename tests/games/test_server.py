@@ -13,10 +13,12 @@ import pytest
 from agent.core.clock import SystemClock
 from agent.core.errors import GameError
 from agent.core.types import NEUTRAL, Action, GameState, RunInfo
-from agent.games.hands import HOLD_S, Hands
+from agent.games.hands import HOLD_S, LAPSE_S, Hands, Ownership
 from agent.games.server import GameServer, ServerOptions
+from agent.link.endpoint import Endpoint
 from agent.link.imaging import decode_frame
 from agent.link.wire import PacketDecoder, encode_action
+from agent.setup.find_game import answers_as_game
 
 
 class Counter:
@@ -150,34 +152,84 @@ def test_every_sixth_packet_has_a_picture_that_arrives_upright_in_both_formats()
         served(check, mode="lock-step", frame_hz=10.0, frame_format=frame_format)
 
 
-def test_a_new_client_replaces_the_old_one_and_nothing_of_the_old_one_lingers() -> None:
+def test_watchers_get_packets_and_never_cut_off_a_player_and_the_next_player_inherits_nothing() -> None:
     async def check(server: GameServer, game: Counter, connect: Any) -> None:
-        old = await connect()
-        await old.packet()
-        old.act(move=(1.0, 1.0), fire=True)
-        for _ in range(3):
-            await old.packet()
-        new = await connect()
-        with pytest.raises((AssertionError, ConnectionError)):
-            while True:
-                await old.packet()
-        await new.packet()
+        player, sent = await connect(), 0
+        for _ in range(20):
+            assert await answers_as_game(Endpoint("127.0.0.1", server.port))
+            second = await connect()
+            for _ in range(3):
+                player.act(move=(0.5, 0.0), fire=True)
+                sent += 1
+                await player.packet()
+                second.act(move=(-1.0, -1.0))
+                await second.packet()
+            second.writer.close()
+        while server.report.actions < sent:
+            await player.packet()
+        assert server.report.actions == sent == 60 and {a.move[0] for a in game.actions} <= {0.0, 0.5}
+        last = await connect()
+        await last.packet()
+        player.writer.close()
+        while len(server._clients) > 1:
+            await last.packet()
         game.actions.clear()
-        await new.packet()
-        assert set(game.actions) == {NEUTRAL} and server.report.clients == 2
+        while len(game.actions) < 3:
+            await last.packet()
+        assert set(game.actions) == {NEUTRAL}
+        last.act(move=(1.0, 0.0))
+        while not any(a.move[0] == 1.0 for a in game.actions):
+            await last.packet()
 
     served(check, mode="real-time", frame_hz=0)
+
+
+def test_in_lock_step_watchers_answer_for_nobody_and_are_told_each_reward_once() -> None:
+    async def check(server: GameServer, game: Counter, connect: Any) -> None:
+        watcher, player = await connect(), await connect()
+        told = (await player.packet()).state.run
+        rewards: list[float] = []
+        for _ in range(20):
+            player.act(move=(0.5, 0.0), answers=told.sequence)
+            told = (await player.packet()).state.run
+            watcher.act(move=(-1.0, 0.0), answers=told.sequence)
+            rewards.append(told.reward)
+        assert await answers_as_game(Endpoint("127.0.0.1", server.port)), "also while the player thinks"
+        assert {a.move[0] for a in game.actions} == {0.5} and len(game.actions) == 20 and sum(rewards) == 4
+        player.writer.close()
+        seen = [(await watcher.packet()).state.run]
+        while server._ownership.owner is not None or seen[-1].sequence < server._sequence:
+            seen.append((await watcher.packet()).state.run)
+        assert sum(r.reward for r in seen) == 4 and sum(r.run_ended for r in seen) == 4
+        watcher.act(move=(-1.0, 0.0), answers=server._sequence)
+        while len(game.actions) == 20:
+            await watcher.packet()
+
+    served(check, mode="lock-step", frame_hz=0)
+
+
+def test_a_client_takes_over_only_from_one_that_is_silent_while_it_goes_on_acting() -> None:
+    ownership = Ownership()
+    assert ownership.claim("a", 0.0) and not ownership.claim("b", 100.0)
+    assert not ownership.claim("b", 110.0), "one action now and then is not acting"
+    times = np.arange(111.5, 111.5 + LAPSE_S + 1.0, 0.5)
+    assert [bool(ownership.claim("b", t)) for t in times].index(True) == 10
+    assert not ownership.claim("a", 118.0) and ownership.owner == "b"
+    for t in np.arange(119.0, 140.0, 0.5):
+        assert ownership.claim("b", t) and not ownership.claim("a", t)
+    assert ownership.leave("b") and not ownership.leave("a") and ownership.claim("a", 140.0)
 
 
 def test_rewards_and_ends_of_packets_that_could_not_be_sent_are_carried_by_the_next() -> None:
     async def check(server: GameServer, game: Counter, connect: Any) -> None:
         client = await connect()
         sequence = (await client.packet()).state.run.sequence
-        assert server._client is not None and server._client.transport is not None
-        server._client.transport.get_write_buffer_size = lambda: 1  # type: ignore[attr-defined, method-assign]
+        transport = server._clients[0].transport
+        assert transport is not None
+        transport.get_write_buffer_size = lambda: 1  # type: ignore[attr-defined, method-assign]
         for _ in range(7):
             server._tick()
-        del server._client.transport.get_write_buffer_size  # type: ignore[attr-defined]
+        del transport.get_write_buffer_size  # type: ignore[attr-defined]
         client.act(answers=sequence)
         server._tick()
         state = (await client.packet()).state
@@ -191,13 +243,14 @@ def test_a_time_limit_that_could_not_be_sent_is_carried_as_one_and_the_first_end
         game.truncated_ends = (1,)
         client = await connect()
         await client.packet()
-        assert server._client is not None and server._client.transport is not None
+        transport = server._clients[0].transport
+        assert transport is not None
         told = []
         for ticks in (6, 4):
-            server._client.transport.get_write_buffer_size = lambda: 1  # type: ignore[attr-defined, method-assign]
+            transport.get_write_buffer_size = lambda: 1  # type: ignore[attr-defined, method-assign]
             for _ in range(ticks):
                 server._tick()
-            del server._client.transport.get_write_buffer_size  # type: ignore[attr-defined]
+            del transport.get_write_buffer_size  # type: ignore[attr-defined]
             server._tick()
             run = (await client.packet()).state.run
             told.append((run.run_ended, run.run_truncated))

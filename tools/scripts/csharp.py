@@ -42,7 +42,7 @@ FAKE = ROOT / "tests" / "plugins" / "fakegame"
 PURE = (
     *(BONKLINK / f"{name}.cs" for name in (
         "Actions", "ButtonLatch", "ClickMap", "FrameEncoder", "Guarded", "Hands", "InputLatch", "JpegEncoder",
-        "JsonText", "LinkPump", "LinkServer", "MenuDriver", "StateRecord", "Transport", "Wire",
+        "JsonText", "LinkClient", "LinkPump", "LinkServer", "MenuDriver", "StateRecord", "Transport", "Wire",
     )),
     *(RESEARCH / f"{name}.cs" for name in ("RewardRule", "SharedFrame", "Stepper")),
 )  # fmt: skip

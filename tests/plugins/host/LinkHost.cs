@@ -140,7 +140,9 @@ public sealed class LinkHost : IGame
         json["longest_gap_s"] = _longestGapS;
         json["longest_hold_s"] = _longestHoldS;
         json["clients"] = server.Clients;
-        json["has_client"] = server.HasClient;
+        json["present"] = server.Present.Length;
+        json["owner"] = _hands.Owner;
+        json["heard"] = _hands.Received;
         json["is_driven"] = pump.IsDriven;
         json["packets"] = pump.Packets;
         json["skipped"] = pump.Skipped;
