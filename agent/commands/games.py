@@ -23,7 +23,7 @@ from agent.games.hosting import STOP_TIMEOUT_S, HostedProcess
 from agent.games.options import HostOptions, Mode, is_hosted
 from agent.link.endpoint import PLUGIN_PORT, Endpoint, parse_endpoint
 from agent.link.links import Address
-from agent.link.research import parse_research
+from agent.link.research_map import parse_research
 
 if TYPE_CHECKING:
     from agent.commands.play import PlayOptions

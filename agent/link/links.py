@@ -11,7 +11,8 @@ from typing import TypeAlias
 from agent.core.clock import Clock
 from agent.link.bonklink import BonkLink, PacketListener
 from agent.link.endpoint import Endpoint
-from agent.link.research import ResearchAddress, ResearchLink
+from agent.link.research import ResearchLink
+from agent.link.research_map import ResearchAddress
 from agent.link.wire import Limits
 
 Address: TypeAlias = Endpoint | ResearchAddress

@@ -1,227 +1,48 @@
 """The client's end of ResearchPlugin: a game in lock-step over shared memory.
 
-`ResearchMap` knows the layout, `ResearchClient` steps a game and blocks until it answered, `ResearchLink` is the same
-game behind the interface of `BonkLink`. The map carries a picture, a reward and an end; no state of the game. The game
-creates the map; a client only opens it. Heartbeats tell the game that a client that thinks for long is alive.
-
-Where the map is a file it is read and written as one: a file that shrinks is then a closed link, where mapped memory
-would end this process with SIGBUS.
+`ResearchClient` steps a game and blocks until it answered, `ResearchLink` is the same game behind the interface of
+`BonkLink`. The map carries a picture, a reward and an end; no state of the game. Heartbeats tell the game that a client
+that thinks for long is alive, and the client that a game that loads for long is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import math
-import mmap
 import os
-import re
-import struct
-import sys
 import threading
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 
 from agent.core.clock import Clock
-from agent.core.errors import LinkClosed, LinkError, LinkRefused, LinkTimeout, ProtocolError, SettingsError
-from agent.core.types import Action, ByteArray, GameState, Packet, RunInfo
+from agent.core.errors import LinkClosed, LinkError, LinkRefused, LinkTimeout, ProtocolError
+from agent.core.types import Action, GameState, Packet, RunInfo
 from agent.link.accounting import LinkCounters
 from agent.link.bonklink import PacketListener
 from agent.link.imaging import encode_raw
-from agent.link.shared_bytes import Shared, SharedFile, SharedMemory
+from agent.link.research_map import (
+    OBSERVATION,
+    RESET,
+    RUNS_ON,
+    TERMINATED,
+    WAIT,
+    GameWatch,
+    ResearchAddress,
+    ResearchMap,
+    ResearchStep,
+)
 
-WAIT, ACTION, OBSERVATION, RESET, TERMINATED = range(5)
-HEAD_BYTES: Final = 0x20
-ACTION_BYTES: Final = 24
-BEAT_BYTES: Final = 8
+__all__ = ["ResearchAddress", "ResearchClient", "ResearchLink", "ResearchMap", "ResearchStep"]
 BEAT_EVERY_S: Final = 0.1
-_MAX_SIDE_PX: Final = 8192
-LOOK_EVERY: Final = 500
-"""After so many looks without an observation it is looked whether the map's file is still there."""
-_HEAD = struct.Struct("<fiiiii")
-_SIZE = struct.Struct("<2i")
-_I32 = struct.Struct("<i")
-_U32 = struct.Struct("<I")
-_ACTION = struct.Struct("<6f")
+LOOK_EVERY: Final = 100
+"""After so many looks without an observation it is looked whether the game and the map's file are still there."""
+OPEN_S: Final = 1.0
+"""How long a map that was opened may take to show a heartbeat of its game."""
+_OPEN_LOOK_S: Final = 0.02
 _NO_ENEMIES = np.zeros((0, 4), np.float32)
 _NO_ENEMIES.flags.writeable = False
-
-
-class ResearchAddress(msgspec.Struct, frozen=True):
-    """Which map to open; `folder` is None for Windows' named maps."""
-
-    instance: int = 0
-    folder: str | None = None
-    size_px: tuple[int, int] = (84, 84)
-
-    @property
-    def name(self) -> str:
-        return f"megabonk_env_{self.instance}"
-
-    def numbered(self, index: int) -> ResearchAddress:
-        """The address of game `index` of several."""
-        return msgspec.structs.replace(self, instance=self.instance + index)
-
-    def __str__(self) -> str:
-        return f"research://{self.instance}"
-
-
-def parse_research(text: str, environ: Mapping[str, str]) -> ResearchAddress:
-    """Read `research://[INSTANCE]` with the plugin's own environment; raises SettingsError."""
-    match = re.fullmatch(r"research://([0-9]{0,4})/?", text)
-    if match is None:
-        raise SettingsError(f"--game {text}: expected research://INSTANCE, such as research://0")
-    numbers = {}
-    for name, default in (("MEGABONK_INSTANCE_ID", 0), ("MEGABONK_OBS_WIDTH", 84), ("MEGABONK_OBS_HEIGHT", 84)):
-        value = environ.get(name, str(default)).strip()
-        if not (value.isdecimal() and len(value) <= 9):
-            raise SettingsError(f"{name}={value!r}: a whole number is needed")
-        numbers[name] = int(value)
-    width, height = numbers["MEGABONK_OBS_WIDTH"], numbers["MEGABONK_OBS_HEIGHT"]
-    if not (1 <= width <= _MAX_SIDE_PX and 1 <= height <= _MAX_SIDE_PX):
-        raise SettingsError(f"MEGABONK_OBS_WIDTH, _HEIGHT: {width}×{height}, each goes from 1 to {_MAX_SIDE_PX}")
-    folder = environ.get("MEGABONK_RESEARCH_SHM_DIR") or (None if sys.platform == "win32" else "/dev/shm")
-    instance = int(match[1]) if match[1] else numbers["MEGABONK_INSTANCE_ID"]
-    return ResearchAddress(instance, folder, (width, height))
-
-
-class ResearchStep(msgspec.Struct, frozen=True, eq=False):
-    """What the game says after a step: u8 [h, w, 3] pixels, upright, the reward, and whether the run ended."""
-
-    pixels: ByteArray
-    reward: float
-    done: bool
-    step: int
-    time_ms: int
-
-
-class ResearchMap:
-    """The map's bytes: reads under the sequence lock, actions, the flag, and the heartbeat beside it.
-
-    Every access raises LinkClosed where the map has shrunk or is gone.
-    """
-
-    def __init__(self, address: ResearchAddress) -> None:
-        self.address = address
-        self._shared = _open(address, address.name)
-        try:
-            self._beat = _open(address, address.name + "_beat", BEAT_BYTES)
-        except LinkRefused:
-            self._shared.close()
-            raise
-        try:
-            self._begin()
-        except LinkError:
-            self.close()
-            raise
-
-    def _begin(self) -> None:
-        address = self.address
-        if address.folder is None and not any(self._shared.read(0, HEAD_BYTES)):
-            # Opening a named map that is not there makes an empty one.
-            raise LinkRefused(f"{address}: {address.name} is empty; is the game with ResearchPlugin running?")
-        found = self._shared.size()
-        if found < HEAD_BYTES:
-            raise ProtocolError("map_size", f"{address}: {found} bytes are too few for a map")
-        self._said = width, height = _SIZE.unpack(self._shared.read(0x18, _SIZE.size))
-        if width <= 0 or width > _MAX_SIDE_PX or height <= 0 or height > _MAX_SIDE_PX:
-            width, height = address.size_px
-        self.size_px = (width, height)
-        self._pixel_bytes = width * height * 3
-        self._needed = HEAD_BYTES + self._pixel_bytes + ACTION_BYTES
-        if found < self._needed:
-            raise ProtocolError("map_size", f"{address}: {found} bytes are too few for {width}×{height}")
-
-    def _get(self, offset: int, count: int) -> bytes:
-        data = self._shared.read(offset, count)
-        if len(data) < count:
-            raise LinkClosed(f"{self.address}: the map has shrunk")
-        return data
-
-    def check(self) -> None:
-        """Raise LinkClosed where the map has shrunk, or its file was replaced or removed."""
-        if self._shared.size() < self._needed:
-            raise LinkClosed(f"{self.address}: the map has shrunk, or is gone")
-
-    @property
-    def flag(self) -> int:
-        return int(_I32.unpack(self._get(0, 4))[0])
-
-    @flag.setter
-    def flag(self, value: int) -> None:
-        self.check()
-        self._shared.write(0, _I32.pack(value))
-
-    @property
-    def game_status(self) -> int:
-        """0 no client, 1 lock-step, 2 the game runs on without its client, 3 closed."""
-        data = self._beat.read(4, 4)
-        return int(_I32.unpack(data)[0]) if len(data) == 4 else 3
-
-    def beat(self) -> None:
-        """Tell the game that this client is alive."""
-        data = self._beat.read(0, 4)
-        if len(data) < 4:
-            raise LinkClosed(f"{self.address}: the map of heartbeats has shrunk")
-        self._beat.write(0, _U32.pack((_U32.unpack(data)[0] + 1) & 0xFFFFFFFF))
-
-    def read(self) -> ResearchStep | None:
-        """The newest observation, or None where the game is writing just now; raises ProtocolError as the wire does."""
-        before = _U32.unpack(self._get(4, 4))[0]
-        if before & 1:
-            return None
-        reward, done, step, time_ms, *said = _HEAD.unpack(self._get(8, _HEAD.size))
-        pixels = np.frombuffer(self._get(HEAD_BYTES, self._pixel_bytes), np.uint8).copy()
-        if _U32.unpack(self._get(4, 4))[0] != before:
-            return None
-        if not math.isfinite(reward):
-            raise ProtocolError("not_finite", f"{self.address}: the reward is {reward}")
-        if step < 0 or time_ms < 0:
-            raise ProtocolError("out_of_range", f"{self.address}: step {step} at {time_ms} ms")
-        if tuple(said) != self._said:
-            raise ProtocolError("map_size", f"{self.address}: the picture's size went from {self._said} to {said}")
-        width, height = self.size_px
-        return ResearchStep(pixels.reshape(height, width, 3), reward, done != 0, step, time_ms)
-
-    def write_action(self, action: Action) -> None:
-        """Write the action and raise its flag; a click presses what has the focus, the map has no place for a point."""
-        self.check()
-        x, y = (min(1.0, max(-1.0, v)) for v in action.move)
-        buttons = (action.fire, action.ability, action.interact, action.click is not None)
-        self._shared.write(HEAD_BYTES + self._pixel_bytes, _ACTION.pack(x, y, *map(float, buttons)))
-        self.flag = ACTION
-
-    def leave(self) -> None:
-        """Say goodbye, where the map is still there."""
-        with contextlib.suppress(LinkClosed):
-            if self.flag != TERMINATED:
-                self.flag = TERMINATED
-
-    def close(self) -> None:
-        """Let go of the memory; the game's flag is left as it is."""
-        self._shared.close()
-        self._beat.close()
-
-
-def _open(address: ResearchAddress, name: str, size: int = 0) -> Shared:
-    if address.folder is None:
-        if sys.platform != "win32":
-            raise LinkRefused(f"{address}: named maps exist on Windows only; set MEGABONK_RESEARCH_SHM_DIR")
-        width, height = address.size_px
-        return SharedMemory(mmap.mmap(-1, size or HEAD_BYTES + width * height * 3 + ACTION_BYTES, tagname=name))
-    path = Path(address.folder) / name
-    try:
-        if sys.platform != "win32":
-            return SharedFile(path)
-        with path.open("r+b") as file:
-            return SharedMemory(mmap.mmap(file.fileno(), 0))
-    except (OSError, ValueError) as error:
-        raise LinkRefused(f"{address}: {path}: {error}; is the game with ResearchPlugin running?") from error
 
 
 class _Heart:
@@ -251,9 +72,23 @@ class ResearchClient:
     def __init__(self, address: ResearchAddress, clock: Clock, *, patience_s: float = 5.0) -> None:
         self._clock = clock
         self._patience_s = patience_s
-        self._map = ResearchMap(address)
-        self._heart = _Heart(self._map.beat)
         self._pause = threading.Event()
+        self._map, self._watch = self._open(address)
+        self._heart = _Heart(self._map.beat)
+
+    def _open(self, address: ResearchAddress) -> tuple[ResearchMap, GameWatch]:
+        """The map of a game that runs; raises LinkRefused where a killed game left it behind."""
+        deadline_s = self._clock.now_s() + OPEN_S
+        while self._clock.now_s() <= deadline_s:
+            shared = ResearchMap(address)
+            watch = GameWatch(shared, self._clock)
+            while not watch.is_known and watch.is_same and self._clock.now_s() <= deadline_s:
+                self._pause.wait(_OPEN_LOOK_S)
+                watch.look()
+            if watch.is_known:
+                return shared, watch
+            shared.close()
+        raise _left_behind(address)
 
     @property
     def map(self) -> ResearchMap:
@@ -282,6 +117,7 @@ class ResearchClient:
                 raise LinkClosed(f"{shared.address}: the game ended")
             looks += 1
             if looks % 64 == 0:
+                self._watch.check()
                 if self._clock.now_s() > deadline_s:
                     raise LinkTimeout(f"{shared.address}: no observation within {self._patience_s} s")
                 if looks > 4096:
@@ -292,7 +128,8 @@ class ResearchClient:
     def close(self) -> None:
         """Say goodbye; the game runs on at its own pace."""
         self._heart.stop()
-        self._map.leave()
+        if self._watch.is_same:
+            self._map.leave()
         self._map.close()
 
     def __enter__(self) -> ResearchClient:
@@ -392,20 +229,37 @@ class ResearchLink:
         if shared.flag == TERMINATED:
             shared.close()
             raise LinkRefused(f"{self.endpoint}: the game behind this map has ended")
+        try:
+            watch = await self._watch(shared)
+        except BaseException:
+            shared.close()
+            raise
         heart = _Heart(shared.beat)
         self._map, self._owed, self._dropped = shared, False, None
         self.counters.connects += 1
         self.listener.on_up()
         try:
             shared.flag = RESET
-            await self._serve(shared)
+            await self._serve(shared, watch)
         finally:
             self._map = None
             heart.stop()
-            shared.leave()
+            if watch.is_same:
+                shared.leave()
             shared.close()
 
-    async def _serve(self, shared: ResearchMap) -> None:
+    async def _watch(self, shared: ResearchMap) -> GameWatch:
+        """Wait for the game's first heartbeat: a killed game leaves its map behind."""
+        watch = GameWatch(shared, self.clock)
+        deadline_s = self.clock.now_s() + OPEN_S
+        while not watch.is_known:
+            if not watch.is_same or self.clock.now_s() > deadline_s:
+                raise _left_behind(self.endpoint)
+            await self.clock.sleep_until(self.clock.now_s() + _OPEN_LOOK_S)
+            watch.look()
+        return watch
+
+    async def _serve(self, shared: ResearchMap, watch: GameWatch) -> None:
         looks = 0
         while self._dropped is None:
             flag = shared.flag
@@ -416,6 +270,10 @@ class ResearchLink:
                 looks += 1
                 if looks % LOOK_EVERY == 0:
                     shared.check()
+                    watch.check()
+                    if flag == WAIT and shared.game_status == RUNS_ON:
+                        # The game gave up what this client waits for, such as a new run while it boots.
+                        shared.flag = RESET
                 await asyncio.sleep(0 if looks < 200 else 0.001)
                 continue
             looks = 0
@@ -430,6 +288,10 @@ class ResearchLink:
         packet = Packet(_state(self._sequence, step, shared.size_px), encode_raw(step.pixels, top_down=True))
         self.counters.bytes_received += len(packet.frame)
         self.listener.on_packet(packet, self.clock.now_s())
+
+
+def _left_behind(address: ResearchAddress) -> LinkRefused:
+    return LinkRefused(f"{address}: the game that made this map does not run; a killed game leaves its map behind")
 
 
 def _state(sequence: int, step: ResearchStep, size_px: tuple[int, int]) -> GameState:

@@ -12,7 +12,7 @@ from typing import Any
 from agent.concurrency.signals import answered
 from agent.core.errors import AgentError
 from agent.link.links import Address
-from agent.link.research import ResearchAddress
+from agent.link.research_map import ResearchAddress
 
 
 @contextlib.contextmanager

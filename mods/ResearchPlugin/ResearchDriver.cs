@@ -22,6 +22,9 @@ public sealed class ResearchDriver : MonoBehaviour
         this.StartCoroutine(EndsOfFrames());
     }
 
+    /// <summary>The engine calls it before it ends; BepInEx unloads no plugin then.</summary>
+    private void OnApplicationQuit() => Game?.Dispose();
+
     [HideFromIl2Cpp]
     private static IEnumerator EndsOfFrames()
     {

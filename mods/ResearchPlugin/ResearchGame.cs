@@ -29,7 +29,7 @@ public sealed class ResearchGame : IDisposable
     private readonly GameCounters _counters = new();
     private readonly Observation _observation;
     private AgentAction _before;
-    private bool _stepping, _restarting;
+    private bool _stepping, _restarting, _isDisposed;
     private readonly NewRun _newRun = new();
 
     public ResearchGame(ResearchSettings settings, Action<string> log)
@@ -57,18 +57,17 @@ public sealed class ResearchGame : IDisposable
     /// <summary>The frame is drawn: finish the step that it was, and find out what the next one is.</summary>
     public void EndOfFrame() => Guarded.Run("lock-step", () =>
     {
+        if (_isDisposed)
+        {
+            return;
+        }
         _screens.Refresh();
         var steps = _stepper.Status == GameStatus.LockStep;
         _seeding.Follow(steps && _settings.IsDeterministic);
         _uploads.Hold(steps || (Seeding.IsSeeded && !MapController.IsMainMenu()));
         if (_restarting && !_newRun.IsReady(_screens, _clock.Elapsed.TotalSeconds))
         {
-            if (_newRun.IsLate(_clock.Elapsed.TotalSeconds))
-            {
-                _restarting = false;
-                _stepper.GiveUp($"no new run within {NewRun.PatienceS:0} s; the game runs on by itself");
-                RunFreely();
-            }
+            GoOnWaiting();
             return;
         }
         if (_stepping || _restarting)
@@ -79,12 +78,34 @@ public sealed class ResearchGame : IDisposable
         Next();
     });
 
+    /// <summary>The game ends, or the plugin is unloaded. The game calls it at its end and may draw frames after it.</summary>
     public void Dispose()
     {
-        RunFreely();
-        _uploads.Release();
-        _patches.Undo();
+        if (_isDisposed)
+        {
+            return;
+        }
+        _isDisposed = true;
+        // At the end of the game its objects may be gone already; the map is closed all the same.
+        Guarded.Run("end", RunFreely);
+        Guarded.Run("end of uploads", _uploads.Release);
+        Guarded.Run("end of patches", _patches.Undo);
         _frame.Dispose();
+    }
+
+    /// <summary>The new run is not there yet: its client and the time that it may take decide.</summary>
+    private void GoOnWaiting()
+    {
+        var isLate = _newRun.IsLate(_clock.Elapsed.TotalSeconds);
+        if (isLate)
+        {
+            _stepper.GiveUp($"no new run within {NewRun.PatienceS:0} s; the game runs on by itself");
+        }
+        if (isLate || _stepper.HasLeft())
+        {
+            _restarting = false;
+            RunFreely();
+        }
     }
 
     private void Next()

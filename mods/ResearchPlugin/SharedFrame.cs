@@ -2,8 +2,9 @@
 //
 // megabonk_env_<instance>: i32 flag · u32 sequence (odd while the game writes) · f32 reward · i32 done · i32 step ·
 // i32 game time, ms · i32 width · i32 height · RGB24 rows, top-down · 6 f32 action (move x, move y, four buttons).
-// megabonk_env_<instance>_beat: u32 heartbeats of the client · i32 status of the game. A client that does not know
-// the second map is told alive by its actions alone.
+// megabonk_env_<instance>_beat: u32 heartbeats of the client · i32 status of the game · u32 epoch of the game, never 0
+// and another one after each start · u32 heartbeats of the game. A client that does not know the second map is told
+// alive by its actions alone.
 using System;
 using System.IO;
 using System.IO.MemoryMappedFiles;
@@ -33,12 +34,14 @@ public struct ResearchAction
 
 public sealed unsafe class SharedFrame : IDisposable
 {
-    public const int HeadBytes = 0x20, ActionBytes = 24, BeatBytes = 8, MaxSide = 8192;
+    public const int HeadBytes = 0x20, ActionBytes = 24, BeatBytes = 16, MaxSide = 8192, BeatEveryMs = 50;
     private readonly MemoryMappedFile _map, _beatMap;
     private readonly MemoryMappedViewAccessor _view, _beatView;
     private readonly byte* _at;
     private readonly byte* _beat;
     private readonly string[] _files;
+    private readonly Thread _heart;
+    private readonly ManualResetEventSlim _ends = new();
 
     public SharedFrame(int instance, int width, int height, string? folder)
     {
@@ -51,15 +54,20 @@ public sealed unsafe class SharedFrame : IDisposable
         folder ??= OperatingSystem.IsWindows() ? null : "/dev/shm";
         _files = folder is null ? Array.Empty<string>() : Array.ConvertAll(names, n => Path.Combine(folder, n));
         _map = Open(names[0], folder, SizeOf(width, height));
-        _beatMap = Open(names[1], folder, BeatBytes);
         _view = _map.CreateViewAccessor(0, SizeOf(width, height));
-        _beatView = _beatMap.CreateViewAccessor(0, BeatBytes);
         _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _at);
-        _beatView.SafeMemoryMappedViewHandle.AcquirePointer(ref _beat);
         new Span<byte>(_at, SizeOf(width, height)).Clear();
-        new Span<byte>(_beat, BeatBytes).Clear();
         *(int*)(_at + 0x18) = width;
         *(int*)(_at + 0x1C) = height;
+        // Only now the second map: its epoch tells clients that the first one is ready.
+        _beatMap = Open(names[1], folder, BeatBytes);
+        _beatView = _beatMap.CreateViewAccessor(0, BeatBytes);
+        _beatView.SafeMemoryMappedViewHandle.AcquirePointer(ref _beat);
+        var before = *(uint*)(_beat + 8);
+        new Span<byte>(_beat, BeatBytes).Clear();
+        Volatile.Write(ref *(uint*)(_beat + 8), EpochAfter(before));
+        _heart = new Thread(Beat) { IsBackground = true, Name = "ResearchPlugin heartbeat" };
+        _heart.Start();
     }
 
     public int Width { get; }
@@ -71,6 +79,9 @@ public sealed unsafe class SharedFrame : IDisposable
         get => Volatile.Read(ref *(int*)_at);
         set => Volatile.Write(ref *(int*)_at, value);
     }
+
+    /// <summary>Which start of the game this is: never 0, and not that of the start before.</summary>
+    public uint Epoch => Volatile.Read(ref *(uint*)(_beat + 8));
 
     public uint ClientBeats => Volatile.Read(ref *(uint*)_beat);
 
@@ -84,7 +95,10 @@ public sealed unsafe class SharedFrame : IDisposable
 
     public static int SizeOf(int width, int height) => HeadBytes + width * height * 3 + ActionBytes;
 
-    /// <summary>Write one observation under the sequence lock, then raise the flag.</summary>
+    /// <summary>
+    /// Write one observation under the sequence lock, then raise the flag, unless a client raised another one since the
+    /// step began: what a client asks for now is not answered by a step that somebody asked for before.
+    /// </summary>
     public void Publish(float reward, bool done, int step, int timeMs, ReadOnlySpan<byte> rgb)
     {
         ref var sequence = ref *(uint*)(_at + 4);
@@ -97,7 +111,7 @@ public sealed unsafe class SharedFrame : IDisposable
         rgb[..(Width * Height * 3)].CopyTo(new Span<byte>(_at + HeadBytes, Width * Height * 3));
         Thread.MemoryBarrier();
         Volatile.Write(ref sequence, (sequence | 1) + 1);
-        Flag = Flags.Observation;
+        Interlocked.CompareExchange(ref *(int*)_at, Flags.Observation, Flags.Wait);
     }
 
     public ResearchAction ReadAction()
@@ -124,6 +138,8 @@ public sealed unsafe class SharedFrame : IDisposable
     /// <summary>Tell the client that the game ends, and remove the files.</summary>
     public void Dispose()
     {
+        _ends.Set();
+        _heart.Join();
         Status = GameStatus.Closed;
         Flag = Flags.Terminated;
         _view.SafeMemoryMappedViewHandle.ReleasePointer();
@@ -133,6 +149,22 @@ public sealed unsafe class SharedFrame : IDisposable
             part.Dispose();
         }
         Array.ForEach(_files, File.Delete);
+    }
+
+    /// <summary>The process is alive. Of a thread of its own: a game that loads for long draws no frame.</summary>
+    private void Beat()
+    {
+        while (!_ends.Wait(BeatEveryMs))
+        {
+            ref var beats = ref *(uint*)(_beat + 12);
+            Volatile.Write(ref beats, beats + 1);
+        }
+    }
+
+    private static uint EpochAfter(uint before)
+    {
+        var next = before == 0 ? unchecked((uint)Environment.TickCount) : before + 1;
+        return next == 0 ? 1 : next;
     }
 
     private static float Axis(float value) => float.IsFinite(value) ? Math.Clamp(value, -1f, 1f) : 0f;

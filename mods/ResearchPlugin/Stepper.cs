@@ -55,6 +55,7 @@ public sealed class Stepper
                 Hear();
                 if (_done)
                 {
+                    _frame.Flag = Flags.Wait;
                     _frame.Publish(0, true, _step, _lastTimeMs, _last);
                     return Order.Wait;
                 }
@@ -67,8 +68,7 @@ public sealed class Stepper
                 _restarted = true;
                 return Order.Restart;
             case Flags.Terminated:
-                _frame.Flag = Flags.Wait;
-                Become(GameStatus.NoClient, "the client said goodbye; the game runs on");
+                Part();
                 return Order.RunOn;
             default:
                 return Listen();
@@ -108,6 +108,30 @@ public sealed class Stepper
         Become(GameStatus.RunsOn, why);
     }
 
+    /// <summary>
+    /// True where the client that waits for a new run said goodbye, or its heartbeats ended. One without heartbeats
+    /// cannot say anything while it waits.
+    /// </summary>
+    public bool HasLeft()
+    {
+        if (_frame.Flag == Flags.Terminated)
+        {
+            Part();
+        }
+        else if (Beats() - _beatS > _deadS && _beats != 0)
+        {
+            Become(GameStatus.RunsOn, "the client that asked for a new run is gone; the game runs on by itself");
+        }
+        _restarted &= _frame.Status == GameStatus.LockStep;
+        return _frame.Status != GameStatus.LockStep;
+    }
+
+    private void Part()
+    {
+        _frame.Flag = Flags.Wait;
+        Become(GameStatus.NoClient, "the client said goodbye; the game runs on");
+    }
+
     private void Hear()
     {
         _heardS = _beatS = _nowS();
@@ -120,13 +144,7 @@ public sealed class Stepper
         {
             return Order.RunOn;
         }
-        var now = _nowS();
-        var beats = _frame.ClientBeats;
-        if (beats != _beats)
-        {
-            _beats = beats;
-            _beatS = now;
-        }
+        var now = Beats();
         var quietS = now - Math.Max(_heardS, _beatS);
         if (quietS <= _deadS && now - _heardS <= _patienceS)
         {
@@ -134,6 +152,15 @@ public sealed class Stepper
         }
         Become(GameStatus.RunsOn, $"no action and no heartbeat for {quietS:0.0} s; the game runs on by itself");
         return Order.RunOn;
+    }
+
+    /// <summary>Look for a heartbeat; returns now.</summary>
+    private double Beats()
+    {
+        var now = _nowS();
+        var beats = _frame.ClientBeats;
+        (_beatS, _beats) = beats == _beats ? (_beatS, _beats) : (now, beats);
+        return now;
     }
 
     private void Become(GameStatus status, string why)

@@ -17,6 +17,9 @@ public sealed class Hands
     /// <summary>Actions of the owner since it owns the game; 0 without an owner.</summary>
     public long Received { get; private set; }
 
+    /// <summary>Actions that counted, of all owners together.</summary>
+    public long Counted { get; private set; }
+
     /// <summary>The client whose actions count; 0 where nobody acted yet.</summary>
     public int Owner
     {
@@ -56,6 +59,7 @@ public sealed class Hands
             }
             _rivalS = double.NegativeInfinity;
             Received++;
+            Counted++;
             var before = nowS - _receivedS <= HoldS ? _newest : default;
             _fires += action.Fire && !before.Fire ? 1 : 0;
             _abilities += action.Ability && !before.Ability ? 1 : 0;

@@ -14,7 +14,9 @@ import pytest
 from agent.core.clock import SystemClock
 from agent.core.errors import LinkClosed, LinkRefused, LinkTimeout, ProtocolError
 from agent.core.types import NEUTRAL
-from agent.link.research import ACTION, OBSERVATION, RESET, TERMINATED, ResearchAddress, ResearchClient, ResearchLink
+from agent.link import research_map
+from agent.link.research import ResearchAddress, ResearchClient, ResearchLink
+from agent.link.research_map import ACTION, OBSERVATION, RESET, TERMINATED
 from tests.link.game_side import Recorder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="maps that are files, on POSIX")
@@ -56,9 +58,11 @@ def game(tmp_path: Path) -> Iterator[Game]:
     os.close(made.file)
 
 
-def linked(game: Game, script: Callable[[ResearchLink, Recorder], None]) -> tuple[ResearchLink, Recorder]:
+def linked(
+    game: Game, script: Callable[[ResearchLink, Recorder], None], epoch: int = 0
+) -> tuple[ResearchLink, Recorder]:
     """Run the link with the game beside it until the script has been called and its fault was seen."""
-    recorder = Recorder()
+    recorder, beats = Recorder(), [0]
     link = ResearchLink(game.address, recorder, SystemClock())
 
     async def main() -> None:
@@ -70,6 +74,9 @@ def linked(game: Game, script: Callable[[ResearchLink, Recorder], None]) -> tupl
                     return
                 if not recorder.downs:
                     game.answer()
+                if epoch and not link.counters.packets:
+                    beat(game, epoch, len(beats))
+                    beats.append(0)
                 await asyncio.sleep(0.002)
             raise AssertionError(f"it did not happen: {link.last_error}")
 
@@ -135,3 +142,43 @@ def test_a_map_that_is_too_small_for_its_picture_or_missing_is_refused(game: Gam
     game.path.unlink()
     with pytest.raises(LinkRefused, match="is the game with ResearchPlugin running"):
         ResearchClient(game.address, SystemClock())
+
+
+def beat(game: Game, epoch: int, beats: int) -> None:
+    """The game's own side of the map of heartbeats."""
+    (game.path.parent / (game.address.name + "_beat")).write_bytes(struct.pack("<IiII", 0, 1, epoch, beats))
+
+
+def test_a_map_that_a_killed_game_left_is_refused(game: Game) -> None:
+    beat(game, 7, 500)
+    with pytest.raises(LinkRefused, match="does not run"):
+        ResearchClient(game.address, SystemClock())
+    assert game.flag() == 0, "nothing is asked of it"
+
+
+@pytest.mark.parametrize(("epoch", "reason"), [(7, "has died"), (8, "started anew")])
+def test_a_game_that_dies_or_is_started_anew_is_a_closed_link(
+    game: Game, epoch: int, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(research_map, "DEAD_S", 0.1)
+    link, recorder = linked(game, lambda link, recorder: beat(game, epoch, 500), epoch=7)
+    assert link.counters.closed == 1 and reason in recorder.downs[0]
+    # A game that was started anew is another one: it is not told goodbye by a client that it never had.
+    assert (game.flag() == TERMINATED) == (epoch == 7)
+
+
+def test_a_run_that_the_game_gave_up_is_asked_for_again(game: Game) -> None:
+    async def main() -> None:
+        link = ResearchLink(game.address, Recorder(), SystemClock())
+        task = asyncio.ensure_future(link.run())
+        for given_up in range(3):
+            async with asyncio.timeout(60):
+                while game.flag() != RESET:
+                    await asyncio.sleep(0.002)
+            os.pwrite(game.file, struct.pack("<i", 0), 0)
+            path = game.path.parent / (game.address.name + "_beat")
+            path.write_bytes(struct.pack("<Ii", given_up, 2))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())

@@ -21,8 +21,8 @@ import pytest
 from agent.core.clock import SystemClock
 from agent.core.errors import LinkClosed, LinkRefused, LinkTimeout, ProtocolError, SettingsError
 from agent.core.types import NEUTRAL, Action
-from agent.link import research
-from agent.link.research import ResearchAddress, ResearchClient, ResearchLink, ResearchMap, ResearchStep, parse_research
+from agent.link.research import ResearchAddress, ResearchClient, ResearchLink, ResearchMap, ResearchStep
+from agent.link.research_map import TERMINATED, parse_research
 from tests.link.game_side import Recorder
 from tests.plugins.host import PluginHost
 from tools.scripts.csharp import Toolchain
@@ -62,7 +62,7 @@ def replay(toolchain: Toolchain, built: Path, folder: Path, steps: int) -> dict[
 
 def test_the_map_has_the_size_and_the_names_that_clients_know(host: PluginHost, tmp_path: Path) -> None:
     assert (tmp_path / "megabonk_env_0").stat().st_size == 21_224
-    assert (tmp_path / "megabonk_env_0_beat").stat().st_size == 8
+    assert (tmp_path / "megabonk_env_0_beat").stat().st_size == 16
     host.stop()
     assert list(tmp_path.iterdir()) == []
 
@@ -247,7 +247,7 @@ def test_refusals_say_what_to_do(tmp_path: Path) -> None:
     with ResearchClient(ResearchAddress(7, str(tmp_path)), SystemClock(), patience_s=0.2) as client:
         with pytest.raises(LinkTimeout, match="no observation within 0.2 s"):
             client.reset()
-        client.map.flag = research.TERMINATED
+        client.map.flag = TERMINATED
         with pytest.raises(LinkClosed):
             client._answer()
 

@@ -74,7 +74,7 @@ def test_without_a_client_no_run_is_seeded_and_no_score_is_held_back(game: Plugi
 def test_a_client_that_left_gives_everything_back_but_its_run_s_score(
     game: PluginHost, address: ResearchAddress
 ) -> None:
-    game.set(isMainMenu=False, fixedDelta=0.01, vsyncs=2, frameRate=75, timeScale=1.5)
+    game.set(fixedDelta=0.01, vsyncs=2, frameRate=75, timeScale=1.5)
     with ResearchClient(address, SystemClock()) as client:
         client.reset()
         client.step(NEUTRAL)

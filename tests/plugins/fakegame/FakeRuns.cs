@@ -10,13 +10,18 @@ public sealed class FakeRuns
 {
     private static readonly Il2CppSystem.Random Own = new(4321);
     private double _fadeS, _dueS = double.NaN;
-    private int _ownSeed = 100_000, _begun, _foreign, _inits;
+    private int _ownSeed = 100_000, _begun, _foreign, _inits, _lost;
 
     public FakeRuns()
     {
         Utility.MyRandom.random = Own;
         MapController.Loads = () =>
         {
+            if (_lost > 0)
+            {
+                _lost--;
+                return;
+            }
             if (_fadeS > 0)
             {
                 _dueS = _fadeS;
@@ -37,6 +42,9 @@ public sealed class FakeRuns
 
     /// <summary>From now on the old run goes on for so long after a new one was asked for.</summary>
     public void Fade(double seconds) => _fadeS = seconds;
+
+    /// <summary>So many wishes for a new run come to nothing, as in a game that is not ready.</summary>
+    public void Lose(int wishes) => _lost = wishes;
 
     /// <summary>Time passes in the run that is shown.</summary>
     public void Pass(double seconds)
@@ -66,6 +74,7 @@ public sealed class FakeRuns
         var own = ++_ownSeed;
         _begun++;
         MyTime.runTimer = 0;
+        MapController.IsMainMenuIs = false;
         MapGenerationController.mapSeed = own;
         var controller = new MapGenerationController();
         controller.Awake();

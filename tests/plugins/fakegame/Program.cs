@@ -35,6 +35,7 @@ public static class Program
         }
         Paths.ConfigPath = arguments[1];
         var world = new FakeWorld();
+        Assets.Scripts.Managers.MapController.IsMainMenuIs = arguments[0] == "ResearchPlugin";
         var assembly = Assembly.Load(arguments[0]);
         var entry = Array.Find(assembly.GetTypes(), t => t.IsSubclassOf(typeof(BasePlugin)))!;
         var plugin = (BasePlugin)Activator.CreateInstance(entry)!;
@@ -52,6 +53,12 @@ public static class Program
             else if (arguments[i] == "Fake.Twin")
             {
                 Il2CppInterop.Common.Il2CppInteropUtils.Twins.Add(arguments[i + 1]);
+            }
+            else if (arguments[i].StartsWith("Fake.NewRun."))
+            {
+                var name = arguments[i]["Fake.NewRun.".Length..];
+                assembly.GetType("ResearchPlugin.NewRun")!.GetProperty(name)!
+                    .SetValue(null, double.Parse(arguments[i + 1]));
             }
             else if (arguments[i] == "Fake.Folded")
             {
@@ -76,6 +83,12 @@ public static class Program
                 if (command.RootElement.TryGetProperty("stop", out _))
                 {
                     plugin.Unload();
+                    return 0;
+                }
+                if (command.RootElement.TryGetProperty("quit", out _))
+                {
+                    BasePlugin.Components.ForEach(c => Call(c, "OnApplicationQuit"));
+                    Engine(frame, world);
                     return 0;
                 }
                 world.Obey(command.RootElement);

@@ -143,6 +143,7 @@ public sealed class LinkHost : IGame
         json["present"] = server.Present.Length;
         json["owner"] = _hands.Owner;
         json["heard"] = _hands.Received;
+        json["counted"] = _hands.Counted;
         json["is_driven"] = pump.IsDriven;
         json["packets"] = pump.Packets;
         json["skipped"] = pump.Skipped;
