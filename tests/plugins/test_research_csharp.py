@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 
 from agent.core.clock import SystemClock
-from agent.core.errors import LinkClosed, LinkRefused, LinkTimeout, ProtocolError, SettingsError
+from agent.core.errors import LinkClosed, LinkRefused, LinkTimeout, ProtocolError
 from agent.core.types import NEUTRAL, Action
 from agent.link.research import ResearchAddress, ResearchClient, ResearchLink, ResearchMap, ResearchStep
-from agent.link.research_map import TERMINATED, parse_research
+from agent.link.research_map import TERMINATED
 from tests.link.game_side import Recorder
 from tests.plugins.host import PluginHost
 from tools.scripts.csharp import Toolchain
@@ -260,15 +260,6 @@ def test_a_picture_half_written_is_not_read(tmp_path: Path) -> None:
     shared._shared.write(4, (3).to_bytes(4, "little"))
     assert shared.read() is None
     shared.close()
-
-
-def test_addresses_are_read_with_the_plugins_environment() -> None:
-    environ = {"MEGABONK_RESEARCH_SHM_DIR": "/x", "MEGABONK_OBS_WIDTH": "64", "MEGABONK_INSTANCE_ID": "5"}
-    assert parse_research("research://", environ) == ResearchAddress(5, "/x", (64, 84))
-    assert parse_research("research://2", environ).numbered(1) == ResearchAddress(3, "/x", (64, 84))
-    for text, env in (("research://a", {}), ("research://0", {"MEGABONK_OBS_WIDTH": "-1"})):
-        with pytest.raises(SettingsError):
-            parse_research(text, env)
 
 
 @pytest.mark.slow
