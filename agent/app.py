@@ -32,7 +32,7 @@ from agent.learner.client import Learning
 from agent.learner.live import MAX_WAITING, LiveLearning
 from agent.learner.outcomes import OutcomeWeights
 from agent.learner.part import CardsByOutcomes, Learners, LearnFromPlay
-from agent.learning.configs import spec_of
+from agent.learning.configs import replays, spec_of
 from agent.link.imaging import decode_frame
 from agent.link.links import Link, link_to
 from agent.session.act import ActLoop, Seat, Watcher
@@ -357,7 +357,7 @@ def _learners(
     if reloader is None or learnable is None:
         return [Learners(learning)]
     options, rollouts = shared.options, ThreadQueue[Rollout](MAX_WAITING)
-    recorder = learnable.learn(options.names, rollouts.put)
+    recorder = learnable.learn(options.names, rollouts.put, off_policy=replays(learnable.kind, options.budget))
     policy_spec = spec_of(
         learnable.name, learnable.kind, recorder.features, learnable.spec, learnable.sizes, options.seed
     )

@@ -147,9 +147,17 @@ class DreamPilot:
         return {"policy": KIND, "acts": acts, "dream_steps": dreamt, "samples": self._explore}
 
     def learn(
-        self, names: tuple[str, ...], emit: Callable[[Rollout], None], *, steps: int = ROLLOUT_STEPS
+        self,
+        names: tuple[str, ...],
+        emit: Callable[[Rollout], None],
+        *,
+        steps: int = ROLLOUT_STEPS,
+        off_policy: bool = True,
     ) -> RolloutRecorder:
-        """From now on sample every action, write down what is done in the games of these names, and `emit` it."""
+        """From now on sample every action, write down what is done in the games of these names, and `emit` it.
+
+        Its learner is off policy whatever is asked for.
+        """
         self._explore = True
         self.recorder = RolloutRecorder(
             self.name, names, 0, emit, steps=steps, features=FEATURES, valued=False, off_policy=True

@@ -9,6 +9,7 @@ Menus are driven through focus and submit; which card to take is the network's c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -44,6 +45,8 @@ from agent.models.sealed import load_sealed, read_manifest, save_sealed
 
 KIND: Final = "pilot"
 MAX_TICKS: Final = 30.0
+KEPT_NOISE: Final = 0.9
+"""Share of a decision's noise that the next one has too, where it is learned off policy."""
 PLAY_FLAG: Final = 16
 _NO_AXES: Final = np.zeros(4, np.float32)
 Network = Callable[[encode.Encoded, FloatArray, FloatArray, float], Decision]
@@ -208,7 +211,7 @@ class Motor:
         self._network: Network | None = None
         self._place: Place | None = None
         self._cards: tuple[CardChooser, Arbiter] | None = None
-        self._explore, self._hold = explore, hold
+        self._explore, self._hold, self._kept_noise = explore, hold, 0.0
         self._random = np.random.default_rng(seed)
         self._batch = encode.Encoded.empty(1)
 
@@ -229,13 +232,18 @@ class Motor:
         """What it observes."""
         return encode.describe()
 
-    def learn(self, names: tuple[str, ...], emit: Callable[[Rollout], None], *, steps: int = 256) -> RolloutRecorder:
+    def learn(
+        self, names: tuple[str, ...], emit: Callable[[Rollout], None], *, steps: int = 256, off_policy: bool = False
+    ) -> RolloutRecorder:
         """From now on sample every action, write down what is done in the games of these names, and `emit` it.
 
-        What is learned from has no pictures in it, so pictures are not looked at either.
+        What is learned from has no pictures in it, so pictures are not looked at either. Off policy the noise of the
+        axes goes on from decision to decision, each one's spread as before: drawn anew 15 times a second it walks
+        nowhere (Eberhard et al. 2023).
         """
-        self._explore = True
-        self.recorder = RolloutRecorder(self.name, names, self.reflex.gates.b.shape[0] // 4, emit, steps=steps)
+        self._explore, self._kept_noise = True, KEPT_NOISE if off_policy else 0.0
+        units = self.reflex.gates.b.shape[0] // 4
+        self.recorder = RolloutRecorder(self.name, names, units, emit, steps=steps, off_policy=off_policy)
         return self.recorder
 
     def choose_by(self, chooser: CardChooser, arbiter: Arbiter) -> None:
@@ -394,7 +402,10 @@ class Motor:
             mx, my, lx, ly = squashed(decision.axes)
             fire, ability, interact = (bool(b > 0) for b in decision.buttons)
             return Action((mx, my), (lx, ly), fire, ability, interact)
+        noise, kept = carry.noise, self._kept_noise
         carry.noise = self._random.standard_normal(4).astype(np.float32)
+        if kept:
+            carry.noise = np.float32(kept) * noise + np.float32(math.sqrt(1.0 - kept * kept)) * carry.noise
         axes, chance = sampled_axes(decision.axes, self.tensors["axes_log_std"], carry.noise)
         pressed = [bool(b > 0) for b in decision.buttons + self._random.logistic(size=len(decision.buttons))]
         if self.recorder is not None:

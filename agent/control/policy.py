@@ -97,10 +97,12 @@ class Learnable(Reloadable, Protocol):
         """What an action is, as it is written down."""
         ...
 
-    def learn(self, names: tuple[str, ...], emit: Callable[[Rollout], None]) -> RolloutRecorder:
+    def learn(
+        self, names: tuple[str, ...], emit: Callable[[Rollout], None], *, off_policy: bool = False
+    ) -> RolloutRecorder:
         """Sample every action from now on, and record the games of these names.
 
-        `emit` is given each rollout on the thread of `step`.
+        `emit` is given each rollout on the thread of `step`. off_policy: whoever learns may, from rollouts of any age.
         """
         ...
 

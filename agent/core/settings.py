@@ -23,7 +23,7 @@ from agent.core.suggest import did_you_mean
 
 PREFIX: Final = "METABONK_"
 DEFAULT_FILE: Final = Path("metabonk.toml")
-ServedPolicy = Literal["ppo", "ppo+dream", "dreamer"]
+ServedPolicy = Literal["ppo", "ppo+dream", "dreamer", "off-policy"]
 LearnerDevice = Literal["auto", "cpu", "cuda"]
 _TRUE, _FALSE = {"1", "true"}, {"0", "false"}
 
@@ -113,7 +113,8 @@ class DreamSettings(_Group):
     served_policy: ServedPolicy = _setting(
         "ppo",
         "SERVED_POLICY",
-        "What acts: ppo (the pilot), ppo+dream (drawn towards the dreaming actor), dreamer (the dreaming actor)",
+        "What acts: ppo (the pilot), ppo+dream (drawn towards the dreaming actor), dreamer (the dreaming actor), "
+        "off-policy (the pilot, learned from a replay of all that was played)",
     )
     use_dream_training: bool = _setting(
         True, "USE_DREAM_TRAINING", "Train an actor inside the world model; it is served with ppo+dream and dreamer"

@@ -221,7 +221,7 @@ class LearnerProcess:
         if reason:
             raise RequestError(400, reason)
         if learner.ppo is None:
-            raise RequestError(400, f"policy {message.policy} is a dreamer, which does not imitate")
+            raise RequestError(400, f"policy {message.policy} learns without PPO, which imitates")
         metrics = learner.ppo.imitate(rollout)
         unsound = why_unsound(learner, learner.ppo)
         if unsound:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from agent.core.rollout import ActionSpec
 
 PolicyKind = Literal["flat", "frame", "pilot", "dreamer"]
+OFF_POLICY: Final = "off-policy"
+"""Served by the learner of `learning.off_policy`."""
 FLAT: Final = "flat"
 FRAME: Final = "frame"
 PILOT: Final = "pilot"
@@ -126,6 +128,41 @@ class ActiveInferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     seed: int = 0
 
 
+class OffPolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a learner for play uses its replay.
+
+    length: decisions of a window; a batch has `windows` from play, and as many from lessons where there are some.
+    candidates: actions that are weighed in each situation. temperature: of their weights, in spreads of their values.
+    sync_every: updates after which the policy that proposes them is the newest. trust_weight: of the divergence from
+    it. prior_weight, clone_weight: of the divergence from the weights at the beginning, and of imitating the lessons;
+    both are halved at `evidence` decisions, fall to a third at twice as many, and so on. The actor rests until the
+    critics explain `min_explained` of the returns of finished episodes.
+    """
+
+    lr: float = 3e-4
+    critic_lr: float = 5e-4
+    gamma: float = 0.9995
+    lam: float = 0.9
+    length: int = 8
+    windows: int = 16
+    updates_per_decision: float = 0.15
+    members: int = 5
+    hidden: int = 128
+    target_rate: float = 0.01
+    candidates: int = 8
+    temperature: float = 0.7
+    sync_every: int = 50
+    trust_weight: float = 0.5
+    prior_weight: float = 0.0
+    clone_weight: float = 1.0
+    evidence: int = 40_000
+    min_explained: float = 0.1
+    min_decisions: int = 4_000
+    max_grad: float = 10.0
+    replay_bytes: int = 192 << 20
+    seed: int = 0
+
+
 STRETCH: Final = 128
 """Steps that training plays of each copy of an environment before it learns from them."""
 VECTOR_CONFIG: Final = PPOConfig(length=STRETCH)
@@ -166,6 +203,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     use_active_inference: bool = True
     preferences: Preferences = WANTED
     dream: DreamConfig = dreams_in_play(_DREAMS)
+    off_policy: OffPolicyConfig = OffPolicyConfig()
 
 
 class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -180,6 +218,11 @@ class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     flat: FlatSizes | None = None
     frame: FrameSizes | None = None
     seed: int = 0
+
+
+def replays(kind: str, budget: Budget) -> bool:
+    """True where the learner for play serves; a replay of whole pictures would hold too few of them."""
+    return budget.served == OFF_POLICY and kind in (FLAT, FLAT_KIND, PILOT)
 
 
 def replay_rows(features: int, width: int) -> int:
@@ -221,6 +264,14 @@ def describe_ppo(config: PPOConfig) -> str:
     )
 
 
+def describe_off_policy(config: OffPolicyConfig) -> str:
+    """The hyper-parameters of the learner for play in one line."""
+    return (
+        f"off policy from a replay, {config.updates_per_decision:g} updates a decision with lr {config.lr:g}, "
+        f"{config.members} critics with gamma {config.gamma:g}, {config.windows} stretches of {config.length}"
+    )
+
+
 def describe_dreams(budget: Budget) -> str:
     """The hyper-parameters of world model and dreams in one line."""
     dream = budget.dream
@@ -234,6 +285,8 @@ def describe_learning(kind: str, sizes: FlatSizes | FrameSizes | None, budget: B
     """How a policy that plays learns, in one line."""
     if kind == DREAMER:
         return describe_dreams(budget)
+    if replays(kind, budget):
+        return describe_off_policy(budget.off_policy)
     return describe_ppo(ppo_config(kind, sizes if isinstance(sizes, FrameSizes) else None, budget))
 
 
@@ -250,12 +303,13 @@ def preferences(settings: Settings) -> Preferences:
 def learner_budget(settings: Settings) -> Budget:
     """What a rollout may cost its learners; raises SettingsError where the settings contradict each other."""
     dreams = settings.dreams
-    if dreams.served_policy != "ppo" and not dreams.use_dream_training:
+    if dreams.served_policy not in ("ppo", OFF_POLICY) and not dreams.use_dream_training:
         raise SettingsError(
             f"METABONK_SERVED_POLICY={dreams.served_policy} needs dreams; set METABONK_USE_DREAM_TRAINING=1"
         )
     return Budget(
         use_active_inference=settings.active_inference.use_active_inference, preferences=preferences(settings),
-        use_dreams=dreams.use_dream_training, served=dreams.served_policy, distill_coef=dreams.distill_coef,
+        use_dreams=dreams.use_dream_training and dreams.served_policy != OFF_POLICY,
+        use_world=dreams.served_policy != OFF_POLICY, served=dreams.served_policy, distill_coef=dreams.distill_coef,
         device=dreams.device, dream=dreams_in_play(dreams),
     )  # fmt: skip

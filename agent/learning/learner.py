@@ -8,6 +8,9 @@ On each rollout, in this order:
 4. `distill`, where what is served is `ppo+dream`: the served policy is drawn towards the dreaming actor;
 5. `active_inference`, for policies whose actions have a choice in them: outcomes of choices, and a habit.
 
+Where `off-policy` is served, `off_policy` stands in for `ppo`, and there are no dreams: they would cost time and memory
+that its replay needs.
+
 A policy of kind `dreamer` has no `ppo` and no `distill`: its actor reads the world model's state, which moves with the
 model, so that ratios of its chances before and after say nothing; world model and dreams learn from its rollouts.
 
@@ -23,6 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from agent.control.layout import ENEMIES
 from agent.core.choices import EDGES, WINDOW, ChoiceLayout, Preferences
 from agent.core.errors import WeightsError
 from agent.core.rollout import ActionSpec
@@ -34,16 +38,20 @@ from agent.learning.configs import (
     PILOT,
     ActiveInferenceConfig,
     Budget,
+    OffPolicyConfig,
     PolicySpec,
     WorldModelConfig,
     ppo_config,
     replay_rows,
+    replays,
 )
 from agent.learning.contract import Learner
 from agent.learning.dreamer.distill import DreamDistiller
 from agent.learning.dreamer.dream import DreamLearner
 from agent.learning.dreamer.recorded import ON_CPU, Place
 from agent.learning.dreamer.world_model import WorldModelLearner
+from agent.learning.off_policy.critics import pilot_columns
+from agent.learning.off_policy.learner import OffPolicyLearner
 from agent.learning.ppo.learner import PPOLearner
 from agent.learning.tensors import module_tensors, take_up
 from agent.models.dreamer import world_sizes
@@ -92,6 +100,14 @@ def has_dreams(policy_spec: PolicySpec, budget: Budget) -> bool:
     return policy_spec.kind == DREAMER or (budget.use_world and policy_spec.kind != FRAME)
 
 
+def build_off_policy(policy_spec: PolicySpec, config: OffPolicyConfig) -> OffPolicyLearner:
+    """The learner for play; the same for the same seed."""
+    policy, sizes = build_policy(policy_spec), policy_spec.sizes
+    columns = pilot_columns(sizes, ENEMIES) if policy_spec.kind == PILOT and sizes is not None else []
+    cards = (sizes.cards, sizes.card_features) if policy_spec.kind == PILOT and sizes is not None else None
+    return _seeded(policy_spec, lambda: OffPolicyLearner(policy, config, columns=columns, cards=cards))
+
+
 def build_dreams(
     policy_spec: PolicySpec, budget: Budget, place: Place = ON_CPU
 ) -> tuple[WorldModelLearner, DreamLearner | None]:
@@ -112,15 +128,23 @@ def build_dreams(
 
 
 class PolicyLearner:
-    """The parts of one policy. `ppo` is None where the dreaming actor itself is served; `place`: where dreams learn."""
+    """The parts of one policy; `place`: where dreams learn.
+
+    `actor` holds the network that is served: `ppo` or `off_policy`, None where the dreaming actor itself is served.
+    """
 
     def __init__(self, policy_spec: PolicySpec, budget: Budget, place: Place = ON_CPU) -> None:
         self.policy_spec = policy_spec
         self.ppo: PPOLearner | None = None
+        self.off_policy: OffPolicyLearner | None = None
         self.dream: DreamLearner | None = None
         self.parts: list[Learner] = []
         if policy_spec.kind == DREAMER:
             self.features, self.spec = shape_of(policy_spec)
+        elif replays(policy_spec.kind, budget):
+            self.off_policy = build_off_policy(policy_spec, budget.off_policy)
+            self.features, self.spec = self.off_policy.policy.features, self.off_policy.policy.spec
+            self.parts.append(self.off_policy)
         else:
             policy = build_policy(policy_spec)
             self.features, self.spec = policy.features, policy.spec
@@ -128,7 +152,8 @@ class PolicyLearner:
             scaled = policy_spec.kind == FLAT
             self.ppo = PPOLearner(policy, config, seed=policy_spec.seed, scale_rewards=scaled)
             self.parts.append(self.ppo)
-        if has_dreams(policy_spec, budget):
+        self.actor: PPOLearner | OffPolicyLearner | None = self.ppo or self.off_policy
+        if self.off_policy is None and has_dreams(policy_spec, budget):
             world, self.dream = build_dreams(policy_spec, budget, place)
             self.parts += [world] if self.dream is None else [world, self.dream]
         if self.ppo is not None and self.dream is not None and budget.served == "ppo+dream":
@@ -163,10 +188,10 @@ class PolicyLearner:
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """What is served: the weights by the names of the network."""
-        if self.ppo is None:
+        if self.actor is None:
             return {name: t.detach().cpu().numpy().copy() for name, t in self._dreamer().items()}
         prefix = "pilot." if self.policy_spec.kind == PILOT else ""
-        return {name.removeprefix(prefix): t for name, t in self.ppo.weights().items()}
+        return {name.removeprefix(prefix): t for name, t in self.actor.weights().items()}
 
     def _dreamer(self) -> dict[str, torch.Tensor]:
         """World model, actor and critics, by the names of `models.dreamer.Dreamer`; views."""
@@ -184,7 +209,7 @@ class PolicyLearner:
 
         The optimisers' moments stay where the weights are the same, or `keep_moments` says that they are near enough.
         """
-        if self.ppo is None:
+        if self.actor is None:
             own, given = self._dreamer(), {name: torch.from_numpy(np.array(t)) for name, t in tensors.items()}
             same = own.keys() == given.keys() and all(torch.equal(t.cpu(), given[name]) for name, t in own.items())
             take_up(own, given)
@@ -192,9 +217,9 @@ class PolicyLearner:
                 self._forget_moments()
             return
         prefix = "pilot." if self.policy_spec.kind == PILOT else ""
-        served = self.ppo.weights()
+        served = self.actor.weights()
         named = {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
         for name in sorted(served.keys() | named.keys()):
             if name not in served or name not in named or served[name].shape != named[name].shape:
                 raise WeightsError(f"policy {self.policy_spec.name}: tensor {name} does not fit its learner")
-        self.ppo.take_weights(named, keep_moments=keep_moments)
+        self.actor.take_weights(named, keep_moments=keep_moments)

@@ -14,14 +14,14 @@ from agent.learning.learner import PolicyLearner
 from agent.models.heads import Heads
 from agent.models.policies import TrainablePolicy
 
-SERVING: Final = frozenset({"ppo", "distill"})
+SERVING: Final = frozenset({"ppo", "distill", "off_policy"})
 SERVING_DREAMER: Final = frozenset({"world_model", "dream"})
 CANNED: Final = 8
 
 
 def serving_parts(learner: PolicyLearner) -> list[str]:
     """The parts that change what is served."""
-    serving = SERVING_DREAMER if learner.ppo is None else SERVING
+    serving = SERVING_DREAMER if learner.actor is None else SERVING
     return [part.name for part in learner.parts if part.name in serving]
 
 
@@ -31,8 +31,8 @@ def why_unsound(learner: PolicyLearner, part: Learner) -> str:
     for name, tensor in part.tensors().items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             return f"after this rollout its tensor {name} has values that are not finite"
-    if learner.ppo is not None and part.name in SERVING:
-        return why_unsound_policy(learner.ppo.policy)
+    if learner.actor is not None and part.name in SERVING:
+        return why_unsound_policy(learner.actor.policy)
     return ""
 
 

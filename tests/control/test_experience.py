@@ -34,11 +34,13 @@ def test_the_chances_of_actions_are_those_of_the_heads() -> None:
     assert np.exp(button_log_prob(0.7, True)) + np.exp(button_log_prob(0.7, False)) == pytest.approx(1.0)
 
 
-def play(ticks: int, steps: int, *, rehearsed: bool = False) -> tuple[list[Rollout], float, Motor]:
+def play(
+    ticks: int, steps: int, *, rehearsed: bool = False, off_policy: bool = False
+) -> tuple[list[Rollout], float, Motor]:
     """A pilot in the arena in lock-step, and the reward of all its ticks."""
     game, rollouts = ArenaGame(), []
     motor = Motor(untrained_tensors(3), seed=1)
-    motor.learn(("arena",), rollouts.append, steps=steps)
+    motor.learn(("arena",), rollouts.append, steps=steps, off_policy=off_policy)
     table, total, carry = RewardTable(), 0.0, motor.initial(1)
     game.reset(5, start="run")
     first = True
@@ -90,6 +92,16 @@ def test_no_reward_is_lost_between_decisions_and_rollouts_follow_each_other() ->
     assert recorder is not None
     kept = recorder._buffers[0]
     assert kept.numbers[: kept.rows, 0].sum() == pytest.approx(total, abs=0.05)
+
+
+def test_off_policy_the_noise_of_the_axes_goes_on_from_decision_to_decision() -> None:
+    kept = {}
+    for off_policy in (False, True):
+        rollouts, _, motor = play(1500, 64, off_policy=off_policy)
+        moves = np.concatenate([r.actions_cont[r.actions_cont.any(1), 0] for r in rollouts])
+        kept[off_policy] = float(np.corrcoef(moves[:-1], moves[1:])[0, 1])
+        assert motor.recorder is not None and motor.recorder.off_policy == off_policy
+    assert kept[False] < 0.4 and kept[True] > 0.7
 
 
 def test_a_rehearsal_changes_no_action_and_no_rollout() -> None:

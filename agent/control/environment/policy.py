@@ -131,7 +131,12 @@ class EnvPolicy:
         return s.numbers if isinstance(s, FrameSizes) else s.features
 
     def learn(
-        self, names: tuple[str, ...], emit: Callable[[Rollout], None], *, steps: int | None = None
+        self,
+        names: tuple[str, ...],
+        emit: Callable[[Rollout], None],
+        *,
+        steps: int | None = None,
+        off_policy: bool = False,
     ) -> RolloutRecorder:
         """From now on sample every action, write down what is done in the games of these names, and `emit` it."""
         self._explore = True
@@ -139,8 +144,9 @@ class EnvPolicy:
         if steps is None:
             steps = max(32, min(256, ROLLOUT_NUMBERS // max(1, self.network.features)))
         self.recorder = RolloutRecorder(
-            self.name, names, self.network.units, emit, steps=steps, features=self.network.features, spec=self.spec
-        )
+            self.name, names, self.network.units, emit, steps=steps, features=self.network.features, spec=self.spec,
+            off_policy=off_policy,
+        )  # fmt: skip
         return self.recorder
 
     def _checked(self, tensors: Tensors, where: str) -> TrainablePolicy:
