@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from agent.core.columns import ENEMY_TOKENS
+
 LAYOUT: Final = "entities-1"
-ENEMIES: Final = 48
+ENEMIES: Final = ENEMY_TOKENS
 OBJECTS: Final = 32
 TOKENS: Final = ENEMIES + OBJECTS
 TOKEN_FEATURES: Final = 12

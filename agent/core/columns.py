@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
+
+ENEMY_TOKENS: Final = 48
+"""Tokens before the first object's."""
 
 
 class EnemyColumn(IntEnum):

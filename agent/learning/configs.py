@@ -148,7 +148,7 @@ class OffPolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     updates_per_decision: float = 0.15
     members: int = 5
     hidden: int = 128
-    target_rate: float = 0.01
+    target_rate: float = 0.05
     candidates: int = 8
     temperature: float = 0.7
     sync_every: int = 50

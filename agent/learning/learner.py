@@ -26,7 +26,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agent.control.layout import ENEMIES
 from agent.core.choices import EDGES, WINDOW, ChoiceLayout, Preferences
 from agent.core.errors import WeightsError
 from agent.core.rollout import ActionSpec
@@ -103,7 +102,7 @@ def has_dreams(policy_spec: PolicySpec, budget: Budget) -> bool:
 def build_off_policy(policy_spec: PolicySpec, config: OffPolicyConfig) -> OffPolicyLearner:
     """The learner for play; the same for the same seed."""
     policy, sizes = build_policy(policy_spec), policy_spec.sizes
-    columns = pilot_columns(sizes, ENEMIES) if policy_spec.kind == PILOT and sizes is not None else []
+    columns = pilot_columns(sizes) if policy_spec.kind == PILOT and sizes is not None else []
     cards = (sizes.cards, sizes.card_features) if policy_spec.kind == PILOT and sizes is not None else None
     return _seeded(policy_spec, lambda: OffPolicyLearner(policy, config, columns=columns, cards=cards))
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from agent.core.columns import TokenColumn
+from agent.core.columns import ENEMY_TOKENS, TokenColumn
 from agent.core.rollout import ActionSpec
 from agent.models.encoder import RunningNorm
 from agent.models.sizes import PilotSizes
@@ -25,13 +25,10 @@ _TOKEN = (
 )  # fmt: skip
 
 
-def pilot_columns(sizes: PilotSizes, enemies: int) -> list[int]:
-    """What critics see of a pilot's row: the player, the rings, and what is nearest of enemies and objects.
-
-    `enemies`: tokens before the first object.
-    """
+def pilot_columns(sizes: PilotSizes) -> list[int]:
+    """What critics see of a pilot's row: the player, the rings, and what is nearest of enemies and objects."""
     e = sizes.encoder
-    tokens = [*range(min(NEAR_ENEMIES, enemies)), *range(enemies, min(enemies + NEAR_OBJECTS, e.tokens))]
+    tokens = [*range(NEAR_ENEMIES), *range(ENEMY_TOKENS, ENEMY_TOKENS + NEAR_OBJECTS)]
     mask = e.self_features + e.tokens * e.token_features
     rings = mask + e.tokens
     near = [e.self_features + t * e.token_features + int(c) for t in tokens for c in _TOKEN]

@@ -15,7 +15,7 @@ SPEC = ActionSpec(4, (2, 2, 2, CARDS))
 
 
 def test_the_columns_are_the_player_what_is_nearest_and_the_rings() -> None:
-    columns = pilot_columns(default_sizes(), ENEMIES)
+    columns = pilot_columns(default_sizes())
     assert len(set(columns)) == len(columns) < 400 and max(columns) < FEATURES - CARDS * CARD_FEATURES
     assert columns[:SELF_FEATURES] == list(range(SELF_FEATURES))
     near = [SELF_FEATURES + k * TOKEN_FEATURES + TokenColumn.NEARNESS for k in (0, NEAR_ENEMIES - 1, ENEMIES)]

@@ -1,4 +1,4 @@
-"""The replay's windows: each decision once, with what was seen after it; the oldest go, the newest outlive a restart."""
+"""The replay's windows: each decision once, with what was seen after it; the newest outlive a restart."""
 
 from __future__ import annotations
 
