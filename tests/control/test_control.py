@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from agent.commands.evaluate import EvaluateOptions
+from agent.commands.evaluate import evaluate as evaluate_command
 from agent.control import encode, menus
 from agent.control.arbiter import Arbiter
 from agent.control.kiter import card_value
@@ -226,7 +228,10 @@ def _report(folder: Path, name: str, seed: int) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_report_in_two_processes(tmp_path: Path) -> None:
-    one, two = _report(tmp_path, "1", 6), _report(tmp_path, "2", 6)
+    one, here = _report(tmp_path, "1", 6), tmp_path / "2"
+    asked = EvaluateOptions(policy="kiter", game="arena", episodes=1, seed=6, report=here)
+    assert evaluate_command(asked) == 0
+    two = json.loads(here.read_text(encoding="utf-8"))
     other = evaluate(ArenaGame(), build_policy("kiter", seed=4), VirtualClock(), episodes=1, seed=4)
     for report in (one, two):
         for key in [k for k in report if k.startswith("wall") or "latency" in k]:

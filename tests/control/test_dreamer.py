@@ -264,8 +264,8 @@ def test_the_cue_game_pays_for_the_cue_alone() -> None:
 
 
 BUDGET = Budget(
-    dreamer_steps=8, world_batch=32, world_length=6, world_lr=3e-3, use_active_inference=False,
-    dream=DreamConfig(horizon=3, starts=64, lr=1e-3, warm_up=20, units=128, layers=2, entropy=1e-2, gamma=0.95),
+    dreamer_steps=8, world_batch=32, world_length=4, world_lr=3e-3, use_active_inference=False,
+    dream=DreamConfig(horizon=2, starts=64, lr=1e-3, warm_up=20, units=128, layers=2, entropy=1e-2, gamma=0.95),
 )  # fmt: skip
 
 

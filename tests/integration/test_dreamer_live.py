@@ -34,7 +34,7 @@ def test_the_dreamer_plays_learns_and_goes_on_after_a_clean_end(tmp_path: Path, 
         manifest, tensors = load_sealed(state)
         assert manifest.notes["rollouts"] >= 1 and tensors["replay/counts"][1] >= 128
         assert tensors["dream/policy.dreamt"] > 0 and tensors["world_model/optimiser.steps"] > 0
-    with playing("--game", "arena", folder=tmp_path) as agent:
+    with playing("--game", "arena", "--no-learn", folder=tmp_path) as agent:
         status = agent.status()
         assert status["policy_version"] >= version and status["served"]["dream_steps"] > 0
 

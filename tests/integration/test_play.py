@@ -47,20 +47,20 @@ def free_port() -> str:
 
 @pytest.mark.slow
 def test_without_a_game_the_arena_is_played_from_its_main_menu_into_a_run(tmp_path: Path) -> None:
-    report = played(tmp_path, "--seconds", "12", METABONK_BONKLINK_PORT=free_port())
+    report = played(tmp_path, "--seconds", "8", METABONK_BONKLINK_PORT=free_port())
     assert report.keys() >= REPORT_KEYS and report["schema"] == "metabonk-report/1"
     game = report["games"][0]
     assert report["game"] == "arena" and len(report["rules"]) == 64
-    assert game["game_time_s"] > 4 and game["health"] > 0, "in a run, where a menu may be open at this very moment"
+    assert game["game_time_s"] > 2 and game["health"] > 0, "in a run, where a menu may be open at this very moment"
     link = game["link"]
     assert link["received"] == link["acted"] + link["superseded"] + link["rejected"] + link["expired"]
-    assert link["acted"] > 0.9 * link["received"] > 400 and link["frames"] > 60
+    assert link["acted"] > 0.9 * link["received"] > 250 and link["frames"] > 40
     assert report["latency"]["frame_to_action"]["p50_ms"] < 10
 
 
 @pytest.mark.slow
 def test_several_games_are_played_at_once_by_one_process(tmp_path: Path) -> None:
-    report = played(tmp_path, "--game", "arena", "--games", "2", "--policy", "pilot", "--seconds", "6")
+    report = played(tmp_path, "--game", "arena", "--games", "2", "--policy", "pilot", "--no-learn", "--seconds", "6")
     assert [g["name"] for g in report["games"]] == ["arena 0", "arena 1"]
     in_a_run = [g["game_time_s"] > 1 and g["health"] > 0 for g in report["games"]]
     assert all(in_a_run) and all(g["link"]["acted"] > 100 for g in report["games"])
@@ -70,7 +70,7 @@ def test_several_games_are_played_at_once_by_one_process(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("spec", "policy", "until"),
     [("gym:minatar.gym:MinAtar/Breakout-v1", "random", "--seconds 5"),
-     ("gym:vizdoom.gymnasium_wrapper:VizdoomHealthGathering-v1", "dreamer", "--episodes 1 --seconds 100")],
+     ("gym:vizdoom.gymnasium_wrapper:VizdoomHealthGathering-v1", "dreamer", "--episodes 1 --seconds 100 --no-learn")],
 )  # fmt: skip
 def test_third_party_games_are_played_through_the_same_link(tmp_path: Path, spec: str, policy: str, until: str) -> None:
     report = played(tmp_path, "--game", spec, "--policy", policy, *until.split())
