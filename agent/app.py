@@ -22,15 +22,14 @@ from agent.control.policy import Policy, capabilities_of
 from agent.core.clock import Clock
 from agent.core.errors import SettingsError
 from agent.core.latency import Latency
-from agent.core.mailbox import ThreadQueue
 from agent.core.part import Part
-from agent.core.rollout import Rollout
 from agent.http.decoding import Decoder
 from agent.http.events import EventLog
 from agent.http.part import EventsApi, HttpServer, NoWorkersApi, WorkersApi
 from agent.learner.client import Learning
-from agent.learner.live import MAX_WAITING, LiveLearning
+from agent.learner.live import LiveLearning
 from agent.learner.outcomes import OutcomeWeights
+from agent.learner.pace import Pace
 from agent.learner.part import CardsByOutcomes, Learners, LearnFromPlay
 from agent.learning.configs import replays, spec_of
 from agent.link.imaging import decode_frame
@@ -246,6 +245,7 @@ class _Shared:
     supervisor: Supervisor
     events: EventLog
     store: WeightsStore | None
+    pace: Pace
 
     def say(self, kind: str, message: str, payload: dict[str, Any]) -> None:
         """Add an event."""
@@ -271,6 +271,7 @@ def build_session(
     shared = _Shared(
         options=options, policy=policy, clock=clock, runner=runner, disk=disk, arbiter=arbiter,
         supervisor=supervisor, events=events, store=WeightsStore(options.weights_dir) if options.weights_dir else None,
+        pace=Pace(clock, len(options.names), real_time=options.real_time),
     )  # fmt: skip
     feed_of = partial(
         Feed, clock=clock, latency=latency, ready=ready.set, real_time=options.real_time,
@@ -297,6 +298,7 @@ def build_session(
     actor = ActLoop(
         [Seat(feed, link) for feed, link in zip(feeds, links, strict=True)], policy, runner, clock, latency, ready,
         budget_s=options.budget_s, watchers=(episodes, SeesTheGame(policy), *watchers), judge=reloader, arbiter=arbiter,
+        room=shared.pace.room,
     )  # fmt: skip
     status, bound = Status(clock, links, feeds, actor, latency, episodes, beside), _BoundPort(options.on_http)
     showing = [*_server(shared, status, bound, beside, learning), *_console(status, clock, console)]
@@ -356,13 +358,15 @@ def _learners(
         return []
     if reloader is None or learnable is None:
         return [Learners(learning)]
-    options, rollouts = shared.options, ThreadQueue[Rollout](MAX_WAITING)
-    recorder = learnable.learn(options.names, rollouts.put, off_policy=replays(learnable.kind, options.budget))
+    options = shared.options
+    recorder = learnable.learn(
+        options.names, shared.pace.rollouts.put, off_policy=replays(learnable.kind, options.budget)
+    )
     policy_spec = spec_of(
         learnable.name, learnable.kind, recorder.features, learnable.spec, learnable.sizes, options.seed
     )
     after = partial(outcomes.learn_from, learning) if outcomes is not None else None
-    live = LiveLearning(rollouts, recorder, learning, reloader, policy_spec, shared.disk, shared.clock, after=after)
+    live = LiveLearning(shared.pace, recorder, learning, reloader, policy_spec, shared.disk, shared.clock, after=after)
     return [Learners(learning), LearnFromPlay(live)]
 
 

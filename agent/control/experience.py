@@ -129,6 +129,11 @@ class RolloutRecorder:
         self._names = names
         self._buffers = [_Buffer(steps, units, features, spec) for _ in names]
 
+    def pay_by(self, *rewards: Any) -> None:
+        """Let these objects with a method `of(observation)`, one a game, say what is paid, instead of play's table."""
+        for buffer, each in zip(self._buffers, rewards, strict=True):
+            buffer.rewards = each
+
     def observe(self, observation: Observation, see: Callable[[], FloatArray] | None = None) -> None:
         """Take the reward, and the end of an episode, that an observation brings.
 

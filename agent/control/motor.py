@@ -39,14 +39,14 @@ from agent.control.reflex.network import Decision, Reflex, Tensors, decide, look
 from agent.control.reflex.paths import FOUR_BIT, Chosen, choose, ways_of
 from agent.core.clock import TICK_HZ, SystemClock
 from agent.core.errors import WeightsError
-from agent.core.rollout import Rollout
+from agent.core.rollout import OFF_POLICY_SPREAD, Rollout
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
 from agent.models.sealed import load_sealed, read_manifest, save_sealed
 
 KIND: Final = "pilot"
 MAX_TICKS: Final = 30.0
 KEPT_NOISE: Final = 0.9
-"""Share of a decision's noise that the next one has too, where it is learned off policy."""
+"""Off policy: share of a decision's noise that the next one has too."""
 PLAY_FLAG: Final = 16
 _NO_AXES: Final = np.zeros(4, np.float32)
 Network = Callable[[encode.Encoded, FloatArray, FloatArray, float], Decision]
@@ -405,7 +405,8 @@ class Motor:
         noise, kept = carry.noise, self._kept_noise
         carry.noise = self._random.standard_normal(4).astype(np.float32)
         if kept:
-            carry.noise = np.float32(kept) * noise + np.float32(math.sqrt(1.0 - kept * kept)) * carry.noise
+            fresh = OFF_POLICY_SPREAD * math.sqrt(1.0 - kept * kept)
+            carry.noise = np.float32(kept) * noise + np.float32(fresh) * carry.noise
         axes, chance = sampled_axes(decision.axes, self.tensors["axes_log_std"], carry.noise)
         pressed = [bool(b > 0) for b in decision.buttons + self._random.logistic(size=len(decision.buttons))]
         if self.recorder is not None:

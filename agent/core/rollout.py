@@ -17,6 +17,8 @@ from agent.core.types import FloatArray
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 MAX_STEPS: Final = 1 << 20
+OFF_POLICY_SPREAD: Final = 0.4
+"""Share of a policy's own spread that play draws its axes with for a learner off policy, and that this reckons with."""
 RANGES: Final = {
     "obs": (-1e9, 1e9), "final_obs": (-1e9, 1e9), "actions_cont": (-10.0, 10.0), "rewards": (-1e9, 1e9),
     "elapsed_s": (0.0, 1e7), "log_probs": (-1e6, 1e6), "values": (-1e12, 1e12), "carry": (-1e6, 1e6),

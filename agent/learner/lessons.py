@@ -7,7 +7,7 @@ is held between. Owns the game while it plays; no learner.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import numpy as np
@@ -111,10 +111,25 @@ class _Lesson:
         self._waited_s = 0.0
 
 
-def lessons(game: HostedGame, decisions: int, *, player: Policy | None = None, steps: int = 256) -> Iterator[Rollout]:
-    """At least so many decisions of a player, the kiter unless told, run after run; each full rollout as it comes."""
+class Rewards(Protocol):
+    """What an observation pays."""
+
+    def of(self, observation: Observation) -> float:
+        """Reward since the observation before."""
+        ...
+
+
+def lessons(
+    game: HostedGame, decisions: int, *, player: Policy | None = None, steps: int = 256, reward: Rewards | None = None
+) -> Iterator[Rollout]:
+    """At least so many decisions of a player, the kiter unless told, run after run; each full rollout as it comes.
+
+    reward: instead of play's own.
+    """
     made: list[Rollout] = []
     recorder = RolloutRecorder("lessons", ("lessons",), 0, made.append, steps=steps, spec=ACTIONS, valued=False)
+    if reward is not None:
+        recorder.pay_by(reward)
     lesson = _Lesson(game, recorder, player if player is not None else Kiter())
     given, seed = 0, FIRST_SEED
     while given < decisions:

@@ -16,15 +16,13 @@ from agent.concurrency.lane import Lane
 from agent.control.experience import RolloutRecorder
 from agent.core.clock import Clock
 from agent.core.errors import ChildGone, RequestError, WeightsError
-from agent.core.mailbox import ThreadQueue
 from agent.core.rollout import Rollout
 from agent.learner.bodies import pack_rollout
 from agent.learner.client import LEARNER, Known, Learning
+from agent.learner.pace import Pace
 from agent.learning.configs import MAX_VERSIONS_OLD, PolicySpec
 from agent.store.reload import Reloader
 
-MAX_WAITING: Final = 8
-"""Rollouts that may wait for the learner."""
 RETRY_S: Final = 2.0
 log = structlog.get_logger(__name__)
 
@@ -37,7 +35,7 @@ class LiveLearning:
 
     def __init__(
         self,
-        rollouts: ThreadQueue[Rollout],
+        pace: Pace,
         recorder: RolloutRecorder,
         learning: Learning,
         reloader: Reloader,
@@ -49,7 +47,7 @@ class LiveLearning:
     ) -> None:
         self.learned = self.stale = self.refused = 0
         self.refused_why = ""
-        self._rollouts = rollouts
+        self._pace = pace
         self._recorder = recorder
         self._learning = learning
         self._reloader = reloader
@@ -68,13 +66,17 @@ class LiveLearning:
         policy = self._reloader.policy
         known = self._learning.policies[policy.name]
         self._mine = -1
-        while True:
-            rollout = await self._rollouts.get()
-            age = policy.version - rollout.policy_version
-            if age > MAX_VERSIONS_OLD and not self._recorder.off_policy:
-                self.stale += 1
-                continue
-            await self._learn(known, rollout)
+        self._pace.learns = True
+        try:
+            while True:
+                rollout = await self._pace.rollouts.get()
+                age = policy.version - rollout.policy_version
+                if age > MAX_VERSIONS_OLD and not self._recorder.off_policy:
+                    self.stale += 1
+                    continue
+                await self._learn(known, rollout)
+        finally:
+            self._pace.learns = False
 
     async def _learn(self, known: Known, rollout: Rollout) -> None:
         policy = self._reloader.policy
@@ -120,6 +122,6 @@ class LiveLearning:
         """Rollouts learned from, refused, dropped for their age, and dropped because the learner was behind."""
         return {
             "rollouts": self.learned, "refused": self.refused, "refused_why": self.refused_why,
-            "stale_dropped": self.stale, "overflowed": self._rollouts.dropped,
-            "waiting": len(self._rollouts), **self._recorder.status(),
+            "stale_dropped": self.stale, "overflowed": self._pace.rollouts.dropped,
+            "waiting": len(self._pace.rollouts), **self._pace.status(), **self._recorder.status(),
         }  # fmt: skip

@@ -132,11 +132,12 @@ class OffPolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a learner for play uses its replay.
 
     length: decisions of a window; a batch has `windows` from play, and as many from lessons where there are some.
-    candidates: actions that are weighed in each situation. temperature: of their weights, in spreads of their values.
-    sync_every: updates after which the policy that proposes them is the newest. trust_weight: of the divergence from
-    it. prior_weight, clone_weight: of the divergence from the weights at the beginning, and of imitating the lessons;
-    both are halved at `evidence` decisions, fall to a third at twice as many, and so on. The actor rests until the
-    critics explain `min_explained` of the returns of finished episodes.
+    candidates: actions of the policy whose mean value an action is compared with. temperature: of what it gains, in
+    spreads of gains. sync_every: updates after which the policy that is compared with is the newest. policy_weight: of
+    imitating what gained; trust_weight: of the divergence from the policy that is compared with. prior_weight,
+    clone_weight: of the divergence from the weights at the beginning, and of imitating the lessons; both are halved at
+    `evidence` decisions, fall to a third at twice as many, and so on. The actor rests until the critics explain
+    `min_explained` of the returns of finished episodes.
     """
 
     lr: float = 3e-4
@@ -152,11 +153,12 @@ class OffPolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     candidates: int = 8
     temperature: float = 0.7
     sync_every: int = 50
+    policy_weight: float = 0.3
     trust_weight: float = 0.5
     prior_weight: float = 0.0
     clone_weight: float = 1.0
     evidence: int = 40_000
-    min_explained: float = 0.1
+    min_explained: float = 0.3
     min_decisions: int = 4_000
     max_grad: float = 10.0
     replay_bytes: int = 192 << 20

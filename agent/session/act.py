@@ -8,7 +8,8 @@ still sent, and it claims the observation that it was computed from.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -115,7 +116,7 @@ class _Sent(msgspec.Struct):
 class ActLoop:
     """Batches what is ready from all games into single policy steps, on the loop or on a lane: `StepRunner` decides.
 
-    `ready` is set by the feeds when an observation is published.
+    `ready` is set by the feeds when an observation is published. room: awaited before each answer.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class ActLoop:
         watchers: Sequence[Watcher] = (),
         judge: Judge | None = None,
         arbiter: Arbiter | None = None,
+        room: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.seats = list(seats)
         self.policy = policy
@@ -141,6 +143,7 @@ class ActLoop:
         self._budget_s = budget_s
         self._watchers = list(watchers)
         self._judge = judge
+        self._room = room
         self._arbiter = arbiter if arbiter is not None else Arbiter()
         self._reloadable = capabilities_of(policy).reloadable
         self._choosing = capabilities_of(policy).chooses_cards
@@ -159,6 +162,8 @@ class ActLoop:
         while True:
             await self._ready.wait()
             self._ready.clear()
+            if self._room is not None:
+                await self._room()
             taken = [seat.feed.take() for seat in self.seats]
             if all(t is None for t in taken):
                 continue
@@ -298,7 +303,8 @@ class ActLoop:
         if self.first_action_s is None and sent.taken:
             self.first_action_s = sent.at_s
         walk = Walk(observation.received_at_s, published_s, step.started_s, step.stepped_s, returned_s, sent.at_s)
-        missed = self._latency.record_walk(walk, self._budget_s) is not None
+        budget_s = self._budget_s if seat.feed.real_time else math.inf  # in lock-step nothing is late
+        missed = self._latency.record_walk(walk, budget_s) is not None
         if self._judge is not None:
             self._judge.stepped(step.version, observation, verdict, missed)
         for watcher in self._watchers:

@@ -28,14 +28,25 @@ def line(status: dict[str, Any], width: int | None = None) -> str:
     up = sum(game["link"]["state"] == "up" for game in games)
     rate_hz = sum(game["action_hz"] for game in games)
     walk, missed = status["latency"].get("frame_to_action"), sum(status["deadline_missed"].values())
-    name, shown = printable(status["policy"]), printable(_shown(status))
+    name, shown, lost = printable(status["policy"]), printable(_shown(status)), _thrown_away(status)
     time, rates = f"{status['uptime_s']:6.0f} s", [f"{up}/{len(games)} up", f"{rate_hz:5.1f} actions/s"]
     if width is not None:
         late = [f"p99 {walk['p99_ms']:.2f} ms"] if walk else []
-        parts = [time, *rates, *late, f"{missed} late", name[:_NAME_COLUMNS], shown]
+        missed_text = f"{missed} late" if status.get("real_time", True) else ""
+        parts = [time, *rates, *late, missed_text, lost, name[:_NAME_COLUMNS], shown]
         return set_cell_size(" · ".join(filter(None, parts)), width).rstrip()
     late = [f"frame→action p50 {walk['p50_ms']:.2f} ms p99 {walk['p99_ms']:.2f} ms"] if walk else []
-    return " · ".join(filter(None, [time, name, *rates, *late, shown, f"{missed} deadlines missed"]))
+    missed_text = f"{missed} deadlines missed" if status.get("real_time", True) else ""
+    return " · ".join(filter(None, [time, name, *rates, *late, shown, missed_text, lost]))
+
+
+def _thrown_away(status: dict[str, Any]) -> str:
+    """How much of what was played was not learned from; "" where it all was."""
+    learning = status.get("learning", {})
+    lost = learning.get("overflowed", 0) + learning.get("stale_dropped", 0)
+    if not lost:
+        return ""
+    return f"{lost} of {lost + learning.get('rollouts', 0)} rollouts thrown away"
 
 
 def _shown(status: dict[str, Any]) -> str:
@@ -67,7 +78,8 @@ def ended(status: dict[str, Any], report: Path | None, weights_dir: Path | None)
     played = f"Played {status['game']} for {status['uptime_s']:.0f} s with {status['policy']}"
     walk, missed = status["latency"].get("frame_to_action"), sum(status["deadline_missed"].values())
     within = f" within {walk['p50_ms']:.2f} ms (p50), {walk['p99_ms']:.2f} ms (p99)" if walk else ""
-    lines = [f"{played}: {_count(acted, 'action')}{within}, {missed} late; {_count(episodes, 'finished episode')}."]
+    late = f", {missed} late" if status.get("real_time", True) else ""
+    lines = [f"{played}: {_count(acted, 'action')}{within}{late}; {_count(episodes, 'finished episode')}."]
     hosted = status.get("hosted", {"faults": {}})
     for name, times in hosted["faults"].items():
         lines.append(f"{name} ended by itself {_count(times, 'time')}; the last time: {hosted['reasons'].get(name)}")

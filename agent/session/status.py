@@ -91,6 +91,7 @@ class Status:
             "policy_version": version_of(self._actor.policy),
             "policy_path": path_of(self._actor.policy),
             "policy_step": {**self._actor.runner.status(), "rehearsals": self._actor.rehearsals.status()},
+            "real_time": self._feeds[0].real_time,
             "games": [self._game(link, feed) for link, feed in zip(self._links, self._feeds, strict=True)],
             "latency": {k: msgspec.to_builtins(v) for k, v in self._latency.summary().items()},
             "deadline_missed": {cause.value: n for cause, n in self._latency.missed.items()},

@@ -19,6 +19,7 @@ from agent.core.rollout import Rollout
 from agent.learner.client import Known
 from agent.learner.live import LiveLearning
 from agent.learner.messages import Learned
+from agent.learner.pace import Pace
 from agent.learning.configs import MAX_VERSIONS_OLD, PolicySpec
 
 
@@ -40,12 +41,13 @@ class Side:
         self.fails, self.refuses = False, ""
         self.raises: RequestError | None = None
         self.meanwhile = 0
-        self.rollouts: ThreadQueue[Rollout] = ThreadQueue(max_waiting)
+        self.pace = Pace(VirtualClock(), 1, real_time=True)
+        self.rollouts = self.pace.rollouts = ThreadQueue(max_waiting)
         recorder: Any = SimpleNamespace(off_policy=False, status=lambda: {"decisions": 9})
         me: Any = self
         self.disk = Lane("disk")
         self.live = LiveLearning(
-            self.rollouts, recorder, me, me, PolicySpec(name="p", features=2, continuous=4, branches=(2,)), self.disk,
+            self.pace, recorder, me, me, PolicySpec(name="p", features=2, continuous=4, branches=(2,)), self.disk,
             VirtualClock(), after=self.after,
         )  # fmt: skip
 

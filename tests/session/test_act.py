@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from agent.core.clock import VirtualClock
 from agent.core.latency import Latency
 from agent.core.types import NEUTRAL, Action
 from agent.session.act import Seat
 from agent.session.sense import Feed
-from tests.session.test_walk import Sink
+from tests.session.test_walk import PERIOD_S, Sink, Table
 
 AHEAD = Action(move=(1.0, 0.0), click=(3, 4), answers=7)
 
@@ -44,3 +46,26 @@ def test_what_was_sent_in_an_earlier_connection_does_not_hold_in_the_next() -> N
     assert not table.is_neutral, "sent while the link was down, to whoever comes next"
     feed.on_up()
     assert table.is_neutral
+
+
+def test_in_lock_step_nothing_is_late_and_each_answer_waits_for_room() -> None:
+    async def main() -> None:
+        for real_time, late in ((False, 0), (True, 1)):
+            table = Table(real_time=real_time)
+            asked: list[float] = []
+
+            async def room(table: Table = table, asked: list[float] = asked) -> None:
+                asked.append(table.clock.now_s())
+                await table.clock.sleep_until(table.clock.now_s() + 1.5 * PERIOD_S)
+
+            table.actor._room = room
+            async with table.running():
+                table.packet(1)
+                await table.settle()
+                assert not table.sinks[0].actions and len(asked) == 1
+                await table.clock.advance(1.5 * PERIOD_S)
+                await table.settle()
+                assert len(table.sinks[0].actions) == 1
+            assert sum(table.latency.missed.values()) == late
+
+    asyncio.run(main())

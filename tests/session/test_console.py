@@ -95,3 +95,13 @@ def test_what_a_game_says_cannot_command_a_terminal(place: str) -> None:
     given = of(**{place: said}) if place != "last_error" else of(health=None, last_error=said)
     for width in (None, 300):
         assert line(given, width).isprintable() and r"\x1b]52;c;" in line(given, width)
+
+
+def test_the_line_says_what_of_play_was_thrown_away_and_nothing_of_deadlines_that_are_none() -> None:
+    learning = {"rollouts": 13, "overflowed": 100, "stale_dropped": 3}
+    for width in (None, 200):
+        assert "103 of 116 rollouts thrown away" in line(STATUS | {"learning": learning}, width)
+        whole = {"rollouts": 116, "overflowed": 0, "stale_dropped": 0}
+        assert "thrown away" not in line(STATUS | {"learning": whole}, width)
+        shown = line(STATUS | {"real_time": False}, width)
+        assert "late" not in shown and "deadlines" not in shown

@@ -1,9 +1,9 @@
 """A learner for play: an actor and an ensemble of critics that learn from all decisions so far, again and again.
 
-Critics (RLPD, Ball et al. 2023) are drawn to returns over a window (Peng's Q(λ), Kozuno et al. 2021). The actor follows
-what they say of actions that it proposes itself, and of what was done (MPO, Abdolmaleki et al. 2018; AWAC, Nair et al.
-2020): so no gradient of a critic is ever followed. It is bound to the weights that it began with and to lessons, by
-weights that fall with the decisions made, and rests until the critics explain returns (WSRL, Zhou et al. 2024).
+Critics (RLPD, Ball et al. 2023) are drawn to returns over a window (Peng's Q(λ), Kozuno et al. 2021). The actor
+imitates what was done, the more it gained over what the actor would do (AWAC, Nair et al. 2020), so that it cannot run
+far from the data. It is bound to the weights that it began with and to lessons, by weights that fall with the decisions
+made, and rests until the critics explain returns (WSRL, Zhou et al. 2024).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from agent.core.errors import WeightsError
-from agent.core.rollout import Rollout, check_rollout
+from agent.core.rollout import OFF_POLICY_SPREAD, Rollout, check_rollout
 from agent.learning.adam import Adam
 from agent.learning.configs import OffPolicyConfig
 from agent.learning.off_policy.critics import CriticInputs, Critics
@@ -33,6 +33,7 @@ from agent.models.policies import TrainablePolicy
 Weights = dict[str, NDArray[Any]]
 MAX_U: Final = 2.5
 """Axes as they were done are weighed as if no nearer to ±1 than tanh of this."""
+MAX_GAIN: Final = 3.0
 JUDGED: Final = 8192
 """Decisions of finished episodes over which explained variance is measured."""
 
@@ -48,7 +49,7 @@ def propose(heads: Heads, count: int) -> Proposed:
     """Draw `count` actions of each row."""
     rows, axes = heads.mean.shape
     noise = torch.randn(rows, count, axes)
-    u = heads.mean[:, None] + noise * heads.log_std.exp()[:, None]
+    u = heads.mean[:, None] + OFF_POLICY_SPREAD * noise * heads.log_std.exp()[:, None]
     picks = [_draw(logits, count) for logits in heads.logits]
     return Proposed(u, torch.stack(picks, -1) if picks else torch.zeros(rows, count, 0, dtype=torch.int64))
 
@@ -92,7 +93,7 @@ def _rows(heads: Heads) -> Heads:
 
 
 class Judgement:
-    """How much of finished episodes' discounted returns the values foretold."""
+    """How much of finished episodes' discounted returns the values predicted."""
 
     def __init__(self, gamma: float) -> None:
         self._gamma = gamma
@@ -109,13 +110,13 @@ class Judgement:
             running.append((value, reward))
             if ended:
                 total = 0.0
-                for foretold, got in reversed(running):
+                for predicted, got in reversed(running):
                     total = got + self._gamma * total
-                    self._pairs.append((foretold, total))
+                    self._pairs.append((predicted, total))
                 running.clear()
 
     def tensors(self) -> dict[str, Tensor]:
-        """What was foretold and came, [JUDGED, 2], and how many rows of it count."""
+        """What was predicted and came, [JUDGED, 2], and how many rows of it count."""
         pairs = torch.zeros(JUDGED, 2)
         if self._pairs:
             pairs[: len(self._pairs)] = torch.tensor(list(self._pairs), dtype=torch.float32)
@@ -161,6 +162,7 @@ class OffPolicyLearner:
         self.actor_optimiser = Adam(learned, config.lr, eps=1e-5)
         self.critic_optimiser = Adam(self.critics.parameters(), config.critic_lr, eps=1e-5)
         self.updates = 0
+        self._walks = cards is not None
         self.judgement = Judgement(config.gamma)
         self._owed = 0.0
         self._spread = 0.0
@@ -274,9 +276,8 @@ class OffPolicyLearner:
         metrics = self._improve_critics(state, acted, returns, weight)
         cloning = lessons and c.clone_weight > 0
         if self._acts or cloning:
-            everything = Proposed(torch.cat([drawn.u, done.u], 1), torch.cat([drawn.choices, done.choices], 1))
-            wanted = self._wanted(torch.cat([worth, done_worth], 1), weight) if self._acts else None
-            metrics |= self._improve_actor(batch, old, everything, wanted, weight, rows // 2 if lessons else rows)
+            wanted = self._wanted(done_worth[:, 0] - worth.mean(1), weight) if self._acts else None
+            metrics |= self._improve_actor(batch, old, done, wanted, weight, rows // 2 if lessons else rows)
         self.updates += 1
         if self.updates % c.sync_every == 0:
             self.old.load_state_dict(self.policy.state_dict())
@@ -343,15 +344,15 @@ class OffPolicyLearner:
             "off_policy_disagreement": float((said.detach().std(0) * weight).sum()),
         }
 
-    def _wanted(self, worth: Float[Tensor, "R K"], weight: Float[Tensor, " R"]) -> Float[Tensor, "R K"]:
-        """How much of each action is wanted; rows add up to one."""
-        gain = worth - worth.mean(1, keepdim=True)
-        spread = float((gain.square().mean(1) * weight).sum().sqrt())
+    def _wanted(self, gain: Float[Tensor, " R"], weight: Float[Tensor, " R"]) -> Float[Tensor, " R"]:
+        """How much more of what was done is wanted, by what it gains over the policy; 1 on average."""
+        spread = float((gain.square() * weight).sum().sqrt())
         self._spread = spread if self._spread == 0.0 else 0.99 * self._spread + 0.01 * spread
-        return torch.softmax(gain / (self.config.temperature * self._spread + 1e-8), 1)
+        wanted = (gain / (self.config.temperature * self._spread + 1e-8)).clamp(-MAX_GAIN, MAX_GAIN).exp()
+        return wanted / (wanted * weight).sum().clamp_min(1e-8)
 
     def _improve_actor(
-        self, batch: Windows, old: Heads, actions: Proposed, wanted: Tensor | None, weight: Float[Tensor, " R"],
+        self, batch: Windows, old: Heads, done: Proposed, wanted: Tensor | None, weight: Float[Tensor, " R"],
         played: int,
     ) -> dict[str, float]:  # fmt: skip
         """One step of the actor; the first `played` rows are of play, the others of lessons."""
@@ -364,9 +365,9 @@ class OffPolicyLearner:
         loss = torch.zeros(())
         metrics: dict[str, float] = {}
         if wanted is not None:
-            policy_loss = -((likelihood(said, actions) * wanted).sum(1) * weight).sum()
+            policy_loss = -(likelihood(said, done)[:, 0] * wanted * weight).sum()
             trust = (divergence(old, said) * weight).sum()
-            loss = loss + policy_loss + c.trust_weight * trust
+            loss = loss + c.policy_weight * policy_loss + c.trust_weight * trust
             metrics |= {
                 "off_policy_policy_loss": float(policy_loss.detach()),
                 "off_policy_trust": float(trust.detach()),
@@ -379,7 +380,7 @@ class OffPolicyLearner:
             metrics["off_policy_prior_kl"] = float(away.detach())
         if played < len(weight) and c.clone_weight > 0:
             last = slice(played, None)
-            cloning = (imitation(_part(said, last), batch, played // c.length) * weight[last]).sum()
+            cloning = (imitation(_part(said, last), batch, played // c.length, walks=self._walks) * weight[last]).sum()
             loss = loss + c.clone_weight * self.fading * cloning
             metrics["off_policy_cloning"] = float(cloning.detach())
         if loss.requires_grad:
@@ -476,10 +477,20 @@ def _part(heads: Heads, rows: slice) -> Heads:
     )  # fmt: skip
 
 
-def imitation(said: Heads, batch: Windows, start: int) -> Float[Tensor, " R"]:
-    """How far the likeliest action is from what was done, in the windows from `start` on: axes, and choices in nats."""
+def imitation(said: Heads, batch: Windows, start: int, *, walks: bool) -> Float[Tensor, " R"]:
+    """How far the likeliest action is from what was done, in the windows from `start` on: axes, and choices in nats.
+
+    walks: the first two axes are a way to walk: its direction counts and that it is long, so that the mean of two ways
+    is not to stand.
+    """
     axes, choices = batch.axes[start:].flatten(0, 1), batch.choices[start:].flatten(0, 1)
-    far = (torch.tanh(said.mean) - axes).square().sum(-1)
+    played = torch.tanh(said.mean)
+    if walks:
+        far = 1.0 - F.cosine_similarity(played[:, :2], axes[:, :2], dim=-1, eps=1e-3)
+        far = far + F.relu(axes[:, :2].norm(dim=-1) - played[:, :2].norm(dim=-1)).square()
+        far = far + 0.5 * (played[:, 2:] - axes[:, 2:]).square().sum(-1)
+    else:
+        far = (played - axes).square().sum(-1)
     if said.playing is not None:
         far = far * said.playing
     for branch, logits in enumerate(said.logits):
