@@ -19,14 +19,14 @@ LOOK_S: Final = 0.02
 
 
 class Pace:
-    """Says when play may go on: at once in real time, else when fewer than `most` rollouts wait.
+    """Says when play may go on: at once in real time, else when fewer than `holds_from` rollouts wait.
 
     learns: True while somebody takes rollouts.
     """
 
     def __init__(self, clock: Clock, games: int, *, real_time: bool) -> None:
         self.rollouts: ThreadQueue[Rollout] = ThreadQueue(max(MAX_WAITING, 2 * games))
-        self.most = max(MAX_WAITING // 2, games)
+        self.holds_from = max(MAX_WAITING // 2, games)
         self.learns = False
         self.waited_s = 0.0
         self.gave_up = 0
@@ -52,8 +52,8 @@ class Pace:
 
     @property
     def _is_full(self) -> bool:
-        return self.learns and len(self.rollouts) >= self.most
+        return self.learns and len(self.rollouts) >= self.holds_from
 
     def status(self) -> dict[str, Any]:
         """Whether play waits, from how many waiting rollouts on, and how long it has waited so far."""
-        return {} if self._real_time else {"play_waits_from": self.most, "play_waited_s": round(self.waited_s, 1)}
+        return {} if self._real_time else {"play_waits_from": self.holds_from, "play_waited_s": round(self.waited_s, 1)}

@@ -25,7 +25,7 @@ def test_play_waits_until_the_learner_has_made_room_and_says_how_long() -> None:
         room = asyncio.ensure_future(made.room())
         await asyncio.sleep(0)
         await clock.advance(1.0)
-        assert not room.done() and made.most == 4
+        assert not room.done() and made.holds_from == 4
         await made.rollouts.get()
         await clock.advance(0.5)
         assert not room.done()
@@ -38,7 +38,7 @@ def test_play_waits_until_the_learner_has_made_room_and_says_how_long() -> None:
 
 def test_no_rollout_of_many_games_that_fill_at_once_is_lost() -> None:
     made, _ = pace(31, games=16)
-    assert made.most == 16 and made.rollouts.dropped == 0
+    assert made.holds_from == 16 and made.rollouts.dropped == 0
 
 
 def test_in_real_time_and_where_nobody_learns_play_goes_on() -> None:
@@ -60,7 +60,7 @@ def test_a_learner_that_stands_still_holds_play_up_once() -> None:
         assert room.done() and made.gave_up == 1
         await asyncio.wait_for(made.room(), 60)
         assert made.gave_up == 1, "it is not waited for again before it has made room"
-        while len(made.rollouts) >= made.most:
+        while len(made.rollouts) >= made.holds_from:
             await made.rollouts.get()
         await made.room()
         for _ in range(4):
