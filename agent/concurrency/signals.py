@@ -81,6 +81,25 @@ def interrupting() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def dying_at_once() -> Iterator[None]:
+    """A context in which a polite kill ends the process at once, for work that holds Python up for seconds.
+
+    What compiles answers no handler of Python's meanwhile. Does nothing on another thread than the main one, and leaves
+    Ctrl-C as it is.
+    """
+    before: dict[int, Any] = {}
+    with contextlib.suppress(ValueError):
+        for number in answered():
+            if number != signal.SIGINT:
+                before[number] = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
 def stopping_within(stop: Callable[[], None], seconds: float) -> Iterator[None]:
     """A context in which the first signal calls `stop`; another one, or the same after `seconds`, raises Interrupted.
 

@@ -6,12 +6,16 @@ an update it would go on with old code. So the folder's name is a hash over all 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
+
+from filelock import FileLock, Timeout
 
 from agent.core.folders import cache_folder, takes_files, user_cache
 
@@ -19,6 +23,7 @@ VARIABLE: Final = "NUMBA_CACHE_DIR"
 SOURCES: Final = Path(__file__).resolve().parents[1]
 ROOT: Final = cache_folder() / "compiled"
 KEPT: Final = 4
+WAIT_S: Final = 0.5
 _unusable: Final[list[str]] = []
 """The folder that the user named and that takes no files."""
 
@@ -51,6 +56,36 @@ def is_cold() -> bool:
     """True where nothing is compiled yet: a new machine, or an update."""
     folder = Path(os.environ.get(VARIABLE, ROOT))
     return next(folder.rglob("*.nbi"), None) is None
+
+
+@contextlib.contextmanager
+def alone(say: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+    """A context in which no other process compiles; those that come meanwhile wait, `say` it, and then only load.
+
+    Where these sources have been compiled whole before, and where the folder takes no files, nobody waits.
+    """
+    folder = Path(os.environ.get(VARIABLE, ROOT)).absolute()
+    done = folder / f"{folder_for(SOURCES, folder).name}.whole"
+    if done.exists() or not takes_files(folder):
+        yield
+        return
+    lock = FileLock(folder / "compiling.lock")
+    is_free = _acquired(lock, 0.0)
+    while not is_free:
+        say("another process compiles; waiting for it")
+        is_free = _acquired(lock, WAIT_S)
+    try:
+        yield
+        done.touch()
+    finally:
+        lock.release()
+
+
+def _acquired(lock: FileLock, timeout_s: float) -> bool:
+    with contextlib.suppress(Timeout):
+        lock.acquire(timeout=timeout_s)
+        return True
+    return False
 
 
 def elsewhere() -> str:

@@ -26,7 +26,7 @@ from agent.concurrency.child import ChildProcess
 from agent.concurrency.frames import Failed, Frame, Message, decoder_of
 from agent.concurrency.output import LineLog
 from agent.concurrency.serving import ParentPipe
-from agent.concurrency.signals import answered, stopping_within
+from agent.concurrency.signals import answered, dying_at_once, stopping_within
 from agent.concurrency.supervise import Failure, attempt
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, GameError, SettingsError, first_error
@@ -156,7 +156,8 @@ def host(
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Serve until stopped by Ctrl-C, or until the parent has left; `say` is told what the start does."""
-    game = build_game(options, say)
+    with dying_at_once():  # nothing was begun yet
+        game = build_game(options, say)
     summary: dict[str, Any] = {}
 
     async def main() -> None:

@@ -15,7 +15,15 @@ import pytest
 from agent import __main__ as program
 from agent.commands import cli
 from agent.concurrency import signals, streams
-from agent.concurrency.signals import ENDING, Interrupted, exit_code, interrupting, name_of, stopping_within
+from agent.concurrency.signals import (
+    ENDING,
+    Interrupted,
+    dying_at_once,
+    exit_code,
+    interrupting,
+    name_of,
+    stopping_within,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,3 +143,19 @@ def test_while_it_is_imported_one_line_is_said(number: signal.Signals, tmp_path:
         agent.send_signal(number)
         said = agent.communicate(timeout=60)[1]
     assert agent.returncode == 128 + number and said == "interrupted while it was starting\n"
+
+
+def test_a_kill_ends_at_once_what_holds_python_up() -> None:
+    code = (
+        "import sys; from agent.concurrency.signals import dying_at_once, interrupting\n"
+        "with interrupting(), dying_at_once():\n"
+        "    print('held', flush=True); sum(range(10 ** 12))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as held:
+        assert held.stdout is not None and held.stdout.readline() == "held\n"
+        time.sleep(0.2)
+        held.terminate()
+        assert held.wait(60) == -signal.SIGTERM
+    with dying_at_once():
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) == signal.default_int_handler, "Ctrl-C stays"

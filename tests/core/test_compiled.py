@@ -71,3 +71,34 @@ def test_a_folder_without_compiled_code_is_cold(tmp_path: Path, monkeypatch: pyt
     assert compiled.is_cold()
     (tmp_path / "none" / "step_1" / "step.advance-7.py311.nbi").touch()
     assert not compiled.is_cold()
+
+
+def test_one_process_compiles_at_a_time_and_who_waits_says_so(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from agent.core.compiled import alone\n"
+        "with alone(lambda text: print(text, flush=True)):\n"
+        "    print('compiles', flush=True); sys.stdin.readline()"
+    )
+    environment = os.environ | {compiled.VARIABLE: str(tmp_path)}
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", code], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    with start() as first:
+        assert first.stdin is not None and first.stdout is not None and first.stdout.readline() == "compiles\n"
+        with start() as second:
+            assert second.stdout is not None and "another process compiles" in second.stdout.readline()
+            first.communicate("\n")
+            said = second.stdout.readline()
+            while "waiting" in said:
+                said = second.stdout.readline()
+            assert said == "compiles\n"
+            with start() as third:
+                assert third.stdout is not None and third.stdout.readline() == "compiles\n", (
+                    "all is compiled: nobody waits"
+                )
+                third.communicate("\n")
+            second.communicate("\n")
+    assert (first.returncode, second.returncode, third.returncode) == (0, 0, 0)

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from agent.core.compiled import alone
 from agent.core.types import NEUTRAL
 
 _is_done = False
 
 
 def compile_arena(say: Callable[[str], None] = lambda text: None) -> None:
-    """Play one tick of a run that nobody sees, once a process; `say` is told what is being prepared."""
+    """Play one tick of a run that nobody sees, once a process; `say` is told what is being prepared.
+
+    One process compiles at a time; others wait for it.
+    """
     global _is_done
     if _is_done:
         return
+    with alone(say):
+        _compile(say)
+    _is_done = True
+
+
+def _compile(say: Callable[[str], None]) -> None:
     from agent.games.arena.game import ArenaGame
 
     say("the arena's rules (1 of 2)")
@@ -25,4 +35,3 @@ def compile_arena(say: Callable[[str], None] = lambda text: None) -> None:
     game.render()
     game.state()
     game.close()
-    _is_done = True
