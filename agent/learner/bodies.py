@@ -23,6 +23,9 @@ MSGPACK: Final = "application/msgpack"
 MAX_NUMBERS: Final = 6 << 20
 MAX_ARRAY_BYTES: Final = 64 << 20
 """Of one array as it is learned from, and of a rollout beside its greatest array."""
+MAX_JSON_BYTES: Final = 320 << 20
+_VALUE_BYTES, _LIST_BYTES, _KEY_BYTES = 34, 64, 200
+"""Of Python's objects: a number and its place in a list that grows, an empty list or object, a key and its entry."""
 MAX_FEATURES: Final = 1 << 16
 MAX_AXES, MAX_BRANCHES, MAX_CHOICES = 64, 32, 1024
 _DTYPES: Final = {
@@ -51,7 +54,11 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PushRollout(msgspec.Struct, frozen=True, kw_only=True):
-    """POST /push_rollout; `policy_version` −1 is the current one; without `is_first` each push begins an episode."""
+    """POST /push_rollout; `policy_version` −1 is the current one; without `is_first` each push begins an episode.
+
+    final_obs, K rows: what was seen after each step of `dones` or `truncated`, each step before a row of `is_first`,
+    and the last step, in order. Without it a value at a cut is that of the step's own observation.
+    """
 
     instance_id: str
     policy_name: str
@@ -63,6 +70,7 @@ class PushRollout(msgspec.Struct, frozen=True, kw_only=True):
     truncated: Numbers | None = None
     is_first: Numbers | None = None
     elapsed_s: Numbers | None = msgspec.field(default=None, name="elapsed")
+    final_obs: Matrix | None = None
     action_masks: Matrix | None = None
     log_probs: Numbers | None = None
     values: Numbers | None = None
@@ -118,11 +126,24 @@ def decode(kind: type[Any], body: bytes, content_type: str) -> Any:
 
 
 def check_size(body: bytes) -> None:
-    """Refuse JSON of more numbers than are taken, before anything is made of it; raises RequestError(413)."""
+    """Refuse JSON of too many numbers or bytes, before anything is made of it; raises RequestError(413)."""
     if body.count(b",") + body.count(b"[") > MAX_NUMBERS:
         raise RequestError(
             413, f"the body holds more than {MAX_NUMBERS} numbers; send safetensors, or msgpack with packed arrays"
         )
+    needed = json_bytes(body)
+    if needed > MAX_JSON_BYTES:
+        raise RequestError(
+            413,
+            f"the body takes {needed >> 20} MiB when it is read, at most {MAX_JSON_BYTES >> 20} are taken; send "
+            "safetensors, or msgpack with packed arrays",
+        )
+
+
+def json_bytes(body: bytes) -> int:
+    """Bytes that the values of a JSON body take at most: of lists, objects, their entries, and what stands in them."""
+    entries, lists, objects, keys = (body.count(mark) for mark in (b",", b"[", b"{", b":"))
+    return 2 * len(body) + _VALUE_BYTES * (entries + lists + 1) + _LIST_BYTES * (lists + objects) + _KEY_BYTES * keys
 
 
 def array(value: Any, dtype: type[np.generic], axes: int, name: str) -> NDArray[Any]:
@@ -186,6 +207,18 @@ def _observed(value: Matrix) -> NDArray[Any]:
     return obs
 
 
+def _final(value: Matrix, rows: int, features: int) -> NDArray[Any]:
+    """The observations after the cuts, f32 [rows, features]."""
+    found = array(value, np.float32, 2, "final_obs")
+    if found.shape != (rows, features):
+        raise RequestError(
+            400,
+            f"final_obs: {list(found.shape)}; {[rows, features]} is needed: a row for each step that is done or "
+            "truncated, for each before the first row of an episode, and for the last",
+        )
+    return found
+
+
 def rollout_of(body: PushRollout) -> tuple[Arrays, Rollout]:
     """A pushed rollout as ours; raises RequestError(400) naming the field that is wrong."""
     obs = _observed(body.obs)
@@ -213,10 +246,11 @@ def rollout_of(body: PushRollout) -> tuple[Arrays, Rollout]:
         elapsed_s = np.where(is_first, 0.0, TICK_S).astype(np.float32)
     masks = None if body.action_masks is None else array(body.action_masks, np.bool_, 2, "action_masks")
     last = dones | truncated | np.append(is_first[1:], True)
+    final_obs = obs[last] if body.final_obs is None else _final(body.final_obs, int(last.sum()), obs.shape[1])
     rollout = Rollout(
         instance=body.instance_id, policy=body.policy_name, policy_version=body.policy_version, obs=obs,
         actions_cont=cont, actions_disc=disc, rewards=rewards,
-        terminated=dones & ~truncated, truncated=truncated, is_first=is_first, elapsed_s=elapsed_s, final_obs=obs[last],
+        terminated=dones & ~truncated, truncated=truncated, is_first=is_first, elapsed_s=elapsed_s, final_obs=final_obs,
         log_probs=column(body.log_probs, np.float32, "log_probs"), values=column(body.values, np.float32, "values"),
         action_masks=masks,
     )  # fmt: skip

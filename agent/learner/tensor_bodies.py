@@ -22,7 +22,7 @@ SAFETENSORS: Final = "application/vnd.safetensors"
 MAX_HEADER_BYTES: Final = 1 << 16
 _CODES: Final = {"F32": "f4", "F64": "f8", "I32": "i4", "I64": "i8", "U8": "u1", "BOOL": "b1"}
 _WIDTHS: Final = {
-    "obs": MAX_FEATURES, "actions_cont": MAX_AXES, "actions_disc": MAX_BRANCHES,
+    "obs": MAX_FEATURES, "final_obs": MAX_FEATURES, "actions_cont": MAX_AXES, "actions_disc": MAX_BRANCHES,
     "action_masks": MAX_BRANCHES * MAX_CHOICES,
 }  # fmt: skip
 _REQUIRED: Final[dict[Any, tuple[str, ...]]] = {PushRollout: ("obs", "rewards", "dones"), PushDemo: ("obs",)}

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from agent.core.errors import RequestError
 from agent.http.decode_child import decoded
-from agent.learner.bodies import MAX_ARRAY_BYTES, MAX_NUMBERS, MSGPACK, pack_rollout, unpack_rollout
+from agent.learner import bodies
+from agent.learner.bodies import MAX_ARRAY_BYTES, MAX_NUMBERS, MSGPACK, json_bytes, pack_rollout, unpack_rollout
 
 JSON = "application/json"
 ANYTHING = st.recursive(
@@ -136,6 +137,28 @@ def test_what_grows_when_it_is_unpacked_is_held_to_its_limit_before_it_grows() -
         assert refused.value.status == 413 and tracemalloc.get_traced_memory()[1] < 4 * len(data)
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + "[]," * 20_000 + "[]]", "[" + "{}," * 20_000 + "{}]", "[" + "1.5," * 20_000 + "1.5]",
+        "{" + ",".join(f'"k{i}":{{}}' for i in range(20_000)) + "}",
+        "[" + '{"":{"":[]}},' * 10_000 + "1]",
+    ],
+)  # fmt: skip
+def test_what_json_takes_is_never_more_than_what_is_reckoned_before(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b'{"instance_id": "w", "policy_name": "p", "capabilities": {"x": ' + text.encode() + b"}}"
+    tracemalloc.start()
+    try:
+        decoded("register", data, JSON)
+        assert 4 * len(data) < tracemalloc.get_traced_memory()[1] < json_bytes(data)
+    finally:
+        tracemalloc.stop()
+    monkeypatch.setattr(bodies, "MAX_JSON_BYTES", json_bytes(data) - 1)
+    with pytest.raises(RequestError, match="MiB when it is read") as refused:
+        decoded("register", data, JSON)
+    assert refused.value.status == 413
 
 
 def test_lists_in_msgpack_are_held_to_the_numbers_that_json_may_have() -> None:

@@ -36,6 +36,7 @@ ARRAYS: dict[str, Any] = {
     "action_masks": np.ones((STEPS, 8), np.uint8),
     "log_probs": np.full(STEPS, -1.5, np.float32),
     "values": np.full(STEPS, 0.25, np.float32),
+    "final_obs": RNG.normal(size=(2, 3)).astype(np.float32),
 }
 TOLD = {"instance_id": "w", "policy_name": "p", "policy_version": "7", "format": "np"}
 
@@ -60,12 +61,16 @@ def equal(one: Rollout, two: Rollout) -> bool:
     return all(np.array_equal(getattr(one, n), getattr(two, n)) for n in Rollout.__struct_fields__)
 
 
-@pytest.mark.parametrize("left_out", [(), ("actions_cont",), ("truncated", "is_first", "elapsed", "action_masks")])
+@pytest.mark.parametrize(
+    "left_out", [(), ("actions_cont",), ("final_obs",), ("truncated", "is_first", "elapsed", "action_masks")]
+)
 def test_all_three_bodies_give_the_same_rollout(left_out: tuple[str, ...]) -> None:
     arrays = {name: array for name, array in ARRAYS.items() if name not in left_out}
     found = [decoded("rollout", *body) for body in bodies(arrays, TOLD)]
     rollouts = [unpack_rollout(payload) for _, payload in found]
     assert rollouts[0].policy_version == 7 and len(rollouts[0]) == STEPS
+    seen_last = ARRAYS["obs"][[2, 5]] if "final_obs" in left_out else ARRAYS["final_obs"]
+    assert all(np.array_equal(rollout.final_obs, seen_last) for rollout in rollouts)
     assert np.array_equal(rollouts[2].obs, ARRAYS["obs"]) and rollouts[2].actions_disc.dtype == np.int64
     for (head, _), rollout in zip(found[1:], rollouts[1:], strict=True):
         assert head == found[0][0] and isinstance(head, Arrays) and equal(rollout, rollouts[0])

@@ -23,6 +23,7 @@ from agent.control.reward import RewardTable
 from agent.control.score import EpisodeTracker
 from agent.control.untrained import untrained_tensors
 from agent.core.choices import ChoiceLayout, outcomes_of
+from agent.core.errors import RequestError
 from agent.core.rollout import ActionSpec, Rollout, check_rollout
 from agent.core.types import NEUTRAL, Observation
 from agent.games.gymnasium_host import GymnasiumGame
@@ -264,6 +265,28 @@ def test_a_pushed_rollouts_limit_is_one_whether_or_not_it_is_called_done_too() -
         ))  # fmt: skip
         assert not rollout.terminated.any() and rollout.truncated.tolist() == [False, False, True, False]
         assert rollout.is_first.tolist() == [True, False, False, True]
+
+
+def test_a_pushed_rollouts_limit_is_bootstrapped_from_what_was_seen_last() -> None:
+    """The value is the observation: 7 after the limit and 9 after the last row, so returns are 1 + γ·7 and 1 + γ·9."""
+    learner = PPOLearner(FlatPolicy(FlatSizes(1, 0, (2,))), PPOConfig(gamma=GAMMA, lam=0.0), scale_rewards=False)
+    real = learner.policy.forward
+
+    def valued(obs: Any, *more: Any) -> Any:
+        heads, carry = real(obs, *more)
+        return msgspec.structs.replace(heads, value=obs[..., 0].reshape(heads.value.shape)), carry
+
+    learner.policy.forward = valued  # type: ignore[method-assign]
+    push = PushRollout(
+        instance_id="i", policy_name="p", obs=[[float(t)] for t in range(4)], actions_disc=[[0], [1], [0], [1]],
+        rewards=[1.0] * 4, dones=[0, 0, 0, 0], truncated=[0, 1, 0, 0], final_obs=[[7.0], [9.0]],
+    )  # fmt: skip
+    returns = learner.sequences(rollout_of(push)[1]).returns.flatten()[:4]
+    assert torch.allclose(
+        returns, torch.tensor([1 + GAMMA * 1, 1 + GAMMA * 7, 1 + GAMMA * 3, 1 + GAMMA * 9]), atol=1e-4
+    )
+    with pytest.raises(RequestError, match=r"final_obs: \[1, 1\]; \[2, 1\] is needed"):
+        rollout_of(msgspec.structs.replace(push, final_obs=[[7.0]]))
 
 
 def test_reports_say_which_episodes_a_limit_cut_and_no_loss_is_counted_there() -> None:
