@@ -43,7 +43,9 @@ public sealed class MenuDriver
     public void Apply(
         IMenu menu, in AgentAction action, int captureW, int captureH, int screenW, int screenH, double nowS)
     {
-        bool submit = action.Fire && !_fire, cancel = action.Ability && !_ability;
+        // A release and a press between two ticks leave the button down, and are a press all the same.
+        var submit = action.FirePresses > 0 || (action.Fire && !_fire);
+        var cancel = action.AbilityPresses > 0 || (action.Ability && !_ability);
         _fire = action.Fire;
         _ability = action.Ability;
         if (menu.Name != _menu)

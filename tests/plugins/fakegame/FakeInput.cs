@@ -1,4 +1,5 @@
 // The fake game's player as far as input goes: hands are read in Update, what they want is done in FixedUpdate.
+using System.Collections.Generic;
 using System.Text.Json.Nodes;
 using Assets.Scripts.Actors.Player;
 using Assets.Scripts.Utility;
@@ -12,6 +13,7 @@ public static class FakeInput
     private static int _jumps, _interactions, _slides, _jumpHolds, _fixedSteps;
     private static bool _slid, _held;
     private static Vector2 _moved;
+    private static readonly List<Vector2> Moves = new();
 
     /// <summary>One fixed step: presses are taken and cleared here.</summary>
     public static void FixedUpdate()
@@ -22,6 +24,10 @@ public static class FakeInput
             return;
         }
         _moved = new Vector2(input.moveHorizontal, input.moveVertical);
+        if (Moves.Count == 0 || Moves[^1].x != _moved.x || Moves[^1].y != _moved.y)
+        {
+            Moves.Add(_moved);
+        }
         _slides += input.sliding && !_slid ? 1 : 0;
         _jumpHolds += input.holdingJump && !_held ? 1 : 0;
         (_slid, _held) = (input.sliding, input.holdingJump);
@@ -46,10 +52,21 @@ public static class FakeInput
         MyInputManager.Before.UnionWith(MyInputManager.Held);
     }
 
+    /// <summary>A screen that shows what the last fixed step did: how it moved, and presses so far.</summary>
+    public static (byte Red, byte Green, byte Blue) Paint(float x, float y)
+    {
+        if (y < 0.5f)
+        {
+            return (Shade(_moved.x), Shade(_moved.y), (byte)_jumps);
+        }
+        return ((byte)_interactions, (byte)_slides, (byte)(_slid ? 1 : 0));
+    }
+
     public static void Report(JsonObject report, PlayerInput input)
     {
         report["move"] = new JsonArray(input.moveHorizontal, input.moveVertical);
         report["moved"] = new JsonArray(_moved.x, _moved.y);
+        report["moves"] = new JsonArray(Moves.ConvertAll(m => (JsonNode)new JsonArray(m.x, m.y)).ToArray());
         report["holding_jump"] = input.holdingJump;
         report["holding_wallrun"] = input.holdingWallrun;
         report["sliding"] = input.sliding;
@@ -60,6 +77,8 @@ public static class FakeInput
         report["fixed_steps"] = _fixedSteps;
         report["rotation"] = new JsonArray(input.desiredCameraRotation.x, input.desiredCameraRotation.y);
     }
+
+    private static byte Shade(float axis) => (byte)(128 + 100 * axis);
 
     private static void Read(PlayerInput input)
     {
