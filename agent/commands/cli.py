@@ -15,6 +15,7 @@ from cyclopts.exceptions import UnknownOptionError, UnusedCliTokensError
 from rich.console import Console
 
 from agent.commands import plugins, train, weights
+from agent.commands.compare import compare_weights
 from agent.commands.doctor import doctor
 from agent.commands.evaluate import evaluate
 from agent.commands.host import host
@@ -43,6 +44,7 @@ app = App(
     version=lambda: version("metabonk-apex"),
 )
 app.default(play)
+weights.app.command(compare_weights, name="compare")
 for command in (play, host, evaluate, train.app, quantize, doctor, prepare, weights.app, plugins.app):
     app.command(command)
 
