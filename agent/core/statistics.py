@@ -7,8 +7,8 @@ A bootstrap's interval is for one look: looked at after each value, it is wrong 
 holds at all times. It bets, after Waudby-Smith & Ramdas (2024), "Estimating means of bounded random variables by
 betting", and Ville's inequality: against "the mean is at most m" a gambler's capital is the product of
 1 + λ (x − m) / (m + 1) for numbers x in −1 … 1; where that is true, it ever reaches 1/α with a chance of at most α. The
-bets λ are fixed and mixed, so that none depends on what came before. The numbers need not be alike nor independent: each
-only needs the same mean, given those before it.
+bets λ are fixed and mixed, so that none depends on what came before. The numbers need not be alike nor independent:
+each only needs the same mean, given those before it.
 """
 
 from __future__ import annotations

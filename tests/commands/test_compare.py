@@ -18,8 +18,8 @@ class Left:
 
 class Balance:
     def act(self, observation):
-        _, _, angle, turn = observation.state.env.numbers
-        return Action(move=(-1.0 if angle + 0.1 * turn > 0 else 0.0, 0.0))  # "left" is the second of two choices
+        _, _, angle, _ = observation.state.env.numbers
+        return Action(move=(-1.0 if angle > 0 else 0.0, 0.0))  # "left" is the second of two choices
 """
 
 
