@@ -54,8 +54,9 @@ def backbone_tile(
         v += tl.load(h + m[:, None] * U + (k - INPUTS)[None, :], mask=row & there[None, :], other=0.0)
         if GROUP > 0:
             g = start // BK
-            c = int4_tile(words, zeros, d, D, g, VECTORS * 4, GROUP, ZEROS, BD).to(v.dtype)
-            s = tl.load(scales + d * (VECTORS * 32 // GROUP) + g, mask=d < D, other=0.0).to(tl.float32)
+            groups = (INPUTS + U + GROUP - 1) // GROUP
+            c = int4_tile(words, zeros, d, D, g, VECTORS * 8, groups, GROUP, ZEROS, BD).to(v.dtype)
+            s = tl.load(scales + d * groups + g, mask=d < D, other=0.0).to(tl.float32)
             acc += tl.dot(v, c, input_precision="ieee") * s[None, :]
         else:
             inside = (d < D)[None, :] & (k < INPUTS + U)[:, None]
@@ -73,20 +74,19 @@ def gate_tile(
     """Gate Q of the units u for all rows, in fp32."""
     row = Q * U + u
     if GROUP > 0:
-        RUN: constexpr = GROUP // 8
         GROUPS: constexpr = BD // GROUP
-        w = tl.arange(0, BD // 8)
-        here = (u < U)[None, :] & (w < VECTORS * 4)[:, None]
-        q = tl.reshape(tl.load(words + row[None, :] * (VECTORS * 4) + w[:, None], mask=here, other=0),
-                       (GROUPS, 1, RUN, BH))  # fmt: skip
-        c = ((q >> (tl.arange(0, 8) * 4)[None, :, None, None]) & 15).to(tl.float32)
+        w = tl.arange(0, BD // 4)
+        here = (u < U)[None, :] & (w < VECTORS * 8)[:, None]
+        q = tl.load(words + row[None, :] * (VECTORS * 8) + w[:, None], mask=here, other=0).to(tl.int32)
+        q = tl.reshape(q, (BD // 128, 1, 32, BH)) >> (tl.arange(0, 4) * 4)[None, :, None, None]
+        c = tl.reshape((q & 15).to(tl.float32), (GROUPS, GROUP, BH))
         g = tl.arange(0, GROUPS)
-        count = VECTORS * 32 // GROUP
+        count = (D + GROUP - 1) // GROUP
         at = row[None, :] * count + g[:, None]
         there = (u < U)[None, :] & (g < count)[:, None]
-        s = tl.load(scales + at, mask=there, other=0.0).to(tl.float32)[:, None, None, :]
+        s = tl.load(scales + at, mask=there, other=0.0).to(tl.float32)[:, None, :]
         if ZEROS:
-            c = c - tl.load(zeros + at, mask=there, other=0.0).to(tl.float32)[:, None, None, :]
+            c = c - tl.load(zeros + at, mask=there, other=0.0).to(tl.float32)[:, None, :]
         else:
             c = c - 8.0
         matrix = tl.reshape(c * s, (BD, BH)).to(b.dtype)
@@ -141,13 +141,16 @@ def prepare(
     def present(tensor: Tensor | None) -> Tensor:
         return b_bias if tensor is None else tensor
 
+    def units(words: Tensor) -> Tensor:
+        return words.view(torch.int16) if group else words
+
     arguments = {
-        "x": x, "h": h, "timespan": timespan, "b_words": b_words, "b_scales": present(b_scales),
-        "b_zeros": present(b_zeros), "b_bias": b_bias, "g_words": g_words, "g_scales": present(g_scales),
+        "x": x, "h": h, "timespan": timespan, "b_words": units(b_words), "b_scales": present(b_scales),
+        "b_zeros": present(b_zeros), "b_bias": b_bias, "g_words": units(g_words), "g_scales": present(g_scales),
         "g_zeros": present(g_zeros), "g_bias": g_bias, "out": out, "M": m, "INPUTS": i, "U": u, "D": d,
         "B_VECTORS": b_words.shape[1] // 4, "G_VECTORS": g_words.shape[1] // 4,
     }  # fmt: skip
-    side = max(1 << (d - 1).bit_length(), group, 16)
+    side = max(1 << (d - 1).bit_length(), int4.BLOCK if group else 16)
     tile = chosen.tile | {"BD": side, "BK": group or chosen.tile["BK"]}
     constants = {"GROUP": group, "ZEROS": b_zeros is not None} | tile
     grid = (-(-u // chosen.tile["BH"]), -(-m // chosen.tile["BM"]))
@@ -160,7 +163,7 @@ def _empty(x: Tensor, h: Tensor, timespan: Tensor, b_words: Tensor, b_scales: Te
     inputs, units, width = x.shape[1] + h.shape[1], h.shape[1], b_bias.shape[0]
     if group:
         int4.check_group(group)
-        wanted = (width, -(-inputs // group) * group // 8), (4 * units, -(-width // group) * group // 8)
+        wanted = (width, int4.words_of(inputs)), (4 * units, int4.words_of(width))
     else:
         wanted = (width, inputs), (4 * units, width)
     if (tuple(b_words.shape), tuple(g_words.shape)) != wanted or (b_zeros is None) != (g_zeros is None):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import os
 import re
 import subprocess
@@ -33,8 +34,18 @@ _COUNTED = (*_TENSOR, "LDG", "LDGSTS", "LDL", "STL", "ATOM", "ATOMG", "RED", "RE
 _PTX_MMA = re.compile(r"\b(?:mma\.sync|wgmma\.mma_async|tcgen05\.mma)\S*")
 
 
+_INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]+\*/\s+(?:@!?U?P[0-9T]+\s+)?([A-Z][A-Z0-9_.]+)(.*)$")
+_LABEL, _TARGET = re.compile(r"^\s*(\.L_\w+):"), re.compile(r"\((\.L_\w+)\)")
+_ASKS = ("LDG", "LDGSTS", "CCTL", "UBLKPF")
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the compiler made of one plan on one architecture; `error` is set where it made nothing."""
+    """What the compiler made of one plan on one architecture; `error` is set where it made nothing.
+
+    loop: instructions of the longest loop. loop_loads: of its loads from memory to registers. ahead: 16-byte loads that
+    are begun before the loop. weight_bytes: of the weights that a thread takes in one pass, 0 where they are not W4A16.
+    asks_early: something is asked of memory before the wait for the kernel in front.
+    """
 
     specimen: str
     arch: int
@@ -45,6 +56,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     tmem: int = 0
     instructions: int = 0
     opcodes: dict[str, int] = {}
+    loop: int = 0
+    loop_loads: int = 0
+    ahead: int = 0
+    weight_bytes: int = 0
+    programs: int = 0
+    asks_early: bool = False
     mma: list[str] = []
     waits: bool = False
     error: str = ""
@@ -97,15 +114,38 @@ def describe_cubin(cubin: bytes) -> dict[str, Any]:
     found = re.search(r"REG:(\d+) STACK:(\d+)", usage)
     if found is None:
         raise KernelUnavailable(f"cuobjdump printed no resource usage: {usage[:200]}")
-    opcodes = re.findall(r"^\s+/\*[0-9a-f]+\*/\s+(?:@!?U?P[0-9T]+\s+)?([A-Z][A-Z0-9_.]+)", sass, re.MULTILINE)
-    if not opcodes:
+    listed, begin, end = listing(sass)
+    if not listed:
         raise KernelUnavailable(f"nvdisasm printed no instructions: {sass[:200]}")
-    counts = Counter(name for op in opcodes for name in _COUNTED if op.partition(".")[0] == name)
-    counts["LDG.128"] = sum(op.startswith("LDG.") and ".128" in op for op in opcodes)
-    counts["LDGSTS.128"] = sum(op.startswith("LDGSTS.") and ".128" in op for op in opcodes)
+    opcodes = [op.partition(".")[0] for op in listed]
+    wide = [n for n, op in enumerate(listed) if op.startswith(("LDG.", "LDGSTS.")) and ".128" in op]
+    counts = Counter(name for op in opcodes for name in _COUNTED if op == name)
+    counts |= {f"{name}.128": sum(opcodes[n] == name for n in wide) for name in ("LDG", "LDGSTS")}
+    wait = opcodes.index("ACQBULK") if "ACQBULK" in opcodes else 0
     return {
         "registers": int(found[1]), "stack": int(found[2]), "instructions": len(opcodes), "opcodes": dict(counts),
+        "loop": end - begin, "loop_loads": opcodes[begin:end].count("LDG"), "ahead": sum(n < begin for n in wide),
+        "asks_early": any(op in _ASKS for op in opcodes[:wait]),
     }  # fmt: skip
+
+
+def listing(sass: str) -> tuple[list[str], int, int]:
+    """Opcodes in order, and where the longest loop begins and ends; (…, 0, 0) where there is no loop."""
+    found: list[str] = []
+    labels: dict[str, int] = {}
+    loops = [(0, 0)]
+    for line in sass.splitlines():
+        label, instruction = _LABEL.match(line), _INSTRUCTION.match(line)
+        if label is not None:
+            labels[label[1]] = len(found)
+        if instruction is None:
+            continue
+        target = _TARGET.search(instruction[2]) if instruction[1].startswith("BRA") else None
+        found.append(instruction[1])
+        if target is not None and target[1] in labels:
+            loops.append((labels[target[1]], len(found)))
+    begin, end = max(loops, key=lambda loop: loop[1] - loop[0])
+    return (found, begin, end) if end - begin > 1 else (found, 0, 0)
 
 
 def facts(specimen: str, launch: Launch, chosen: KernelPlan, arch: int) -> Facts:
@@ -122,6 +162,8 @@ def facts(specimen: str, launch: Launch, chosen: KernelPlan, arch: int) -> Facts
         tmem=int(getattr(made.metadata, "tmem_size", 0) or 0),
         mma=sorted(set(_PTX_MMA.findall(made.asm["ptx"]))),
         waits="griddepcontrol.wait" in made.asm["ptx"],
+        weight_bytes=2 * launch.constants["BN"] if "SPLIT" in launch.constants else 0,
+        programs=math.prod(launch.grid),
         **describe_cubin(made.asm["cubin"]),
     )
 

@@ -56,7 +56,7 @@ def load_pack_quantized(layer: Layer, dtype: torch.dtype = torch.float32) -> Int
             raise ValueError(f"zero points are {words.dtype} {tuple(words.shape)} for scales {tuple(scales.shape)}")
         zeros = int4.unpack_words(words.t().contiguous(), n).t().to(dtype).contiguous()
     codes = int4.unpack_words(packed, k)
-    return Int4Weight(int4.to_kernel_order(codes, group), scales.to(dtype), zeros, k, group)
+    return Int4Weight(int4.to_kernel_order(codes), scales.to(dtype), zeros, k, group)
 
 
 def save_modelopt(weight: Float[Tensor, "n k"], input_amax: float | None = None) -> Layer:

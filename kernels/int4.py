@@ -3,8 +3,9 @@
 A weight is (code − zero)·scale, code 0…15, one scale and one zero a group; symmetric weights have zero 8. Two orders:
 
 * interchange, as compressed-tensors writes it: nibble i of word w is the code of k = 8w + i;
-* kernel order: inside a group of G, nibble i of word w is the code of k = w + i·G/8, so that the words which one thread
-  loads at once give eight runs of neighbouring k. A row is padded with zero points to whole groups.
+* kernel order: 128 codes are a block of 32 units of 16 bits, two units a word, and nibble j of unit u is the code of
+  k = 32j + u. The units that one thread loads at once give four runs of neighbouring k, and a run has one scale
+  whatever the group. A row is padded with zeros to whole blocks.
 
 Owns no file; `kernels.formats` reads and writes them.
 """
@@ -19,10 +20,12 @@ from torch import Tensor
 
 GROUPS = (32, 64, 128)
 MIDDLE = 8
+BLOCK, RUN = 128, 32
+"""Codes of a block in kernel order, and those of one of its four runs."""
 
 
 class Int4Weight(NamedTuple):
-    """A matrix of [n, k] in kernel order: words [n, k'/8], scales and zeros [n, k'/group]; k' is k in whole groups."""
+    """A matrix of [n, k] in kernel order: words [n, k'/8], scales and zeros [n, ⌈k/group⌉]; k' is k in whole blocks."""
 
     words: Int32[Tensor, "n w"]
     scales: Float[Tensor, "n g"]
@@ -51,18 +54,24 @@ def unpack_words(words: Int32[Tensor, "n w"], k: int) -> UInt8[Tensor, "n k"]:
     return codes.flatten(1)[:, :k].to(torch.uint8)
 
 
-def to_kernel_order(codes: UInt8[Tensor, "n k"], group: int) -> Int32[Tensor, "n w"]:
-    """Pack codes of whole groups in kernel order."""
-    n, k = codes.shape
-    swapped = codes.view(n, k // group, 8, group // 8).transpose(2, 3).reshape(n, k)
+def to_kernel_order(codes: UInt8[Tensor, "n k"]) -> Int32[Tensor, "n w"]:
+    """Pack codes in kernel order, with zeros up to whole blocks."""
+    padded = torch.nn.functional.pad(codes, (0, -codes.shape[1] % BLOCK))
+    n, k = padded.shape
+    swapped = padded.view(n, k // BLOCK, BLOCK // RUN, RUN).transpose(2, 3).reshape(n, k)
     return pack_words(swapped)
 
 
-def from_kernel_order(words: Int32[Tensor, "n w"], group: int) -> UInt8[Tensor, "n k"]:
-    """The inverse of `to_kernel_order`."""
+def from_kernel_order(words: Int32[Tensor, "n w"]) -> UInt8[Tensor, "n k"]:
+    """The inverse of `to_kernel_order`, still padded."""
     n, w = words.shape
     codes = unpack_words(words, 8 * w)
-    return codes.view(n, 8 * w // group, group // 8, 8).transpose(2, 3).reshape(n, 8 * w)
+    return codes.view(n, 8 * w // BLOCK, RUN, BLOCK // RUN).transpose(2, 3).reshape(n, 8 * w)
+
+
+def words_of(k: int) -> int:
+    """Words of a row of k codes in kernel order."""
+    return -(-k // BLOCK) * BLOCK // 8
 
 
 def int4_parameters(
@@ -100,12 +109,13 @@ def quantise_int4(
     scales, zeros = int4_parameters(padded, group, symmetric=symmetric)
     scales = scales.to(dtype)
     codes = int4_codes(padded, scales.to(weight.dtype), zeros, group)
-    return Int4Weight(to_kernel_order(codes, group), scales, None if symmetric else zeros.to(dtype), k, group)
+    return Int4Weight(to_kernel_order(codes), scales, None if symmetric else zeros.to(dtype), k, group)
 
 
 def dequantise_int4(weight: Int4Weight) -> Float[Tensor, "n k"]:
     """The matrix that the codes stand for, in double precision."""
-    codes = from_kernel_order(weight.words, weight.group).double().reshape(len(weight.words), -1, weight.group)
+    codes = from_kernel_order(weight.words)[:, : weight.scales.shape[1] * weight.group]
+    codes = codes.double().reshape(len(weight.words), -1, weight.group)
     zeros = torch.tensor(float(MIDDLE)) if weight.zeros is None else weight.zeros.double().unsqueeze(2)
     values: Tensor = (codes - zeros) * weight.scales.double().unsqueeze(2)
     return values.flatten(1)[:, : weight.k]

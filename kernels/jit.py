@@ -6,11 +6,14 @@ Without Triton a decorated kernel can be named but not launched.
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 HAS_TRITON = importlib.util.find_spec("triton") is not None
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+"""Kernels are stepped through by Triton's interpreter, which knows no instructions of a card."""
 
 
 class KernelUnavailable(RuntimeError):

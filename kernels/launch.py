@@ -11,8 +11,8 @@ import msgspec
 import torch
 
 _TYPES = {
-    torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32", torch.int32: "i32", torch.uint8: "u8",
-    torch.float8_e4m3fn: "fp8e4nv", torch.int64: "i64",
+    torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32", torch.int32: "i32", torch.int16: "i16",
+    torch.uint8: "u8", torch.float8_e4m3fn: "fp8e4nv", torch.int64: "i64",
 }  # fmt: skip
 ALIGNMENT = 16
 
@@ -35,6 +35,7 @@ class Launch(msgspec.Struct, frozen=True, eq=False):
     warps: int
     stages: int
     pdl: bool = False
+    registers: int = 0
 
     def run(self) -> None:
         """Launch on the current device, or step through it in Triton's interpreter."""
@@ -42,7 +43,12 @@ class Launch(msgspec.Struct, frozen=True, eq=False):
 
     def options(self) -> dict[str, Any]:
         """What the compiler and the launcher are told beside the arguments."""
-        return {"num_warps": self.warps, "num_stages": self.stages} | ({"launch_pdl": True} if self.pdl else {})
+        told: dict[str, Any] = {"num_warps": self.warps, "num_stages": self.stages}
+        if self.pdl:
+            told["launch_pdl"] = True
+        if self.registers:
+            told["maxnreg"] = self.registers
+        return told
 
     def signature(self) -> Signature:
         """Types and alignments as Triton's own launcher would derive them."""

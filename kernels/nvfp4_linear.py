@@ -1,8 +1,10 @@
 """y = act(x·Wᵀ + b) with NVFP4 weights, in two ways that go by two names.
 
-* `nvfp4_linear_w4a16` keeps x in 16 bits and decodes W in registers, on any card from sm_80. W is in kernel order
-  (`kernels.int4`) with groups of 128, so that nibble i of a word belongs to block i of its group: its scale is
-  scales[n, 8·group + i]. e2m1·e4m3 is exact in a 16-bit float;
+* `nvfp4_linear_w4a16` keeps x in 16 bits and decodes W in registers, on any card from sm_80. W is in
+  kernel order: 128 codes are 32 units of 16 bits, and code j of unit u is that of k = 32j + u. Its three lower bits are
+  bits 3j to 3j + 2 of the unit, its sign is bit 13, 14, 12 or 15: two of the four are then a 16-bit float under one
+  mask. Up to 8 rows of x go as in `kernels.w4a16_linear`, and the scale multiplies the sum of its 16 codes; with more
+  rows it multiplies the codes: e2m1·e4m3 is exact in a 16-bit float;
 * `nvfp4_linear_w4a4` multiplies four-bit x by four-bit W in the tensor cores of sm_100 and sm_120 and is refused
   elsewhere. On sm_100 the native instruction needs 128 rows on its left: W takes that side and the batch the other.
 
@@ -19,15 +21,18 @@ from torch import Tensor
 
 from kernels import int4, nvfp4
 from kernels.activations import activate, activate_reference, activation_code
-from kernels.jit import Value, constexpr, jit, tl
+from kernels.jit import INTERPRETED, Value, constexpr, jit, tl
 from kernels.launch import Launch
 from kernels.library import capability, ran, register
 from kernels.nvfp4 import Nvfp4Weight, OneNumber
 from kernels.nvfp4_quantize import decode_e4m3, scale_offset
 from kernels.plan import KernelPlan, plan
+from kernels.w4a16_linear import begin_early, split_of, store_rows
 
 OP_A16, OP_A4 = "nvfp4_linear_w4a16", "nvfp4_linear_w4a4"
-GROUP = 128
+GROUP = int4.BLOCK
+SIGNS = (13, 14, 12, 15)
+"""Bits of a unit that are the signs of its four codes."""
 
 
 class Nvfp4Words(NamedTuple):
@@ -40,53 +45,107 @@ class Nvfp4Words(NamedTuple):
 
 
 def to_words(weight: Nvfp4Weight) -> Nvfp4Words:
-    """Repack a weight for `nvfp4_linear_w4a16`, with zeros up to whole groups."""
+    """Repack a weight for `nvfp4_linear_w4a16`, with zeros up to whole blocks of 128."""
     codes = nvfp4.unpack_nibbles(weight.packed)
-    codes = torch.nn.functional.pad(codes, (0, -codes.shape[1] % GROUP))
+    codes = torch.nn.functional.pad(codes, (0, -codes.shape[1] % GROUP)).to(torch.int32)
+    runs = codes.view(len(codes), -1, len(SIGNS), int4.RUN)
+    units = sum((runs[:, :, r] & 7) << (3 * r) | (runs[:, :, r] >> 3) << sign for r, sign in enumerate(SIGNS))
+    words = torch.as_tensor(units).to(torch.int16).flatten(1).view(torch.int32)
     blocks = codes.shape[1] // nvfp4.BLOCK - weight.scales.shape[1]
     scales = torch.nn.functional.pad(weight.scales.view(torch.uint8), (0, blocks)).view(torch.float8_e4m3fn)
-    return Nvfp4Words(int4.to_kernel_order(codes, GROUP), scales, weight.global_scale, weight.k)
+    return Nvfp4Words(words, scales, weight.global_scale, weight.k)
 
 
 def from_words(weight: Nvfp4Words) -> Nvfp4Weight:
     """The inverse of `to_words`, still padded."""
-    codes = int4.from_kernel_order(weight.words, GROUP)
+    units = weight.words.view(torch.int16).to(torch.int32).view(len(weight.words), -1, int4.RUN)
+    runs = [(units >> (3 * r)) & 7 | ((units >> sign) & 1) << 3 for r, sign in enumerate(SIGNS)]
+    codes = torch.stack(runs, 2).flatten(1).to(torch.uint8)
     return Nvfp4Weight(nvfp4.pack_nibbles(codes), weight.scales, weight.whole, weight.k)
 
 
 @jit
-def decode_e2m1(code: Value) -> Value:
-    """Values of codes 0…15: the bits of a half float 2¹⁴ times smaller."""
-    half = (((code & 7) << 9) | ((code & 8) << 12)).to(tl.int16).to(tl.float16, bitcast=True)
-    return half.to(tl.float32) * 16384.0
+def floats_of(units: Value, x: Value, RUN: constexpr, PACKED: constexpr) -> Value:
+    """Values of one of the four runs, for 16-bit x 2¹⁴ times smaller; two at once where PACKED."""
+    if PACKED and x.dtype == tl.float16:
+        if RUN == 3:
+            half = tl.inline_asm_elementwise(
+                "and.b32 $0, $1, 0x8E008E00;", "=r,r", [units], dtype=tl.float16, is_pure=True, pack=2
+            )
+        elif RUN == 2:
+            half = tl.inline_asm_elementwise(
+                "{ .reg .b32 t; shl.b32 t, $1, 3; and.b32 $0, t, 0x8E008E00; }", "=r,r", [units], dtype=tl.float16,
+                is_pure=True, pack=2,
+            )  # fmt: skip
+        elif RUN == 1:
+            half = tl.inline_asm_elementwise(
+                "{ .reg .b32 t, s; shl.b32 t, $1, 6; and.b32 t, t, 0x0E000E00; shl.b32 s, $1, 1; "
+                "lop3.b32 $0, s, 0x80008000, t, 0xEA; }",
+                "=r,r", [units], dtype=tl.float16, is_pure=True, pack=2,
+            )  # fmt: skip
+        else:
+            half = tl.inline_asm_elementwise(
+                "{ .reg .b32 t, s; shl.b32 t, $1, 9; and.b32 t, t, 0x0E000E00; shl.b32 s, $1, 2; "
+                "lop3.b32 $0, s, 0x80008000, t, 0xEA; }",
+                "=r,r", [units], dtype=tl.float16, is_pure=True, pack=2,
+            )  # fmt: skip
+    else:
+        SIGN: constexpr = 15 if RUN == 3 else 12 + (RUN + 1) % 3
+        half = (((units << (9 - 3 * RUN)) & 0x0E00) | ((units << (15 - SIGN)) & -32768)).to(tl.float16, bitcast=True)
+        if x.dtype != tl.float16:
+            half = (half.to(tl.float32) * 16384.0).to(x.dtype)
+    return half
+
+
+@jit
+def scale_of(eight: Value, INDEX: constexpr) -> Value:
+    """One of eight e4m3 scales in 64 bits, 2⁸ times smaller; all eight share their shifts and masks by pairs."""
+    four = (eight >> (32 * (INDEX // 4))).to(tl.int32)
+    if INDEX % 2 == 0:
+        four = four << 8
+    pair = ((four >> 1) & 0x3F803F80) | (four & -2147450880)
+    half = (pair >> (16 * (INDEX % 4 // 2))).to(tl.int16).to(tl.float16, bitcast=True)
+    return half.to(tl.float32)
 
 
 @jit
 def nvfp4_gemv(
-    x: Value, words: Value, scales: Value, whole: Value, bias: Value, y: Value, N: Value, K: Value, VECTORS: Value,
-    BIAS: constexpr, ACT: constexpr, BN: constexpr, BW: constexpr,
+    x: Value, words: Value, scales: Value, whole: Value, bias: Value, y: Value, M: Value, N: Value, K: Value,
+    VECTORS: Value, BIAS: constexpr, ACT: constexpr, PDL: constexpr, EVEN: constexpr, PACKED: constexpr, BN: constexpr,
+    BM: constexpr, SPLIT: constexpr,
 ) -> None:  # fmt: skip
-    """BN rows of W against one row of x; a row of W has 4·VECTORS words."""
-    row_words = VECTORS * 4
-    m = tl.program_id(1)
+    """BN rows of W against all M rows of x, at most BM; the eight scales of 128 codes are one number of 64 bits."""
+    blocks = VECTORS // 4
     n = tl.program_id(0) * BN + tl.arange(0, BN)
-    total = tl.zeros((BN, BW), tl.float32)
-    for start in range(0, row_words, BW):
-        w = start + tl.arange(0, BW)
-        here = (n < N)[:, None] & (w < row_words)[None, :]
-        q = tl.load(words + n[:, None] * row_words + w[None, :], mask=here, other=0, eviction_policy="evict_first")
-        g = w // 16
-        first = tl.broadcast_to((g * 128 + w % 16)[None, :], (BN, BW))
-        for i in tl.static_range(8):
-            s = tl.load(scales + n[:, None] * (row_words // 2) + (g * 8 + i)[None, :], mask=here, other=0)
-            k = first + i * 16
-            v = tl.load(x + m * K + k, mask=k < K, other=0.0, eviction_policy="evict_last").to(tl.float32)
-            total += decode_e2m1((q >> (4 * i)) & 15) * decode_e4m3(s.to(tl.int32)) * v
-    out = tl.sum(total, 1) * tl.load(whole)
-    if BIAS:
-        out += tl.load(bias + n, mask=n < N, other=0.0).to(tl.float32)
-    out = activate(out, ACT)
-    tl.store(y + m * N + n, out.to(y.dtype.element_ty), mask=n < N)
+    m = tl.arange(0, BM)
+    u = tl.arange(0, 16)
+    if PDL:
+        begin_early(words, n, N, blocks * 32, 2 * SPLIT)
+        tl.extra.cuda.gdc_wait()
+        tl.extra.cuda.gdc_launch_dependents()
+    total = tl.zeros((SPLIT, BN, BM), tl.float32)
+    for start in range(0, blocks, SPLIT):
+        b = start + tl.arange(0, SPLIT)
+        here = (b < blocks)[:, None] & (n < N)[None, :]
+        fed = (b < blocks)[:, None, None] & (m < M)[None, None, :]
+        if EVEN:
+            here, fed = here | True, tl.broadcast_to((m < M)[None, None, :], (SPLIT, 1, BM))
+        eight = tl.load(scales + n[None, :] * blocks + b[:, None], mask=here, other=0)
+        for half in tl.static_range(2):
+            place = n[None, :, None] * (blocks * 32) + (b * 32)[:, None, None] + u[None, None, :] + half * 16
+            w = tl.load(words + place, mask=here[:, :, None], other=0, eviction_policy="evict_first")
+            for r in tl.static_range(4):
+                k = (b * 128)[:, None, None] + u[None, :, None] + (r * 32 + half * 16)
+                taken = fed
+                if not EVEN:
+                    taken = fed & (k < K)
+                v = tl.load(x + m[None, None, :] * K + k, mask=taken, other=0.0, eviction_policy="evict_last")
+                part = tl.dot(floats_of(w, v, r, PACKED), v, input_precision="ieee")
+                total += part * scale_of(eight, 2 * r + half)[:, :, None]
+    out = tl.sum(total, 0) * (tl.load(whole) * 256.0)
+    if x.dtype.element_ty == tl.float16:
+        out *= 16384.0
+    store_rows(out, bias, y, n, m, M, N, BIAS, ACT)
 
 
 @jit
@@ -95,19 +154,24 @@ def nvfp4_gemm_w4a16(
     VECTORS: Value, BIAS: constexpr, ACT: constexpr, BM: constexpr, BN: constexpr,
 ) -> None:  # fmt: skip
     """All M rows of x, at most BM, against BN rows of W, 128 k at a time."""
-    row_words = VECTORS * 4
+    blocks = VECTORS // 4
     n = tl.program_id(0) * BN + tl.arange(0, BN)
     m = tl.arange(0, BM)
     total = tl.zeros((BM, BN), tl.float32)
-    for g in range(0, row_words // 16):
+    for g in range(0, blocks):
         k = g * 128 + tl.arange(0, 128)
         v = tl.load(x + m[:, None] * K + k[None, :], mask=(m < M)[:, None] & (k < K)[None, :], other=0.0)
-        w = g * 16 + tl.arange(0, 16)
-        q = tl.load(words + n[None, :] * row_words + w[:, None], mask=(n < N)[None, :], other=0)
+        w = g * 32 + tl.arange(0, 32)
+        q = tl.load(words + n[None, :] * (blocks * 32) + w[:, None], mask=(n < N)[None, :], other=0).to(tl.int32)
         b = g * 8 + tl.arange(0, 8)
-        s = tl.load(scales + n[None, :] * (row_words // 2) + b[:, None], mask=(n < N)[None, :], other=0)
-        codes = (q[None, :, :] >> (tl.arange(0, 8) * 4)[:, None, None]) & 15
-        values = decode_e2m1(codes) * decode_e4m3(s.to(tl.int32))[:, None, :]
+        s = tl.load(scales + n[None, :] * (blocks * 8) + b[:, None], mask=(n < N)[None, :], other=0)
+        r = tl.arange(0, 4)
+        sign = 15 - tl.where(r == 3, 15, 12 + (r + 1) % 3)
+        bits = ((q[None, :, :] << (9 - 3 * r)[:, None, None]) & 0x0E00) | (
+            (q[None, :, :] << sign[:, None, None]) & 0x8000
+        )
+        values = bits.to(tl.int16).to(tl.float16, bitcast=True).to(tl.float32) * 16384.0
+        values = tl.reshape(values, (8, 16, BN)) * decode_e4m3(s.to(tl.int32))[:, None, :]
         tile = tl.reshape(values, (128, BN)).to(v.dtype)
         total = tl.dot(v, tile, total, input_precision="ieee")
     total *= tl.load(whole)
@@ -162,15 +226,20 @@ def prepare_w4a16(
 ) -> Launch:
     """The launch of one linear on 16-bit x that writes `y`."""
     (m, k), n = x.shape, words.shape[0]
+    few = chosen.kernel == "nvfp4_gemv"
     arguments = {
-        "x": x, "words": words, "scales": scales.view(torch.uint8), "whole": whole,
-        "bias": whole if bias is None else bias, "y": y, "N": n, "K": k, "VECTORS": words.shape[1] // 4,
+        "x": x, "words": words.view(torch.int16), "scales": scales.view(torch.int64 if few else torch.uint8),
+        "whole": whole, "bias": whole if bias is None else bias, "y": y, "M": m, "N": n, "K": k,
+        "VECTORS": words.shape[1] // 4,
     }  # fmt: skip
     constants = {"BIAS": bias is not None, "ACT": activation_code(act)} | chosen.tile
     blocks = -(-n // chosen.tile["BN"])
-    if chosen.kernel == "nvfp4_gemv":
-        return Launch(nvfp4_gemv, (blocks, m), arguments, constants, chosen.warps, chosen.stages)
-    return Launch(nvfp4_gemm_w4a16, (blocks,), {"M": m} | arguments, constants, chosen.warps, chosen.stages)
+    if few:
+        warps = split_of(chosen, x)
+        even = k % (GROUP * warps) == 0 and n % chosen.tile["BN"] == 0
+        constants |= {"PDL": chosen.pdl, "EVEN": even, "PACKED": not INTERPRETED, "SPLIT": warps}
+        return Launch(nvfp4_gemv, (blocks,), arguments, constants, warps, chosen.stages, chosen.pdl, chosen.registers)
+    return Launch(nvfp4_gemm_w4a16, (blocks,), arguments, constants, chosen.warps, chosen.stages)
 
 
 def prepare_w4a4(

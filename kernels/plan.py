@@ -16,13 +16,17 @@ from kernels.jit import KernelUnavailable
 
 ARCHITECTURES = (80, 89, 90, 100, 120)
 MAX_ROWS = 64
+BLOCK = 128
+"""Codes of a row of W that one warp takes at a time."""
+MULTIPROCESSORS = {80: 108, 89: 128, 90: 132, 100: 148, 120: 170}
+"""Of the largest card of each architecture: A100, RTX 4090, H100, B200, RTX 5090."""
 
 
 class KernelPlan(msgspec.Struct, frozen=True):
     """A kernel with its tile. `opcode` must occur in its machine code and none of `forbidden` may; "" needs none.
 
     pdl: the kernel is launched before the one in front of it has ended, and waits on the card (programmatic dependent
-    launch, sm_90 and newer).
+    launch, sm_90 and newer). registers: the most that a thread may have; 0 leaves it to the compiler.
     """
 
     kernel: str
@@ -32,6 +36,7 @@ class KernelPlan(msgspec.Struct, frozen=True):
     stages: int
     opcode: str = ""
     pdl: bool = False
+    registers: int = 0
     forbidden: tuple[str, ...] = ()
 
     def path(self) -> str:
@@ -65,15 +70,18 @@ def plan(op: str, m: int, n: int, k: int, capability: int) -> KernelPlan:
     if op not in table:
         raise KernelUnavailable(f"{op} does not run on sm_{architecture}; plans exist for {', '.join(archs_of(op))}")
     chosen = next(p for p in table[op] if m <= p.rows)
-    return msgspec.structs.replace(chosen, tile=_fit(chosen.tile, n, k))
+    return _split(chosen, n, k, architecture)
 
 
-def _fit(tile: dict[str, int], n: int, k: int) -> dict[str, int]:
-    """A tile of words no longer than a row, and as many more rows instead: each thread keeps its 16 bytes."""
-    if "BW" not in tile:
-        return tile
-    wide = max(min(tile["BW"], 1 << (-(-k // 8) - 1).bit_length()), 16)
-    return tile | {"BW": wide, "BN": tile["BN"] * tile["BW"] // wide}
+def _split(chosen: KernelPlan, n: int, k: int, architecture: int) -> KernelPlan:
+    """A warp for each part of k: twice as many where there are fewer programs than multiprocessors, none without k."""
+    if "SPLIT" not in chosen.tile:
+        return chosen
+    parts = chosen.tile["SPLIT"]
+    if -(-n // chosen.tile["BN"]) < MULTIPROCESSORS[architecture]:
+        parts *= 2
+    parts = min(parts, 1 << (-(-k // BLOCK) - 1).bit_length())
+    return msgspec.structs.replace(chosen, tile=chosen.tile | {"SPLIT": parts}, warps=parts)
 
 
 def archs_of(op: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from kernels import cfc_cell, gru_categorical_step, nvfp4, nvfp4_linear, nvfp4_quantize, w4a16_linear
+from kernels import cfc_cell, gru_categorical_step, int4, nvfp4, nvfp4_linear, nvfp4_quantize, w4a16_linear
 from kernels.jit import KernelUnavailable
 from kernels.launch import Launch
 from kernels.plan import KernelPlan, plan
@@ -37,7 +37,7 @@ def _w4a16_linear(arch: int, m: int, group: int = GROUP, **options: Any) -> Buil
     act, dtype = options.get("act", "silu"), options.get("dtype", torch.float16)
 
     def build(chosen: KernelPlan) -> Launch:
-        x, words, scales = empty(m, K, dtype=dtype), empty(N, K // 8, dtype=torch.int32), empty(N, K // group)
+        x, words, scales = empty(m, K, dtype=dtype), empty(N, int4.words_of(K), dtype=torch.int32), empty(N, K // group)
         y = empty(m, N, dtype=dtype)
         return w4a16_linear.prepare(x, words, scales, zeros, empty(N), group, act, chosen, y)
 
@@ -48,6 +48,7 @@ SPECIMENS: dict[str, Callable[[int], Built]] = {
     "w4a16_linear m=1": lambda a: _w4a16_linear(a, 1),
     "w4a16_linear m=1 g=32 symmetric": lambda a: _w4a16_linear(a, 1, 32, zeros=False, act="none"),
     "w4a16_linear m=4 g=64": lambda a: _w4a16_linear(a, 4, 64),
+    "w4a16_linear m=1 g=32": lambda a: _w4a16_linear(a, 1, 32),
     "w4a16_linear m=16": lambda a: _w4a16_linear(a, 16),
     "w4a16_linear m=16 g=32 bf16": lambda a: _w4a16_linear(a, 16, 32, dtype=torch.bfloat16),
     "w4a16_linear m=32 g=64": lambda a: _w4a16_linear(a, 32, 64),
@@ -67,7 +68,10 @@ def _nvfp4_quantize(arch: int, m: int, *, swizzled: bool) -> Built:
 
 def _nvfp4_w4a16(arch: int, m: int) -> Built:
     def build(chosen: KernelPlan) -> Launch:
-        words, scales = empty(N, K // 8, dtype=torch.int32), empty(N, K // 16, dtype=torch.float8_e4m3fn)
+        words, scales = (
+            empty(N, int4.words_of(K), dtype=torch.int32),
+            empty(N, int4.words_of(K) // 2, dtype=torch.float8_e4m3fn),
+        )
         whole = empty(1, dtype=torch.float32)
         return nvfp4_linear.prepare_w4a16(empty(m, K), words, scales, whole, empty(N), "silu", chosen, empty(m, N))
 

@@ -60,19 +60,16 @@ def test_both_conventions_of_the_global_scale_mean_the_same_weights() -> None:
 def test_every_int4_code_survives_both_orders() -> None:
     codes = torch.arange(16, dtype=torch.uint8).repeat(3, 16)
     assert torch.equal(int4.unpack_words(int4.pack_words(codes), 256), codes)
-    for group in int4.GROUPS:
-        words = int4.to_kernel_order(codes, group)
-        assert torch.equal(int4.from_kernel_order(words, group), codes)
+    assert torch.equal(int4.from_kernel_order(int4.to_kernel_order(codes)), codes)
 
 
 def test_kernel_order_is_as_documented() -> None:
-    for group in int4.GROUPS:
-        codes = torch.randint(0, 16, (2, 2 * group), dtype=torch.uint8, generator=torch.Generator().manual_seed(group))
-        words = int4.to_kernel_order(codes, group)
-        for k in range(2 * group):
-            inside, run = k % group, group // 8
-            word = int(words[1, (k // group) * run + inside % run])
-            assert (word >> (4 * (inside // run))) & 15 == int(codes[1, k])
+    codes = torch.randint(0, 16, (2, 256), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    units = int4.to_kernel_order(codes).view(torch.int16)
+    for k in range(256):
+        block, inside = divmod(k, 128)
+        unit = int(units[1, block * 32 + inside % 32])
+        assert (unit >> (4 * (inside // 32))) & 15 == int(codes[1, k])
 
 
 def test_the_last_word_of_a_ragged_row_is_filled_with_zeros() -> None:
@@ -83,7 +80,11 @@ def test_the_last_word_of_a_ragged_row_is_filled_with_zeros() -> None:
 def test_a_ragged_row_is_padded_with_weights_that_stand_for_zero(symmetric: bool) -> None:
     weight = torch.randn(5, 70, generator=torch.Generator().manual_seed(1))
     rounded = int4.quantise_int4(weight, 32, symmetric=symmetric)
-    assert rounded.words.shape == (5, 12) and int4.dequantise_int4(rounded).shape == (5, 70)
+    assert (
+        rounded.words.shape == (5, 16)
+        and rounded.scales.shape == (5, 3)
+        and int4.dequantise_int4(rounded).shape == (5, 70)
+    )
     whole = int4.dequantise_int4(rounded._replace(k=96))
     assert torch.equal(whole[:, 70:], torch.zeros(5, 26, dtype=torch.float64))
 

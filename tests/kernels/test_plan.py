@@ -9,31 +9,41 @@ from pathlib import Path
 import pytest
 import torch
 
-from kernels import int4, nvfp4
+from kernels import int4, nvfp4, specimens
 from kernels.cfc_cell import CfcWeights, cfc_cell
 from kernels.gru_categorical_step import gru_categorical_step
 from kernels.jit import KernelUnavailable
 from kernels.library import ran
 from kernels.nvfp4_linear import nvfp4_linear_w4a4, nvfp4_linear_w4a16, to_words
 from kernels.nvfp4_quantize import nvfp4_quantize
-from kernels.plan import ARCHITECTURES, archs_of, nearest_architecture, plan, rules
+from kernels.plan import ARCHITECTURES, MULTIPROCESSORS, archs_of, nearest_architecture, plan, rules
 from kernels.w4a16_linear import w4a16_linear
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_one_to_four_rows_take_the_gemv_and_more_take_tensor_cores(arch: int) -> None:
+def test_one_to_eight_rows_take_the_gemv_and_more_take_tensor_cores(arch: int) -> None:
     for m in range(1, 65):
         chosen = plan("w4a16_linear", m, 512, 512, arch)
-        assert chosen.kernel == ("w4a16_gemv" if m <= 4 else "w4a16_gemm")
-        assert m <= 4 or (chosen.tile["BM"] >= m and chosen.opcode)
+        assert chosen.kernel == ("w4a16_gemv" if m <= 8 else "w4a16_gemm")
+        assert m <= 8 or (chosen.tile["BM"] >= m and chosen.opcode)
 
 
-@pytest.mark.parametrize("k", [12, 64, 192, 512, 4096])
-def test_a_gemvs_tile_always_gives_each_thread_sixteen_bytes(k: int) -> None:
-    chosen = plan("w4a16_linear", 1, 512, k, 90)
-    assert chosen.tile["BN"] * chosen.tile["BW"] == chosen.warps * 32 * 4
+@pytest.mark.parametrize("k, whole", [(12, 1), (128, 1), (192, 2), (512, 4), (4096, 8)])
+@pytest.mark.parametrize("op", ["w4a16_linear", "nvfp4_linear_w4a16"])
+def test_a_gemvs_warps_share_k_and_more_of_them_where_programs_are_few(op: str, k: int, whole: int) -> None:
+    for arch in ARCHITECTURES:
+        few, many = plan(op, 1, 512, k, arch), plan(op, 1, 32 * MULTIPROCESSORS[arch], k, arch)
+        assert few.warps == few.tile["SPLIT"] == whole
+        assert many.warps == many.tile["SPLIT"] == min(whole, 4)
+
+
+def test_all_rows_of_a_gemv_read_the_weights_once() -> None:
+    for build in (specimens._w4a16_linear, specimens._nvfp4_w4a16):
+        for m in range(1, 9):
+            built = build(90, m)
+            assert built is not None and built[0].grid == (specimens.N // built[1].tile["BN"],)
 
 
 def test_four_bit_activations_are_refused_where_there_are_no_tensor_cores_for_them() -> None:

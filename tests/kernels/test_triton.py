@@ -19,8 +19,9 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from kernels import specimens
 from kernels.codegen import SHARED_LIMIT, TMEM_LIMIT, Facts
-from kernels.plan import ARCHITECTURES, rules
+from kernels.plan import ARCHITECTURES, MULTIPROCESSORS, rules
 from kernels.specimens import SPECIMENS
 from tools.scripts.triton_versions import VERSIONS, ensure, folder
 
@@ -32,7 +33,8 @@ MIN_PASSED_BY_DEFAULT = 71
 STEPS = "3.9.0"
 RTX = (120,)
 VARIANTS = (
-    "w4a16_linear m=1 g=32 symmetric", "w4a16_linear m=4 g=64", "w4a16_linear m=16", "nvfp4_quantize linear",
+    "w4a16_linear m=1", "w4a16_linear m=1 g=32 symmetric", "w4a16_linear m=4 g=64", "w4a16_linear m=16",
+    "nvfp4_quantize linear",
     "nvfp4_linear_w4a4 m=1", "nvfp4_linear_w4a4 m=64", "cfc_cell m=1", "cfc_cell m=64", "cfc_cell m=1 int4",
     "gru_categorical_step u",
 )  # fmt: skip
@@ -152,13 +154,48 @@ def test_nothing_spills_and_nothing_is_over_the_limits_of_its_card(survey: Surve
         assert f.shared <= SHARED_LIMIT[f.arch] and f.tmem <= TMEM_LIMIT, f
 
 
-@surveyed
-def test_weights_of_a_gemv_are_loaded_sixteen_bytes_a_thread(survey: Survey) -> None:
+def gemvs(survey: Survey) -> list[Facts]:
     found = [f for f in survey.facts if f.plan.kernel in GEMV]
-    assert {f.arch for f in found} == survey.architectures
-    for f in found:
-        assert f.opcodes["LDG.128"] > 0, f
+    assert {f.arch for f in found} == survey.architectures and {f.plan.kernel for f in found} == set(GEMV)
+    return found
+
+
+@surveyed
+def test_weights_of_a_gemv_are_loaded_sixteen_bytes_a_thread_and_many_loads_are_under_way(survey: Survey) -> None:
+    for f in gemvs(survey):
+        assert f.opcodes["LDGSTS.128"] > 0 and f.ahead >= 2 * f.weight_bytes // 16 >= 8, f
         assert not f.opcodes.get("ATOMG") and not f.opcodes.get("REDG") and not f.opcodes.get("RED"), f
+
+
+@surveyed
+def test_a_gemv_spends_at_most_a_hundred_and_twenty_instructions_on_sixteen_bytes_of_weights(survey: Survey) -> None:
+    for f in gemvs(survey):
+        assert 0 < f.loop <= 120 * f.weight_bytes / 16, f
+
+
+@surveyed
+def test_a_gemv_loads_each_scale_once(survey: Survey) -> None:
+    """A warp takes 128 codes of as many rows as it has threads: a load for each of their groups is once for each."""
+    for f in gemvs(survey):
+        if f.plan.kernel == "nvfp4_gemv":
+            wanted = 1  # eight scales of a byte
+        else:
+            wanted = 4 if "g=32" in f.specimen else 2 if "g=64" in f.specimen else 1
+            wanted *= 1 if "symmetric" in f.specimen else 2
+        assert f.plan.tile["BN"] == 32 and f.loop_loads == wanted, f
+
+
+@surveyed
+def test_rows_share_the_weights_and_few_programs_share_k(survey: Survey) -> None:
+    for f in gemvs(survey):
+        assert f.programs == specimens.N // f.plan.tile["BN"], f
+        assert f.programs >= MULTIPROCESSORS[f.arch] or f.plan.warps == f.plan.tile["SPLIT"] == 8, f
+
+
+@surveyed
+def test_a_gemv_asks_for_its_weights_before_it_waits_for_the_kernel_in_front(survey: Survey) -> None:
+    for f in gemvs(survey):
+        assert f.asks_early == f.plan.pdl == (f.arch >= 90), f
 
 
 @surveyed

@@ -51,7 +51,8 @@ def cell(facts: Facts) -> str:
     """One plan on one architecture: opcode and count, registers, shared KiB, tensor memory."""
     parts = [f"{facts.plan.opcode} ×{facts.opcodes[facts.plan.opcode]}"] if facts.plan.opcode else []
     if facts.plan.kernel.endswith("gemv"):
-        parts.append(f"LDG.128 ×{facts.opcodes['LDG.128']}")
+        parts.append(f"{16 * facts.loop / facts.weight_bytes:.0f} instructions for 16 bytes of weights")
+        parts.append(f"{facts.ahead} loads of 16 bytes ahead")
     parts += [f"{facts.registers} reg", f"{facts.stack} B stack", f"{facts.shared / 1024:.0f} KiB"]
     return ", ".join(parts + ([f"{facts.tmem} TMEM columns"] if facts.tmem else []))
 
@@ -68,6 +69,14 @@ def table(survey: Survey) -> str:
     return "\n".join(lines)
 
 
+def gemv_figures(surveys: list[Survey]) -> dict[str, dict[str, float]]:
+    """Instructions for 16 bytes of weights, by kernel and group: the fewest and the most of all architectures."""
+    found: dict[str, list[float]] = {}
+    for facts in (f for survey in surveys for f in survey.facts if f.weight_bytes):
+        found.setdefault(facts.specimen, []).append(16 * facts.loop / facts.weight_bytes)
+    return {name: {"fewest": round(min(v), 1), "most": round(max(v), 1)} for name, v in found.items()}
+
+
 def main() -> None:
     """Compile or read, print, publish."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -82,7 +91,8 @@ def main() -> None:
         text = "# What the kernels compile to\n\n" + "\n\n".join(table(s) for s in surveys) + "\n"
         args.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(args.out.with_suffix(".md"), text)
-    publish("kernel facts", {s.triton: msgspec.to_builtins(s.facts) for s in surveys}, args.out)
+    values = {"gemv_instructions_for_16_bytes": gemv_figures(surveys)}
+    publish("kernel facts", values | {s.triton: msgspec.to_builtins(s.facts) for s in surveys}, args.out)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_the_linear_is_its_reference(
 def test_every_code_meets_every_place_of_a_group(m: int, group: int) -> None:
     codes = (torch.arange(16)[:, None] + torch.arange(group)[None, :]).remainder(16).to(torch.uint8)
     scales, zeros = torch.full((16, 1), 0.25), torch.arange(16.0)[:, None]
-    q = Int4Weight(int4.to_kernel_order(codes, group), scales, zeros, group, group)
+    q = Int4Weight(int4.to_kernel_order(codes), scales, zeros, group, group)
     for start in range(0, group, m):
         found = run_linear(torch.eye(group)[start : start + m], q, None, "none")
         wanted = (codes.float() - zeros)[:, start : start + m].t() * 0.25

@@ -80,7 +80,7 @@ def weight(seed: int, n: int, k: int) -> Nvfp4Weight:
 def run_a16(x: torch.Tensor, w: nl.Nvfp4Words, bias: torch.Tensor | None, act: str, **tile: int) -> torch.Tensor:
     m, n = x.shape[0], w.words.shape[0]
     y = output(m, n)
-    chosen = plan(nl.OP_A16, m, n, x.shape[1], 90)
+    chosen = plan(nl.OP_A16, m, n, x.shape[1], 80)
     chosen = msgspec.structs.replace(chosen, tile=chosen.tile | tile)
     bias = None if bias is None else guarded(bias)
     nl.prepare_w4a16(
