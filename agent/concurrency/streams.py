@@ -9,8 +9,11 @@ from __future__ import annotations
 import atexit
 import codecs
 import contextlib
+import errno
 import os
 import queue
+import select
+import stat
 import sys
 import threading
 from collections.abc import Iterator
@@ -24,6 +27,10 @@ from agent.core.errors import AgentError
 
 MAX_WAITING: Final = 2000
 DRAIN_S: Final = 2.0
+READER_S: Final = 10.0
+"""A pipe of results that takes nothing for so long is given up."""
+_PIECE: Final = 400
+"""Characters of results that a pipe takes at once: fewer bytes than `PIPE_BUF`, also written as escapes."""
 PLAIN: Final = "apex-plain"
 _SIGNS: Final = str.maketrans({"…": "...", "→": "->", "·": "-", "×": "x", "–": "-", "—": "-", "−": "-", "≥": ">="})
 for _drawn, _plain in (("─━╴╶╸╺═", "-"), ("│┃║", "|"), ("╭╮╰╯┌┐└┘├┤┬┴┼╔╗╚╝", "+")):
@@ -96,11 +103,29 @@ class SaidStream(QuietStream):
             super().write(text)
 
 
+def _is_pipe(stream: TextIO) -> bool:
+    """True where writing may wait for a reader, and one can ask before."""
+    try:
+        mode = os.fstat(stream.fileno()).st_mode
+    except (OSError, ValueError):
+        return False
+    return hasattr(select, "poll") and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
+
+
+def _wait_for_reader(descriptor: int) -> None:
+    """Wait until a piece can be written without waiting; raises TimeoutError after `READER_S`."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    if not poll.poll(1e3 * READER_S):
+        raise TimeoutError(errno.ETIMEDOUT, f"nobody has read it for {READER_S:.0f} s")
+
+
 class ResultStream:
-    """A text stream whose failures are an OutputError."""
+    """A text stream whose failures are an OutputError, also that of a pipe which nobody reads for `READER_S`."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._waits = _is_pipe(stream)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -108,7 +133,13 @@ class ResultStream:
     def write(self, text: str) -> int:
         """Write text; raises OutputError."""
         try:
-            return self._stream.write(text)
+            if not self._waits:
+                return self._stream.write(text)
+            for begun in range(0, len(text), _PIECE):
+                self._stream.write(text[begun : begun + _PIECE])
+                _wait_for_reader(self._stream.fileno())
+                self._stream.flush()
+            return len(text)
         except OSError as error:
             raise self._failed(error) from error
 

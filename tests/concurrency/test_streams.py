@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shlex
 import subprocess
 import sys
@@ -73,6 +74,30 @@ def test_results_that_cannot_be_written_are_an_error_once() -> None:
         with pytest.raises(OutputError, match="standard output: No space left"):
             stream.flush()
         stream.flush()  # what the interpreter does at its end: it goes nowhere
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes that can be asked")
+def test_results_for_a_pipe_that_nobody_reads_are_given_up_and_those_for_a_slow_reader_are_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "READER_S", 0.2)
+    reads, writes = os.pipe()
+    with os.fdopen(reads, "rb") as reader, os.fdopen(writes, "w", encoding="utf-8") as pipe:
+        with pytest.raises(OutputError, match="standard output: nobody has read it") as given_up:
+            ResultStream(pipe).write("é" * 200_000)
+        assert not given_up.value.is_closed
+        os.set_blocking(reader.fileno(), False)
+        assert set(reader.read().decode()) == {"é"}
+    monkeypatch.setattr(streams, "READER_S", 60.0)
+    reads, writes = os.pipe()
+    with os.fdopen(reads, encoding="utf-8") as text:
+        found: list[str] = []
+        thread = threading.Thread(target=lambda: found.append(text.read()))
+        thread.start()
+        with os.fdopen(writes, "w", encoding="utf-8") as pipe:
+            assert ResultStream(pipe).write("é\n" * 100_000) == 200_000
+        thread.join(60)
+    assert found == ["é\n" * 100_000]
 
 
 def agent(words: str, shell: str) -> subprocess.CompletedProcess[str]:
