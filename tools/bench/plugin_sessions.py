@@ -89,7 +89,8 @@ def watchers(toolchain: Toolchain, built: Path, count: int) -> dict[str, Any]:
         "player_disconnects": link["connects"] - 1,
         "player_actions_sent": link["actions_sent"],
         "actions_that_counted": seen["counted"],
-        "player_actions_lost": link["actions_sent"] - seen["counted"],
+        # A client that closes says goodbye with a neutral action, which its counter leaves out.
+        "player_actions_lost": link["actions_sent"] + 1 - seen["counted"],
         "second_agent_actions_that_did_not_count": refused,
         "host_longest_gap_s": round(seen["longest_gap_s"], 4),
     }
