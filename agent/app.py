@@ -31,7 +31,7 @@ from agent.learner.live import LiveLearning
 from agent.learner.outcomes import OutcomeWeights
 from agent.learner.pace import Pace
 from agent.learner.part import CardsByOutcomes, Learners, LearnFromPlay
-from agent.learning.configs import replays, spec_of
+from agent.learning.configs import PILOT, replays, spec_of
 from agent.link.imaging import decode_frame
 from agent.link.links import Link, link_to
 from agent.session.act import ActLoop, Seat, Watcher
@@ -359,14 +359,16 @@ def _learners(
     if reloader is None or learnable is None:
         return [Learners(learning)]
     options = shared.options
-    recorder = learnable.learn(
-        options.names, shared.pace.rollouts.put, off_policy=replays(learnable.kind, options.budget)
-    )
+    off_policy = replays(learnable.kind, options.budget)
+    recorder = learnable.learn(options.names, shared.pace.rollouts.put, off_policy=off_policy)
     policy_spec = spec_of(
         learnable.name, learnable.kind, recorder.features, learnable.spec, learnable.sizes, options.seed
     )
     after = partial(outcomes.learn_from, learning) if outcomes is not None else None
-    live = LiveLearning(shared.pace, recorder, learning, reloader, policy_spec, shared.disk, shared.clock, after=after)
+    live = LiveLearning(
+        shared.pace, recorder, learning, reloader, policy_spec, shared.disk, shared.clock, after=after,
+        lessons=options.budget.lessons if off_policy and learnable.kind == PILOT else 0,
+    )  # fmt: skip
     return [Learners(learning), LearnFromPlay(live)]
 
 

@@ -116,6 +116,13 @@ class DreamSettings(_Group):
         "What acts: ppo (the pilot), ppo+dream (drawn towards the dreaming actor), dreamer (the dreaming actor), "
         "off-policy (the pilot, learned from a replay of all that was played)",
     )
+    lessons: int = _setting(
+        0,
+        "OFF_POLICY_LESSONS",
+        "Decisions of the kiter in the arena that off-policy also learns from, made once and kept; 0: none",
+        ge=0,
+        le=50_000,
+    )
     use_dream_training: bool = _setting(
         True, "USE_DREAM_TRAINING", "Train an actor inside the world model; it is served with ppo+dream and dreamer"
     )

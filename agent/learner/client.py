@@ -28,7 +28,10 @@ from agent.learner.messages import (
     Imitated,
     Learn,
     Learned,
+    Lesson,
+    LessonsHeld,
     Load,
+    NextLesson,
     OfferOutcomes,
     Open,
     Opened,
@@ -36,6 +39,7 @@ from agent.learner.messages import (
     Save,
     Saved,
     ServeOutcomes,
+    TakeLesson,
 )
 from agent.learning.configs import MAX_VERSIONS_OLD, Budget, PolicySpec
 from agent.models.sealed import Manifest, Tensors, read_limited
@@ -256,6 +260,22 @@ class Learning:
             self._supervisor.park(f"{policy.name}: {part}", answer.parked[part])
         policy.parked = answer.parked
         return answer, weights
+
+    async def teach(self, policy: Known, decisions: int) -> int:
+        """Have a policy's learner hold so many decisions of the kiter's as prior data; how many it holds then.
+
+        Those that it has kept from an earlier session count.
+        """
+        await self._open(policy)
+        held, _ = await self.child.call(TakeLesson(policy=policy.name), LessonsHeld)
+        teacher = Child("teacher", "agent.learner.teacher", supervisor=self._supervisor)
+        try:
+            while held.takes and held.decisions < decisions:
+                _, rollout = await teacher.call(NextLesson(), Lesson)
+                held, _ = await self.child.call(TakeLesson(policy=policy.name), LessonsHeld, rollout)
+        finally:
+            await self._disk.run(teacher.close)
+        return held.decisions
 
     async def better_outcomes(self, policy: Known) -> tuple[dict[str, float], bytes]:
         """A model of outcomes better than the one in play, with its trial; empty bytes where there is none."""

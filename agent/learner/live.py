@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 class LiveLearning:
     """Feeds one policy's rollouts to its learner, one after another; what comes faster than that is counted.
 
-    after: awaited after each rollout that was learned from.
+    after: awaited after each rollout that was learned from. lessons: decisions of the kiter that are taught first.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class LiveLearning:
         clock: Clock,
         *,
         after: Callable[[Known], Awaitable[None]] | None = None,
+        lessons: int = 0,
     ) -> None:
         self.learned = self.stale = self.refused = 0
         self.refused_why = ""
@@ -54,7 +55,7 @@ class LiveLearning:
         self._policy_spec = policy_spec
         self._clock = clock
         self._disk = disk
-        self._after = after
+        self._after, self._lessons = after, lessons
         self._mine = -1
 
     def begin(self) -> None:
@@ -68,6 +69,9 @@ class LiveLearning:
         self._mine = -1
         self._pace.learns = True
         try:
+            if self._lessons:
+                held = await self._learning.teach(known, self._lessons)
+                log.info("lessons_taught", policy=policy.name, decisions=held)
             while True:
                 rollout = await self._pace.rollouts.get()
                 age = policy.version - rollout.policy_version

@@ -62,6 +62,29 @@ class Imitated(Message, frozen=True):
     metrics: dict[str, float]
 
 
+class NextLesson(Message, frozen=True):
+    """Ask the teacher's process for more of the kiter's play. Answer: `Lesson`."""
+
+
+class Lesson(Message, frozen=True):
+    """So many decisions; payload: the rollout."""
+
+    steps: int
+
+
+class TakeLesson(Message, frozen=True):
+    """Keep a rollout of another player, the payload, as prior data; without one only ask. Answer: `LessonsHeld`."""
+
+    policy: str
+
+
+class LessonsHeld(Message, frozen=True):
+    """Decisions of lessons that were taken so far; `takes` is False where the policy's learners take none."""
+
+    decisions: int
+    takes: bool
+
+
 class Load(Message, frozen=True):
     """Go on from the weights of the payload. Answer: `Done`."""
 
@@ -100,4 +123,4 @@ class Done(Message, frozen=True):
     """The call was served; there is nothing to say."""
 
 
-Call = Open | Learn | Imitate | Load | ServeOutcomes | OfferOutcomes | Save
+Call = Open | Learn | Imitate | TakeLesson | Load | ServeOutcomes | OfferOutcomes | Save

@@ -30,6 +30,7 @@ from agent.learner.messages import (
     Imitated,
     Learn,
     Learned,
+    LessonsHeld,
     Load,
     OfferOutcomes,
     Open,
@@ -38,6 +39,7 @@ from agent.learner.messages import (
     Save,
     Saved,
     ServeOutcomes,
+    TakeLesson,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class LearnerProcess:
         """Answer one call."""
         answers: dict[type, Callable[[Any, bytes], Answer]] = {
             Open: self._open, Learn: self._learn, Imitate: self._imitate, Load: self._load, Save: self._save,
+            TakeLesson: self._take_lesson,
             OfferOutcomes: self._offer_outcomes, ServeOutcomes: self._serve_outcomes,
         }  # fmt: skip
         return answers[type(message)](message, payload)
@@ -210,6 +213,15 @@ class LearnerProcess:
             return Outcomes(), b""
         tried, tensors = offered
         return Outcomes(trial=tried.as_report()), save(tensors)
+
+    def _take_lesson(self, message: TakeLesson, payload: bytes) -> Answer:
+        """Keep a lesson, where the learner for play serves."""
+        learner = self._policy(message.policy)
+        if learner.off_policy is None:
+            return LessonsHeld(decisions=0, takes=False), b""
+        if payload:
+            learner.off_policy.take_lessons(unpack_rollout(payload))
+        return LessonsHeld(decisions=learner.off_policy.lessons.decisions, takes=True), b""
 
     def _imitate(self, message: Imitate, payload: bytes) -> Answer:
         """Imitate a demonstration: some epochs of maximum likelihood."""

@@ -189,6 +189,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What one rollout may cost each part, and which parts there are.
 
     device: where the world model learns; "auto" and "cuda" are measured first, so only a session's settings ask for it.
+    lessons: decisions of the kiter that the learner for play begins with.
     """
 
     ppo: PPOConfig = PPOConfig()
@@ -206,6 +207,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     preferences: Preferences = WANTED
     dream: DreamConfig = dreams_in_play(_DREAMS)
     off_policy: OffPolicyConfig = OffPolicyConfig()
+    lessons: int = _DREAMS.lessons
 
 
 class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -312,6 +314,7 @@ def learner_budget(settings: Settings) -> Budget:
     return Budget(
         use_active_inference=settings.active_inference.use_active_inference, preferences=preferences(settings),
         use_dreams=dreams.use_dream_training and dreams.served_policy != OFF_POLICY,
-        use_world=dreams.served_policy != OFF_POLICY, served=dreams.served_policy, distill_coef=dreams.distill_coef,
+        lessons=dreams.lessons, use_world=dreams.served_policy != OFF_POLICY,
+        served=dreams.served_policy, distill_coef=dreams.distill_coef,
         device=dreams.device, dream=dreams_in_play(dreams),
     )  # fmt: skip

@@ -129,7 +129,8 @@ class Feed:
         state = packet.state
         if self.last_packet_s is not None:
             interval_s = received_at_s - self.last_packet_s
-            if interval_s > 1.5 * self.period_s and len(self._intervals) == self._intervals.maxlen:
+            known = len(self._intervals) == self._intervals.maxlen
+            if self.real_time and known and interval_s > 1.5 * self.period_s:
                 self._latency.miss(Cause.NO_PACKET)
             self._intervals.append(interval_s)
             self._period_s = None

@@ -62,7 +62,7 @@ def test_in_lock_step_nothing_is_late_and_each_answer_waits_for_room() -> None:
             async with table.running():
                 table.packet(1)
                 await table.settle()
-                assert not table.sinks[0].actions and len(asked) == 1
+                assert not table.sinks[0].actions and len(asked) == 1, "the answer waits"
                 await table.clock.advance(1.5 * PERIOD_S)
                 await table.settle()
                 assert len(table.sinks[0].actions) == 1

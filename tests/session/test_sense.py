@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from agent.core.clock import VirtualClock
-from agent.core.latency import Latency
+from agent.core.latency import Cause, Latency
 from agent.core.types import Packet
 from agent.session.sense import Feed
 from tests.link.game_side import state
@@ -26,3 +26,14 @@ def test_an_end_by_a_time_limit_ends_the_episode_and_is_not_terminal(ends: list[
         feed.on_packet(Packet(msgspec.structs.replace(state(sequence), run=told), b""), clock.now_s())
     taken = feed.take()
     assert taken is not None and taken[0].is_last and taken[0].is_terminal == terminal
+
+
+def test_a_packet_is_missed_only_where_a_game_runs_by_itself() -> None:
+    for real_time, missed in ((True, 1), (False, 0)):
+        latency = Latency()
+        feed = Feed(0, "game", VirtualClock(), latency, lambda: None, real_time=real_time)
+        feed.on_up()
+        times = [k / 60 for k in range(400)]
+        for sequence, at_s in enumerate([*times, times[-1] + 1.0]):
+            feed.on_packet(Packet(state(sequence), b""), at_s)
+        assert latency.missed[Cause.NO_PACKET] == missed
