@@ -26,12 +26,14 @@ from agent.core.part import Part
 from agent.http.decoding import Decoder
 from agent.http.events import EventLog
 from agent.http.part import EventsApi, HttpServer, NoWorkersApi, WorkersApi
+from agent.journal.journal import Journal
 from agent.learner.client import Learning
 from agent.learner.live import LiveLearning
 from agent.learner.outcomes import OutcomeWeights
 from agent.learner.pace import Pace
 from agent.learner.part import CardsByOutcomes, Learners, LearnFromPlay
 from agent.learning.configs import PILOT, replays, spec_of
+from agent.link.bonklink import PacketListener
 from agent.link.imaging import decode_frame
 from agent.link.links import Link, link_to
 from agent.session.act import ActLoop, Seat, Watcher
@@ -40,6 +42,7 @@ from agent.session.guard import CollectionTimer, Watchdog, guard
 from agent.session.loop import stopping_on_signals
 from agent.session.options import SessionOptions
 from agent.session.parts import CardsByMotor, ConsoleLine, ServedPolicy, Supervision
+from agent.session.recording import RecordedFeed, RecordSession, header_of_session
 from agent.session.report import session_report, write_report
 from agent.session.sense import Feed
 from agent.session.status import Status
@@ -246,10 +249,13 @@ class _Shared:
     events: EventLog
     store: WeightsStore | None
     pace: Pace
+    told: list[Callable[[str, str, dict[str, Any]], None]]
 
     def say(self, kind: str, message: str, payload: dict[str, Any]) -> None:
-        """Add an event."""
+        """Add an event, and tell it to whoever else wants to know."""
         self.events.add(kind, message, payload)
+        for tell in self.told:
+            tell(kind, message, payload)
 
 
 def build_session(
@@ -272,15 +278,18 @@ def build_session(
         options=options, policy=policy, clock=clock, runner=runner, disk=disk, arbiter=arbiter,
         supervisor=supervisor, events=events, store=WeightsStore(options.weights_dir) if options.weights_dir else None,
         pace=Pace(clock, len(options.names), real_time=options.real_time),
+        told=[],
     )  # fmt: skip
     feed_of = partial(
         Feed, clock=clock, latency=latency, ready=ready.set, real_time=options.real_time,
         looks=lambda: capabilities_of(policy).looks,
     )  # fmt: skip
     feeds = [feed_of(i, name) for i, name in enumerate(options.names)]
+    recorder = _recorder(shared, feeds)
+    listeners: Sequence[PacketListener] = feeds if recorder is None else recorder.feeds
     links = [
-        link_to(endpoint, feed, clock, limits=options.limits, seed=options.seed + feed.game)
-        for endpoint, feed in zip(options.endpoints, feeds, strict=True)
+        link_to(endpoint, listener, clock, limits=options.limits, seed=options.seed + i)
+        for i, (endpoint, listener) in enumerate(zip(options.endpoints, listeners, strict=True))
     ]
     episodes = EpisodeLog(len(feeds), enough=options.episodes, on_enough=partial(stopping.stop, "episodes"))
     reloader = _reloader(shared)
@@ -288,6 +297,7 @@ def build_session(
     learning = _learning(shared, outcomes)
     beside: list[Part] = [
         Supervision(supervisor),
+        *([] if recorder is None else [recorder]),
         *_weights(shared, reloader),
         *_learners(shared, learning, reloader, outcomes),
         *_served(policy),
@@ -299,6 +309,7 @@ def build_session(
         [Seat(feed, link) for feed, link in zip(feeds, links, strict=True)], policy, runner, clock, latency, ready,
         budget_s=options.budget_s, watchers=(episodes, SeesTheGame(policy), *watchers), judge=reloader, arbiter=arbiter,
         room=shared.pace.room,
+        recorder=recorder,
     )  # fmt: skip
     status, bound = Status(clock, links, feeds, actor, latency, episodes, beside), _BoundPort(options.on_http)
     showing = [*_server(shared, status, bound, beside, learning), *_console(status, clock, console)]
@@ -310,6 +321,21 @@ def build_session(
 
 
 # --- what may be off ---------------------------------------------------------------------------------------------
+
+
+def _recorder(shared: _Shared, feeds: Sequence[Feed]) -> RecordSession | None:
+    """What writes the session down, where it is wanted; it hears of every event as well."""
+    options, wanted = shared.options, shared.options.recording
+    if wanted is None:
+        return None
+    journal = Journal(wanted.folder, header_of_session(options, shared.policy, shared.clock), shared.clock, wanted.keep)
+    recorder = RecordSession(
+        journal, shared.policy, shared.disk, shared.clock, wanted.is_asked,
+        [RecordedFeed(feed.game, feed, journal, shared.clock) for feed in feeds],
+        lambda kind, message, payload: shared.say(kind, message, payload),
+    )  # fmt: skip
+    shared.told.append(recorder.event)
+    return recorder
 
 
 def _reloader(shared: _Shared) -> Reloader | None:

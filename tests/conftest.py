@@ -52,6 +52,7 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.addaudithook(_audit)
 os.environ.setdefault("METABONK_WEIGHTS_DIR", tempfile.mkdtemp(prefix="metabonk-weights-"))
+os.environ.setdefault("METABONK_RECORDINGS_DIR", tempfile.mkdtemp(prefix="metabonk-recordings-"))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from rich.console import Console
 
 from agent.commands.options import FLAT, PolicyOptions
 from agent.commands.players import check_fit, check_sight, name_of, said_of_another, say_start, served_name
+from agent.commands.recordings import recordings_of
 from agent.commands.starting import Starting
 from agent.commands.weights import weights_folder
 from agent.core import compiled
@@ -33,11 +35,13 @@ from agent.session.options import RunOptions
 
 if TYPE_CHECKING:
     from agent.commands.games import Games
-    from agent.session.options import SessionOptions
+    from agent.session.options import Recording, SessionOptions
 
 MAX_GAMES: Final = 64
 COMPILED: Final = ("pilot", "kiter", "dreamer")
 """Policies with code that is compiled at its first use."""
+WINDOW_S: Final = 600.0
+"""Without being asked, this much of a session is kept."""
 PICTURES_HZ: Final = 10.0
 DREAMER_PICTURES_HZ: Final = 30.0
 """Where a game shows nothing but pictures, the dreamer wants one for each of its decisions."""
@@ -60,6 +64,10 @@ class PlayOptions(ConfigOption, RunOptions, PolicyOptions, GameOptions):
     """Open the page in a browser where there is a display."""
     lock_step: bool = False
     """Host the game in lock-step instead of real time: it waits for each action."""
+    record: bool | None = None
+    """Record the whole session, or nothing. Default: its last ten minutes are kept."""
+    record_to: Path | None = None
+    """Record the whole session into this folder, instead of one of its own in METABONK_RECORDINGS_DIR."""
     learn: bool = True
     """Learn from what is played, where the policy can, and from what workers push; actions are then sampled."""
 
@@ -88,6 +96,8 @@ def _check(options: PlayOptions) -> None:
         )
     if options.report is not None:
         check_output("--report", options.report)
+    if options.record is False and options.record_to is not None:
+        raise SettingsError(f"--no-record and --record-to {options.record_to}: name one of them")
 
 
 def _open_page(port: int, *, wanted: bool) -> None:
@@ -152,7 +162,7 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         except* AgentError as group:
             raise first_error(group) from group
     path = None if "report_error" in report else options.report
-    code = _say_end(console, report, path, session_options.weights_dir, number)
+    code = _say_end(console, report, path, session_options, number)
     if "report_error" in report:
         raise SettingsError(report["report_error"])
     return code
@@ -185,8 +195,25 @@ def _session_options(
         wanted=preferences(settings) if chooses else None,
         shipped_outcomes=SHIPPED if game == "arena" and options.policy in (None, "pilot") else None,
         budget=learner_budget(settings),
+        recording=None if measured else _recording(options, settings),
         on_http=lambda bound: _announce(console, bound, wanted=options.open_page),
     )
+
+
+def _recording(options: PlayOptions, settings: Settings) -> Recording | None:
+    """Where the session is recorded, and what of it is kept."""
+    from agent.journal.journal import Keep
+    from agent.session.options import Recording
+
+    if options.record is False:
+        return None
+    is_asked = bool(options.record) or options.record_to is not None
+    folder = options.record_to
+    if folder is None:
+        name = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+        folder = recordings_of(settings) / f"{name}-{os.getpid()}"
+    keep = Keep(window_s=None if is_asked else WINDOW_S, max_bytes=settings.recording.max_mib << 20)
+    return Recording(folder=folder, keep=keep, is_asked=is_asked)
 
 
 def check_learner_device(settings: Settings) -> None:
@@ -237,7 +264,7 @@ def _announce(console: Console, port: int, *, wanted: bool) -> None:
 
 
 def _say_end(
-    console: Console, report: dict[str, Any], path: Path | None, weights_dir: Path | None, number: int | None
+    console: Console, report: dict[str, Any], path: Path | None, options: SessionOptions, number: int | None
 ) -> int:
     """Say what came of it; the exit code: 0 where something was played. `number` is the signal that ended it."""
     from agent.session.console import ended, why_nothing
@@ -249,7 +276,8 @@ def _say_end(
     if not is_played and report["ended_by"] == "signal":
         say("Interrupted before anything was played" + ("." if path is None else f"; the report is in {path}."))
         return 128 + (number or signal.SIGINT)
-    for text in ended(report, path, weights_dir):
+    recording = options.recording.folder if options.recording is not None else None
+    for text in ended(report, path, options.weights_dir, recording):
         say(text)
     if not is_played:
         say(f"Nothing was played: {why_nothing(report)}")

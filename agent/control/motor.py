@@ -177,7 +177,8 @@ class PilotCarry(msgspec.Struct):
     """What is remembered of one game; `pictured` is the frame whose embedding is kept.
 
     last: the action of play decided last; noise [4]: what its axes were sampled with; waited_s: since that decision;
-    choice: of the open menu; cards: its place at a chooser of cards, where there is one.
+    choice: of the open menu; cards: its place at a chooser of cards, where there is one. random: begun anew with each
+    episode, so that one episode can be computed again without those before and beside it.
     """
 
     hidden: FloatArray
@@ -189,6 +190,7 @@ class PilotCarry(msgspec.Struct):
     choice: int = 0
     noise: FloatArray = _NO_AXES
     cards: CardSeat | None = None
+    random: np.random.Generator = msgspec.field(default_factory=np.random.default_rng)
 
 
 class Motor:
@@ -212,7 +214,7 @@ class Motor:
         self._place: Place | None = None
         self._cards: tuple[CardChooser, Arbiter] | None = None
         self._explore, self._hold, self._kept_noise = explore, hold, 0.0
-        self._random = np.random.default_rng(seed)
+        self._seed = seed
         self._batch = encode.Encoded.empty(1)
 
     @property
@@ -255,6 +257,10 @@ class Motor:
         seat = carry[game].cards
         return MOTOR if seat is None else seat.owner
 
+    def card(self, carry: list[PilotCarry], game: int) -> int:
+        """The card that is being picked in a game, −1 for none."""
+        return carry[game].choice if carry[game].menu.menu in _CARD_MENUS else -1
+
     @property
     def reflex(self) -> Reflex:
         """The network that acts."""
@@ -263,6 +269,12 @@ class Motor:
     def prepare(self, tensors: Tensors, where: str) -> Prepared:
         """The network of these tensors, tried; raises WeightsError."""
         return self._placed(tensors, checked_path(tensors, where))
+
+    def prepare_by(self, tensors: Tensors, where: str, way: str) -> Prepared:
+        """As `prepare`, computed by the processor in the way that is named; WeightsError where there is none of it."""
+        if way not in ways_of(tensors):
+            raise WeightsError(f"{where}: this processor does not compute by {way}")
+        return checked_path(tensors, where, way), tensors, None
 
     def _placed(self, tensors: Tensors, chosen: Chosen) -> Prepared:
         if self._place is None or chosen.weights not in FOUR_BIT:
@@ -317,6 +329,8 @@ class Motor:
             carry.last, carry.waited_s = NEUTRAL, 0.0
             carry.hidden = np.zeros_like(carry.hidden)
             carry.menu = menus.MenuCarry()
+            carry.random = np.random.default_rng((self._seed, observation.game, observation.sequence or 0))
+            carry.noise = carry.random.standard_normal(4).astype(np.float32)
         carry.waited_s += observation.elapsed_s
         self._look(carry, observation.frame)
         if menus.in_menu(state):
@@ -377,14 +391,14 @@ class Motor:
         state = observation.state
         decision, before, waited_s = self._decision(carry, state)
         choosing = state.current_menu in _CARD_MENUS and len(state.level_up_options) > 0
-        cards = decision.cards + self._random.gumbel(size=len(decision.cards)) if self._explore else decision.cards
+        cards = decision.cards + carry.random.gumbel(size=len(decision.cards)) if self._explore else decision.cards
         carry.choice = int(np.argmax(cards)) if choosing else 0
         there = (self._batch.cards[0] != 0).any(1) if choosing else None
         mine = True
         if carry.cards is not None:
             carry.cards.owner = MOTOR
             if choosing:
-                leave = self._explore and self._random.random() < LEFT_TO_MOTOR
+                leave = self._explore and carry.random.random() < LEFT_TO_MOTOR
                 options, context = self._batch.cards[0], self._batch.self_[0]
                 carry.choice = carry.cards.card(carry.choice, options, context, leave=leave)
                 mine = carry.cards.owner == MOTOR
@@ -403,12 +417,12 @@ class Motor:
             fire, ability, interact = (bool(b > 0) for b in decision.buttons)
             return Action((mx, my), (lx, ly), fire, ability, interact)
         noise, kept = carry.noise, self._kept_noise
-        carry.noise = self._random.standard_normal(4).astype(np.float32)
+        carry.noise = carry.random.standard_normal(4).astype(np.float32)
         if kept:
             fresh = OFF_POLICY_SPREAD * math.sqrt(1.0 - kept * kept)
             carry.noise = np.float32(kept) * noise + np.float32(fresh) * carry.noise
         axes, chance = sampled_axes(decision.axes, self.tensors["axes_log_std"], carry.noise)
-        pressed = [bool(b > 0) for b in decision.buttons + self._random.logistic(size=len(decision.buttons))]
+        pressed = [bool(b > 0) for b in decision.buttons + carry.random.logistic(size=len(decision.buttons))]
         if self.recorder is not None:
             chance += sum(button_log_prob(float(b), p) for b, p in zip(decision.buttons, pressed, strict=True))
             choices = int(pressed[0]), int(pressed[1]), int(pressed[2]), 0

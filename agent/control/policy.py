@@ -126,6 +126,10 @@ class ChoosesCards(Protocol):
         """Who chose what is being done in a game: `motor`, or the chooser's name while its card is picked."""
         ...
 
+    def card(self, carry: Any, game: int) -> int:
+        """The card that is being picked in a game, −1 for none."""
+        ...
+
 
 class Rehearsing(Protocol):
     """A policy that can compute a step without any effect, so that the next step finds warm caches."""
@@ -141,6 +145,10 @@ class Measured(Protocol):
     @property
     def chosen(self) -> Any:
         """The way, as something with `as_builtins`."""
+        ...
+
+    def prepare_by(self, tensors: Tensors, where: str, way: str) -> Any:
+        """What `load` takes, computed in the way that is named; raises WeightsError where that cannot be."""
         ...
 
 

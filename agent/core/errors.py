@@ -14,6 +14,7 @@
     ├── UserCodeError        a policy or a game of the user's own that cannot be loaded, or that raised
     │   └── NumberError      a reward or an observation of a game that is no number; a GameError too
     ├── WeightsError         weights that do not fit, are damaged, or are not sealed
+    ├── RecordingError       a recording that is missing, damaged or in use
     ├── RequestError         a request that cannot be served
     └── ChildGone            a child process of this one ended
 """
@@ -73,6 +74,10 @@ class NumberError(GameError, UserCodeError):
 
 class WeightsError(AgentError):
     """Weights do not fit, are damaged, or are not sealed by a manifest."""
+
+
+class RecordingError(AgentError):
+    """A recording is missing, damaged, or written by another."""
 
 
 class RequestError(AgentError):

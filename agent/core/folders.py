@@ -36,6 +36,11 @@ def data_folder() -> Path:
     return _in_a_home(_of_user(user_data_dir), "METABONK_WEIGHTS_DIR")
 
 
+def recordings_folder() -> Path:
+    """Where recordings lie unless METABONK_RECORDINGS_DIR says otherwise; raises SettingsError without a home."""
+    return _in_a_home(_of_user(user_data_dir) / "recordings", "METABONK_RECORDINGS_DIR")
+
+
 def user_cache() -> Path:
     """The user's cache, whether it takes files or not; relative where no home is known."""
     return _of_user(user_cache_dir)

@@ -83,6 +83,15 @@ class GeneralSettings(_Group):
     )
 
 
+class RecordingSettings(_Group):
+    """What is kept of sessions; see `journal`."""
+
+    recordings_dir: str = _setting("", "RECORDINGS_DIR", "Folder of recordings; the user's data folder where empty")
+    max_mib: int = _setting(
+        2048, "RECORDINGS_MAX_MIB", "Most MiB that all recordings take; the oldest go first", ge=16, le=1 << 20
+    )
+
+
 class LinkSettings(_Group):
     """Where the game is, and how much it may send."""
 
@@ -167,6 +176,7 @@ class Settings(_Group):
     """All settings, in groups; a TOML file has one table a group."""
 
     general: GeneralSettings = GeneralSettings()
+    recording: RecordingSettings = RecordingSettings()
     link: LinkSettings = LinkSettings()
     dreams: DreamSettings = DreamSettings()
     active_inference: ActiveInferenceSettings = ActiveInferenceSettings()

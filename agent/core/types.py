@@ -172,10 +172,14 @@ class GameState(msgspec.Struct, frozen=True, eq=False):
 
 
 class Packet(msgspec.Struct, frozen=True, eq=False):
-    """One packet of the stream: a state, and the bytes of a frame (empty where the tick has none)."""
+    """One packet of the stream: a state, and the bytes of a frame (empty where the tick has none).
+
+    state_bytes: the state as it came, empty where it came in another form.
+    """
 
     state: GameState
     frame: bytes
+    state_bytes: bytes = b""
 
 
 class Frame(msgspec.Struct, frozen=True, eq=False):

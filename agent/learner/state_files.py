@@ -18,13 +18,13 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from agent.concurrency.claims import claim, is_abandoned
 from agent.concurrency.supervise import Failure, attempt
 from agent.core.errors import WeightsError
 from agent.core.files import remove_leftovers
 from agent.learning.learner import PolicyLearner
 from agent.learning.state import load_state, state_tensors
 from agent.models.sealed import load_sealed, manifest_path, save_sealed
-from agent.store.claims import claim, is_abandoned
 
 KIND: Final = "learner-state"
 _FILE: Final = re.compile(r"learner-(\d{8,12})\.safetensors")

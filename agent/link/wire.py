@@ -399,7 +399,7 @@ class PacketDecoder:
             middle = start + 4 + state_size
             self._newest = bytes(buffer[start + 4 : middle])
             state = decode_state(self._newest, self.limits)
-            packets.append(Packet(state, bytes(buffer[middle + 4 : start + whole])))
+            packets.append(Packet(state, bytes(buffer[middle + 4 : start + whole]), self._newest))
             start += whole
         if start:
             del buffer[:start]

@@ -46,6 +46,18 @@ class Watcher(Protocol):
         ...
 
 
+class Recorder(Protocol):
+    """Whoever writes down every decision."""
+
+    def on_decision(self, decided: Decided) -> None:
+        """Called on the loop after the step's actions were sent; must not block."""
+        ...
+
+    def on_restart(self) -> None:
+        """A step failed, and the policy goes on without any memory."""
+        ...
+
+
 class Judge(Protocol):
     """Whoever decides from its steps whether a version of weights may stay."""
 
@@ -56,6 +68,18 @@ class Judge(Protocol):
     def failed(self, failure: Failure) -> bool:
         """A step raised: True where other weights are about to take over."""
         ...
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """One answer of a policy's step. action: what was sent, None where it came too late. card: −1 for none."""
+
+    step: int
+    observation: Observation
+    version: int
+    at_s: float
+    action: Action | None
+    owner: str
+    card: int
 
 
 class Seat:
@@ -103,6 +127,7 @@ class _Step(msgspec.Struct):
     started_s: float
     stepped_s: float
     version: int
+    number: int
 
 
 class _Sent(msgspec.Struct):
@@ -133,6 +158,7 @@ class ActLoop:
         judge: Judge | None = None,
         arbiter: Arbiter | None = None,
         room: Callable[[], Awaitable[None]] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.seats = list(seats)
         self.policy = policy
@@ -144,6 +170,8 @@ class ActLoop:
         self._watchers = list(watchers)
         self._judge = judge
         self._room = room
+        self._recorder = recorder
+        self._steps = 0
         self._arbiter = arbiter if arbiter is not None else Arbiter()
         self._reloadable = capabilities_of(policy).reloadable
         self._choosing = capabilities_of(policy).chooses_cards
@@ -226,6 +254,8 @@ class ActLoop:
         self._abandon(observations)
         if self._judge is None or not self._judge.failed(failure):
             raise failure.error
+        if self._recorder is not None:
+            self._recorder.on_restart()
         self._carry = self.policy.initial(len(self.seats))
 
     def _send_all(self, taken: Sequence[Taken], step: _Step, returned_s: float) -> list[_Sent | None]:
@@ -238,7 +268,23 @@ class ActLoop:
         for seat, item, verdict in zip(self.seats, taken, sent, strict=True):
             if item is not None and verdict is not None:
                 self._note(seat, item, verdict, step, returned_s)
+        if self._recorder is not None:
+            self._record(self._recorder, taken, sent, step, returned_s)
         return sent
+
+    def _record(
+        self, recorder: Recorder, taken: Sequence[Taken], sent: Sequence[_Sent | None], step: _Step, returned_s: float
+    ) -> None:
+        """Tell the recorder of every answer, also of those that came too late."""
+        for item, one in zip(taken, sent, strict=True):
+            if item is None:
+                continue
+            game = item[0].game
+            card = self._choosing.card(step.carry, game) if self._choosing is not None else -1
+            at_s, action, owner = (
+                (one.at_s, one.verdict.action, one.verdict.owner) if one is not None else (returned_s, None, "nobody")
+            )
+            recorder.on_decision(Decided(step.number, item[0], step.version, at_s, action, owner, card))
 
     async def _in_time(self, observations: Sequence[Observation | None]) -> _Step:
         """Run one step on the lane; past the budget, repeat the last actions once and go on waiting."""
@@ -261,7 +307,8 @@ class ActLoop:
         started_s = self._clock.now_s()
         version = self._reloadable.version if self._reloadable is not None else 0
         carry, actions = self.policy.step(self._carry, observations)
-        return _Step(carry, actions, started_s, self._clock.now_s(), version)
+        self._steps += 1
+        return _Step(carry, actions, started_s, self._clock.now_s(), version, self._steps)
 
     def _abandon(self, observations: Sequence[Observation | None]) -> None:
         """The step failed or was cancelled: leave every game of the batch with a neutral action."""

@@ -68,10 +68,13 @@ def _doing(game: dict[str, Any], episodes: dict[str, Any]) -> str:
     return f"{where}, {game['health']:.0f}/{game['max_health']:.0f} HP"
 
 
-def ended(status: dict[str, Any], report: Path | None, weights_dir: Path | None) -> list[str]:
+def ended(
+    status: dict[str, Any], report: Path | None, weights_dir: Path | None, recording: Path | None = None
+) -> list[str]:
     """What was played, what was kept and where; one line each.
 
-    report: where the session's report was written. weights_dir: where weights are kept. None: nowhere.
+    report: where the session's report was written. weights_dir: where weights are kept. recording: its folder. None:
+    nowhere.
     """
     games, episodes = status["games"], status["episodes"]["count"]
     acted = sum(game["link"]["acted"] for game in games)
@@ -87,6 +90,8 @@ def ended(status: dict[str, Any], report: Path | None, weights_dir: Path | None)
     weights = status.get("weights")
     if weights is not None and weights["version"] > 0 and weights_dir is not None:
         kept.append(f"weights of {weights['policy']}, version {weights['version']}, in {weights_dir}")
+    if recording is not None and status.get("recording", {}).get("written"):
+        kept.append(f"the recording in {recording}")
     lines.append(f"Kept: {'; '.join(kept)}." if kept else "Nothing was kept: no --report named, no weights changed.")
     return [printable(text) for text in lines]
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from agent.core.choices import Preferences
 from agent.core.clock import TICK_S
+from agent.journal.journal import Keep
 from agent.learning.configs import Budget
 from agent.link.links import Address
 from agent.link.wire import Limits
@@ -28,6 +29,15 @@ class RunOptions:
     """Seed of hosted games and of the policy."""
     report: Path | None = None
     """Write a JSON report here at the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """Where a session is recorded, and what of it is kept. is_asked: where it cannot be recorded, it does not start."""
+
+    folder: Path
+    keep: Keep
+    is_asked: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +67,4 @@ class SessionOptions(RunOptions):
     budget: Budget = Budget()
     wanted: Preferences | None = None
     shipped_outcomes: Path | None = None
+    recording: Recording | None = None

@@ -23,11 +23,11 @@ import msgspec
 import numpy as np
 import structlog
 
+from agent.concurrency.claims import claim, is_abandoned
 from agent.core.errors import WeightsError
 from agent.core.files import remove_leftovers, write_atomically
 from agent.core.folders import data_folder
 from agent.models.sealed import Manifest, Tensors, load_sealed, manifest_path, read_manifest, save_sealed
-from agent.store.claims import claim, is_abandoned
 
 KEEP: Final = 3
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")

@@ -6,13 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from agent.store.claims import claim, is_abandoned
+from agent.concurrency.claims import claim, is_abandoned
 
 
 def test_a_claim_is_abandoned_only_where_its_process_is_gone(tmp_path: Path) -> None:
     path = tmp_path / ".v1.claim"
     assert claim(path) and not claim(path) and not is_abandoned(path)
-    code = f"from pathlib import Path; from agent.store.claims import claim; claim(Path({str(tmp_path / 'gone')!r}))"
+    code = (
+        f"from pathlib import Path; from agent.concurrency.claims import claim; claim(Path({str(tmp_path / 'gone')!r}))"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert is_abandoned(tmp_path / "gone")
     elsewhere = (tmp_path / "gone").read_bytes().replace(b'"space":"', b'"space":"another machine ')

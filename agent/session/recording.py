@@ -1,0 +1,227 @@
+"""What a session writes down: every packet as it came, every decision, every event.
+
+Owns no file: it hands records to a `Journal`, which writes them on a thread of its own. On the path of a frame it costs
+one copy of the packet's bytes, made after the feed has taken the packet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import structlog
+from safetensors.numpy import save
+
+from agent.concurrency.lane import Lane
+from agent.control.policy import Policy, Tensors, capabilities_of, path_of
+from agent.core.clock import Clock
+from agent.core.errors import RecordingError
+from agent.core.files import write_atomically
+from agent.core.part import Part
+from agent.core.types import GameState, Observation, Packet
+from agent.journal.journal import Journal
+from agent.journal.records import DecisionRecord, EventRecord, LinkRecord, PacketRecord, SessionHeader
+from agent.journal.recover import Recovered, recover_all
+from agent.learning.configs import replays
+from agent.link.bonklink import PacketListener
+from agent.link.wire import encode_action, encode_state
+from agent.session.act import Decided
+from agent.session.options import SessionOptions
+
+WEIGHTS: Final = "weights"
+"""The folder of a recording with the tensors that acted, each called by its hash; and the kind of their event."""
+RESTARTED: Final = "restarted"
+LOOK_S: Final = 0.25
+REMEMBERED: Final = 64
+log = structlog.get_logger(__name__)
+
+
+class RecordedFeed:
+    """Stands between a link and the game's feed: the feed hears of everything first, then the journal."""
+
+    def __init__(self, game: int, feed: PacketListener, journal: Journal, clock: Clock) -> None:
+        self._game, self._feed, self._journal, self._clock = game, feed, journal, clock
+        self._number = 0
+        self._states: deque[tuple[GameState, int]] = deque(maxlen=REMEMBERED)
+        self._pictures: deque[tuple[float, int]] = deque(maxlen=REMEMBERED)
+
+    def on_up(self) -> None:
+        """A connection stands."""
+        self._feed.on_up()
+        self._link(True, "")
+
+    def on_packet(self, packet: Packet, received_at_s: float) -> None:
+        """One packet; the feed takes it before it is written down."""
+        self._number += 1
+        self._states.append((packet.state, self._number))
+        if packet.frame:
+            self._pictures.append((received_at_s, self._number))
+        self._feed.on_packet(packet, received_at_s)
+        state = packet.state_bytes or encode_state(packet.state)
+        record = PacketRecord(self._game, self._number, received_at_s, state, packet.frame)
+        self._journal.offer(record, received_at_s)
+
+    def on_bad_packet(self, reason: str) -> None:
+        """Bytes broke the wire format."""
+        self._feed.on_bad_packet(reason)
+
+    def on_down(self, reason: str) -> None:
+        """The connection ended."""
+        self._feed.on_down(reason)
+        self._link(False, reason)
+
+    def _link(self, is_up: bool, reason: str) -> None:
+        now_s = self._clock.now_s()
+        self._journal.offer(LinkRecord(self._game, now_s, is_up, reason), now_s)
+
+    def origins(self, observation: Observation) -> tuple[int, int]:
+        """The numbers of the packets that brought an observation's state and its picture, 0 where there is none."""
+        state = next((number for kept, number in reversed(self._states) if kept is observation.state), 0)
+        if observation.frame is None:
+            return state, 0
+        arrived_s = observation.frame.received_at_s
+        return state, next((number for at_s, number in reversed(self._pictures) if at_s == arrived_s), 0)
+
+
+@dataclass(frozen=True)
+class RecordSession(Part):
+    """The recorder. is_asked: somebody asked for it, so a folder that cannot be written ends the start."""
+
+    name = "recorder"
+    key = "recording"
+    journal: Journal
+    policy: Policy
+    disk: Lane
+    clock: Clock
+    is_asked: bool
+    feeds: Sequence[RecordedFeed]
+    say: Callable[[str, str, dict[str, Any]], None]
+
+    async def begin(self) -> None:
+        """Start writing; raises RecordingError where that was asked for and cannot be."""
+        try:
+            await self.disk.run(self.journal.begin)
+        except RecordingError as error:
+            if self.is_asked:
+                raise
+            self.say("not_recording", f"nothing is recorded: {error}", {})
+
+    async def run(self) -> None:
+        """Mend what killed sessions left, then keep the weights that act; until cancelled."""
+        if not self.journal.is_writing:
+            return
+        for done in await self.disk.run(self._recover):
+            self.say("recovered", f"a killed session's recording has {done.records} records", {"records": done.records})
+        reloadable, kept = capabilities_of(self.policy).reloadable, None
+        while True:
+            if reloadable is not None and reloadable.version != kept:
+                kept, tensors = reloadable.version, reloadable.tensors
+                way = {"path": str(path_of(self.policy).get("path", ""))}
+                found = await self.disk.run(lambda: keep_weights(self.journal.folder, tensors))  # noqa: B023
+                self.event(WEIGHTS, "", {"version": kept, "sha256": found, **way})
+            await self.clock.sleep_until(self.clock.now_s() + LOOK_S)
+
+    def _recover(self) -> list[Recovered]:
+        try:
+            return recover_all(self.journal.folder.parent)
+        except (OSError, RecordingError) as error:
+            log.warning("not_recovered", why=str(error))
+            return []
+
+    async def finish(self) -> None:
+        """Put what waits on the disk, and end the last segment."""
+        await asyncio.to_thread(self.journal.close)
+
+    def close(self) -> None:
+        """End the journal's thread."""
+        self.journal.close()
+
+    def status(self) -> dict[str, Any]:
+        """What was offered, what is on the disk, what was lost and why."""
+        journal = self.journal
+        return {
+            "session": journal.header.session, "offered": journal.offered, "written": journal.written,
+            "lost": journal.lost, "reasons": dict(journal.reasons), "error": journal.error,
+        }  # fmt: skip
+
+    def event(self, kind: str, message: str, payload: dict[str, Any]) -> None:
+        """Write down something that was told to people."""
+        now_s = self.clock.now_s()
+        self.journal.offer(EventRecord(now_s, kind, message, payload), now_s)
+
+    def on_decision(self, decided: Decided) -> None:
+        """Write down one decision."""
+        o = decided.observation
+        packet, picture = self.feeds[o.game].origins(o)
+        action = b"" if decided.action is None else encode_action(decided.action)
+        record = DecisionRecord(
+            o.game, decided.step, packet, picture, o.elapsed_s, o.received_at_s, o.reward, o.is_first, o.is_last,
+            o.is_terminal, o.is_won, decided.version, decided.at_s, action, decided.owner, decided.card,
+        )  # fmt: skip
+        self.journal.offer(record, decided.at_s)
+
+    def on_restart(self) -> None:
+        """Write down that the policy's memory is gone."""
+        self.event(RESTARTED, "", {})
+
+
+def header_of_session(options: SessionOptions, policy: Policy, clock: Clock) -> SessionHeader:
+    """What a recording says of its whole session."""
+    learnable = capabilities_of(policy).learnable
+    return SessionHeader(
+        session=options.recording.folder.name if options.recording is not None else "",
+        program=version("metabonk-apex"), game=options.game, games=options.names, policy=policy.name,
+        seed=options.seed, real_time=options.real_time, learns=options.learn and options.weights_dir is not None,
+        off_policy=learnable is not None and replays(learnable.kind, options.budget),
+        asks_chooser=options.wanted is not None and capabilities_of(policy).chooses_cards is not None,
+        began_utc_ns=clock.wall_utc_ns(), began_s=clock.now_s(), machine=machine(policy),
+    )  # fmt: skip
+
+
+def machine(policy: Policy) -> dict[str, str]:
+    """What decides whether the same weights give the same bits: the processor, versions, and the way of computing."""
+    return {
+        "processor": _processor(), "numpy": np.__version__, "numba": version("numba"), "torch": version("torch"),
+        "torch_capability": os.environ.get("ATEN_CPU_CAPABILITY", ""), "path": str(path_of(policy).get("path", "")),
+    }  # fmt: skip
+
+
+def _processor() -> str:
+    """The processor that numba compiles for, empty where nothing compiled is in use."""
+    if "numba" not in sys.modules:
+        return ""
+    from llvmlite.binding import get_host_cpu_name
+    from numba import config
+
+    chosen: Any = config  # numba fills its module in at run time
+    name = chosen.CPU_NAME or get_host_cpu_name()
+    return f"{name} {chosen.CPU_FEATURES}" if chosen.CPU_FEATURES else str(name)
+
+
+def hash_of(tensors: Tensors) -> str:
+    """SHA-256 of the names and bytes of tensors, whatever order they come in."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype.str} {tensor.shape}\n".encode())
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()
+
+
+def keep_weights(folder: Path, tensors: Tensors) -> str:
+    """Keep the tensors beside a recording, once; returns their hash. Blocks on the disk, raises OSError."""
+    found = hash_of(tensors)
+    path = folder / WEIGHTS / f"{found}.safetensors"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, save({name: tensor.copy(order="C") for name, tensor in tensors.items()}))
+    return found

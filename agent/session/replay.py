@@ -1,0 +1,264 @@
+"""Replay of a recording without its game: every decision is computed again and compared with what was sent.
+
+The observation is put together from the recorded packets, the weights come from beside the recording by their hash,
+random numbers are drawn as in play. What another chose (a card by active inference) is taken from the record. Where
+the machine computes otherwise than the one that recorded, that is said; nothing that differs passes silently.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from agent.control.arbiter import Arbiter
+from agent.control.cards.chooser import NAME as CHOOSER
+from agent.control.cards.chooser import CardChooser, Memory
+from agent.control.cards.expected_free_energy import CardEvaluation
+from agent.control.policy import Policy, capabilities_of
+from agent.core.choices import WANTED
+from agent.core.errors import ImageError, RecordingError
+from agent.core.rollout import BoolArray
+from agent.core.types import FloatArray, Frame, Observation
+from agent.journal.read import header_of_recording, records_of
+from agent.journal.records import DecisionRecord, EventRecord, PacketRecord, SessionHeader
+from agent.link.imaging import decode_frame
+from agent.link.wire import decode_action, decode_state, encode_action
+from agent.session.recording import REMEMBERED, RESTARTED, WEIGHTS, hash_of, machine
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """The first decision that came out otherwise: its record's number, and both actions."""
+
+    record: int
+    game: str
+    packet: int
+    recorded: str
+    computed: str
+    deviation: float
+
+
+class Replay(msgspec.Struct, kw_only=True):
+    """What came of a replay. digest: SHA-256 of all computed actions; notes: what is said besides."""
+
+    decisions: int = 0
+    skipped: int = 0
+    different: int = 0
+    largest_deviation: float = 0.0
+    first: Difference | None = None
+    digest: str = ""
+    recorded_s: float = 0.0
+    notes: list[str] = []
+
+
+class _RecordedChooser(CardChooser):
+    """Proposes the card that was taken in play, where it was this chooser's."""
+
+    def __init__(self) -> None:
+        super().__init__(WANTED)
+        self.why = ""
+        self.recorded: int | None = None
+
+    def weigh(
+        self, memory: Memory, options: FloatArray, allowed: BoolArray, context: FloatArray
+    ) -> CardEvaluation | None:
+        """Least energy for the recorded card."""
+        if self.recorded is None or not 0 <= self.recorded < len(options):
+            return None
+        energy = np.ones(len(options), np.float32)
+        energy[self.recorded] = 0.0
+        return CardEvaluation(energy, energy, energy, energy, energy, energy)
+
+
+class Replayer:
+    """Computes the decisions of a recording. `build` makes a policy of a name and a seed; `only`: one game's number."""
+
+    def __init__(self, path: Path, build: Callable[[str, int], Policy], *, only: int | None = None) -> None:
+        self._path, self._only = path, only
+        self.header: SessionHeader = header_of_recording(path)
+        if only is not None and not 0 <= only < len(self.header.games):
+            raise RecordingError(f"{path}: has games 0 to {len(self.header.games) - 1}, not {only}")
+        self._folder = path if path.is_dir() else path.parent
+        self._weights = _weights_events(path)
+        self.policy = build(self.header.policy, self.header.seed)
+        self.result = Replay(notes=_other_machine(self.header, self.policy))
+        self._chooser = _RecordedChooser()
+        self._arbiter = Arbiter()
+        self._digest = hashlib.sha256()
+        self._packets: dict[tuple[int, int], PacketRecord] = {}
+        self._frames: dict[int, tuple[int, Frame | None]] = {}
+        self._known: set[int] = set()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        can, header = capabilities_of(self.policy), self.header
+        if header.asks_chooser and can.chooses_cards is not None:
+            can.chooses_cards.choose_by(self._chooser, Arbiter())
+        if header.learns and can.learnable is not None:
+            can.learnable.learn(header.games, lambda rollout: None, off_policy=header.off_policy)
+        self._version: int | None = None
+        self._carry = self.policy.initial(len(header.games))
+        self.policy.warm_up()
+
+    def run(self) -> Replay:
+        """Compute every decision; raises RecordingError where the recording or its weights are damaged or missing."""
+        batch: list[tuple[int, DecisionRecord]] = []
+        first_number: int | None = None
+        for item in records_of(self._path):
+            record = item.record
+            if first_number is None:
+                first_number = item.number
+                if first_number == 1:
+                    self._known = set(range(len(self.header.games)))
+            if isinstance(record, DecisionRecord):
+                if batch and batch[0][1].step != record.step:
+                    self._step(batch)
+                    batch = []
+                batch.append((item.number, record))
+            elif isinstance(record, PacketRecord):
+                self._packets[record.game, record.number] = record
+                self._packets.pop((record.game, record.number - 2 * REMEMBERED), None)
+            elif isinstance(record, EventRecord) and record.kind == RESTARTED:
+                self._step(batch)
+                batch, self._carry = [], self.policy.initial(len(self.header.games))
+        self._step(batch)
+        self.result.digest = self._digest.hexdigest()
+        return self.result
+
+    def _step(self, batch: list[tuple[int, DecisionRecord]]) -> None:
+        """Compute one step of the policy; a policy that asks a chooser takes one game after the other, as in play."""
+        rows = [row for row in batch if self._is_wanted(row[1])]
+        if not rows:
+            return
+        self._take_weights(rows[0][1].version)
+        together = capabilities_of(self.policy).chooses_cards is None
+        for part in [rows] if together else [[row] for row in rows]:
+            self._chooser.recorded = part[0][1].card if part[0][1].owner == CHOOSER else None
+            observations: list[Observation | None] = [None] * len(self.header.games)
+            for _, record in part:
+                observations[record.game] = self._observation(record)
+            self._carry, actions = self.policy.step(self._carry, observations)
+            for number, record in part:
+                self._compare(number, record, actions[record.game])
+
+    def _is_wanted(self, record: DecisionRecord) -> bool:
+        """False for other games, and for what came before the first beginning of an episode that is recorded."""
+        if self._only is not None and record.game != self._only:
+            return False
+        if record.is_first:
+            self._known.add(record.game)
+        if record.game in self._known:
+            return True
+        self.result.skipped += 1
+        return False
+
+    def _take_weights(self, version: int) -> None:
+        reloadable = capabilities_of(self.policy).reloadable
+        if reloadable is None or version == self._version:
+            return
+        told = self._weights.get(version)
+        if told is None:
+            raise RecordingError(f"{self._path}: does not say which weights version {version} was")
+        found = self._folder / WEIGHTS / f"{told['sha256']}.safetensors"
+        try:
+            tensors = load_file(found)
+        except (OSError, SafetensorError) as error:
+            raise RecordingError(f"{found}: weights of version {version}, missing or damaged: {error}") from error
+        if hash_of(tensors) != told["sha256"]:
+            raise RecordingError(f"{found}: these are not the weights of version {version}: their hash is another")
+        measured = capabilities_of(self.policy).measured
+        if measured is not None and told["path"]:
+            prepared = measured.prepare_by(tensors, str(found), told["path"])
+        else:
+            prepared = reloadable.prepare(tensors, str(found))
+        reloadable.load(prepared, version)
+        self._version = version
+
+    def _observation(self, record: DecisionRecord) -> Observation:
+        packet = self._packets.get((record.game, record.packet))
+        if packet is None:
+            raise RecordingError(f"{self._path}: packet {record.packet} of game {record.game} is missing")
+        state = decode_state(packet.state)
+        return Observation(
+            game=record.game, state=state, frame=self._frame(record),
+            sequence=state.run.sequence if state.run is not None else None, elapsed_s=record.elapsed_s,
+            received_at_s=record.received_at_s, reward=record.reward, is_first=record.is_first,
+            is_last=record.is_last, is_terminal=record.is_terminal, is_won=record.is_won,
+        )  # fmt: skip
+
+    def _frame(self, record: DecisionRecord) -> Frame | None:
+        """The picture that the decision saw, decoded once, where the policy looks at pictures."""
+        if record.picture == 0 or not capabilities_of(self.policy).looks:
+            return None
+        number, frame = self._frames.get(record.game, (0, None))
+        if number != record.picture:
+            packet = self._packets.get((record.game, record.picture))
+            if packet is None:
+                raise RecordingError(f"{self._path}: the picture of packet {record.picture} is missing")
+            run = decode_state(packet.state).run
+            try:
+                pixels = decode_frame(packet.frame, run is not None and run.rows_top_down)
+            except ImageError as error:
+                raise RecordingError(f"{self._path}: the picture of packet {record.picture}: {error}") from error
+            captured_s = run.capture_time_us * 1e-6 if run is not None else packet.received_at_s
+            frame = Frame(pixels, captured_s, packet.received_at_s)
+            self._frames[record.game] = record.picture, frame
+        return frame
+
+    def _compare(self, number: int, record: DecisionRecord, action: Any) -> None:
+        if not record.action:  # the answer came too late to be sent
+            return
+        computed = self._arbiter.choose(action, record.owner).action
+        data = encode_action(computed)
+        self._digest.update(data)
+        self.result.decisions += 1
+        self.result.recorded_s = max(self.result.recorded_s, record.at_s - self.header.began_s)
+        if data == record.action:
+            return
+        sent = decode_action(record.action[4:])
+        deviation = 0.0
+        if sent is not None:
+            pairs = zip((*sent.move, *sent.look), (*computed.move, *computed.look), strict=True)
+            deviation = max(abs(a - b) for a, b in pairs)
+        self.result.different += 1
+        self.result.largest_deviation = max(self.result.largest_deviation, deviation)
+        if self.result.first is None:
+            self.result.first = Difference(
+                record=number, game=self.header.games[record.game], packet=record.packet, recorded=str(sent),
+                computed=str(computed), deviation=deviation,
+            )  # fmt: skip
+
+
+_SAME: Final = ("processor", "path", "torch_capability", "torch", "numpy", "numba")
+
+
+def _other_machine(header: SessionHeader, policy: Policy) -> list[str]:
+    """What about this machine may give other bits than the recording's."""
+    here = machine(policy)
+    return [
+        f"not the machine of the recording: {name} {here.get(name) or 'none'} here, {header.machine[name]} there"
+        for name in _SAME
+        if header.machine.get(name) and here.get(name) != header.machine[name]
+    ]
+
+
+def _weights_events(path: Path) -> dict[int, dict[str, str]]:
+    """Which weights each version was, from the whole recording: a decision may come before the event that tells it."""
+    found: dict[int, dict[str, str]] = {}
+    for item in _events(path):
+        if item.kind == WEIGHTS:
+            payload = item.payload
+            found[int(payload["version"])] = {"sha256": str(payload["sha256"]), "path": str(payload["path"])}
+    return found
+
+
+def _events(path: Path) -> Iterator[EventRecord]:
+    for item in records_of(path):
+        if isinstance(item.record, EventRecord):
+            yield item.record

@@ -1,0 +1,145 @@
+"""A journal keeps what was handed over, and says what it could not keep."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+from pathlib import Path
+
+import pytest
+
+from agent.core.clock import SystemClock
+from agent.core.errors import RecordingError
+from agent.journal.journal import COMMIT_S, Journal, Keep
+from agent.journal.read import header_of_recording, records_of, segments_of
+from agent.journal.records import EventRecord, GapRecord, PacketRecord, SessionHeader
+from agent.journal.segment import SegmentWriter
+from tests.waiting import until
+
+
+def header(name: str = "one") -> SessionHeader:
+    clock = SystemClock()
+    return SessionHeader(
+        session=name, program="test", game="arena", games=("arena",), policy="pilot", seed=1, real_time=True,
+        learns=False, asks_chooser=False, off_policy=False, began_utc_ns=clock.wall_utc_ns(), began_s=clock.now_s(),
+    )  # fmt: skip
+
+
+def packet(number: int, size: int = 1000) -> PacketRecord:
+    return PacketRecord(0, number, 1.5 * number, bytes([number % 251]) * size, b"")
+
+
+def offer(journal: Journal, numbers: range, size: int = 1000) -> None:
+    for number in numbers:
+        journal.offer(packet(number, size), SystemClock().now_s())
+
+
+def drain(journal: Journal) -> None:
+    """Wait until nothing waits any more."""
+    until(lambda: journal.waiting == 0)
+
+
+def test_what_was_handed_over_is_read_back_in_order(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a", header(), SystemClock())
+    journal.begin()
+    offer(journal, range(1, 500))
+    until(lambda: journal.written == 499)
+    journal.offer(EventRecord(2.0, "swap", "text", {"version": 3}), 2.0)
+    journal.close()
+    read = list(records_of(tmp_path / "a"))
+    assert [item.number for item in read] == list(range(1, 501))
+    assert [item.record for item in read[:-1]] == [packet(n) for n in range(1, 500)]
+    assert read[-1].record == EventRecord(2.0, "swap", "text", {"version": 3})
+    assert header_of_recording(tmp_path / "a") == journal.header
+    assert (journal.offered, journal.written, journal.lost, journal.waiting) == (500, 500, 0, 0)
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["segment-00001.mcap"]
+
+
+def test_records_are_on_the_disk_before_the_session_ends(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a", header(), SystemClock())
+    journal.begin()
+    try:
+        offer(journal, range(1, 11))
+        until(lambda: journal.written == 10)
+        assert [item.record for item in records_of(tmp_path / "a")] == [packet(n) for n in range(1, 11)]
+    finally:
+        journal.close()
+    assert COMMIT_S <= 0.25
+
+
+def test_what_does_not_fit_into_the_queue_is_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.journal.journal.QUEUE_BYTES", 50_000)
+    journal = Journal(tmp_path / "a", header(), SystemClock())
+    offer(journal, range(1, 101))
+    assert 0 < journal.lost < 100
+    journal.begin()
+    drain(journal)
+    journal.close()
+    kept = [item.record for item in records_of(tmp_path / "a")]
+    gaps = [record for record in kept if isinstance(record, GapRecord)]
+    assert [(g.count, g.reason) for g in gaps] == [(journal.lost, "the queue is full")]
+    assert journal.offered == 100 == journal.written + journal.lost
+    assert len(kept) == journal.written + len(gaps)
+
+
+def test_a_full_disk_costs_what_it_says_and_recording_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.journal.journal.RETRY_S", 0.02)
+    fails, commit = itertools.chain([False, False, True, True, True], itertools.repeat(False)), SegmentWriter.commit
+
+    def failing(self: SegmentWriter) -> None:
+        if next(fails):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        commit(self)
+
+    monkeypatch.setattr(SegmentWriter, "commit", failing)
+    journal = Journal(tmp_path / "a", header(), SystemClock())
+    journal.begin()
+    for number in range(1, 40):
+        offer(journal, range(number, number + 1))
+        drain(journal)
+    journal.close()
+    assert journal.lost > 0
+    assert journal.reasons == {"No space left on device": journal.lost}
+    assert journal.error is None
+    records = [item.record for item in records_of(tmp_path / "a")]
+    numbers = [record.number for record in records if isinstance(record, PacketRecord)]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) == journal.written == 39 - journal.lost
+    assert sum(record.count for record in records if isinstance(record, GapRecord)) == journal.lost
+
+
+def test_segments_turn_and_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.journal.journal.SEGMENT_BYTES", 20_000)
+    monkeypatch.setattr("agent.journal.journal.SEGMENT_S", 1000.0)
+    journal = Journal(tmp_path / "b", header(), SystemClock(), Keep(window_s=2000.0))
+    journal.begin()
+    for first in range(1, 200, 25):
+        offer(journal, range(first, first + 25))
+        drain(journal)
+    journal.close()
+    assert [path.name for path in segments_of(tmp_path / "b")] == [f"segment-0000{n}.mcap" for n in (6, 7, 8, 9)]
+    numbers = [item.number for item in records_of(tmp_path / "b")]
+    assert numbers == list(range(numbers[0], 201))
+    assert header_of_recording(tmp_path / "b").session == "one"
+
+
+def test_the_cap_counts_all_sessions_and_takes_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.journal.journal.SEGMENT_BYTES", 20_000)
+    for name in ("old", "new"):
+        journal = Journal(tmp_path / name, header(name), SystemClock(), Keep(max_bytes=60_000))
+        journal.begin()
+        for first in range(1, 100, 25):
+            offer(journal, range(first, first + 25))
+            drain(journal)
+        journal.close()
+    sizes = [path.stat().st_size for path in tmp_path.glob("*/segment-*.mcap")]
+    assert sum(sizes) < 90_000
+    assert not list((tmp_path / "old").glob("segment-*.mcap"))
+
+
+def test_two_sessions_do_not_share_a_folder(tmp_path: Path) -> None:
+    first, second = (Journal(tmp_path / "a", header(), SystemClock()) for _ in range(2))
+    first.begin()
+    with pytest.raises(RecordingError, match="another session"):
+        second.begin()
+    first.close()

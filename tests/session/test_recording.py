@@ -1,0 +1,104 @@
+"""A session's packets and decisions are written down as they were, and never at the path's cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from agent.control.arrays import STILL
+from agent.core.clock import VirtualClock
+from agent.core.types import Action, Frame, GameState, Observation, Packet
+from agent.journal.records import DecisionRecord, LinkRecord, PacketRecord, Record
+from agent.link.wire import PacketDecoder, decode_state, encode_action, encode_packet, encode_state
+from agent.session.act import Decided
+from agent.session.recording import RecordedFeed, RecordSession, hash_of, keep_weights
+
+
+class Journal:
+    """Keeps what it is offered."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def offer(self, record: Record, time_s: float) -> bool:
+        self.records.append(record)
+        return True
+
+
+class Feed:
+    """Says what it heard, and what was written down by then."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.heard: list[tuple[str, int]] = []
+        self._journal = journal
+
+    def on_up(self) -> None:
+        self.heard.append(("up", len(self._journal.records)))
+
+    def on_packet(self, packet: Packet, received_at_s: float) -> None:
+        self.heard.append(("packet", len(self._journal.records)))
+
+    def on_bad_packet(self, reason: str) -> None:
+        self.heard.append(("bad", len(self._journal.records)))
+
+    def on_down(self, reason: str) -> None:
+        self.heard.append(("down", len(self._journal.records)))
+
+
+def fed() -> tuple[RecordedFeed, Journal, Feed]:
+    journal = Journal()
+    feed = Feed(journal)
+    return RecordedFeed(2, feed, journal, VirtualClock(5.0)), journal, feed  # type: ignore[arg-type]
+
+
+def test_packets_are_kept_as_they_came_after_the_feed_has_them() -> None:
+    tap, journal, feed = fed()
+    tap.on_up()
+    sent = encode_packet(STILL, b"\xff\xd8jpeg")
+    (packet,) = PacketDecoder().feed(sent)
+    tap.on_packet(packet, 5.5)
+    tap.on_packet(Packet(STILL, b""), 5.6)
+    tap.on_down("over")
+    assert feed.heard == [("up", 0), ("packet", 1), ("packet", 2), ("down", 3)]
+    state = encode_state(STILL)
+    assert journal.records == [
+        LinkRecord(2, 5.0, True, ""), PacketRecord(2, 1, 5.5, state, b"\xff\xd8jpeg"),
+        PacketRecord(2, 2, 5.6, state, b""), LinkRecord(2, 5.0, False, "over"),
+    ]  # fmt: skip
+    assert sent[4 : 4 + len(state)] == state
+
+
+def seen(state: GameState, frame: Frame | None) -> Observation:
+    return Observation(0, state, frame, 4, 0.5, 5.5, 0.25, True, False, False)
+
+
+def test_a_decision_names_the_packets_that_it_saw() -> None:
+    tap, journal, _ = fed()
+    states = [decode_state(encode_state(STILL)) for _ in range(3)]
+    tap.on_packet(Packet(states[0], b"one"), 5.1)
+    tap.on_packet(Packet(states[1], b"two"), 5.2)
+    tap.on_packet(Packet(states[2], b""), 5.3)
+    frame = Frame(np.zeros((1, 1, 3), np.uint8), 0.0, 5.1)
+    assert tap.origins(seen(states[1], frame)) == (2, 1)
+    assert tap.origins(seen(states[2], None)) == (3, 0)
+    recorder = RecordSession(journal, None, None, VirtualClock(), True, [tap], print)  # type: ignore[arg-type]
+    action = Action((0.5, 0.0), fire=True, answers=4)
+    recorder.on_decision(Decided(9, seen(states[2], frame), 7, 5.4, action, "motor", 1))
+    recorder.on_decision(Decided(10, seen(states[2], frame), 7, 5.4, None, "nobody", -1))
+    expected = DecisionRecord(
+        0, 9, 3, 1, 0.5, 5.5, 0.25, True, False, False, False, 7, 5.4, encode_action(action), "motor", 1
+    )
+    assert journal.records[-2] == expected
+    late = journal.records[-1]
+    assert isinstance(late, DecisionRecord) and late.action == b"" and late.owner == "nobody"
+
+
+def test_weights_are_kept_once_by_their_hash(tmp_path: Path) -> None:
+    tensors = {"b": np.arange(4.0), "a": np.ones((2, 3), np.float32).T}
+    found = keep_weights(tmp_path, tensors)
+    assert found == hash_of(dict(reversed(tensors.items()))) == keep_weights(tmp_path, tensors)
+    assert [path.name for path in (tmp_path / "weights").iterdir()] == [f"{found}.safetensors"]
+    changed = {**tensors, "b": np.arange(4.0).copy()}
+    changed["b"][3] = np.nextafter(3.0, 4.0)
+    assert hash_of(changed) != found
