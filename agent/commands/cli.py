@@ -22,7 +22,6 @@ from agent.commands.host import host
 from agent.commands.play import play
 from agent.commands.prepare import prepare
 from agent.commands.quantize import quantize
-from agent.commands.replay import replay
 from agent.concurrency.output import printable
 from agent.concurrency.signals import exit_code, interrupting, name_of
 from agent.concurrency.streams import OutputError
@@ -46,7 +45,7 @@ app = App(
 )
 app.default(play)
 weights.app.command(compare_weights, name="compare")
-_WORKING: Final = (play, host, evaluate, train.app, quantize, doctor, prepare, replay)
+_WORKING: Final = (play, host, evaluate, train.app, quantize, doctor, prepare, recordings.replay)
 for command in (*_WORKING, weights.app, recordings.app, plugins.app):
     app.command(command)
 

@@ -53,3 +53,26 @@ def test_a_folder_without_a_recording_is_refused(recordings: Path, capsys: pytes
 def test_two_answers_to_one_question_are_refused(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["play", "--game", "arena", "--no-record", "--record-to", str(recordings / "a")]) == 2
     assert "name one of them" in capsys.readouterr().err
+
+
+def test_a_recording_of_a_scripted_player_is_replayed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "session"
+    words = [
+        "play",
+        "--game",
+        "arena",
+        "--policy",
+        "random",
+        "--lock-step",
+        "--seconds",
+        "1",
+        "--no-http",
+        "--no-learn",
+    ]
+    assert run([*words, "--record-to", str(folder)]) == 0
+    assert "the recording in" in capfd.readouterr().err.replace("\n", " ")
+    assert run(["replay", str(folder)]) == 0
+    said = capfd.readouterr().out
+    assert "decisions of random" in said and "all equal, sha256" in said
+    assert run(["replay", str(folder), "--only", "3"]) == 2
+    assert "has games 0 to 0, not 3" in capfd.readouterr().err
