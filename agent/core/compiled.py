@@ -58,22 +58,32 @@ def is_cold() -> bool:
     return next(folder.rglob("*.nbi"), None) is None
 
 
+def _whole() -> Path:
+    """The file that says that all of these sources has been compiled."""
+    folder = Path(os.environ.get(VARIABLE, ROOT)).absolute()
+    return folder / f"{folder_for(SOURCES, folder).name}.whole"
+
+
+def is_whole() -> bool:
+    """True where nothing is left to compile of what `alone` guards."""
+    return _whole().exists()
+
+
 @contextlib.contextmanager
 def alone(say: Callable[[str], None] = lambda text: None) -> Iterator[None]:
     """A context in which no other process compiles; those that come meanwhile wait, `say` it, and then only load.
 
     Where these sources have been compiled whole before, and where the folder takes no files, nobody waits.
     """
-    folder = Path(os.environ.get(VARIABLE, ROOT)).absolute()
-    done = folder / f"{folder_for(SOURCES, folder).name}.whole"
-    if done.exists() or not takes_files(folder):
+    done = _whole()
+    if done.exists() or not takes_files(done.parent):
         yield
         return
-    lock = FileLock(folder / "compiling.lock")
-    is_free = _acquired(lock, 0.0)
-    while not is_free:
+    lock = FileLock(done.parent / "compiling.lock")
+    if not _acquired(lock, 0.0):
         say("another process compiles; waiting for it")
-        is_free = _acquired(lock, WAIT_S)
+        while not _acquired(lock, WAIT_S):  # in turns, so that a signal is heard
+            pass
     try:
         yield
         done.touch()

@@ -29,6 +29,7 @@ from agent.concurrency.serving import ParentPipe
 from agent.concurrency.signals import answered, dying_at_once, stopping_within
 from agent.concurrency.supervise import Failure, attempt
 from agent.core.clock import SystemClock
+from agent.core.compiled import is_whole
 from agent.core.errors import AgentError, GameError, SettingsError, first_error
 from agent.core.files import check_output, write_atomically
 from agent.core.suggest import did_you_mean
@@ -218,7 +219,12 @@ def run_host(options: HostOptions) -> int:
         for note in game_notes(game):
             print(note, file=sys.stderr, flush=True)
 
-    summary = attempt(lambda: host(options, ready))
+    def say(text: str) -> None:
+        if not compiled:
+            print(text, file=sys.stderr, flush=True)
+
+    compiled = options.game != "arena" or is_whole()
+    summary = attempt(lambda: host(options, ready, say=say))
     if isinstance(summary, Failure):
         raise GameError(_words(summary.error)) from summary.error
     print(json.dumps(summary), flush=True)

@@ -73,13 +73,15 @@ def test_a_folder_without_compiled_code_is_cold(tmp_path: Path, monkeypatch: pyt
     assert not compiled.is_cold()
 
 
-def test_one_process_compiles_at_a_time_and_who_waits_says_so(tmp_path: Path) -> None:
+def test_one_process_compiles_at_a_time_and_who_waits_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = (
         "import sys, time; from pathlib import Path; from agent.core.compiled import alone\n"
         "with alone(lambda text: print(text, flush=True)):\n"
         "    print('compiles', flush=True); sys.stdin.readline()"
     )
     environment = os.environ | {compiled.VARIABLE: str(tmp_path)}
+    monkeypatch.setenv(compiled.VARIABLE, str(tmp_path))
+    assert not compiled.is_whole()
 
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -101,4 +103,4 @@ def test_one_process_compiles_at_a_time_and_who_waits_says_so(tmp_path: Path) ->
                 )
                 third.communicate("\n")
             second.communicate("\n")
-    assert (first.returncode, second.returncode, third.returncode) == (0, 0, 0)
+    assert (first.returncode, second.returncode, third.returncode) == (0, 0, 0) and compiled.is_whole()

@@ -2,8 +2,8 @@
 
     python -m tools.scripts.plot_learning [--results docs/results] [--out docs/results/learning.png]
 
-Draws what it finds of d1_irregular, a1_cartpole (with a1_ppo), f1_tmaze, a4_coin and dreams_onoff, and prints a line
-for each check.
+Draws what it finds of d1_irregular, a1_cartpole (with a1_ppo), f1_tmaze, a4_coin, dreams_onoff and in_play, and prints
+a line for each check.
 """
 
 from __future__ import annotations
@@ -75,9 +75,20 @@ def dreams(axes: Any, results: dict[str, Result]) -> None:
     axes.legend()
 
 
+def in_play(axes: Any, results: dict[str, Result]) -> None:
+    """Score over decisions of every arm that learned while it played, with 95 % intervals over unseen runs."""
+    for k, (arm, table) in enumerate(results["in_play"]["arms"].items()):
+        at = [point["decisions"] for point in table["curve"]]
+        axes.plot(at, [point["mean"] for point in table["curve"]], f"C{k}o-", label=arm)
+        low, high = ([point[side] for point in table["curve"]] for side in ("low", "high"))
+        axes.fill_between(at, low, high, color=f"C{k}", alpha=0.15)
+    axes.set(title="Learning in play", xlabel="decisions", ylabel="score on unseen runs, s", ylim=(0, None))
+    axes.legend(fontsize=7)
+
+
 PANELS: dict[str, Callable[[Any, dict[str, Result]], None]] = {
     "d1_irregular": signal, "a1_cartpole": cartpole, "f1_tmaze": maze, "a4_coin": coin,
-    "dreams_onoff": dreams,
+    "dreams_onoff": dreams, "in_play": in_play,
 }  # fmt: skip
 
 

@@ -38,3 +38,6 @@ def test_the_oldest_windows_go_and_the_newest_are_kept_over_a_restart() -> None:
     again.load(arrays)
     again.add(learner.windows(played(20, 3)))
     assert len(again) == 8 and again.decisions == 80
+    after = learner.windows(played(20, 3)).rewards
+    held = again.arrays(8 * learner.replay.window_bytes)["rewards"]
+    assert np.array_equal(held, np.concatenate([newest.numpy()[-3:], after.numpy()]))

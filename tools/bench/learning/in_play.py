@@ -51,7 +51,8 @@ DECISIONS, REDUCED_DECISIONS, EVERY = 120_000, 4_096, 30_000
 EPISODES, BETWEEN_EPISODES, REDUCED_EPISODES, UNSEEN_SEED = 60, 20, 4, 500_000
 LESSONS, REDUCED_LESSONS = 56_000, 2_048
 UNTRAINED, TAUGHT, SHUFFLED = "untrained", "untrained, lessons", "untrained, shuffled"
-TIERS: Final = {"pilot tier 1": 0, "pilot tier 3": 2}
+TIER_1: Final = "pilot tier 1"
+TIERS: Final = {TIER_1: 0, "pilot tier 3": 2}
 ARMS: Final = (TAUGHT, UNTRAINED, SHUFFLED, *TIERS)
 REDUCED_ARMS: Final = (TAUGHT,)
 CONTROL_SEEDS: Final = 1
@@ -241,20 +242,31 @@ def _compared(parts: list[dict[str, Any]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _checks(arm: str, table: dict[str, Any]) -> dict[str, bool]:
+    """What must hold of an arm; nothing where its gain is only reported."""
+    before, after, difference = table["before_s"], table["after_s"], table["difference_s"]
+    if arm == TAUGHT:
+        return {
+            "with lessons: twice the score before": table["ratio"] >= 2.0,
+            "with lessons: the intervals are apart": after["low"] > before["high"],
+        }
+    if arm == SHUFFLED:
+        return {"control, shuffled rewards: no gain": difference["low"] <= 0.0}
+    if arm == TIER_1:
+        return {"tier 1: not worse than by 5 %": difference["low"] >= -0.05 * before["mean"]}
+    return {}
+
+
 def summarise(rows: list[dict[str, Any]], reduced: bool) -> dict[str, Any]:
     """Every arm before and after, and the checks."""
     arms = {arm: [row[arm] for row in rows if row.get(arm)] for arm in ARMS}
     tables = {arm: _compared(parts) for arm, parts in arms.items() if parts}
     checks: dict[str, bool] = {}
     if not reduced:
-        taught, control, first = tables[TAUGHT], tables[SHUFFLED], tables["pilot tier 1"]
-        checks = {
-            "with lessons: twice the score before": taught["ratio"] >= 2.0,
-            "with lessons: the intervals are apart": taught["after_s"]["low"] > taught["before_s"]["high"],
-            "control, shuffled rewards: no gain": control["difference_s"]["low"] <= 0.0,
-            "tier 1: not worse than by 5 %": first["difference_s"]["low"] >= -0.05 * first["before_s"]["mean"],
-        }
+        checks = {f"{arm} was run": arm in tables for arm in ARMS}
+        for arm, table in tables.items():
+            checks |= _checks(arm, table)
     return {
         "rules": rules_hash(), "arms": tables, "checks": checks, "rows": rows,
-        "passed": all(checks.values()) and bool(tables),
+        "passed": all(checks.values()),
     }  # fmt: skip
