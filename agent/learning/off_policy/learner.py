@@ -188,7 +188,8 @@ class OffPolicyLearner:
             self._owed -= 1.0
             for name, value in self.step().items():
                 found.setdefault(name, []).append(value)
-        return {name: float(np.mean(values)) for name, values in found.items()} | self.beliefs()
+        means = {name: float(np.mean(values)) for name, values in found.items()}
+        return means | self.beliefs() | {"off_policy_prior_kl": self._prior_kl(windows)}
 
     def beliefs(self) -> dict[str, float]:
         """What is believed so far, by name."""
@@ -199,6 +200,14 @@ class OffPolicyLearner:
             "off_policy_lessons": float(self.lessons.decisions),
             "off_policy_actor_learns": float(self._acts),
         }
+
+    @torch.no_grad()
+    def _prior_kl(self, windows: Windows) -> float:
+        """Mean divergence of the policy from the weights that it began with, in nats a decision."""
+        seen = windows.obs, windows.carry, windows.is_first, windows.elapsed_s
+        said, prior = (_rows(forbid(policy(*seen)[0], windows.allowed)) for policy in (self.policy, self.prior))
+        counts = F.pad(windows.weight, (0, 1)).flatten()
+        return float((divergence(said, prior) * counts).sum() / counts.sum())
 
     def take_lessons(self, rollout: Rollout) -> None:
         """Keep a rollout of another player as prior data."""
@@ -372,12 +381,11 @@ class OffPolicyLearner:
                 "off_policy_policy_loss": float(policy_loss.detach()),
                 "off_policy_trust": float(trust.detach()),
             }
-        if c.prior_weight > 0 or self.updates % 16 == 0:
+        if c.prior_weight > 0:
             with torch.no_grad():
                 prior = _rows(forbid(self.prior(*seen)[0], batch.allowed[:, :-1]))
             away = (divergence(said, prior) * weight).sum()
             loss = loss + c.prior_weight * self.fading * away
-            metrics["off_policy_prior_kl"] = float(away.detach())
         if played < len(weight) and c.clone_weight > 0:
             last = slice(played, None)
             cloning = (imitation(_part(said, last), batch, played // c.length, walks=self._walks) * weight[last]).sum()

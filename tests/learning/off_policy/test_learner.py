@@ -78,6 +78,7 @@ def test_it_finds_what_is_paid_a_step_later_and_says_that_its_values_explain_it(
     assert beliefs["off_policy_decisions"] == 3 * 256 and beliefs["off_policy_actor_learns"] == 1.0
     assert beliefs["off_policy_updates_per_decision"] == pytest.approx(CONFIG.updates_per_decision, abs=0.01)
     assert beliefs["off_policy_value_explained"] > 0.1
+    assert learner.update(played(256, 7))["off_policy_prior_kl"] > 0.05
 
 
 def test_with_shuffled_rewards_there_is_nothing_to_find() -> None:
@@ -89,7 +90,8 @@ def test_the_actor_rests_until_values_explain_returns() -> None:
     learner = taught(msgspec.structs.replace(CONFIG, min_explained=2.0), rounds=2)
     before = {name: t.clone() for name, t in learner.policy.named_parameters()}
     critic = learner.critics.out.detach().clone()
-    learner.update(played(256, 9))
+    figures = learner.update(played(256, 9))
+    assert figures["off_policy_prior_kl"] == 0.0
     assert all(torch.equal(t, before[name]) for name, t in learner.policy.named_parameters())
     assert not torch.equal(critic, learner.critics.out), "the critics go on"
 
