@@ -39,6 +39,7 @@ class _Body(NamedTuple):
     topic: str
     time_s: float
     body: bytes
+    was_offered: bool = True
 
 
 class Journal:
@@ -58,6 +59,7 @@ class Journal:
         self._queue: deque[_Body] = deque()
         self._queued_bytes = 0
         self._gap: GapRecord | None = None
+        self._repeated: _Body | None = None
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._urgent = threading.Event()
@@ -85,12 +87,17 @@ class Journal:
             raise RecordingError(f"{self.folder}: cannot be recorded into: {error.strerror or error}") from error
         self._thread.start()
 
-    def offer(self, record: Record, time_s: float) -> bool:
-        """Hand over one record; False where there is no room for it, which is counted."""
+    def offer(self, record: Record, time_s: float, *, repeat: bool = False) -> bool:
+        """Hand over one record; False where there is no room for it, which is counted.
+
+        repeat: until the next of these, write it again at the beginning of each segment, for those before may go.
+        """
         if self._is_refused:
             return False
         body = _Body(topic_of(record), time_s, encode(record))
         with self._lock:
+            if repeat:
+                self._repeated = body._replace(was_offered=False)
             self.offered += 1
             if self._queued_bytes + len(body.body) > QUEUE_BYTES:
                 self._lose([body], "the queue is full", time_s)
@@ -137,7 +144,7 @@ class Journal:
                 gap, self._gap = self._gap, None
             self._uncommitted += taken
             if gap is not None:
-                self._uncommitted.append(_Body("gap", gap.at_s, encode(gap)))
+                self._uncommitted.append(_Body("gap", gap.at_s, encode(gap), was_offered=False))
             self._commit()
             if self._is_over():
                 self._turn()
@@ -154,9 +161,8 @@ class Journal:
             segment.add(body.topic, number, self._wall_ns(body.time_s), body.body)
         segment.commit()
         self._number += len(bodies)
-        gaps = sum(body.topic == "gap" for body in bodies)
         with self._lock:
-            self.written += len(bodies) - gaps
+            self.written += sum(body.was_offered for body in bodies)
         self._uncommitted = []
 
     def _is_over(self) -> bool:
@@ -176,6 +182,9 @@ class Journal:
         self._segments += 1
         self._segment = SegmentWriter(self.folder, self._segments, self.header)
         self._opened_s = self._clock.now_s()
+        with self._lock:
+            if self._repeated is not None and self._number > 0:
+                self._uncommitted.insert(0, self._repeated)
 
     def _fail(self, error: OSError) -> None:
         """The disk refused: cut the segment to what is committed, count what waits beyond the queue, try again."""
@@ -188,10 +197,9 @@ class Journal:
             except OSError as second:
                 self.error = second.strerror or str(second)
         with self._lock:
-            gaps = [body for body in self._uncommitted if body.topic == "gap"]
-            bodies = [body for body in self._uncommitted if body.topic != "gap"]
-            self._uncommitted = gaps
-            self._lose(bodies, self.error, now_s)
+            offered = [body for body in self._uncommitted if body.was_offered]
+            self._uncommitted = [body for body in self._uncommitted if body.topic == "gap"]
+            self._lose(offered, self.error, now_s)
 
     def _lose(self, bodies: list[_Body], reason: str, now_s: float) -> None:
         """Count records as lost; the lock is held."""

@@ -127,7 +127,9 @@ class RecordSession(Part):
                 kept, tensors = reloadable.version, reloadable.tensors
                 way = {"path": str(path_of(self.policy).get("path", ""))}
                 found = await self.disk.run(lambda: keep_weights(self.journal.folder, tensors))  # noqa: B023
-                self.event(WEIGHTS, "", {"version": kept, "sha256": found, **way})
+                now_s = self.clock.now_s()
+                told = EventRecord(now_s, WEIGHTS, "", {"version": kept, "sha256": found, **way})
+                self.journal.offer(told, now_s, repeat=True)
             await self.clock.sleep_until(self.clock.now_s() + LOOK_S)
 
     def _recover(self) -> list[Recovered]:

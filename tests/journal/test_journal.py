@@ -123,6 +123,24 @@ def test_segments_turn_and_the_oldest_go(tmp_path: Path, monkeypatch: pytest.Mon
     assert header_of_recording(tmp_path / "b").session == "one"
 
 
+def test_what_later_segments_need_is_written_into_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.journal.journal.SEGMENT_BYTES", 20_000)
+    journal, told = Journal(tmp_path / "b", header(), SystemClock()), EventRecord(1.0, "weights", "", {"version": 2})
+    journal.begin()
+    journal.offer(EventRecord(0.5, "weights", "", {"version": 1}), 0.5, repeat=True)
+    journal.offer(told, 1.0, repeat=True)
+    for first in range(1, 100, 25):
+        offer(journal, range(first, first + 25))
+        drain(journal)
+    journal.close()
+    assert (journal.offered, journal.written) == (102, 102)
+    segments = segments_of(tmp_path / "b")
+    assert len(segments) > 2
+    for segment in segments[1:]:
+        assert next(records_of(segment)).record == told
+    assert [item.number for item in records_of(tmp_path / "b")] == list(range(1, 102 + len(segments)))
+
+
 def test_the_cap_counts_all_sessions_and_takes_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.journal.journal.SEGMENT_BYTES", 20_000)
     for name in ("old", "new"):
