@@ -1,54 +1,165 @@
-"""One reward for every game without its own: a table over the run's counters.
+"""Reward tables of games without a reward of their own: what the counters of a run pay.
 
-| event | reward |
-|---|---|
-| a kill | +0.02 |
-| a whole level of XP | +0.5 |
-| damage taken, in shares of the largest health | −1 |
-| death | −5 |
-| a win | +10 |
+`score`, the default, pays the score itself: a minute survived is 1, a win pays the rest of the cap at once, death 0. Its
+undiscounted return is the score in minutes. Beside it learners get potentials, γΦ(s′) − Φ(s), which cannot change the
+order of policies (Ng et al. 1999): Φ grows with levels, health and progress to the boss, and is 0 where a run is over.
 
-An end by a time limit is neither death nor win.
+`counters` is the table of version 0.1.0: kills, levels, damage, and the end. A TOML file may name weights of its own.
 
-A game that has ever declared a reward of its own in BLX1 keeps it from then on; a Gymnasium environment has its own.
+A game that has ever declared a reward of its own in BLX1 keeps it from then on; a Gymnasium environment has its own. An
+end by a time limit is neither death nor win.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import tomllib
+from pathlib import Path
+from typing import Any, Final
 
-from agent.core.types import GameState, Observation
+import msgspec
+import numpy as np
 
-KILL: Final = 0.02
-LEVEL: Final = 0.5
-DAMAGE_SHARE: Final = -1.0
-DEATH: Final = -5.0
-WIN: Final = 10.0
+from agent.core.errors import SettingsError
+from agent.core.files import read_text
+from agent.core.suggest import did_you_mean
+from agent.core.types import GameState, ObjectKind, Observation
+
+CAP_S: Final = 1200.0
+"""The score's cap: time after it counts no more, and a win counts as if it were reached."""
+MINUTE_S: Final = 60.0
+
+
+class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a table pays, and how potentials grow; see `RewardTable`.
+
+    minute: for each minute survived up to the cap, and at a win for each minute that is left of it. level: for a whole
+    level of XP. damage: for damage of the size of the largest health. The potentials: level_potential is approached as
+    levels rise, half of it at level 20; health_potential at full health; boss_potential for each boss that is dead, half
+    of it for one that was called. gamma: the discount of a decision, of learners and potentials alike.
+    """
+
+    name: str = "custom"
+    minute: float = 0.0
+    kill: float = 0.0
+    level: float = 0.0
+    damage: float = 0.0
+    death: float = 0.0
+    win: float = 0.0
+    level_potential: float = 0.0
+    health_potential: float = 0.0
+    boss_potential: float = 0.0
+    gamma: float = 0.9995
+
+    def potential(self, levels: Any, health: Any, bosses: Any) -> Any:
+        """Φ of numbers or of arrays: levels with the share of the next, health in 0 … 1, bosses as above."""
+        return (
+            self.level_potential * levels / (levels + HALF_LEVEL)
+            + self.health_potential * health
+            + self.boss_potential * bosses
+        )
+
+
+HALF_LEVEL: Final = 20.0
+SCORE: Final = Weights("score", minute=1.0, level_potential=3.0, health_potential=1.0, boss_potential=2.0)
+COUNTERS: Final = Weights("counters", kill=0.02, level=0.5, damage=-1.0, death=-5.0, win=10.0, gamma=0.998)
+TABLES: Final = {table.name: table for table in (SCORE, COUNTERS)}
+_RANGES: Final = {"gamma": (0.0, 1.0)}
+_LARGEST: Final = 1e6
+
+
+def load_weights(name: str) -> Weights:
+    """The table of this name, or of a TOML file of weights; raises SettingsError saying what is wrong, and where."""
+    if name in TABLES:
+        return TABLES[name]
+    if not name.endswith(".toml"):
+        raise SettingsError(
+            f"METABONK_REWARD_TABLE = {name!r}: there are {', '.join(TABLES)}, and a file of weights that ends in .toml"
+            f"{did_you_mean(name, TABLES)}"
+        )
+    where = f"METABONK_REWARD_TABLE = {name!r}"
+    try:
+        table = msgspec.convert({"name": Path(name).stem, **tomllib.loads(read_text(Path(name)))}, Weights)
+    except FileNotFoundError as error:
+        raise SettingsError(f"{where}: no such file") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise SettingsError(f"{where}: {error}") from error
+    for field in msgspec.structs.fields(Weights):
+        value = getattr(table, field.name)
+        low, high = _RANGES.get(field.name, (-_LARGEST, _LARGEST))
+        if field.name != "name" and not low <= value <= high:
+            raise SettingsError(f"{where}: {field.name} = {value}: {low:g} to {high:g}")
+    if table.name in TABLES:
+        raise SettingsError(f"{where}: name = {table.name!r} is a built-in table's; choose another")
+    return table
 
 
 class RewardTable:
-    """Rewards of one game, from the differences between its successive observations."""
+    """Rewards of one game, from the differences between its successive observations.
 
-    def __init__(self) -> None:
+    potential: Φ of the last observation, 0 where the run was over by death or win, and where the game has a reward of
+    its own. Bosses are counted by the portal: it vanishes when one is called, and an exit is seen when he is dead.
+    """
+
+    def __init__(self, weights: Weights = SCORE) -> None:
+        self.weights = weights
+        self.potential = 0.0
         self._before: GameState | None = None
         self._declared = False
+        self._portal: bool | None = None
+        self._bosses = 0.0
 
     def of(self, observation: Observation) -> float:
-        """Reward since the observation before; 0 for the first of an episode."""
+        """Reward since the observation before, without potentials; 0 for the first of an episode."""
         before, state = self._before, observation.state
         self._before = state
         self._declared |= observation.reward != 0.0 or state.env is not None
         if self._declared:
+            self.potential = 0.0
             return observation.reward
-        reward = 0.0
+        reward = self._changes(observation, before)
         if observation.is_last and (observation.is_won or observation.is_terminal):
-            reward += WIN if observation.is_won else DEATH
+            reward += self._end(observation, before)
+        self._follow(observation)
+        return reward
+
+    def _changes(self, observation: Observation, before: GameState | None) -> float:
+        w, state = self.weights, observation.state
         if observation.is_first or before is None or before.run is None or state.run is None:
-            return reward
+            return 0.0
         if state.run.run_seed != before.run.run_seed:
-            return reward
+            return 0.0
         gained = state.run.level + state.run.xp_fraction - before.run.level - before.run.xp_fraction
-        reward += KILL * max(0, state.run.kills - before.run.kills)
-        reward += LEVEL * max(0.0, gained)
         taken = state.run.damage_taken - before.run.damage_taken
-        return reward + DAMAGE_SHARE * max(0.0, taken) / max(1.0, state.max_health)
+        passed_s = min(state.game_time_s, CAP_S) - min(before.game_time_s, CAP_S)
+        return (
+            w.kill * max(0, state.run.kills - before.run.kills)
+            + w.level * max(0.0, gained)
+            + w.damage * max(0.0, taken) / max(1.0, state.max_health)
+            + w.minute * max(0.0, passed_s) / MINUTE_S
+        )
+
+    def _end(self, observation: Observation, before: GameState | None) -> float:
+        if not observation.is_won:
+            return self.weights.death
+        ended_s = observation.state.game_time_s
+        if before is not None and not observation.is_first:  # the state may be the next run's already
+            ended_s = max(ended_s, before.game_time_s)
+        return self.weights.win + self.weights.minute * max(0.0, CAP_S - ended_s) / MINUTE_S
+
+    def _follow(self, observation: Observation) -> None:
+        """Count bosses, and take the potential of what is seen now."""
+        state, scene = observation.state, observation.state.scene
+        if observation.is_first:
+            self._portal, self._bosses = None, 0.0
+        if scene is not None and state.is_playing:
+            portal = bool((scene.object_kinds == ObjectKind.PORTAL).any())
+            if self._portal is not None and portal != self._portal:
+                self._bosses += 0.5
+            self._portal = portal
+        over = observation.is_last and (observation.is_won or observation.is_terminal)
+        if over or state.run is None:
+            self.potential = 0.0
+            return
+        levels = state.run.level + state.run.xp_fraction
+        health = float(np.clip(state.health / max(1.0, state.max_health), 0.0, 1.0))
+        self.potential = float(self.weights.potential(levels, health, self._bosses))

@@ -6,15 +6,15 @@ Statistics are those of `core.statistics`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from agent.control.reward import RewardTable
+from agent.control.reward import CAP_S, SCORE, RewardTable, Weights
 from agent.core.statistics import summary
 from agent.core.types import Observation
 
-CAP_S: Final = 1200.0
+__all__ = ["CAP_S", "EpisodeResult", "EpisodeTracker", "in_words", "summarise"]
 
 
 class EpisodeResult(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -38,8 +38,8 @@ class EpisodeResult(msgspec.Struct, frozen=True, omit_defaults=True):
 class EpisodeTracker:
     """Turns one game's observations into episode results."""
 
-    def __init__(self) -> None:
-        self._rewards = RewardTable()
+    def __init__(self, weights: Weights = SCORE) -> None:
+        self._rewards = RewardTable(weights)
         self._return = 0.0
         self._steps = 0
         self._survival_s = 0.0

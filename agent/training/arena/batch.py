@@ -2,17 +2,16 @@
 
 The same encoding, decisions and menu times as a served pilot in lock-step, without screens and without a socket: a
 decision every `ticks` ticks of play and one when a menu opens; a card costs the ticks that its presses take. Owns
-the runs' seeds and the shaped reward; no picture.
-
-Shaped reward of a decision: the table of `control.reward`, and `SECOND` for each second of play.
+the runs' seeds and casts; no picture. Rewards of a decision are those of a table of `control.reward`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,8 +20,7 @@ from numpy.typing import NDArray
 
 from agent.control import encode
 from agent.control.menus import PRESS_EVERY
-from agent.control.reward import DAMAGE_SHARE, DEATH, KILL, LEVEL, WIN
-from agent.control.score import CAP_S
+from agent.control.reward import CAP_S, MINUTE_S, SCORE, Weights
 from agent.core.clock import TICK_S
 from agent.core.errors import GameError
 from agent.core.types import FloatArray
@@ -32,9 +30,18 @@ from agent.games.arena.stats import MAX_HP
 from agent.games.arena.step import tick
 from agent.games.arena.world import Worlds
 
-SECOND: Final = 0.02
 CHOOSES: Final = (layout.LEVEL_UP, layout.ENCOUNTER)
 """Phases in which one of three cards is taken."""
+
+
+class Cast(NamedTuple):
+    """Who plays a run and where, as the rules count both: from 0."""
+
+    tier: int = 0
+    character: int = 0
+
+
+DEFAULT_CAST: Final = Cast()
 
 
 class Count(IntEnum):
@@ -44,6 +51,7 @@ class Count(IntEnum):
     LEVEL = 1
     TAKEN = 2
     TIME_S = 3
+    POTENTIAL = 4
 
 
 class EndedRun(msgspec.Struct, frozen=True):
@@ -76,10 +84,17 @@ def run_seed(seed: int, run: int) -> int:
 
 
 class ArenaBatch:
-    """`count` runs side by side; `observed` is the batch that the next actions answer."""
+    """`count` runs side by side; `observed` is the batch that the next actions answer.
 
-    def __init__(self, count: int, seed: int, *, ticks: int = 4) -> None:
-        self.count, self.ticks = count, ticks
+    casts: run k is of cast k mod len(casts) and of seed + k // len(casts). run [N]: the k of each.
+    """
+
+    def __init__(
+        self, count: int, seed: int, *, ticks: int = 4, casts: Sequence[Cast] = (DEFAULT_CAST,), weights: Weights = SCORE
+    ) -> None:
+        self.count, self.ticks, self.weights = count, ticks, weights
+        self.casts = tuple(casts)
+        self.run = np.zeros(count, np.int64)
         self.worlds = Worlds(count)
         self.observed = encode.Encoded.empty(count)
         self.elapsed_ticks: FloatArray = np.zeros(count, np.float32)
@@ -134,7 +149,10 @@ class ArenaBatch:
         return waits
 
     def _begin(self, row: int) -> None:
-        self.worlds.reset(row, run_seed(self._seed + self._next, 0))
+        cast = self.casts[self._next % len(self.casts)]
+        seed = run_seed(self._seed + self._next // len(self.casts), 0)
+        self.worlds.reset(row, seed, character=cast.character, tier=cast.tier)
+        self.run[row] = self._next
         self._next += 1
         self.is_first[row] = True
         self.elapsed_ticks[row] = 0.0
@@ -172,19 +190,25 @@ class ArenaBatch:
         last = terminal | (self.records["time_s"] >= CAP_S)
         now = self._counted()
         change = now - before
-        maximum = np.maximum(self.records["stats"][:, MAX_HP], 1.0)
-        reward = KILL * change[:, Count.KILLS] + LEVEL * np.maximum(change[:, Count.LEVEL], 0.0)
-        reward += DAMAGE_SHARE * change[:, Count.TAKEN] / maximum
-        reward += SECOND * change[:, Count.TIME_S]
-        reward += np.where(phase == layout.DEAD, DEATH, np.where(phase == layout.WON, WIN, 0.0))
+        w, won = self.weights, phase == layout.WON
+        reward = w.kill * change[:, Count.KILLS] + w.level * np.maximum(change[:, Count.LEVEL], 0.0)
+        reward += w.damage * change[:, Count.TAKEN] / np.maximum(self.records["stats"][:, MAX_HP], 1.0)
+        capped_s = np.minimum(now[:, Count.TIME_S], CAP_S)
+        reward += w.minute * (capped_s - np.minimum(before[:, Count.TIME_S], CAP_S)) / MINUTE_S
+        reward += np.where(won, w.win + w.minute * (CAP_S - capped_s) / MINUTE_S, 0.0)
+        reward += np.where(phase == layout.DEAD, w.death, 0.0)
+        shaped = w.gamma * np.where(terminal, 0.0, now[:, Count.POTENTIAL]) - before[:, Count.POTENTIAL]
         ended = [self._ended(int(row)) for row in np.flatnonzero(last)]
         self._counters = now
-        return Outcome(reward.astype(np.float32), last, terminal, ended, change[:, Count.TIME_S].astype(np.float32))
+        seconds = change[:, Count.TIME_S].astype(np.float32)
+        return Outcome(reward.astype(np.float32), shaped.astype(np.float32), last, terminal, ended, seconds)
 
     def _counted(self) -> NDArray[np.float64]:
         r = self.records
         level = r["level"] + r["level_xp"].astype(np.float64) / r["next_xp"]
-        return np.stack([r["kills"].astype(np.float64), level, r["taken"], r["time_s"]], axis=1)
+        health = np.clip(r["hp"] / np.maximum(r["stats"][:, MAX_HP], 1.0), 0.0, 1.0).astype(np.float64)
+        potential = self.weights.potential(level, health, r["stage"] + 0.5 * r["boss_state"])
+        return np.stack([r["kills"].astype(np.float64), level, r["taken"], r["time_s"], potential], axis=1)
 
     def _ended(self, row: int) -> EndedRun:
         world = self.records[row]

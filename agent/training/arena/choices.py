@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from agent.control.cards.chooser import CardChooser, Memory
+from agent.control.reward import COUNTERS
 from agent.control.untrained import default_sizes
 from agent.core.choices import EDGES, WINDOW, ChoiceLayout, Choices, outcomes_of
 from agent.core.clock import TICK_HZ
@@ -22,7 +23,7 @@ from agent.core.types import FloatArray
 from agent.models.heads import likeliest
 from agent.models.policies import PilotPolicy
 from agent.models.sizes import OutcomeSizes
-from agent.training.arena.batch import SECOND, ArenaBatch, EndedRun, Outcome
+from agent.training.arena.batch import ArenaBatch, EndedRun, Outcome
 
 BRANCH = 3
 SIZES = OutcomeSizes(default_sizes().card_features, len(EDGES) + 1, default_sizes().encoder.self_features)
@@ -48,11 +49,11 @@ class PilotRuns:
     def __init__(self, count: int, seed: int, tensors: dict[str, Any]) -> None:
         self.policy = PilotPolicy(default_sizes())
         self.policy.load_state_dict({f"pilot.{name}": torch.from_numpy(np.array(t)) for name, t in tensors.items()})
-        self.batch = ArenaBatch(count, seed, ticks=self.policy.pilot.sizes.decision_ticks)
+        self.batch = ArenaBatch(count, seed, ticks=self.policy.pilot.sizes.decision_ticks, weights=COUNTERS)
         self._carry = self.policy.initial(count)
 
     def advance(self, pick: Pick) -> tuple[Outcome, FloatArray, list[Situation], list[int]]:
-        """One decision of each run: its outcome, the rewards of `control.reward`, the choices and the cards taken."""
+        """One decision of each run: its outcome, the rewards of the table `counters`, the choices and the cards taken."""
         b = self.batch
         with torch.inference_mode():
             rows = (b.flat(), b.is_first.copy(), b.elapsed_ticks / TICK_HZ)
@@ -65,7 +66,7 @@ class PilotRuns:
         for situation, card in zip(asked, cards, strict=True):
             choices[situation.row, BRANCH] = card
         outcome = b.step(axes[:, 0].numpy(), choices[:, :BRANCH], choices[:, BRANCH])
-        return outcome, outcome.reward - np.float32(SECOND) * outcome.seconds, asked, cards
+        return outcome, outcome.reward, asked, cards
 
     def _situation(self, row: int, motor: int) -> Situation:
         o = self.batch.observed
