@@ -1,6 +1,6 @@
 """Reward tables of games without a reward of their own: what the counters of a run pay.
 
-`score`, the default, pays the score itself: a minute survived is 1, a win pays the rest of the cap at once, death 0. Its
+`score`, the default, pays the score: a minute survived is 1, a win pays the rest of the cap at once, death 0. Its
 undiscounted return is the score in minutes. Beside it learners get potentials, γΦ(s′) − Φ(s), which cannot change the
 order of policies (Ng et al. 1999): Φ grows with levels, health and progress to the boss, and is 0 where a run is over.
 
@@ -34,7 +34,7 @@ class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     minute: for each minute survived up to the cap, and at a win for each minute that is left of it. level: for a whole
     level of XP. damage: for damage of the size of the largest health. The potentials: level_potential is approached as
-    levels rise, half of it at level 20; health_potential at full health; boss_potential for each boss that is dead, half
+    levels rise, half of it at level 20; health_potential at full health; boss_potential for each dead boss, half
     of it for one that was called. gamma: the discount of a decision, of learners and potentials alike.
     """
 
@@ -73,10 +73,10 @@ def load_weights(name: str) -> Weights:
         return TABLES[name]
     if not name.endswith(".toml"):
         raise SettingsError(
-            f"METABONK_REWARD_TABLE = {name!r}: there are {', '.join(TABLES)}, and a file of weights that ends in .toml"
+            f"reward table {name!r}: there are {', '.join(TABLES)}, and a file of weights that ends in .toml"
             f"{did_you_mean(name, TABLES)}"
         )
-    where = f"METABONK_REWARD_TABLE = {name!r}"
+    where = f"reward table {name!r}"
     try:
         table = msgspec.convert({"name": Path(name).stem, **tomllib.loads(read_text(Path(name)))}, Weights)
     except FileNotFoundError as error:

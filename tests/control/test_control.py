@@ -20,8 +20,8 @@ from agent.control.arbiter import Arbiter
 from agent.control.kiter import card_value
 from agent.control.motor import Motor
 from agent.control.policies import build_policy
-from agent.control.reward import DAMAGE_SHARE, DEATH, KILL, LEVEL, WIN, RewardTable
-from agent.control.score import CAP_S, EpisodeResult, EpisodeTracker, summarise
+from agent.control.reward import CAP_S, COUNTERS, RewardTable, load_weights
+from agent.control.score import EpisodeResult, EpisodeTracker, summarise
 from agent.core.clock import VirtualClock
 from agent.core.errors import SettingsError
 from agent.core.types import NEUTRAL, Action, EnvObservation, Frame, GameState, Menu, ObjectKind, Observation, SceneInfo
@@ -182,16 +182,38 @@ def counted(**run: Any) -> GameState:
 
 
 def test_rewards_follow_the_table_and_a_games_own_reward_goes_before_it() -> None:
-    table = RewardTable()
+    table, w = RewardTable(COUNTERS), COUNTERS
     assert table.of(observe(counted(level=1), is_first=True)) == 0.0
     changed = observe(counted(level=2, xp_fraction=0.5, kills=3, damage_taken=20.0))
-    assert table.of(changed) == pytest.approx(3 * KILL + 1.5 * LEVEL + 0.2 * DAMAGE_SHARE)
+    assert table.of(changed) == pytest.approx(3 * w.kill + 1.5 * w.level + 0.2 * w.damage)
     still = counted(level=2, xp_fraction=0.5, kills=3, damage_taken=20.0)
-    assert table.of(observe(still, is_last=True, is_terminal=True)) == DEATH
-    assert table.of(observe(still, is_last=True, is_terminal=True, is_won=True)) == WIN
+    assert table.of(observe(still, is_last=True, is_terminal=True)) == w.death
+    assert table.of(observe(still, is_last=True, is_terminal=True, is_won=True)) == w.win
     assert table.of(observe(still, is_last=True)) == 0.0, "a time limit is no death"
     assert table.of(observe(counted(kills=99), reward=0.25)) == 0.25
     assert table.of(observe(counted(kills=199))) == 0.0
+
+
+def test_the_undiscounted_return_of_the_default_table_is_the_score_in_minutes() -> None:
+    for end_s, won in ((300.0, False), (300.0, True), (1500.0, False)):
+        tracker = EpisodeTracker()
+        tracker.add(observe(msgspec.structs.replace(counted(kills=1), game_time_s=0.0), is_first=True))
+        tracker.add(observe(msgspec.structs.replace(counted(kills=50, level=9), game_time_s=0.6 * end_s)))
+        last = msgspec.structs.replace(counted(kills=99, damage_taken=80.0), game_time_s=end_s)
+        result = tracker.add(observe(last, is_last=True, is_terminal=True, is_won=won))
+        assert result is not None and result.episode_return == pytest.approx(result.score_s / 60.0, abs=1e-5)
+        assert result.score_s == (CAP_S if won else min(end_s, CAP_S))
+
+
+def test_a_table_of_ones_own_is_read_and_what_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("kill = 0.5\ngamma = 0.99\n", encoding="utf-8")
+    assert (load_weights(str(path)).name, load_weights(str(path)).kill) == ("mine", 0.5)
+    path.write_text("kills = 0.5\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="kills"):
+        load_weights(str(path))
+    with pytest.raises(SettingsError, match="did you mean score"):
+        load_weights("scor")
 
 
 def test_an_environments_reward_is_its_own_also_before_the_first_that_is_not_zero() -> None:

@@ -19,7 +19,7 @@ from agent.control.experience import flat
 from agent.control.motor import Motor
 from agent.control.policy import Policy
 from agent.control.random_policy import RandomPolicy
-from agent.control.reward import RewardTable
+from agent.control.reward import COUNTERS, RewardTable
 from agent.control.score import EpisodeTracker
 from agent.control.untrained import untrained_tensors
 from agent.core.choices import ChoiceLayout, outcomes_of
@@ -292,8 +292,8 @@ def test_a_pushed_rollouts_limit_is_bootstrapped_from_what_was_seen_last() -> No
 def test_reports_say_which_episodes_a_limit_cut_and_no_loss_is_counted_there() -> None:
     (end,) = played(RandomPolicy(0), 1)
     silent = msgspec.structs.replace(end, reward=0.0, state=msgspec.structs.replace(end.state, env=None))
-    assert RewardTable().of(silent) == 0.0
-    assert RewardTable().of(msgspec.structs.replace(silent, is_terminal=True)) == -5.0
+    assert RewardTable(COUNTERS).of(silent) == 0.0
+    assert RewardTable(COUNTERS).of(msgspec.structs.replace(silent, is_terminal=True)) == -5.0
     results = [EpisodeTracker().add(msgspec.structs.replace(end, is_terminal=t)) for t in (False, True)]
     assert [r.truncated for r in results if r is not None] == [True, False]
     assert "truncated" in msgspec.to_builtins(results[0]) and "truncated" not in msgspec.to_builtins(results[1])

@@ -11,6 +11,7 @@ import torch
 from agent.control import encode
 from agent.control.motor import Motor, checked_reflex
 from agent.control.reflex.network import decide, squashed
+from agent.control.reward import COUNTERS, SCORE, RewardTable
 from agent.control.untrained import default_sizes, untrained_tensors
 from agent.core.types import Observation
 from agent.games.arena.foes import BOSS, add_foe, kind_with_role
@@ -19,6 +20,7 @@ from agent.models.heads import likeliest
 from agent.models.policies import PilotPolicy
 from agent.training.arena.batch import ArenaBatch
 from agent.training.arena.teacher import KNOBS, Teacher
+from agent.training.evaluate import observe
 
 torch.set_num_threads(1)
 
@@ -141,7 +143,7 @@ def test_the_policy_that_is_trained_computes_what_the_compiled_one_does() -> Non
 
 
 def test_a_dead_run_ends_with_its_loss_and_begins_anew() -> None:
-    batch = ArenaBatch(3, 1)
+    batch = ArenaBatch(3, 1, weights=COUNTERS)
     batch.records["hp"][1] = 0.5
     batch.records["foes"][1] = 1
     for name, value in (("foe_x", 0.0), ("foe_z", 0.0), ("foe_hp", 50.0), ("foe_kind", 0)):
@@ -154,6 +156,25 @@ def test_a_dead_run_ends_with_its_loss_and_begins_anew() -> None:
     assert batch.is_first.tolist() == [False, True, False] and batch.records["hp"][1] > 1
     after = batch.step(*still)
     assert not after.is_last.any() and abs(float(after.reward[1])) < 0.1
+
+
+def test_a_batch_pays_and_shapes_as_play_does() -> None:
+    game, table = ArenaGame(), RewardTable()
+    batch, teacher = ArenaBatch(1, 4), Teacher()
+    before = after = batch.records["time_s"][0]
+    paid = shaped = 0.0
+    potentials = [float(batch._counted()[0, 4])]
+    for _ in range(300):
+        outcome = batch.step(*teacher.act(batch))
+        paid, shaped = paid + float(outcome.reward[0]), shaped + float(outcome.potential[0])
+        after = batch.records["time_s"][0]
+        potentials.append(float(batch._counted()[0, 4]))
+    assert paid == pytest.approx((after - before) / 60.0, abs=1e-5) and after > 5.0
+    expected = sum(SCORE.gamma * b - a for a, b in zip(potentials, potentials[1:], strict=False))
+    assert shaped == pytest.approx(expected, abs=1e-4) and potentials[-1] != potentials[0]
+    game.worlds.records[0] = batch.records[0]
+    table.of(observe(game, 0, game.state(), None, 0))
+    assert table.potential == pytest.approx(potentials[-1], abs=1e-5)
 
 
 def test_the_score_cap_cuts_a_run_without_a_death() -> None:

@@ -68,10 +68,12 @@ class Outcome(msgspec.Struct, frozen=True, eq=False):
     """What one decision of each run led to, [N]; `ended` are the runs that finished with it.
 
     is_last: the run is over, by death or win where is_terminal, else cut at the score's cap. A run that is over has
-    begun anew. seconds: of play that the decision took.
+    begun anew. potential: γΦ(s′) − Φ(s), which a learner adds.
+    seconds: of play that the decision took.
     """
 
     reward: FloatArray
+    potential: FloatArray
     is_last: NDArray[np.bool_]
     is_terminal: NDArray[np.bool_]
     ended: list[EndedRun]
@@ -90,7 +92,13 @@ class ArenaBatch:
     """
 
     def __init__(
-        self, count: int, seed: int, *, ticks: int = 4, casts: Sequence[Cast] = (DEFAULT_CAST,), weights: Weights = SCORE
+        self,
+        count: int,
+        seed: int,
+        *,
+        ticks: int = 4,
+        casts: Sequence[Cast] = (DEFAULT_CAST,),
+        weights: Weights = SCORE,
     ) -> None:
         self.count, self.ticks, self.weights = count, ticks, weights
         self.casts = tuple(casts)

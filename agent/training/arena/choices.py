@@ -53,7 +53,7 @@ class PilotRuns:
         self._carry = self.policy.initial(count)
 
     def advance(self, pick: Pick) -> tuple[Outcome, FloatArray, list[Situation], list[int]]:
-        """One decision of each run: its outcome, the rewards of the table `counters`, the choices and the cards taken."""
+        """One decision of each run: its outcome, rewards by `counters`, the choices and the cards taken."""
         b = self.batch
         with torch.inference_mode():
             rows = (b.flat(), b.is_first.copy(), b.elapsed_ticks / TICK_HZ)

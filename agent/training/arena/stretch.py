@@ -49,7 +49,9 @@ class ArenaGames:
         """One decision of every run; nobody sees what follows a cut at the score's cap."""
         outcome = self.batch.step(axes, choices[:, :3].astype(np.int32), choices[:, 3].astype(np.int32))
         self.ended += outcome.ended
-        return Happened(outcome.reward + outcome.potential, outcome.is_terminal, outcome.is_last & ~outcome.is_terminal, {})
+        return Happened(
+            outcome.reward + outcome.potential, outcome.is_terminal, outcome.is_last & ~outcome.is_terminal, {}
+        )
 
 
 class Player:

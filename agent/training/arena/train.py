@@ -16,6 +16,7 @@ from torch import Tensor
 
 from agent.control import encode
 from agent.control.motor import KIND
+from agent.control.reward import SCORE
 from agent.control.untrained import default_sizes
 from agent.core.errors import WeightsError
 from agent.games.arena.rules_hash import rules_hash
@@ -36,7 +37,7 @@ SCRIPT_LEAVES: Final = 0.35
 START_LOG_STD: Final = -1.2
 _RECENT: Final = 100
 PPO_CONFIG: Final = PPOConfig(
-    lr=1e-4, gamma=0.998, lam=0.95, epochs=2, minibatches=4, length=LENGTH, clip=0.15, clip_value=False,
+    lr=1e-4, gamma=SCORE.gamma, lam=0.95, epochs=2, minibatches=4, length=LENGTH, clip=0.15, clip_value=False,
     value_weight=0.25, entropy_weight=5e-4, max_grad=0.5, target_kl=0.02,
 )  # fmt: skip
 
@@ -61,6 +62,7 @@ class ArenaTraining:
         config = msgspec.structs.replace(config, anneal_updates=stretches)
         self.ppo = PPO(self.policy, config, seed=seed)
         self.about = [
+            f"rewards are of the table {self.batch.weights.name}",
             f"the pilot observes {self.policy.features} numbers of the state: the player, what lies around, cards",
             f"{lesson_steps:,} steps of lessons with lr {LESSON_LR:g}, then {describe_ppo(config)}",
         ]
@@ -122,5 +124,10 @@ class ArenaTraining:
             "kind": KIND,
             "layout": encode.describe(),
             "sizes": msgspec.to_builtins(self.policy.pilot.sizes),
-            "notes": {"rules": rules_hash(), "steps": self.steps, "lesson_steps": self.lesson_steps},
+            "notes": {
+                "rules": rules_hash(),
+                "steps": self.steps,
+                "lesson_steps": self.lesson_steps,
+                "reward": self.batch.weights.name,
+            },
         }
