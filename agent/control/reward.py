@@ -59,6 +59,7 @@ class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+OWN: Final = "own"
 HALF_LEVEL: Final = 20.0
 SCORE: Final = Weights("score", minute=1.0, level_potential=3.0, health_potential=1.0, boss_potential=2.0)
 COUNTERS: Final = Weights("counters", kill=0.02, level=0.5, damage=-1.0, death=-5.0, win=10.0, gamma=0.998)
@@ -107,6 +108,11 @@ class RewardTable:
         self._declared = False
         self._portal: bool | None = None
         self._bosses = 0.0
+
+    @property
+    def name(self) -> str:
+        """The table's name, or `own` where the game has a reward of its own."""
+        return OWN if self._declared else self.weights.name
 
     def of(self, observation: Observation) -> float:
         """Reward since the observation before, without potentials; 0 for the first of an episode."""

@@ -44,6 +44,11 @@ class EpisodeTracker:
         self._steps = 0
         self._survival_s = 0.0
 
+    @property
+    def reward(self) -> str:
+        """Which table the returns are of; see `RewardTable.name`."""
+        return self._rewards.name
+
     def broken(self, error: str) -> EpisodeResult:
         """The result of an episode that cannot go on since the game gave something that is no number."""
         survival_s, steps = round(self._survival_s, 3), self._steps

@@ -57,6 +57,7 @@ class EvaluationRun:
 
     def __init__(self, game: HostedGame, policy: Policy, *, frames: bool, frame_every: int = FRAME_EVERY) -> None:
         self.action_hash = hashlib.sha256()
+        self.reward = ""
         self._game = game
         self._policy = policy
         self._frames, self._frame_every = frames, frame_every
@@ -82,6 +83,7 @@ class EvaluationRun:
             observation = observe(game, 0, state, frame, tick)
             result = tracker.add(observation)
             if result is not None:
+                self.reward = tracker.reward
                 return result
             carry, actions = self._policy.step(carry, [observation])
             action = self._arbiter.choose(actions[0]).action
@@ -120,6 +122,7 @@ def evaluate(
             "game": game.name,
             "rules": game.rules,
             "policy": policy.name,
+            "reward": rollout.reward,
             "seed": seed,
             "episodes": episodes,
             "statistics": summarise(results),

@@ -190,7 +190,8 @@ def test_rewards_follow_the_table_and_a_games_own_reward_goes_before_it() -> Non
     assert table.of(observe(still, is_last=True, is_terminal=True)) == w.death
     assert table.of(observe(still, is_last=True, is_terminal=True, is_won=True)) == w.win
     assert table.of(observe(still, is_last=True)) == 0.0, "a time limit is no death"
-    assert table.of(observe(counted(kills=99), reward=0.25)) == 0.25
+    assert table.name == "counters"
+    assert table.of(observe(counted(kills=99), reward=0.25)) == 0.25 and table.name == "own"
     assert table.of(observe(counted(kills=199))) == 0.0
 
 
