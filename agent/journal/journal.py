@@ -6,8 +6,10 @@ written, is counted, and a gap record says how much. So `offered = written + los
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections import deque
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,8 +18,8 @@ import msgspec
 from agent.concurrency.claims import claim
 from agent.core.clock import Clock
 from agent.core.errors import RecordingError
-from agent.journal.records import GapRecord, Record, SessionHeader, encode, topic_of
-from agent.journal.recover import CLAIM, newest_segment
+from agent.journal.records import WEIGHTS, GapRecord, Record, SessionHeader, encode, topic_of
+from agent.journal.recover import CLAIM, is_live, newest_segment
 from agent.journal.segment import SegmentWriter, number_of
 
 COMMIT_S: Final = 0.1
@@ -80,7 +82,10 @@ class Journal:
             if not claim(self.folder / CLAIM):
                 self._is_refused = True
                 raise RecordingError(f"{self.folder}: another session records into it; name another folder")
-            self._segments = newest_segment(self.folder)
+            if newest_segment(self.folder) > 0:
+                self._is_refused = True
+                (self.folder / CLAIM).unlink()
+                raise RecordingError(f"{self.folder}: holds a recording already; name another folder")
             self._open()
         except OSError as error:
             self._is_refused = True
@@ -227,15 +232,27 @@ class Journal:
             kept = 1 + int(self._keep.window_s // SEGMENT_S)
             for path in own[:-kept]:
                 path.unlink(missing_ok=True)
-        everything = [
-            (path.stat().st_mtime, path, path.stat().st_size) for path in self.folder.parent.glob("*/segment-*.mcap")
-        ]
-        total = sum(size for _, _, size in everything)
-        for _, path, size in sorted(everything)[:-1]:
+            if own[:-kept]:
+                self._drop_weights(own[-kept].stat().st_mtime - SEGMENT_S)
+        sizes = {path: path.stat().st_size for path in self.folder.parent.glob("*/*/*") if path.is_file()}
+        segments = {path: path.stat() for path in self.folder.parent.glob("*/segment-*.mcap")}
+        total = sum(sizes.values()) + sum(found.st_size for found in segments.values())
+        for path in sorted(segments, key=lambda path: segments[path].st_mtime)[:-1]:
             if total <= self._keep.max_bytes:
                 return
             path.unlink(missing_ok=True)
-            total -= size
+            total -= segments[path].st_size
+            folder = path.parent
+            if not is_live(folder) and not any(folder.glob("segment-*")):
+                total -= sum(size for file, size in sizes.items() if file.is_relative_to(folder))
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _drop_weights(self, since_s: float) -> None:
+        """Delete weights that acted in no segment that is kept: those that others followed before that instant."""
+        files = sorted((self.folder / WEIGHTS).glob("*"), key=lambda path: path.stat().st_mtime)
+        for path, next_path in pairwise(files):
+            if next_path.stat().st_mtime < since_s:
+                path.unlink(missing_ok=True)
 
     def _wall_ns(self, time_s: float) -> int:
         return max(0, self.header.began_utc_ns + int((time_s - self.header.began_s) * 1e9))

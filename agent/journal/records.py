@@ -13,6 +13,8 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 FORMAT: Final = 1
+WEIGHTS: Final = "weights"
+"""The folder of a recording with the tensors that acted, each called by its hash; and the kind of their event."""
 METADATA: Final = "metabonk.session"
 PROFILE: Final = "metabonk"
 ENCODING: Final = "msgpack"

@@ -29,7 +29,7 @@ from agent.core.files import write_atomically
 from agent.core.part import Part
 from agent.core.types import GameState, Observation, Packet
 from agent.journal.journal import Journal
-from agent.journal.records import DecisionRecord, EventRecord, LinkRecord, PacketRecord, SessionHeader
+from agent.journal.records import WEIGHTS, DecisionRecord, EventRecord, LinkRecord, PacketRecord, SessionHeader
 from agent.journal.recover import Recovered, recover_all
 from agent.learning.configs import replays
 from agent.link.bonklink import PacketListener
@@ -37,8 +37,6 @@ from agent.link.wire import encode_action, encode_state
 from agent.session.act import Decided
 from agent.session.options import SessionOptions
 
-WEIGHTS: Final = "weights"
-"""The folder of a recording with the tensors that acted, each called by its hash; and the kind of their event."""
 RESTARTED: Final = "restarted"
 LOOK_S: Final = 0.25
 REMEMBERED: Final = 64
@@ -220,10 +218,12 @@ def hash_of(tensors: Tensors) -> str:
 
 
 def keep_weights(folder: Path, tensors: Tensors) -> str:
-    """Keep the tensors beside a recording, once; returns their hash. Blocks on the disk, raises OSError."""
+    """Keep the tensors beside a recording, once, as its newest; returns their hash. Blocks, raises OSError."""
     found = hash_of(tensors)
     path = folder / WEIGHTS / f"{found}.safetensors"
-    if not path.exists():
+    if path.exists():
+        path.touch()
+    else:
         path.parent.mkdir(exist_ok=True)
         write_atomically(path, save({name: tensor.copy(order="C") for name, tensor in tensors.items()}))
     return found

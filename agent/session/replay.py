@@ -27,10 +27,10 @@ from agent.core.errors import ImageError, RecordingError
 from agent.core.rollout import BoolArray
 from agent.core.types import FloatArray, Frame, Observation
 from agent.journal.read import header_of_recording, records_of
-from agent.journal.records import DecisionRecord, EventRecord, PacketRecord, SessionHeader
+from agent.journal.records import WEIGHTS, DecisionRecord, EventRecord, PacketRecord, SessionHeader
 from agent.link.imaging import decode_frame
 from agent.link.wire import decode_action, decode_state, encode_action
-from agent.session.recording import REMEMBERED, RESTARTED, WEIGHTS, hash_of, machine
+from agent.session.recording import REMEMBERED, RESTARTED, hash_of, machine
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,11 @@ def test_segments_turn_and_the_oldest_go(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("agent.journal.journal.SEGMENT_BYTES", 20_000)
     monkeypatch.setattr("agent.journal.journal.SEGMENT_S", 1000.0)
     journal = Journal(tmp_path / "b", header(), SystemClock(), Keep(window_s=2000.0))
+    (tmp_path / "b" / "weights").mkdir(parents=True)
+    for age, name in enumerate(("acts", "acted", "long gone")):
+        path = tmp_path / "b" / "weights" / name
+        path.write_bytes(b"")
+        os.utime(path, (path.stat().st_mtime - 5000 * age,) * 2)
     journal.begin()
     for first in range(1, 200, 25):
         offer(journal, range(first, first + 25))
@@ -121,6 +127,7 @@ def test_segments_turn_and_the_oldest_go(tmp_path: Path, monkeypatch: pytest.Mon
     numbers = [item.number for item in records_of(tmp_path / "b")]
     assert numbers == list(range(numbers[0], 201))
     assert header_of_recording(tmp_path / "b").session == "one"
+    assert {path.name for path in (tmp_path / "b" / "weights").iterdir()} == {"acts", "acted"}
 
 
 def test_what_later_segments_need_is_written_into_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,6 +151,8 @@ def test_what_later_segments_need_is_written_into_each(tmp_path: Path, monkeypat
 def test_the_cap_counts_all_sessions_and_takes_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.journal.journal.SEGMENT_BYTES", 20_000)
     for name in ("old", "new"):
+        (tmp_path / name / "weights").mkdir(parents=True)
+        (tmp_path / name / "weights" / "a.safetensors").write_bytes(bytes(1000))
         journal = Journal(tmp_path / name, header(name), SystemClock(), Keep(max_bytes=60_000))
         journal.begin()
         for first in range(1, 100, 25):
@@ -152,7 +161,7 @@ def test_the_cap_counts_all_sessions_and_takes_the_oldest(tmp_path: Path, monkey
         journal.close()
     sizes = [path.stat().st_size for path in tmp_path.glob("*/segment-*.mcap")]
     assert sum(sizes) < 90_000
-    assert not list((tmp_path / "old").glob("segment-*.mcap"))
+    assert not (tmp_path / "old").exists()
 
 
 def test_two_sessions_do_not_share_a_folder(tmp_path: Path) -> None:
@@ -160,4 +169,10 @@ def test_two_sessions_do_not_share_a_folder(tmp_path: Path) -> None:
     first.begin()
     with pytest.raises(RecordingError, match="another session"):
         second.begin()
+    offer(first, range(1, 3))
     first.close()
+    third = Journal(tmp_path / "a", header(), SystemClock())
+    with pytest.raises(RecordingError, match="holds a recording already"):
+        third.begin()
+    assert not third.offer(packet(1), 1.0)
+    assert len(list(records_of(tmp_path / "a"))) == 2
