@@ -151,22 +151,35 @@ class Table:
         assert all(isinstance(end, asyncio.CancelledError) for end in ends), ends
 
     async def step(self, ticks: int = 1, late_s: float = 0.0) -> None:
+        """Play on; the clock stands still until each packet is settled, however long this machine takes."""
         for _ in range(ticks):
             self.sequence += 1
             self.feed.on_packet(Packet(state(self.sequence), b""), self.clock.now_s() - late_s)
-            for _ in range(200):
-                await asyncio.sleep(0.0005)
-                if self.feed.ledger.pending == 0:
-                    break
+            await self._wait(lambda: self.feed.ledger.pending == 0)
             await self.clock.advance(PERIOD_S)
 
+    async def at_rest(self) -> None:
+        """Wait until neither thread has work and no work follows from what it did."""
+        idle_turns = 0
+        while idle_turns < 20:
+            await asyncio.sleep(0)
+            busy = not (self.disk.is_idle and self.lane.is_idle)
+            idle_turns = 0 if busy else idle_turns + 1
+            if busy:
+                await asyncio.sleep(0.0005)
+
+    async def _wait(self, until: Callable[[], bool]) -> None:
+        async with asyncio.timeout(120):
+            while not until():
+                await asyncio.sleep(0.0005)
+
     async def settle(self, until: Callable[[], bool], ticks: int = 400) -> None:
-        """Play on until something has happened."""
+        """Play on until something has happened; the clock stands still while the threads work."""
         for _ in range(ticks):
+            await self.at_rest()
             if until():
                 return
             await self.step()
-            await asyncio.sleep(0.001)
         raise AssertionError("it did not happen")
 
     def drop(self, name: str, value: float, **changes: Any) -> Path:
