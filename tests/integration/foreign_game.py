@@ -9,13 +9,15 @@ Prints `ports P [P …]` once it listens, `client` for each client, and at the e
 `--flip-every K` flips one bit of the state's length in each K-th packet of a connection; `--close-every K` closes
 after K packets; `--nonce` puts a nonce of each packet into its position and expects `move` to carry it back;
 `--no-blx1` is an older plugin. `--each` lists every answer as [second at which its packet went out, ms]. SIGTERM ends
-it early with its report.
+it early with its report. SIGUSR1 makes it stop itself (SIGSTOP) as soon as a packet that it sent after the signal was
+answered and nothing waits to be read; `waiting` lists what it finds when it goes on: [claims, repeats, neutral ones].
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import select
 import signal
@@ -27,6 +29,7 @@ import time
 from pathlib import Path
 
 STOP = threading.Event()
+SUSPEND = threading.Event()
 
 
 def state_bytes(
@@ -73,7 +76,10 @@ class Game:
             "recovered_s": [],
             "neutral": 0,
             "unclaimed": 0,
+            "waiting": [],
         }
+        self.suspend_after: int | None = None
+        self.sequence = 0
         self.fault_at: float | None = None
         self.since_connect = 0
 
@@ -118,6 +124,7 @@ class Game:
             self.drop()
             return
         self.report["packets"] += 1
+        self.sequence = sequence
         if not flip:
             self.sent_at[sequence] = time.monotonic()
             if args.each:
@@ -130,18 +137,19 @@ class Game:
             self.fault_at = time.monotonic()
             self.drop()
 
-    def read(self) -> None:
+    def read(self) -> bool:
+        """Take what has come; False where nothing had."""
         if self.client is None:
-            return
+            return False
         try:
             data = self.client.recv(65536)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""
         if not data:
             self.drop()
-            return
+            return False
         now = time.monotonic()
         self.inbox += data
         while len(self.inbox) >= 4:
@@ -150,6 +158,22 @@ class Game:
                 break
             self.action(self.inbox[4 : 4 + size], now)
             self.inbox = self.inbox[4 + size :]
+        return True
+
+    def counts(self) -> tuple[int, int, int]:
+        """Actions so far: with a claim, neither with a claim nor neutral, and neutral."""
+        seen = self.report
+        return seen["answered"] + seen["claims_unknown"], seen["unclaimed"] - seen["neutral"], seen["neutral"]
+
+    def suspend(self) -> None:
+        """Stop this process with nothing left to read; afterwards count what came meanwhile."""
+        while self.read():
+            pass
+        before = self.counts()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        while self.read():
+            pass
+        self.report["waiting"].append([now - then for now, then in zip(self.counts(), before, strict=True)])
 
     def action(self, body: bytes, now: float) -> None:
         self.report["actions"] += 1
@@ -166,6 +190,9 @@ class Game:
             self.report["claims_unknown"] += 1
             return
         self.report["answered"] += 1
+        if self.suspend_after is not None and claimed > self.suspend_after:
+            self.suspend_after = None
+            SUSPEND.set()
         self.latencies.append(now - sent)
         if self.args.each:
             self.each.append((sent, round((now - sent) * 1e3, 4)))
@@ -200,6 +227,9 @@ def serve(games: list[Game], args: argparse.Namespace) -> None:
                 game.accept()
             if game.client is not None and game.client in readable:
                 game.read()
+            if SUSPEND.is_set():
+                SUSPEND.clear()
+                game.suspend()
         for i, game in enumerate(games):
             now = time.monotonic()
             if now >= due[i]:
@@ -229,6 +259,8 @@ def main() -> None:
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: STOP.set())
     games = [Game(port, args, i) for i, port in enumerate(args.ports)]
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, lambda *_: setattr(games[0], "suspend_after", games[0].sequence))
     print("ports", *[game.port for game in games], flush=True)
     serve(games, args)
     print(json.dumps([game.result() for game in games]), flush=True)

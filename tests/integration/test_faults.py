@@ -9,11 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tools.bench.latency import _ports, case, picture, summary
@@ -23,11 +26,14 @@ FOREIGN = ROOT / "tests" / "integration" / "foreign_game.py"
 
 
 @contextmanager
-def agent_at(port: int, report: Path, seconds: float = 100.0) -> Iterator[subprocess.Popen[str]]:
-    """`play` against a port; ended politely, so that it writes its report."""
+def agent_at(
+    port: int, report: Path, seconds: float = 100.0, *, http: int | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """`play` against a port; ended politely, so that it writes its report. http: the port of its status."""
+    shown = ("--no-http",) if http is None else ("--http-port", str(http), "--no-open-page")
     command = [
         sys.executable, "-m", "agent", "play", "--game", f"bonklink://127.0.0.1:{port}", "--policy", "kiter",
-        "--seconds", str(seconds), "--no-http", "--report", str(report),
+        "--seconds", str(seconds), *shown, "--report", str(report),
     ]  # fmt: skip
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as agent:
         try:
@@ -53,6 +59,14 @@ def finish(game: subprocess.Popen[str]) -> dict[str, Any]:
     game.terminate()
     out, _ = game.communicate(timeout=240)
     return dict(json.loads(out.splitlines()[-1])[0])
+
+
+def until(happened: Callable[[], bool], otherwise: str) -> None:
+    """Wait for something that another process does; the limit only catches a hang."""
+    deadline_s = time.monotonic() + 120.0
+    while not happened():
+        assert time.monotonic() < deadline_s, otherwise
+        time.sleep(0.02)
 
 
 def link_of(report: Path) -> dict[str, Any]:
@@ -102,19 +116,35 @@ def test_a_killed_game_is_found_again_and_the_counts_add_up(tmp_path: Path) -> N
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP")
 def test_a_suspended_game_gets_at_most_two_stale_actions(tmp_path: Path) -> None:
-    """T11: whatever the game finds waiting when it wakes was sent before or is neutral."""
-    port, report, rng = _ports(1)[0], tmp_path / "r.json", random.Random(11)
+    """T11: what the game finds waiting when it wakes is at most two answers, repeated once each, and a neutral one."""
+    (port, http), report, rng = _ports(2), tmp_path / "r.json", random.Random(11)
     game = foreign(port)
-    with agent_at(port, report):
-        time.sleep(3.0)
-        for _ in range(10):
-            os.kill(game.pid, signal.SIGSTOP)
-            time.sleep(rng.uniform(0.2, 1.6))
-            os.kill(game.pid, signal.SIGCONT)
-            time.sleep(0.6)
-        seen = finish(game)
-    assert seen["neutral"] >= 8
-    assert seen["unclaimed"] - seen["neutral"] <= 20
+    seen_from_outside = psutil.Process(game.pid)
+
+    def went_neutral() -> int:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{http}/status", timeout=240) as answer:
+                return int(json.load(answer)["counters"].get("neutral_actions", 0))
+        except urllib.error.URLError:
+            return -1
+
+    try:
+        with agent_at(port, report, 3600.0, http=http):
+            assert game.stdout is not None and game.stdout.readline() == "client\n"
+            until(lambda: went_neutral() >= 0, "the agent shows no status")
+            for _ in range(10):
+                before = went_neutral()
+                game.send_signal(signal.SIGUSR1)
+                until(lambda: seen_from_outside.status() == psutil.STATUS_STOPPED, "the game was never answered")
+                time.sleep(rng.uniform(0.2, 1.6))
+                until(lambda: went_neutral() > before, "the agent never let go")  # noqa: B023
+                game.send_signal(signal.SIGCONT)
+            seen = finish(game)
+    finally:
+        game.kill()
+    claims, repeats, neutral = zip(*seen["waiting"], strict=True)
+    assert len(claims) == 10 and max(claims) <= 2 and max(repeats) <= 2
+    assert sum(count >= 1 for count in neutral) >= 8 and max(neutral) <= 2
     assert balanced(link_of(report))
 
 

@@ -144,13 +144,13 @@ def test_a_thousand_damaged_jpegs_give_a_picture_or_a_reason_within_the_limits(m
             del data[rng.randrange(len(data)) :]
         for _ in range(rng.randrange(1, 4) if data else 0):
             data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             decode_frame(bytes(data))
         except ImageError as error:
             refused += 1
             assert error.reason
-        slowest_s = max(slowest_s, time.perf_counter() - start)
+        slowest_s = max(slowest_s, time.process_time() - start)
     assert refused > 300 and largest[0] <= ImageLimits().max_pixels and slowest_s < 1.0
 
 

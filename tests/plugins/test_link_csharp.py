@@ -350,12 +350,13 @@ def test_of_too_many_clients_the_oldest_that_does_not_play_goes(host: PluginHost
 
 def test_a_client_that_reads_nothing_holds_up_nothing(host: PluginHost) -> None:
     with Client(host.port) as deaf:
-        ticks = host.ask()["ticks"]
-        time.sleep(1.0)
-        report = host.ask()
-        assert report["ticks"] - ticks > 40
+        ticks, deadline_s = host.ask()["ticks"], time.monotonic() + 60.0
+        while host.ask()["ticks"] - ticks <= 60 and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        assert host.ask()["ticks"] - ticks > 60
         deaf.send(Action(move=(0.5, 0.0)))
-        time.sleep(0.05)
+        while host.ask()["move"] != [0.5, 0.0] and time.monotonic() < deadline_s:
+            time.sleep(0.01)
         assert host.ask()["move"] == [0.5, 0.0]
 
 
