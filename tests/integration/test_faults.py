@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -63,7 +62,7 @@ def finish(game: subprocess.Popen[str]) -> dict[str, Any]:
 
 def until(happened: Callable[[], bool], otherwise: str) -> None:
     """Wait for something that another process does; the limit only catches a hang."""
-    deadline_s = time.monotonic() + 120.0
+    deadline_s = time.monotonic() + 60.0
     while not happened():
         assert time.monotonic() < deadline_s, otherwise
         time.sleep(0.02)
