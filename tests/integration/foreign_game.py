@@ -11,6 +11,7 @@ after K packets; `--nonce` puts a nonce of each packet into its position and exp
 `--no-blx1` is an older plugin. `--each` lists every answer as [second at which its packet went out, ms]. SIGTERM ends
 it early with its report. SIGUSR1 makes it stop itself (SIGSTOP) as soon as a packet that it sent after the signal was
 answered and nothing waits to be read; `waiting` lists what it finds when it goes on: [claims, repeats, neutral ones].
+`--say` prints `answered` for each answer, `recovered` for the first one after a fault.
 """
 
 from __future__ import annotations
@@ -194,6 +195,8 @@ class Game:
             self.suspend_after = None
             SUSPEND.set()
         self.latencies.append(now - sent)
+        if self.args.say:
+            print("recovered" if self.fault_at is not None else "answered", flush=True)
         if self.args.each:
             self.each.append((sent, round((now - sent) * 1e3, 4)))
         if self.args.nonce and abs(move_x - self.nonces.pop(claimed)) > 1e-4:
@@ -255,6 +258,7 @@ def main() -> None:
     parser.add_argument("--ends", type=int, default=0, help="runs that end first, one after --end-every packets each")
     parser.add_argument("--end-every", type=int, default=30)
     parser.add_argument("--each", action="store_true")
+    parser.add_argument("--say", action="store_true", help="a line for each answer, for whoever reads them")
     parser.add_argument("--no-blx1", dest="blx1", action="store_false")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: STOP.set())

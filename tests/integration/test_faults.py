@@ -68,6 +68,15 @@ def until(happened: Callable[[], bool], otherwise: str) -> None:
         time.sleep(0.02)
 
 
+def said(game: subprocess.Popen[str], line: str, times: int) -> None:
+    """Read on until a game with `--say` has said a line so often."""
+    assert game.stdout is not None
+    while times > 0:
+        heard = game.stdout.readline()
+        assert heard, "the game ended"
+        times -= heard == f"{line}\n"
+
+
 def link_of(report: Path) -> dict[str, Any]:
     return dict(json.loads(report.read_text(encoding="utf-8"))["games"][0]["link"])
 
@@ -81,9 +90,9 @@ def balanced(link: dict[str, Any]) -> bool:
 def test_forty_flipped_bits_in_lengths_are_each_recovered_within_half_a_second(tmp_path: Path) -> None:
     """T5."""
     port, report = _ports(1)[0], tmp_path / "r.json"
-    game = foreign(port, "--flip-every", "8", "--frame", str(picture(tmp_path)))
-    with agent_at(port, report):
-        time.sleep(24)
+    game = foreign(port, "--flip-every", "8", "--frame", str(picture(tmp_path)), "--say")
+    with agent_at(port, report, 3600.0):
+        said(game, "recovered", 40)
         seen = finish(game)
     recovered = seen["recovered_s"]
     assert len(recovered) >= 40 and max(recovered) <= 0.5
@@ -97,15 +106,15 @@ def test_forty_flipped_bits_in_lengths_are_each_recovered_within_half_a_second(t
 def test_a_killed_game_is_found_again_and_the_counts_add_up(tmp_path: Path) -> None:
     """T10."""
     port, report, rng = _ports(1)[0], tmp_path / "r.json", random.Random(10)
-    with agent_at(port, report):
+    with agent_at(port, report, 3600.0):
         for _ in range(20):
             game = foreign(port)
             assert game.stdout is not None and game.stdout.readline() == "client\n"
             time.sleep(0.3 + rng.uniform(0.0, 0.3))
             game.kill()
             game.communicate()
-        game = foreign(port)
-        time.sleep(1.0)
+        game = foreign(port, "--say")
+        said(game, "answered", 11)
         seen = finish(game)
     assert seen["clients"] == 1 and seen["answered"] > 10
     link = link_of(report)

