@@ -19,7 +19,11 @@ _SHARES = (50.0, 90.0, 99.0)
 
 
 class Stage(StrEnum):
-    """Parts of the walk of one frame, in order; `frame_to_action` is the whole walk as the agent sees it."""
+    """Parts of the walk of one frame, in order, and the whole walk.
+
+    packet_to_action: from the packet's arrival. picture_to_action: from a picture's capture in the game to the first
+    action after it was decoded. frame_to_action: for a policy that looks at pictures the latter, else the former.
+    """
 
     DECODE = "decode"
     QUEUE = "queue"
@@ -27,6 +31,8 @@ class Stage(StrEnum):
     RETURN = "return"
     SEND = "send"
     FRAME_TO_ACTION = "frame_to_action"
+    PACKET_TO_ACTION = "packet_to_action"
+    PICTURE_TO_ACTION = "picture_to_action"
     PACKET_INTERVAL = "packet_interval"
     LOOP_LAG = "loop_lag"
     GC_PAUSE = "gc_pause"
@@ -123,15 +129,26 @@ class Latency:
         """Count one deadline miss."""
         self.missed[cause] += 1
 
-    def record_walk(self, walk: Walk, budget_s: float) -> Cause | None:
-        """Record all stages of one answered observation; returns the cause if it took longer than the budget."""
+    def record_walk(
+        self, walk: Walk, budget_s: float, captured_s: float | None = None, looks: bool = False
+    ) -> Cause | None:
+        """Record all stages of one answered observation; returns the cause if it took longer than the budget.
+
+        captured_s: when the picture was captured that this observation is the first to have, or None. looks: the
+        policy looks at pictures, and the observation has one. The budget counts from the packet's arrival.
+        """
         total_s = walk.sent_s - walk.received_s
         self.record(Stage.DECODE, walk.published_s - walk.received_s)
         self.record(Stage.QUEUE, walk.started_s - walk.published_s)
         self.record(Stage.POLICY, walk.stepped_s - walk.started_s)
         self.record(Stage.RETURN, walk.returned_s - walk.stepped_s)
         self.record(Stage.SEND, walk.sent_s - walk.returned_s)
-        self.record(Stage.FRAME_TO_ACTION, total_s)
+        self.record(Stage.PACKET_TO_ACTION, total_s)
+        if captured_s is not None:
+            self.record(Stage.PICTURE_TO_ACTION, walk.sent_s - captured_s)
+        frame_s = captured_s if looks else walk.received_s
+        if frame_s is not None:
+            self.record(Stage.FRAME_TO_ACTION, walk.sent_s - frame_s)
         self._count_waiting()
         if total_s <= budget_s:
             self.consecutive_missed = 0

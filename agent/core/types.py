@@ -64,6 +64,7 @@ class RunInfo(msgspec.Struct, frozen=True, eq=True):
     """Trailer BLX1: identity, timing and the run's counters.
 
     run_truncated: the end that `run_ended` tells of was a time limit's, neither death nor win.
+    frame_time_us: when the packet's picture was captured, on the clock of `capture_time_us`; 0: none, or unknown.
     """
 
     sequence: int
@@ -83,6 +84,16 @@ class RunInfo(msgspec.Struct, frozen=True, eq=True):
     reward: float
     flags_reserved: int = 0
     run_truncated: bool = False
+    frame_time_us: int = 0
+
+    @property
+    def picture_source(self) -> str | None:
+        """How the game takes its pictures, "none" where it cannot; None where it does not say."""
+        return _PICTURE_SOURCES[self.flags_reserved >> 4 & 3]
+
+
+_PICTURE_SOURCES: Final = (None, "gpu-readback", "read-pixels", "none")
+"""By bits 4 and 5 of BLX1's flags."""
 
 
 class SceneInfo(msgspec.Struct, frozen=True, eq=False):
@@ -183,7 +194,10 @@ class Packet(msgspec.Struct, frozen=True, eq=False):
 
 
 class Frame(msgspec.Struct, frozen=True, eq=False):
-    """A decoded picture, u8 [h, w, 3] RGB, upright, with the capture time of the packet that brought it."""
+    """A decoded picture, u8 [h, w, 3] RGB, upright.
+
+    captured_at_s: when the game captured it, on this machine's clock; the arrival where the game does not say.
+    """
 
     pixels: ByteArray
     captured_at_s: float

@@ -279,12 +279,14 @@ class GameServer:
     def _send(self) -> None:
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         framed = self._frame_every > 0 and self._sequence % self._frame_every == 0
+        drawn_us = self._time_us()
         pixels = self.game.render() if framed and (self._clients or self._on_frame is not None) else None
         if self._on_frame is not None and pixels is not None:
             self._on_frame(pixels)
         if not self._clients and self.options.mode != "lock-step":
             self._carried = _NOTHING
             return
+        self._drawn_us = drawn_us if pixels is not None else 0
         state = self.game.state()
         if not self._clients:
             self.report.packets_dropped += 1
@@ -320,17 +322,23 @@ class GameServer:
 
     _human_input: HumanInput | None = None
 
+    _drawn_us = 0
+
+    def _time_us(self) -> int:
+        """Now on the clock of the packets: simulated time where ticks do not follow the clock."""
+        real = self.options.mode == "real-time"
+        return round((self._clock.now_s() if real else self._sequence * self.game.tick_s) * 1e6)
+
     def _stamp(self, state: GameState, before: _Carried) -> GameState:
         """Add what only the server knows, and what dropped packets would have said."""
         run = state.run or _EMPTY_RUN
         told = _carry(before, run)
-        real = self.options.mode == "real-time"
-        time_s = self._clock.now_s() if real else self._sequence * self.game.tick_s
         size = self.game.capture_size_px
         stamped = msgspec.structs.replace(
             run,
             sequence=self._sequence,
-            capture_time_us=round(time_s * 1e6),
+            capture_time_us=self._time_us(),
+            frame_time_us=self._drawn_us,
             capture_size_px=size,
             screen_size_px=size,
             rows_top_down=True,

@@ -298,6 +298,7 @@ def _state(sequence: int, step: ResearchStep, size_px: tuple[int, int]) -> GameS
     values: dict[str, Any] = {
         "sequence": sequence & 0xFFFFFFFF,
         "capture_time_us": step.time_ms * 1000,
+        "frame_time_us": step.time_ms * 1000,
         "capture_size_px": size_px,
         "screen_size_px": size_px,
         "rows_top_down": True,

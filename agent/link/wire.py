@@ -35,6 +35,7 @@ _U32U32 = struct.Struct("<II")
 _HEAD = struct.Struct("<9fBBi")
 _HINP = struct.Struct("<Ii4f4B2f")
 _BLX1 = struct.Struct("<IQ4HBBHfIIffQf")
+_U64 = struct.Struct("<Q")
 _BLX2_HEAD = struct.Struct("<ffH")
 _U16 = struct.Struct("<H")
 _ACTION = struct.Struct("<4f4B")
@@ -217,6 +218,7 @@ def _read_run(data: bytes, at: int) -> tuple[RunInfo | None, int]:
         reward,
         flags & ~_KNOWN_FLAGS | reserved << 8,
         flags & _FLAG_TRUNCATED != 0,
+        _U64.unpack_from(data, start + _BLX1.size)[0] if stop - start >= _BLX1.size + _U64.size else 0,
     )
     return run, stop
 
@@ -315,6 +317,8 @@ def _encode_run(run: RunInfo) -> bytes:
         run.run_seed,
         run.reward,
     )
+    if run.frame_time_us:
+        payload += _U64.pack(run.frame_time_us)
     return _U32U32.pack(BLX1_MAGIC, len(payload)) + payload
 
 

@@ -19,7 +19,7 @@ from agent.control.arbiter import Arbiter, Verdict
 from agent.control.policy import Policy, capabilities_of
 from agent.core.clock import Clock
 from agent.core.latency import Latency, Walk
-from agent.core.types import NEUTRAL, Action, Observation
+from agent.core.types import NEUTRAL, Action, Frame, Observation
 from agent.link.accounting import PacketOutcome
 from agent.session.rehearsal import Rehearsals
 from agent.session.sense import Feed
@@ -90,6 +90,7 @@ class Seat:
         self._sink = sink
         self._last = NEUTRAL
         self._acted_at_change: int | None = None
+        self._seen: Frame | None = None
 
     @property
     def is_neutral(self) -> bool:
@@ -100,6 +101,13 @@ class Seat:
         """Hand over the policy's action; False when it could not be."""
         self._last, self._acted_at_change = action, self.feed.link_changes
         return self._sink.send(action)
+
+    def captured_s(self, observation: Observation) -> float | None:
+        """When an observation's picture was captured, seconds; None where it has none, or one that was answered."""
+        if observation.frame is None or observation.frame is self._seen:
+            return None
+        self._seen = observation.frame
+        return self._seen.captured_at_s
 
     def rehearse(self, action: Action) -> None:
         """Do what sending does, without sending."""
@@ -351,7 +359,8 @@ class ActLoop:
             self.first_action_s = sent.at_s
         walk = Walk(observation.received_at_s, published_s, step.started_s, step.stepped_s, returned_s, sent.at_s)
         budget_s = self._budget_s if seat.feed.real_time else math.inf  # in lock-step nothing is late
-        missed = self._latency.record_walk(walk, budget_s) is not None
+        looks = seat.feed.looks and observation.frame is not None
+        missed = self._latency.record_walk(walk, budget_s, seat.captured_s(observation), looks) is not None
         if self._judge is not None:
             self._judge.stepped(step.version, observation, verdict, missed)
         for watcher in self._watchers:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from statistics import median
+from typing import Literal
 
 import msgspec
 import structlog
@@ -31,8 +32,12 @@ PICTURE_WAIT_S = 0.05
 log = structlog.get_logger(__name__)
 
 
+FrameTime = Literal["capture", "arrival"]
+"""From when the age of a picture is counted."""
+
+
 class _Picture(msgspec.Struct, frozen=True):
-    """The bytes of a frame and what is needed to decode them; times in seconds."""
+    """The bytes of a frame and what is needed to decode them; times in seconds, on this machine's clock."""
 
     data: bytes
     top_down: bool
@@ -111,6 +116,7 @@ class Feed:
         self._picture: _Picture | None = None
         self._last_time_s: float | None = None
         self._said_old_plugin = False
+        self.frame_time: FrameTime | None = None
 
     # --- what the link calls -------------------------------------------------------------------------------
 
@@ -147,6 +153,7 @@ class Feed:
             log.warning("old_plugin", game=self.name, note="no BLX1 trailer: rewards, time and latency are estimated")
         if packet.frame:
             self._picture = _picture(packet, received_at_s)
+            self._note_frame_time(state.run is not None and state.run.frame_time_us > 0)
         if not self.is_armed:
             self.ledger.settle(PacketOutcome.EXPIRED)
             return
@@ -159,6 +166,13 @@ class Feed:
         self._publish(pending)
         if self._picture is not None:
             self._inbox.put(None)
+
+    def _note_frame_time(self, told: bool) -> None:
+        """Remember from when a picture's age is counted, and say it once where the game does not tell."""
+        if not told and self.frame_time != "arrival":
+            log.warning("no_frame_time", game=self.name, note="this game does not say when it captured a picture:"
+                        " latency counts from the picture's arrival")  # fmt: skip
+        self.frame_time = "capture" if told else "arrival"
 
     def on_bad_packet(self, reason: str) -> None:
         """Count a packet that broke the format as received and rejected."""
@@ -183,6 +197,11 @@ class Feed:
         if self._period_s is None:
             self._period_s = median(self._intervals) if len(self._intervals) >= 3 else TICK_S
         return self._period_s
+
+    @property
+    def looks(self) -> bool:
+        """True while pictures may change an action."""
+        return self._looks()
 
     @property
     def lifespan_s(self) -> float:
@@ -316,7 +335,9 @@ def _picture(packet: Packet, received_at_s: float) -> _Picture:
     run = packet.state.run
     if run is None:
         return _Picture(packet.frame, False, received_at_s, received_at_s)
-    return _Picture(packet.frame, run.rows_top_down, run.capture_time_us * 1e-6, received_at_s)
+    # The game's clock has another zero: it tells how old the picture was when its packet left.
+    age_us = max(0, run.capture_time_us - run.frame_time_us) if run.frame_time_us else 0
+    return _Picture(packet.frame, run.rows_top_down, received_at_s - age_us * 1e-6, received_at_s)
 
 
 def _time_s(state: GameState, received_at_s: float) -> float:

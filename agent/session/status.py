@@ -109,6 +109,7 @@ class Status:
     def _game(self, link: Link, feed: Feed) -> dict[str, Any]:
         ledger, counters, state = feed.ledger, link.counters, feed.latest_state
         run = state.run if state is not None else None
+        source = run.picture_source if run is not None else None
         if run is not None and run.level == 0:
             run = None  # a game without levels counts no kills and no gold
         return {
@@ -120,6 +121,7 @@ class Status:
                 **ledger.as_builtins(),
                 "frames_refused": dict(feed.frames_refused),
             },
+            "pictures": {"source": source, "counted_from": feed.frame_time},
             "last_error": link.last_error,
             "packet_hz": self._rates.rate_hz(f"p{feed.game}", counters.packets),
             "action_hz": self._rates.rate_hz(f"a{feed.game}", counters.actions_sent),

@@ -117,6 +117,7 @@ def test_in_lock_step_the_game_waits_for_the_answer_to_each_packet() -> None:
             first = await client.packet()
         assert [a.move[0] for a in game.actions] == pytest.approx([s / 20 for s in range(20)])
         assert first.state.run.capture_time_us == round(first.state.run.sequence / 60 * 1e6)
+        assert first.state.run.frame_time_us == 0, "there was no picture"
         assert server.report.answered == 20
 
     served(check, mode="lock-step", frame_hz=0)
@@ -146,6 +147,9 @@ def test_every_sixth_packet_has_a_picture_that_arrives_upright_in_both_formats()
                 client.act(answers=packets[-1].state.run.sequence)
             framed = [p for p in packets if p.frame]
             assert len(framed) == 2
+            assert [p.state.run.frame_time_us for p in packets if p.frame] == [
+                p.state.run.capture_time_us for p in framed
+            ]
             pixels = decode_frame(framed[0].frame, framed[0].state.run.rows_top_down)
             assert pixels[10, 48, 0] > 200 and pixels[70, 48, 0] < 50
 

@@ -91,7 +91,7 @@ def parse_state(data: bytes) -> dict[str, Any]:
         out["run"] = [body.unsigned(4), body.unsigned(8), *[body.unsigned(2) for _ in range(4)], body.unsigned(1)]
         body.unsigned(1)
         out["run"] += [body.unsigned(2), body.real(), body.unsigned(4), body.unsigned(4), body.real(), body.real()]
-        out["run"] += [body.unsigned(8), body.real()]
+        out["run"] += [body.unsigned(8), body.real(), body.unsigned(8) if size >= 64 else 0]
     if r.sees(b"BLX2"):
         r.take(4)
         body = Reader(r.take(r.unsigned(4)))

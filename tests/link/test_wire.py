@@ -50,7 +50,7 @@ def plain(state: GameState) -> dict[str, Any]:
         flags = r.rows_top_down | r.run_ended << 1 | r.run_won << 2 | r.run_truncated << 3 | r.flags_reserved & 0xFF
         sizes = [*r.capture_size_px, *r.screen_size_px]
         out["run"] = [r.sequence, r.capture_time_us, *sizes, flags, r.level, r.xp_fraction, r.kills, r.gold]
-        out["run"] += [r.damage_dealt, r.damage_taken, r.run_seed, r.reward]
+        out["run"] += [r.damage_dealt, r.damage_taken, r.run_seed, r.reward, r.frame_time_us]
     if s is not None:
         objects = zip(s.object_kinds, s.object_positions, strict=True)
         rows = [[int(k), *map(float, p)] for k, p in objects]
@@ -153,7 +153,7 @@ def states(draw: st.DrawFn) -> GameState:
         run = RunInfo(
             draw(u32), draw(st.integers(0, 2**64 - 1)), draw(size), draw(size), *[draw(st.booleans()) for _ in "abc"],
             draw(st.integers(0, 65535)), draw(REAL), draw(u32), draw(u32), draw(REAL), draw(REAL),
-            draw(st.integers(0, 2**64 - 1)), draw(REAL),
+            draw(st.integers(0, 2**64 - 1)), draw(REAL), frame_time_us=draw(st.integers(0, 2**64 - 1)),
         )  # fmt: skip
     if draw(st.booleans()):
         kinds = np.array(draw(st.lists(st.integers(0, 255), min_size=n, max_size=n)), np.uint8)
