@@ -25,7 +25,7 @@ from agent.core.clock import TICK_HZ, TICK_S
 from agent.core.errors import WeightsError
 from agent.core.rollout import BoolArray, Rollout
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
-from agent.models.dreamer import DreamCarry, Dreamer, decide, initial_carry, log_prob, world_sizes
+from agent.models.dreamer import DreamCarry, Dreamer, decide, initial_carry, log_prob, why_unfit, world_sizes
 from agent.models.rssm import Latent
 from agent.models.sealed import load_sealed, read_manifest
 
@@ -77,15 +77,9 @@ def checked_dreamer(tensors: Tensors, where: str) -> Dreamer:
         network.load_state_dict({name: torch.from_numpy(np.array(t)) for name, t in tensors.items()})
     except RuntimeError as error:
         raise WeightsError(f"{where}: not the tensors of a dreamer: {' '.join(str(error).split())[:300]}") from error
-    generator, carry = torch.Generator().manual_seed(0), initial_carry(network.model, 3)
-    rng = np.random.default_rng(0)
-    for row in range(3):
-        seen = torch.from_numpy(rng.normal(0.0, row, (3, FEATURES)).astype(np.float32))
-        first = torch.tensor([row == 0, False, True])
-        carry, choice, out = decide(network.model, network.policy.actor, carry, seen, first, rng=generator)
-        parts = (carry.latent.deter, choice.u, out.mean, out.log_std, *out.log_p)
-        if not all(bool(torch.isfinite(part).all()) for part in parts):
-            raise WeightsError(f"{where}: canned observation {row} gives values that are not finite")
+    why = why_unfit(network.model, network.policy.actor)
+    if why:
+        raise WeightsError(f"{where}: {why}")
     return network
 
 

@@ -5,12 +5,14 @@ A part whose tensors are not finite has learned its last: its moments stay broke
 
 from __future__ import annotations
 
+import copy
 from typing import Final
 
 import torch
 
 from agent.learning.contract import Learner
 from agent.learning.learner import PolicyLearner
+from agent.models.dreamer import why_unfit
 from agent.models.heads import Heads
 from agent.models.policies import TrainablePolicy
 
@@ -31,9 +33,16 @@ def why_unsound(learner: PolicyLearner, part: Learner) -> str:
     for name, tensor in part.tensors().items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             return f"after this rollout its tensor {name} has values that are not finite"
-    if learner.actor is not None and part.name in SERVING:
-        return why_unsound_policy(learner.actor.policy)
-    return ""
+    if part.name not in serving_parts(learner):
+        return ""
+    return why_unsound_dreamer(learner) if learner.actor is None else why_unsound_policy(learner.actor.policy)
+
+
+def why_unsound_dreamer(learner: PolicyLearner) -> str:
+    """Why a dreamer's weights may not be served, or ""; copies are tried on the CPU, wherever it learns."""
+    assert learner.dream is not None
+    model, actor = learner.dream.world.model, learner.dream.policy.actor
+    return why_unfit(copy.deepcopy(model).cpu(), copy.deepcopy(actor).cpu())
 
 
 @torch.no_grad()

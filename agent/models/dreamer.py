@@ -10,6 +10,7 @@ import copy
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ from agent.models.squashed import squashed_entropy, squashed_log_prob
 
 UNITS, LAYERS = 128, 2
 """Widths of actors and critics that are served."""
+CANNED = 3
 LOG_STD_RANGE = (math.log(0.1), 0.0)
 FORBIDDEN = -1e9
 
@@ -189,3 +191,17 @@ def act(
     """`decide` without the distributions."""
     carry, choice, _ = decide(model, actor, carry, obs, is_first, allowed, explore=explore)
     return carry, choice
+
+
+def why_unfit(model: WorldModel, actor: Actor) -> str:
+    """Why these networks, on the CPU, may not act, or "": what they say of canned observations is not finite."""
+    generator, carry = torch.Generator().manual_seed(0), initial_carry(model, CANNED)
+    rng = np.random.default_rng(0)
+    for row in range(CANNED):
+        seen = torch.from_numpy(rng.normal(0.0, row, (CANNED, model.sizes.obs)).astype(np.float32))
+        first = torch.tensor([row == 0, False, True])
+        carry, choice, out = decide(model, actor, carry, seen, first, rng=generator)
+        parts = (carry.latent.deter, choice.u, out.mean, out.log_std, *out.log_p)
+        if not all(bool(torch.isfinite(part).all()) for part in parts):
+            return f"canned observation {row} gives values that are not finite"
+    return ""

@@ -27,6 +27,10 @@ class WeightsWatch(Part):
         """Act with the weights to begin with."""
         await self.reloader.begin(keep_given=self.keep_given, go_on=self.go_on)
 
+    def close(self) -> None:
+        """Say that this play has ended."""
+        self.reloader.close()
+
     async def run(self) -> None:
         """Look at the folder until cancelled."""
         await self.reloader.watch()

@@ -78,6 +78,7 @@ class Reloader:
         self._accepted: dict[str, Identity] = {}
         self._followed = 0
         self._write_again_s = 0.0
+        self._claim: Path | None = None
 
     # --- the beginning of a session ----------------------------------------------------------------------------
 
@@ -89,8 +90,15 @@ class Reloader:
         trial.
         """
         await self._disk.run(lambda: self._begin(keep_given, go_on))
+        self._claim = await self._disk.run(lambda: self.store.claim_play(self.policy.name))
         self._accepted = await self._disk.run(self._known_files)
         self._seen = dict(self._accepted)
+
+    def close(self) -> None:
+        """Withdraw the claim of this play; safe where nothing was begun."""
+        if self._claim is not None:
+            self._claim.unlink(missing_ok=True)
+            self._claim = None
 
     def _begin(self, keep_given: bool, go_on: bool) -> None:
         policy, name = self.policy, self.policy.name

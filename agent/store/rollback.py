@@ -53,8 +53,10 @@ def roll_back(store: WeightsStore, policy: str, version: int | None) -> Stored:
 def reset(store: WeightsStore, policy: str) -> Path:
     """Put all versions of a policy aside, with what its learners know and its model of outcomes; returns where to.
 
-    The next start plays the weights that came with the program. Raises WeightsError.
+    The next start plays the weights that came with the program. Raises WeightsError, also while play runs.
     """
+    if store.is_played(policy.removesuffix(OUTCOMES)):
+        raise WeightsError(f"{policy}: play is running with it and would write it again; end play, then reset")
     removed = store.folder / REMOVED
     numbers = [int(p.name) for p in removed.glob("*") if p.name.isdigit()]
     aside = removed / f"{max(numbers, default=0) + 1:04d}"

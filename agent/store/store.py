@@ -12,6 +12,7 @@ disk, so they belong into a lane.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import threading
 import zlib
@@ -36,6 +37,7 @@ GOOD: Final = "good"
 ORIGIN: Final = "origin"
 """Among a version's notes: the SHA-256 of the weights that a person named, from which it was learned."""
 OUTCOMES: Final = ".outcomes"
+PLAY_CLAIMS: Final = ".play-*.claim"
 Identity = tuple[int, ...]
 MAX_VERSION: Final = 10**11
 """Far beyond all that were ever given out: a file that names a higher one is damaged, and counts for nothing."""
@@ -274,6 +276,27 @@ class WeightsStore:
                 known = self._newest(policy)
             self._highest[policy] = known + 1
             return self._highest[policy]
+
+    # --- who plays -------------------------------------------------------------------------------------------
+
+    def claim_play(self, policy: str) -> Path | None:
+        """A file that says that this process plays with a policy, until it is removed; None where none can be made."""
+        home = self._home(policy)
+        try:
+            for path in home.glob(PLAY_CLAIMS):
+                if is_abandoned(path):
+                    _remove(path)
+            for number in itertools.count(1):
+                path = home / PLAY_CLAIMS.replace("*", str(number))
+                if claim(path):
+                    return path
+        except OSError as error:
+            log.info("play_not_claimed", policy=policy, reason=f"{home}: {error.strerror or error}")
+        return None
+
+    def is_played(self, policy: str) -> bool:
+        """True where a process that lives, or one of another machine, says that it plays with this policy."""
+        return any(not is_abandoned(path) for path in self._home(policy).glob(PLAY_CLAIMS))
 
     # --- files ---------------------------------------------------------------------------------------------
 

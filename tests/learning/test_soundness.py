@@ -149,6 +149,39 @@ def test_absurd_finite_numbers_never_give_weights_that_are_not_finite() -> None:
     assert pushed(12) > 0
 
 
+PLAYED = {
+    "dreamer": (PolicySpec(name="p", kind="dreamer", features=4, continuous=2, branches=(3,)), SMALL, "dream"),
+    "off-policy": (FLAT, msgspec.structs.replace(SMALL, served="off-policy"), "off_policy"),
+    "ppo": (FLAT, SMALL, "ppo"),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(PLAYED))
+def test_weights_whose_answers_are_not_finite_are_never_published(kind: str) -> None:
+    spec, budget, name = PLAYED[kind]
+    process = LearnerProcess()
+    process.handle(Open(policy_spec=spec, budget=budget, state=""))
+    learner = process._policies["p"]
+    good = learner.weights()
+    part: Any = next(p for p in learner.parts if p.name == name)
+    other = [p for p in learner.parts if p.name != name]
+    served: Any = learner.dream.policy.actor if learner.dream and kind == "dreamer" else part.policy
+
+    def update(some: Rollout) -> dict[str, float]:
+        with torch.no_grad():
+            for parameter in served.parameters():
+                parameter.fill_(3e38)
+        return {}
+
+    part.update = update
+    learner.parts[:] = [part]
+    answer, weights = learn(process, rollout(2))
+    learner.parts += other
+    assert "canned observation" in answer.parked[name]
+    assert f"{name} is parked" in answer.refused and weights == b""
+    assert all((learner.weights()[key] == tensor).all() for key, tensor in good.items())
+
+
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
 def test_a_thousand_absurd_rollouts_never_give_weights_that_are_not_finite() -> None:

@@ -28,6 +28,9 @@ def test_a_file_is_taken_up_and_taken_back(tmp_path: Path) -> None:
         for task in (*tasks, sensing):
             task.cancel()
         await asyncio.gather(*tasks, sensing, return_exceptions=True)
+        assert table.reloader.store.is_played("gain")
+        watch.close()
+        assert not table.reloader.store.is_played("gain")
         table.lane.close()
         table.disk.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -97,6 +98,15 @@ def test_the_commands_say_what_is_in_force(
     assert "version 3 is in force again, as version 5" in capsys.readouterr().out
     assert run(["weights", "rollback", "77"]) == 2
     assert "version 77" in capsys.readouterr().err
+    playing = WeightsStore(tmp_path).claim_play("pilot")
+    assert playing is not None and run(["weights", "reset"]) == 2
+    said = capsys.readouterr().err
+    with pytest.raises(WeightsError, match="end play"):
+        reset(WeightsStore(tmp_path), outcomes_name("pilot"))
+    assert "end play" in said and len(said.strip().splitlines()) == 1
+    assert WeightsStore(tmp_path).policies() == ["pilot"]
+    ended = msgspec.json.decode(playing.read_bytes()) | {"pid": 2**31 - 1}
+    playing.write_bytes(msgspec.json.encode(ended))
     assert run(["weights", "reset"]) == 0
     assert "begins anew" in capsys.readouterr().out and WeightsStore(tmp_path).policies() == []
     assert run(["weights", "reset"]) == 2
