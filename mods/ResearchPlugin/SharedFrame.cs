@@ -9,6 +9,7 @@ using System;
 using System.IO;
 using System.IO.MemoryMappedFiles;
 using System.Threading;
+using BonkLink;
 
 namespace ResearchPlugin;
 
@@ -66,8 +67,7 @@ public sealed unsafe class SharedFrame : IDisposable
         var before = *(uint*)(_beat + 8);
         new Span<byte>(_beat, BeatBytes).Clear();
         Volatile.Write(ref *(uint*)(_beat + 8), EpochAfter(before));
-        _heart = new Thread(Beat) { IsBackground = true, Name = "ResearchPlugin heartbeat" };
-        _heart.Start();
+        _heart = Guarded.Start("ResearchPlugin heartbeat", Beat);
     }
 
     public int Width { get; }

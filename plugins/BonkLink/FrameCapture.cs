@@ -66,9 +66,16 @@ public sealed class FrameCapture
         }
         if (texture != null)
         {
-            texture.Release();
+            Drop(texture);
         }
         return new RenderTexture(width, height, 0, RenderTextureFormat.ARGB32);
+    }
+
+    /// <summary>Free a texture: its memory on the GPU, and the object, which no collector frees.</summary>
+    internal static void Drop(RenderTexture texture)
+    {
+        texture.Release();
+        UnityEngine.Object.Destroy(texture);
     }
 
     /// <summary>The bytes of a readback that is done; rows are bottom-up.</summary>

@@ -30,7 +30,7 @@ public sealed class FrameEncoder : IDisposable
     {
         _format = format;
         _jpeg = new JpegEncoder(quality);
-        new Thread(Work) { IsBackground = true, Name = "BonkLink frames" }.Start();
+        Guarded.Start("BonkLink frames", Work);
     }
 
     /// <summary>Pictures refused because the one before was not done or not taken yet.</summary>
@@ -87,18 +87,31 @@ public sealed class FrameEncoder : IDisposable
             {
                 return;
             }
-            _frame.Clear();
-            if (_format == FrameFormat.Jpeg)
+            try
             {
-                _jpeg.Encode(_frame, _rows, _width, _height, _channels);
+                Encode();
+                _stage = Ready;
             }
-            else
+            catch (Exception error)
             {
-                var size = _width * _height * _channels;
-                Wire.WriteRawHead(_frame.Take(Wire.RawHeadBytes), _width, _height, _channels);
-                _frame.Raw(_rows.AsSpan(0, size));
+                Guarded.Once("encoder", $"frames: {error.GetType().Name}: {error.Message}; that picture is left out");
+                _stage = Free;
             }
-            _stage = Ready;
+        }
+    }
+
+    private void Encode()
+    {
+        _frame.Clear();
+        if (_format == FrameFormat.Jpeg)
+        {
+            _jpeg.Encode(_frame, _rows, _width, _height, _channels);
+        }
+        else
+        {
+            var size = _width * _height * _channels;
+            Wire.WriteRawHead(_frame.Take(Wire.RawHeadBytes), _width, _height, _channels);
+            _frame.Raw(_rows.AsSpan(0, size));
         }
     }
 }

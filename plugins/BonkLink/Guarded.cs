@@ -2,6 +2,7 @@
 // fails is read another way and said once. Lambdas, because a missing member is found when its method is compiled.
 using System;
 using System.Collections.Generic;
+using System.Threading;
 
 namespace BonkLink;
 
@@ -25,9 +26,38 @@ public static class Guarded
         }
     }
 
+    /// <summary>
+    /// Start a thread of the plugin's own. What its body throws is said and ends the thread: unheard, it would end the
+    /// game.
+    /// </summary>
+    public static Thread Start(string name, Action body)
+    {
+        void Work()
+        {
+            try
+            {
+                body();
+            }
+            catch (Exception error)
+            {
+                Warn($"the thread {name} ended: {error.GetType().Name}: {error.Message}");
+            }
+        }
+
+        var thread = new Thread(Work) { IsBackground = true, Name = name };
+        thread.Start();
+        return thread;
+    }
+
+    /// <summary>Say something the first time only; from any thread.</summary>
     public static void Once(string key, string text)
     {
-        if (Said.Add(key))
+        bool isNew;
+        lock (Said)
+        {
+            isNew = Said.Add(key);
+        }
+        if (isNew)
         {
             Warn(text);
         }

@@ -47,8 +47,8 @@ public sealed class LinkClient : IDisposable
 
     public void Start()
     {
-        new Thread(ReadAll) { IsBackground = true, Name = "BonkLink read" }.Start();
-        new Thread(WriteAll) { IsBackground = true, Name = "BonkLink write" }.Start();
+        Guarded.Start("BonkLink read", ReadAll);
+        Guarded.Start("BonkLink write", WriteAll);
     }
 
     /// <summary>The buffer for the next packet, or null where the one before has not left.</summary>
@@ -96,9 +96,9 @@ public sealed class LinkClient : IDisposable
                 }
             }
         }
-        catch (Exception error) when (LinkServer.IsOfTheLink(error))
+        catch (Exception error)
         {
-            reason = error.Message;
+            reason = LinkServer.Reason(error);
         }
         _server.Count(decoder);
         _server.Retire(this, reason);
@@ -119,9 +119,9 @@ public sealed class LinkClient : IDisposable
                 _idle = true;
             }
         }
-        catch (Exception error) when (LinkServer.IsOfTheLink(error))
+        catch (Exception error)
         {
-            _server.Retire(this, error.Message);
+            _server.Retire(this, LinkServer.Reason(error));
         }
     }
 }

@@ -43,7 +43,7 @@ public sealed class LinkServer : IDisposable
     {
         _transport.Open();
         _log($"listening at {_transport.Name}");
-        new Thread(AcceptAll) { IsBackground = true, Name = "BonkLink accept" }.Start();
+        Guarded.Start("BonkLink accept", AcceptAll);
     }
 
     public void Dispose()
@@ -61,11 +61,11 @@ public sealed class LinkServer : IDisposable
             {
                 Adopt(_transport.Accept());
             }
-            catch (Exception error) when (IsOfTheLink(error))
+            catch (Exception error)
             {
                 if (!_stopping)
                 {
-                    _log($"accepting at {_transport.Name} failed: {error.Message}");
+                    _log($"accepting at {_transport.Name} failed: {Reason(error)}");
                     Thread.Sleep(200);
                 }
             }
@@ -148,8 +148,10 @@ public sealed class LinkServer : IDisposable
         }
     }
 
-    /// <summary>Faults that belong to a connection, not to this program.</summary>
-    internal static bool IsOfTheLink(Exception error) =>
+    /// <summary>What the log says of a fault: of a connection its message, of this program its type as well.</summary>
+    internal static string Reason(Exception error) =>
         error is IOException or SocketException or ObjectDisposedException or OperationCanceledException
-            or InvalidOperationException;
+            or InvalidOperationException
+            ? error.Message
+            : $"{error.GetType().Name}: {error.Message}";
 }

@@ -274,6 +274,7 @@ public sealed class FakeWorld
         {
             case "isLoading": LoadingScreen.isLoading = v.GetBoolean(); break;
             case "isMainMenu": MapController.IsMainMenuIs = v.GetBoolean(); break;
+            case "screen": (Screen.width, Screen.height) = (v[0].GetInt32(), v[1].GetInt32()); break;
             case "window": _window.name = v.GetString()!; break;
             case "pauseMenu": UiManager.Instance.pause.IsPausedIs = v.GetBoolean(); break;
             case "wallrunBound": _player.playerInput.hasWallrunActionBound = v.GetBoolean(); break;
@@ -320,6 +321,7 @@ public sealed class FakeWorld
             ["clock_s"] = _clockS,
             ["time_scale"] = Time.timeScale,
             ["capture_delta_s"] = Time.captureDeltaTime,
+            ["textures"] = RenderTexture.Made - UnityEngine.Object.Destroyed,
             ["seeded"] = UnityEngine.Random.Seeded,
             ["restarts"] = MapController.Restarts,
             ["starts"] = MapController.Starts,

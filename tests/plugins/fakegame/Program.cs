@@ -82,6 +82,7 @@ public static class Program
                 using var command = JsonDocument.Parse(line);
                 if (command.RootElement.TryGetProperty("stop", out _))
                 {
+                    Sabotage.Mend();
                     plugin.Unload();
                     return 0;
                 }
@@ -90,6 +91,10 @@ public static class Program
                     BasePlugin.Components.ForEach(c => Call(c, "OnApplicationQuit"));
                     Engine(frame, world);
                     return 0;
+                }
+                if (command.RootElement.TryGetProperty("break", out var broken))
+                {
+                    Sabotage.Break(plugin, broken.GetString()!);
                 }
                 world.Obey(command.RootElement);
                 var report = world.Report();

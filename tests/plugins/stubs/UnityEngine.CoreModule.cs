@@ -47,6 +47,11 @@ namespace UnityEngine
         {
         }
 
+        /// <summary>How many objects were destroyed.</summary>
+        internal static int Destroyed { get; private set; }
+
+        public static void Destroy(Object obj) => Destroyed++;
+
         public static Il2CppReferenceArray<Object> FindObjectsOfType(Il2CppSystem.Type type) =>
             new(Alive.Where(type.Managed.IsInstanceOfType).ToArray());
 
@@ -238,10 +243,13 @@ namespace UnityEngine
         /// <summary>RGBA, in the order in which a readback gives the rows.</summary>
         internal byte[] Pixels;
 
+        internal static int Made { get; private set; }
+
         public RenderTexture(int width, int height, int depth, RenderTextureFormat format)
         {
             (this.width, this.height) = (width, height);
             Pixels = new byte[width * height * 4];
+            Made++;
         }
 
         public void Release()

@@ -1,0 +1,73 @@
+"""What the plugin must not do to its game: end it by a fault of its own, fill its memory, spend or quit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.core.types import NEUTRAL
+from tests.plugins.host import Client, PluginHost
+from tools.scripts.csharp import Toolchain
+
+
+@pytest.fixture
+def game(toolchain: Toolchain, built: Path, tmp_path: Path) -> Iterator[PluginHost]:
+    written = ("Network.Port", "0", "Capture.JpegHz", "30")
+    with PluginHost(toolchain, built, "BonkLink", str(tmp_path), *written, program="stubs/fakegame.dll") as game:
+        yield game
+
+
+def wait_for_log(game: PluginHost, part: str) -> str:
+    """The log's line that holds `part`, when it is there."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if found := [line for line in game.ask()["log"] if part in line]:
+            return str(found[0])
+        time.sleep(0.02)
+    raise AssertionError(f"never said: {part}: {game.ask()['log']}")
+
+
+def break_pictures(game: PluginHost, client: Client) -> str:
+    client.frame()
+    game.ask(**{"break": "_parts._frames._jpeg"})
+    said = wait_for_log(game, "that picture is left out")
+    client.newest(3)
+    return said
+
+
+def break_reading(game: PluginHost, client: Client) -> str:
+    game.ask(**{"break": "_parts._server._nowS"})
+    client.send(NEUTRAL)
+    return wait_for_log(game, "client 1 gone")
+
+
+def break_accepting(game: PluginHost, client: Client) -> str:
+    game.ask(**{"break": "_parts._server._transport"})
+    with Client(game.port) as other:
+        other.newest(3)
+        return wait_for_log(game, "the thread BonkLink accept ended")
+
+
+@pytest.mark.parametrize("fault", [break_pictures, break_reading, break_accepting])
+def test_a_fault_in_a_thread_is_said_and_the_game_goes_on(
+    game: PluginHost, fault: Callable[[PluginHost, Client], str]
+) -> None:
+    with Client(game.port) as client:
+        client.packet()
+        assert "NullReferenceException" in fault(game, client)
+        fixed_steps = game.ask()["fixed_steps"]
+        time.sleep(0.1)
+        assert game.ask()["fixed_steps"] > fixed_steps
+
+
+def test_pictures_of_many_screen_sizes_leave_two_textures(game: PluginHost) -> None:
+    with Client(game.port) as client:
+        for width in (640, 800, 960, 1280):
+            game.set(screen=[width, 360])
+            client.frame()
+            client.frame()
+            client.frame()
+        assert game.ask()["textures"] == 2
