@@ -1,6 +1,6 @@
-// A new run, from the menu or after another one: asked for as soon as the game has its data and its menu, and there when
-// a map was made since and its clock went back. A game that boots or fades out is waited for, and asked again where
-// nothing began, but not for ever. Main thread only.
+// A new run, from the menu or after another one: asked for as soon as the game has its data and its menu, and there
+// when a map was made since and its clock went back. A game that boots or fades out is waited for, and asked again
+// where nothing began, but not for ever. Main thread only.
 using Assets.Scripts.Game.Other;
 using Assets.Scripts.Managers;
 using Assets.Scripts.Utility;

@@ -78,7 +78,9 @@ public sealed class ResearchGame : IDisposable
         Next();
     });
 
-    /// <summary>The game ends, or the plugin is unloaded. The game calls it at its end and may draw frames after it.</summary>
+    /// <summary>
+    /// The game ends, or the plugin is unloaded. The game calls it at its end and may draw frames after it.
+    /// </summary>
     public void Dispose()
     {
         if (_isDisposed)
