@@ -12,13 +12,15 @@ public sealed class FrameCapture
     private const int Channels = 4;
     private readonly FrameEncoder _encoder;
     private readonly int _width, _height;
+    private readonly Func<double> _nowS;
     private RenderTexture? _screen, _small;
     private AsyncGPUReadbackRequest _request;
     private bool _wanted, _waiting;
+    private double _capturedS;
 
-    public FrameCapture(FrameEncoder encoder, int width, int height)
+    public FrameCapture(FrameEncoder encoder, int width, int height, Func<double> nowS)
     {
-        (_encoder, _width, _height) = (encoder, width, height);
+        (_encoder, _width, _height, _nowS) = (encoder, width, height, nowS);
     }
 
     /// <summary>Take a picture at the end of this frame, unless one is still on its way.</summary>
@@ -36,6 +38,7 @@ public sealed class FrameCapture
             return;
         }
         _wanted = false;
+        _capturedS = _nowS();
         _screen = Fit(_screen, Screen.width, Screen.height);
         _small = Fit(_small, _width, _height);
         Copy(_screen, _small);
@@ -89,6 +92,6 @@ public sealed class FrameCapture
             Guarded.Once("readback", "capture: the GPU's readback failed; that picture is left out");
             return;
         }
-        _encoder.Submit(PixelsOf(_request), _width, _height, Channels, bottomUp: true);
+        _encoder.Submit(PixelsOf(_request), _width, _height, Channels, bottomUp: true, _capturedS);
     }
 }

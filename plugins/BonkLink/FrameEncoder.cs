@@ -22,6 +22,7 @@ public sealed class FrameEncoder : IDisposable
     private readonly ByteBuffer _frame = new();
     private byte[] _rows = Array.Empty<byte>();
     private int _width, _height, _channels;
+    private double _capturedS;
     private volatile int _stage;
     private volatile bool _stopping;
     private const int Free = 0, Encoding = 1, Ready = 2;
@@ -38,8 +39,11 @@ public sealed class FrameEncoder : IDisposable
 
     public bool IsFree => _stage == Free;
 
-    /// <summary>Take a copy of a picture; `bottomUp` says that its first row is the lowest.</summary>
-    public bool Submit(ReadOnlySpan<byte> pixels, int width, int height, int channels, bool bottomUp)
+    /// <summary>
+    /// Take a copy of a picture; `bottomUp` says that its first row is the lowest, `capturedS` when its capture began.
+    /// </summary>
+    public bool Submit(
+        ReadOnlySpan<byte> pixels, int width, int height, int channels, bool bottomUp, double capturedS = 0)
     {
         var size = width * height * channels;
         if (_stage != Free || size == 0 || pixels.Length < size)
@@ -57,7 +61,7 @@ public sealed class FrameEncoder : IDisposable
             var from = bottomUp ? height - 1 - y : y;
             pixels.Slice(from * stride, stride).CopyTo(_rows.AsSpan(y * stride));
         }
-        (_width, _height, _channels) = (width, height, channels);
+        (_width, _height, _channels, _capturedS) = (width, height, channels, capturedS);
         _stage = Encoding;
         _work.Release();
         return true;
@@ -66,6 +70,9 @@ public sealed class FrameEncoder : IDisposable
     /// <summary>The finished frame, empty where there is none; valid until Taken.</summary>
     public ReadOnlySpan<byte> Current =>
         _stage == Ready ? _frame.Bytes.AsSpan(0, _frame.Count) : ReadOnlySpan<byte>.Empty;
+
+    /// <summary>When the capture of the current frame began, on the submitter's clock; 0 where unknown.</summary>
+    public double CapturedS => _capturedS;
 
     public (int Width, int Height) Size => (_width, _height);
 

@@ -125,6 +125,7 @@ public sealed class LinkPump
         var unsaid = client.Unsaid;
         _state.Run.Flags = (byte)(RunInfo.RowsTopDown | unsaid.Ends);
         _state.Run.Reward = unsaid.Reward;
+        _state.Run.FrameTimeUs = frame.Length > 0 ? (ulong)Math.Max(0, _frames.CapturedS * 1e6) : 0;
         if (_options.SendsHuman)
         {
             _state.HasHuman = true;

@@ -33,7 +33,7 @@ public sealed class Parts : IGame, IDisposable
         _menu = new GameMenu(_screens);
         _reader = new GameReader(_screens);
         _frames = new FrameEncoder(settings.Format, settings.Quality);
-        _capture = new FrameCapture(_frames, settings.Width, settings.Height);
+        _capture = new FrameCapture(_frames, settings.Width, settings.Height, () => _clock.Elapsed.TotalSeconds);
         ITransport transport = settings.UsesPipe
             ? new PipeTransport(settings.PipeName)
             : new TcpTransport(settings.Port);

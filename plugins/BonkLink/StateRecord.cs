@@ -71,6 +71,9 @@ public struct RunInfo
     public ulong Seed;
     public float Reward;
 
+    /// <summary>When the capture of this packet's picture began; 0 where there is none or it is unknown.</summary>
+    public ulong FrameTimeUs;
+
     public const byte RowsTopDown = 1, Ended = 2, Won = 4;
 }
 

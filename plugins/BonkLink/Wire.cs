@@ -128,7 +128,7 @@ public static class Wire
     private static void WriteRun(ByteBuffer to, in RunInfo run)
     {
         to.U32(Blx1Magic);
-        to.U32(56);
+        to.U32(run.FrameTimeUs > 0 ? 64u : 56u);
         to.U32(run.Sequence);
         to.U64(run.CaptureTimeUs);
         to.U16(run.CaptureWidth);
@@ -145,6 +145,10 @@ public static class Wire
         to.F32(run.DamageTaken);
         to.U64(run.Seed);
         to.F32(run.Reward);
+        if (run.FrameTimeUs > 0)
+        {
+            to.U64(run.FrameTimeUs);
+        }
     }
 
     private static void WriteScene(ByteBuffer to, StateRecord state, int enemies)

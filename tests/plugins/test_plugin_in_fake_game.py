@@ -306,6 +306,27 @@ def test_the_screen_arrives_upright_on_both_kinds_of_graphics(game: PluginHost, 
         assert np.abs(pixels[y, x].astype(int) - colour).max() <= 10
 
 
+def picture_ages_ms(client: Client) -> list[float]:
+    """How old four new pictures are in the packets that bring them, by the game's own two times."""
+    client.frame(), client.frame()
+    runs = [client.frame().state.run for _ in range(4)]
+    return sorted((r.capture_time_us - r.frame_time_us) / 1000 for r in runs if r is not None and r.frame_time_us)
+
+
+def test_a_picture_carries_the_time_of_its_capture(game: PluginHost, client: Client) -> None:
+    usual = picture_ages_ms(client)
+    game.set(pictureDelayS=0.05)
+    try:
+        late = picture_ages_ms(client)
+    finally:
+        game.set(pictureDelayS=0)
+    assert len(usual) == len(late) == 4 and usual[0] > 0
+    # The rest is the frame that each of the two is rounded up to.
+    assert late[0] >= 50 and 25 < late[0] - usual[0] < 120
+    bare = next(p for p in iter(client.packet, None) if not p.frame).state.run
+    assert bare is not None and bare.frame_time_us == 0
+
+
 def test_the_game_s_tables_are_written_once_and_the_arena_reads_them(game: PluginHost, folder: Path) -> None:
     path = folder / "bonklink-game-data.json"
     document = json.loads(path.read_text(encoding="utf-8"))

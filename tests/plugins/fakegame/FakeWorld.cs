@@ -279,6 +279,7 @@ public sealed class FakeWorld
             case "pauseMenu": UiManager.Instance.pause.IsPausedIs = v.GetBoolean(); break;
             case "wallrunBound": _player.playerInput.hasWallrunActionBound = v.GetBoolean(); break;
             case "fade": _runs.Fade(v.GetDouble()); break;
+            case "pictureDelayS": UnityEngine.Rendering.AsyncGPUReadback.DelayS = v.GetDouble(); break;
             case "paints": ScreenCapture.Screen = FakeInput.Paint; break;
             case "lost": _runs.Lose(v.GetInt32()); break;
             case "data": DataManager.Instance = v.GetBoolean() ? _data : null!; break;

@@ -306,6 +306,7 @@ namespace UnityEngine.Rendering
     public struct AsyncGPUReadbackRequest
     {
         private readonly byte[] _pixels;
+        private readonly double _dueS;
         private int _asked;
 
         public AsyncGPUReadbackRequest(byte[] pixels)
@@ -313,12 +314,13 @@ namespace UnityEngine.Rendering
             _pixels = GC.AllocateArray<byte>(pixels.Length, pinned: true);
             pixels.CopyTo(_pixels, 0);
             _asked = 0;
+            _dueS = AsyncGPUReadback.NowS + AsyncGPUReadback.DelayS;
         }
 
         public bool hasError => false;
 
         /// <summary>True from the second question on, as on a GPU that is a frame behind.</summary>
-        public bool done => ++_asked > 1;
+        public bool done => ++_asked > 1 && AsyncGPUReadback.NowS >= _dueS;
 
         public int layerDataSize => _pixels.Length;
 
@@ -331,6 +333,12 @@ namespace UnityEngine.Rendering
 
     public static class AsyncGPUReadback
     {
+        /// <summary>How long the fake GPU takes for a picture at the least.</summary>
+        internal static double DelayS { get; set; }
+
+        internal static double NowS => System.Diagnostics.Stopwatch.GetTimestamp()
+            / (double)System.Diagnostics.Stopwatch.Frequency;
+
         public static AsyncGPUReadbackRequest Request(
             Texture src, int mipIndex, TextureFormat dstFormat,
             Il2CppSystem.Action<AsyncGPUReadbackRequest>? callback = null) => new(((RenderTexture)src).Pixels);
