@@ -19,6 +19,7 @@ from agent.concurrency.supervise import Failure, Supervisor, attempted
 from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import CardChooser
 from agent.control.policy import Policy, capabilities_of
+from agent.control.reward import RewardTable
 from agent.core.clock import Clock
 from agent.core.errors import SettingsError
 from agent.core.latency import Latency
@@ -291,7 +292,7 @@ def build_session(
         link_to(endpoint, listener, clock, limits=options.limits, seed=options.seed + i)
         for i, (endpoint, listener) in enumerate(zip(options.endpoints, listeners, strict=True))
     ]
-    episodes = EpisodeLog(len(feeds), enough=options.episodes, on_enough=partial(stopping.stop, "episodes"))
+    episodes = _episodes(options, stopping)
     reloader = _reloader(shared)
     outcomes = _outcomes(shared)
     learning = _learning(shared, outcomes)
@@ -321,6 +322,11 @@ def build_session(
 
 
 # --- what may be off ---------------------------------------------------------------------------------------------
+
+
+def _episodes(options: SessionOptions, stopping: Stopping) -> EpisodeLog:
+    enough = partial(stopping.stop, "episodes")
+    return EpisodeLog(len(options.names), enough=options.episodes, on_enough=enough, weights=options.reward)
 
 
 def _recorder(shared: _Shared, feeds: Sequence[Feed]) -> RecordSession | None:
@@ -387,6 +393,7 @@ def _learners(
     options = shared.options
     off_policy = replays(learnable.kind, options.budget)
     recorder = learnable.learn(options.names, shared.pace.rollouts.put, off_policy=off_policy)
+    recorder.pay_by(*(RewardTable(options.reward) for _ in options.names))
     policy_spec = spec_of(
         learnable.name, learnable.kind, recorder.features, learnable.spec, learnable.sizes, options.seed
     )

@@ -18,17 +18,22 @@ from aiohttp import web
 
 from agent import app
 from agent.app import Session, build_session
+from agent.control.experience import RolloutRecorder
 from agent.control.motor import Motor
 from agent.control.policy import Policy
 from agent.control.random_policy import RandomPolicy
+from agent.control.reward import COUNTERS
 from agent.control.untrained import untrained_tensors
 from agent.core.choices import EDGES, Preferences
 from agent.core.clock import SystemClock
 from agent.core.part import Part, Route
+from agent.core.types import Action
 from agent.link.endpoint import Endpoint
 from agent.session.options import SessionOptions
 from agent.session.parts import CardsByMotor
+from agent.session.report import session_report
 from agent.session.status import SNAPSHOT_S
+from tests.control.test_control import counted, observe
 
 OPTIONS: dict[str, Any] = {"endpoints": (Endpoint("127.0.0.1", 9),), "names": ("game",), "watchdog": False}
 """Nobody listens on port 9: the link tries again and again."""
@@ -301,3 +306,24 @@ def test_two_parts_cannot_show_themselves_under_one_key() -> None:
 
     with pytest.raises(ValueError, match="under one key"):
         asyncio.run(main())
+
+
+def test_the_sessions_table_pays_learners_and_returns_and_is_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid: list[Any] = []
+    monkeypatch.setattr(RolloutRecorder, "pay_by", lambda recorder, *rewards: paid.extend(rewards))
+
+    async def main() -> Session:
+        more = {"http_port": None, "learn": True, "weights_dir": tmp_path, "reward": COUNTERS}
+        made = build_session(SessionOptions(**OPTIONS, **more), Motor(untrained_tensors(0)), SystemClock())
+        for closed in (*made.parts, *made.lanes):
+            closed.close()
+        return made
+
+    made = asyncio.run(main())
+    assert [table.weights for table in paid] == [COUNTERS]
+    made.episodes.on_step(observe(counted(), is_last=True, is_terminal=True), Action(), 0)
+    o = made.options
+    report = session_report(o.game, o.rules, o.seed, made.status, made.episodes, made.actor, made.clock)
+    assert report["reward"] == "counters" and report["episode_results"][0]["episode_return"] == COUNTERS.death

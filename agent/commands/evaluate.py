@@ -7,7 +7,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from rich.console import Console
 
@@ -22,6 +22,9 @@ from agent.core.errors import SettingsError
 from agent.core.files import check_output, held_open
 from agent.core.settings import ConfigOption
 from agent.games.options import GameOptions, HostOptions, is_gymnasium, is_hosted
+
+if TYPE_CHECKING:
+    from agent.control.reward import Weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +63,15 @@ def evaluate(options: Annotated[EvaluateOptions, FLAT] = _DEFAULT) -> int:
         return play_session(_played_through_the_socket(options), measured=True)
     if not is_hosted(options.game):
         raise SettingsError(f"--game {options.game}: only hosted games run in lock-step; add --real-time")
-    if load_settings(options.config, os.environ).link.use_research_shm:
+    settings = load_settings(options.config, os.environ)
+    if settings.link.use_research_shm:
         raise SettingsError(
             "METABONK_USE_RESEARCH_SHM plays research:// only; evaluate --real-time --game research://0"
         )
-    return _evaluate_in_lock_step(options, Console(stderr=True))
+    from agent.control.reward import load_weights
+
+    weights = load_weights(settings.general.reward_table)
+    return _evaluate_in_lock_step(options, weights, Console(stderr=True))
 
 
 def _played_through_the_socket(options: EvaluateOptions) -> PlayOptions:
@@ -76,7 +83,7 @@ def _played_through_the_socket(options: EvaluateOptions) -> PlayOptions:
     )  # fmt: skip
 
 
-def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
+def _evaluate_in_lock_step(options: EvaluateOptions, weights: Weights, console: Console) -> int:
     from agent.control.policies import build_policy
     from agent.control.score import in_words
     from agent.core.clock import SystemClock
@@ -129,8 +136,7 @@ def _evaluate_in_lock_step(options: EvaluateOptions, console: Console) -> int:
                 frames=is_gymnasium(options.game),
                 frame_every=picture_ticks(game) if name == "dreamer" else FRAME_EVERY,
                 on_episode=lambda i, r: console.print(f"episode {i}: {in_words(r)}", highlight=False, markup=False),
-                on_begun=starting.close,
-                on_broken=say_broken,
+                on_begun=starting.close, weights=weights, on_broken=say_broken,
             )  # fmt: skip
         finally:
             game.close()

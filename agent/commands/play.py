@@ -35,6 +35,7 @@ from agent.session.options import RunOptions
 
 if TYPE_CHECKING:
     from agent.commands.games import Games
+    from agent.control.reward import Weights
     from agent.session.options import Recording, SessionOptions
 
 MAX_GAMES: Final = 64
@@ -116,7 +117,7 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
 
     console = Console(stderr=True)
     _check(options)
-    settings = load_settings(options.config, os.environ)
+    settings = _settings(options)
     game = resolve_game(options.game, settings, console)
     token = ""
     if options.http:
@@ -188,6 +189,7 @@ def _session_options(
         limits=Limits(max_frame_bytes=settings.link.max_frame_bytes, max_enemies=settings.link.max_enemies),
         real_time=not (options.lock_step or game.startswith("research://")),
         game=game,
+        reward=_reward(settings),
         rules=rules_of(game, options.calibration),
         weights_dir=None if measured else weights_folder(settings),
         keep_given_weights=options.weights is not None,
@@ -198,6 +200,26 @@ def _session_options(
         recording=None if measured else _recording(options, settings),
         on_http=lambda bound: _announce(console, bound, wanted=options.open_page),
     )
+
+
+def _settings(options: PlayOptions) -> Settings:
+    """The settings; raises SettingsError, also for a table of rewards that is none."""
+    settings = load_settings(options.config, os.environ)
+    _reward(settings)
+    return settings
+
+
+def _reward(settings: Settings) -> Weights:
+    """The table of rewards; raises SettingsError, also where lessons would be paid by another."""
+    from agent.control.reward import SCORE, load_weights
+
+    weights, lessons = load_weights(settings.general.reward_table), settings.dreams.lessons
+    if lessons and weights != SCORE:
+        raise SettingsError(
+            f"METABONK_OFF_POLICY_LESSONS={lessons}: lessons are paid by the table score, play by {weights.name}; "
+            "unset one of METABONK_OFF_POLICY_LESSONS and METABONK_REWARD_TABLE"
+        )
+    return weights
 
 
 def _recording(options: PlayOptions, settings: Settings) -> Recording | None:

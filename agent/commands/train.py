@@ -23,14 +23,16 @@ def train(options: Annotated[TrainOptions, FLAT]) -> int:
     """Train a policy; the folder gets its weights, curve, TensorBoard files and checkpoints.
 
     With METABONK_SERVED_POLICY=dreamer it is the dreaming policy: world model and dreams, on games in lock-step.
+    In the arena METABONK_REWARD_TABLE says what is paid.
     """
     from agent.commands.play import check_learner_device
+    from agent.control.reward import load_weights
     from agent.core.clock import SystemClock
     from agent.core.settings import load_settings
     from agent.learning.configs import learner_budget
 
     settings = load_settings(options.config, os.environ)
-    budget = None
+    weights, budget = load_weights(settings.general.reward_table), None
     if settings.dreams.served_policy == "dreamer":
         budget = learner_budget(settings)
         check_learner_device(settings)
@@ -40,7 +42,7 @@ def train(options: Annotated[TrainOptions, FLAT]) -> int:
         from agent.training.command import train as run_training
 
         starting.say("the first steps")
-        return run_training(options, budget, clock, console, starting.close)
+        return run_training(options, budget, clock, console, starting.close, weights)
 
 
 @app.command

@@ -81,6 +81,13 @@ class GeneralSettings(_Group):
     weights_dir: str = _setting(
         "", "WEIGHTS_DIR", "Folder of the weights' versions, watched for new files; the user's data folder where empty"
     )
+    reward_table: str = _setting(
+        "score",
+        "REWARD_TABLE",
+        "What games without a reward of their own pay: score, counters (the table of version 0.1.0, which the shipped "
+        "pilot was trained with), or a .toml file of weights",
+        min_length=1,
+    )
 
 
 class RecordingSettings(_Group):

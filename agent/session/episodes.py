@@ -14,6 +14,7 @@ import msgspec
 
 from agent.concurrency.lane import Runner
 from agent.control.policy import Policy, capabilities_of
+from agent.control.reward import OWN, SCORE, Weights
 from agent.control.score import EpisodeResult, EpisodeTracker, summarise
 from agent.core.clock import Clock
 from agent.core.errors import GameError
@@ -27,7 +28,7 @@ SHARE_AT_WORK: Final = 0.05
 class EpisodeLog:
     """Watches the actor's steps, counts finished episodes, and keeps the results of the first `keep`.
 
-    `on_enough` is called when `enough` episodes have ended, and with each one after that.
+    `on_enough` is called when `enough` episodes have ended, and with each one after that. weights: of the returns.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class EpisodeLog:
         keep: int = 10_000,
         enough: int | None = None,
         on_enough: Callable[[], None] = lambda: None,
+        weights: Weights = SCORE,
     ) -> None:
-        self._trackers = [EpisodeTracker() for _ in range(games)]
+        self._trackers = [EpisodeTracker(weights) for _ in range(games)]
         self._keep = max(keep, enough or 0)
         self._enough = enough
         self._on_enough = on_enough
@@ -46,6 +48,12 @@ class EpisodeLog:
         self._ended = self._wins = 0
         self._statistics: dict[str, Any] = {}
         self._added = asyncio.Event()
+
+    @property
+    def reward(self) -> str:
+        """Which table the returns are of, `own` as soon as one of the games has declared a reward of its own."""
+        names = [tracker.reward for tracker in self._trackers]
+        return OWN if OWN in names else names[0]
 
     def on_step(self, observation: Observation, action: Action, version: int) -> None:
         """Add one step; a finished episode is logged."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from agent.control.reward import SCORE, Weights
 from agent.core.choices import Preferences
 from agent.core.clock import TICK_S
 from agent.journal.journal import Keep
@@ -46,7 +47,7 @@ class SessionOptions(RunOptions):
 
     http_port: None for no server, 0 for a free port. budget_s: an action must have left this long after its packet
     came. wanted: what is liked of cards, None: the policy chooses its own. on_http: told the server's port.
-    on_begun: called when all is ready to act.
+    on_begun: called when all is ready to act. reward: the table of a game without a reward of its own.
     """
 
     endpoints: tuple[Address, ...]
@@ -67,4 +68,5 @@ class SessionOptions(RunOptions):
     budget: Budget = Budget()
     wanted: Preferences | None = None
     shipped_outcomes: Path | None = None
+    reward: Weights = SCORE
     recording: Recording | None = None

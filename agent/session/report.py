@@ -4,9 +4,10 @@
 arena's rules, empty for a game that is not ours), seed, policy, version, uptime_s (of the session), first_action_s
 (from the process's start to its first action, null without one), games (link counters and packet ledger of each),
 latency (percentiles by stage, ms), deadline_missed (by cause),
-counters, actions_refused (by reason), episodes (statistics of the finished ones), episode_results (each of them),
-http_port (the page's port, null without one), ended_by (time, episodes, signal, silence: no game answered, caller, or
-error: a failure or a cancellation), rss_mb. Within a version keys are only ever added.
+counters, actions_refused (by reason), reward (which table the returns are of: score, counters, the name of a file of
+weights, or own where the game has a reward of its own), episodes (statistics of the finished ones), episode_results
+(each of them), http_port (the page's port, null without one), ended_by (time, episodes, signal, silence: no game
+answered, caller, or error: a failure or a cancellation), rss_mb. Within a version keys are only ever added.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def session_report(
         "seed": seed,
         "first_action_s": None if first_s is None else round(alive_s - (clock.now_s() - first_s), 3),
         **status.built(),
+        "reward": episodes.reward,
         "episodes": episodes.whole_summary(),
         "episode_results": episodes.as_builtins(),
     }

@@ -11,10 +11,12 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+import msgspec
 import torch
 from rich.console import Console
 from torch import Tensor
 
+from agent.control.reward import SCORE, TABLES, Weights
 from agent.core.clock import Clock
 from agent.core.errors import SettingsError
 from agent.games.options import is_gymnasium
@@ -28,10 +30,12 @@ from agent.training.tensorboard import MISSING, check_wanted, open_scalars
 KEEP_EVERY_S: Final = 60.0
 
 
-def asked(options: TrainOptions, budget: Budget | None) -> dict[str, Any]:
-    """What a checkpoint must be of. budget: of a dreamer's learners; None: PPO trains."""
+def asked(options: TrainOptions, budget: Budget | None, weights: Weights = SCORE) -> dict[str, Any]:
+    """What a checkpoint must be of. budget: of a dreamer's learners; None: PPO trains. weights: the arena's rewards."""
     served = {} if budget is None else {"served": "dreamer"}
-    return {"game": options.game, "seed": options.seed, **served}
+    other = options.game == "arena" and weights != SCORE
+    reward = {"reward": msgspec.to_builtins(weights)} if other else {}
+    return {"game": options.game, "seed": options.seed, **served, **reward}
 
 
 def lesson_steps(options: TrainOptions, budget: Budget | None) -> int:
@@ -71,7 +75,7 @@ class Training(Protocol):
         ...
 
 
-def build_training(options: TrainOptions, budget: Budget | None = None) -> Training:
+def build_training(options: TrainOptions, budget: Budget | None = None, weights: Weights = SCORE) -> Training:
     """The training of a game; raises SettingsError where it cannot be trained on here."""
     game, seed, copies, lessons = options.game, options.seed, options.copies, lesson_steps(options, budget)
     if options.steps < 1:
@@ -85,11 +89,11 @@ def build_training(options: TrainOptions, budget: Budget | None = None) -> Train
 
         if lessons:
             raise SettingsError("--lesson-steps: a dreamer takes no lessons; unset METABONK_SERVED_POLICY, or name 0")
-        return DreamTraining(game, seed=seed, copies=copies, budget=budget, profile=options.profile)
+        return DreamTraining(game, seed=seed, copies=copies, budget=budget, profile=options.profile, weights=weights)
     if game == "arena":
         from agent.training.arena.train import ArenaTraining
 
-        return ArenaTraining(seed=seed, total_steps=options.steps, lesson_steps=lessons)
+        return ArenaTraining(seed=seed, total_steps=options.steps, lesson_steps=lessons, weights=weights)
     if is_gymnasium(game):
         from agent.training.gym import GymTraining
 
@@ -124,6 +128,9 @@ def _keep(
         command += f" --lesson-steps {lesson_steps(options, budget)}"
     if budget is not None:
         command = f"METABONK_SERVED_POLICY=dreamer {command}"
+    reward = values["notes"].get("reward", SCORE.name)
+    if reward != SCORE.name:
+        command = f"METABONK_REWARD_TABLE={reward if reward in TABLES else reward + '.toml'} {command}"
     values["notes"] = {**values["notes"], "wall_s": round(wall_s, 1)}
     with folder.writing():
         for path in (f"{name}.safetensors", f"history/{name}-{training.steps}.safetensors"):
@@ -136,15 +143,17 @@ def train(
     clock: Clock,
     console: Console,
     on_begun: Callable[[], None] = lambda: None,
+    weights: Weights = SCORE,
 ) -> int:
     """Train to `options.steps`; returns the exit code. Interrupted, it keeps what it has.
 
     budget: of a dreamer's learners; None: PPO trains. on_begun: called when the first steps are done, and later.
+    weights: the table of the arena's rewards; other games have their own.
     """
     torch.set_num_threads(1)
     check_wanted(options.tensorboard)
-    folder = TrainingFolder(options.out, asked(options, budget), resume=options.resume)
-    training = build_training(options, budget)
+    folder = TrainingFolder(options.out, asked(options, budget, weights), resume=options.resume)
+    training = build_training(options, budget, weights)
     with contextlib.closing(folder):
         folder.make()
         return _train(folder, training, options, budget, clock, console, on_begun)

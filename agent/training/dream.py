@@ -27,6 +27,7 @@ from agent.control.dreamer import (
     describe,
     untrained_tensors,
 )
+from agent.control.reward import SCORE, RewardTable, Weights
 from agent.control.score import EpisodeResult, EpisodeTracker
 from agent.control.untrained import default_sizes
 from agent.core.clock import SystemClock
@@ -51,10 +52,10 @@ log = structlog.get_logger(__name__)
 class TrainingGame:
     """One game in lock-step, run after run; seeds count up from `seed`."""
 
-    def __init__(self, index: int, game: HostedGame, seed: int, *, pictures: bool) -> None:
+    def __init__(self, index: int, game: HostedGame, seed: int, *, pictures: bool, weights: Weights = SCORE) -> None:
         self.index, self.game, self.seed = index, game, seed
         self._pictures, self._every = pictures, picture_ticks(game)
-        self._tracker, self._arbiter = EpisodeTracker(), Arbiter()
+        self._tracker, self._arbiter = EpisodeTracker(weights), Arbiter()
         self._begin()
 
     def _begin(self) -> None:
@@ -89,7 +90,7 @@ class DreamTraining:
     def __init__(
         self, game: str, *, seed: int, copies: int = 8, budget: Budget = DEFAULT_BUDGET,
         rollout_steps: int = ROLLOUT_STEPS, games: list[HostedGame] | None = None,
-        profile: Path | None = None,
+        profile: Path | None = None, weights: Weights = SCORE,
     ) -> None:  # fmt: skip
         torch.manual_seed(seed)
         self.game = game
@@ -97,12 +98,14 @@ class DreamTraining:
         hosted = games or [build_game(asked) for _ in range(copies)]
         first = FIRST_SEED * (1 + seed)
         self.seats = [
-            TrainingGame(i, g, first + 100_000 * i, pictures=is_gymnasium(game)) for i, g in enumerate(hosted)
+            TrainingGame(i, g, first + 100_000 * i, pictures=is_gymnasium(game), weights=weights)
+            for i, g in enumerate(hosted)
         ]  # fmt: skip
         self.policy = DreamPilot(untrained_tensors(seed), seed=seed)
         self._rollouts: list[Rollout] = []
         names = tuple(f"{game} {i}" for i in range(len(hosted)))
         self._recorder = self.policy.learn(names, self._rollouts.append, steps=rollout_steps)
+        self._recorder.pay_by(*(RewardTable(weights) for _ in hosted))
         policy_spec = PolicySpec(
             name=KIND, kind=DREAMER, features=FEATURES, continuous=SPEC.continuous, branches=SPEC.branches,
             sizes=default_sizes(), seed=seed,

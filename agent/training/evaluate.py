@@ -15,6 +15,7 @@ import msgspec
 
 from agent.control.arbiter import Arbiter
 from agent.control.policy import Policy
+from agent.control.reward import SCORE, Weights
 from agent.control.score import EpisodeResult, EpisodeTracker, summarise
 from agent.core.clock import TICK_HZ, Clock
 from agent.core.errors import GameError, NumberError
@@ -55,9 +56,18 @@ def picture_ticks(game: HostedGame) -> int:
 class EvaluationRun:
     """One policy on one game, episode after episode."""
 
-    def __init__(self, game: HostedGame, policy: Policy, *, frames: bool, frame_every: int = FRAME_EVERY) -> None:
+    def __init__(
+        self,
+        game: HostedGame,
+        policy: Policy,
+        *,
+        frames: bool,
+        frame_every: int = FRAME_EVERY,
+        weights: Weights = SCORE,
+    ) -> None:
         self.action_hash = hashlib.sha256()
         self.reward = ""
+        self._weights = weights
         self._game = game
         self._policy = policy
         self._frames, self._frame_every = frames, frame_every
@@ -65,7 +75,7 @@ class EvaluationRun:
 
     def episode(self, seed: int) -> EpisodeResult:
         """Play one episode from the start of a run, or up to a reward or an observation that is no number."""
-        tracker = EpisodeTracker()
+        tracker = EpisodeTracker(self._weights)
         try:
             return self._play(seed, tracker)
         except NumberError as error:
@@ -101,18 +111,21 @@ def evaluate(
     seed: int,
     frames: bool = False,
     frame_every: int = FRAME_EVERY,
+    weights: Weights = SCORE,
     on_episode: Callable[[int, EpisodeResult], None] = lambda index, result: None,
     on_begun: Callable[[], None] = lambda: None,
     on_broken: Callable[[dict[str, Any]], None] = lambda report: None,
 ) -> dict[str, Any]:
     """Play `episodes` episodes with seeds `seed`, `seed`+1, … and return the report's values.
 
+    weights: the table of the returns, where the game has no reward of its own.
+
     `on_begun` is called when all is ready. Where it is interrupted or fails, `on_broken` gets the report of the
     episodes that ended, with `broken_off`: why.
     """
     policy.warm_up()
     on_begun()
-    rollout = EvaluationRun(game, policy, frames=frames, frame_every=frame_every)
+    rollout = EvaluationRun(game, policy, frames=frames, frame_every=frame_every, weights=weights)
     start_s = clock.now_s()
     results: list[EpisodeResult] = []
 

@@ -107,3 +107,13 @@ def test_results_are_printed_before_a_report_that_cannot_be_written(capsys: pyte
     assert run(words) == 2
     said = capsys.readouterr()
     assert json.loads(said.out)["survival_s"]["iqm"] > 0 and "--report /dev/full: No space left" in said.err
+
+
+def test_returns_are_of_the_table_of_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report, mine = tmp_path / "r.json", tmp_path / "mine.toml"
+    mine.write_text("kill = 1.0\n", encoding="utf-8")
+    monkeypatch.setenv("METABONK_REWARD_TABLE", str(mine))
+    assert run(["evaluate", "--policy", "random", "--episodes", "1", "--report", str(report)]) == 0
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert told["reward"] == "mine"
+    assert told["results"][0]["episode_return"] == told["results"][0]["kills"] > 0

@@ -17,7 +17,9 @@ from agent.commands.cli import run
 from agent.concurrency.card import Dry
 from agent.control.motor import save_pilot
 from agent.control.untrained import untrained_tensors
+from agent.core.errors import SettingsError
 from agent.models.quantised import round_four
+from agent.session.options import SessionOptions
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -53,3 +55,31 @@ def test_a_whole_session_and_an_exchange_of_weights_in_it_stay_on_the_card(
     assert run([*played, "--report", str(report)]) == 0
     told = json.loads(report.read_text(encoding="utf-8"))
     assert told["policy_path"]["path"] == name and told["policy_version"] == 2 and told["games"][0]["link"]["acted"] > 9
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["play", "--no-http"], ["evaluate"], ["evaluate", "--real-time"], ["train", "--steps", "9", "--out", "o"]],
+)
+def test_a_reward_table_that_is_none_is_refused_before_anything_starts(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("METABONK_REWARD_TABLE", "scor")
+    assert run([*words, "--game", "arena"]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1 and "did you mean score" in said[0] and not list(tmp_path.iterdir())
+
+
+def test_play_pays_by_the_table_of_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def build(options: SessionOptions, *given: Any, **named: Any) -> Any:
+        asked.append(options.reward.name)
+        raise SettingsError("enough")
+
+    monkeypatch.setattr(app, "build_session", build)
+    for name in ("score", "counters"):
+        monkeypatch.setenv("METABONK_REWARD_TABLE", name)
+        assert run(["play", "--game", "bonklink://127.0.0.1:1", "--policy", "random", "--no-http", "--no-record"]) == 2
+    assert asked == ["score", "counters"]

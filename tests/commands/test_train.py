@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from agent.commands.cli import run
+from agent.control.reward import COUNTERS, SCORE
 from agent.learning.configs import Budget
 from agent.training import command, outcomes
+from agent.training.arena.train import ArenaTraining
 from agent.training.options import OutcomesOptions, TrainOptions
 
 
@@ -22,6 +24,23 @@ def test_the_setting_says_what_is_trained(served: str, monkeypatch: pytest.Monke
     options, budget = asked[0]
     assert options == TrainOptions(game="mine:Maze", steps=9, out=Path("o"))
     assert isinstance(budget, Budget) if served == "dreamer" else budget is None
+
+
+def test_the_setting_says_what_is_paid(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(command, "train", lambda *given: asked.append(given[-1]) or 0)
+    for name in ("score", "counters"):
+        monkeypatch.setenv("METABONK_REWARD_TABLE", name)
+        assert run(["train", "--steps", "9", "--out", "o"]) == 0
+    assert asked == [SCORE, COUNTERS]
+
+
+def test_the_arena_is_trained_with_the_table_and_a_checkpoint_is_of_one() -> None:
+    options = TrainOptions(steps=9, out=Path("o"))
+    training = command.build_training(options, None, COUNTERS)
+    assert isinstance(training, ArenaTraining) and training.batch.weights == COUNTERS
+    assert training.ppo.config.gamma == COUNTERS.gamma and training.sealed()["notes"]["reward"] == "counters"
+    assert command.asked(options, None, COUNTERS) != command.asked(options, None) == {"game": "arena", "seed": 0}
 
 
 def test_a_third_of_the_steps_are_lessons_where_ppo_trains_in_the_arena() -> None:

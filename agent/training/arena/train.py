@@ -16,7 +16,7 @@ from torch import Tensor
 
 from agent.control import encode
 from agent.control.motor import KIND
-from agent.control.reward import SCORE
+from agent.control.reward import SCORE, Weights
 from agent.control.untrained import default_sizes
 from agent.core.errors import WeightsError
 from agent.games.arena.rules_hash import rules_hash
@@ -37,7 +37,7 @@ SCRIPT_LEAVES: Final = 0.35
 START_LOG_STD: Final = -1.2
 _RECENT: Final = 100
 PPO_CONFIG: Final = PPOConfig(
-    lr=1e-4, gamma=SCORE.gamma, lam=0.95, epochs=2, minibatches=4, length=LENGTH, clip=0.15, clip_value=False,
+    lr=1e-4, lam=0.95, epochs=2, minibatches=4, length=LENGTH, clip=0.15, clip_value=False,
     value_weight=0.25, entropy_weight=5e-4, max_grad=0.5, target_kl=0.02,
 )  # fmt: skip
 
@@ -45,17 +45,22 @@ PPO_CONFIG: Final = PPOConfig(
 class ArenaTraining:
     """A pilot, its runs and its learner; `steps` counts decisions, of which the first `lesson_steps` are lessons.
 
+    weights: the table of rewards, whose discount is the learner's.
     Runs of training have seeds from `FIRST_SEED` on, far from those of evaluations.
     """
 
     game = "arena"
 
-    def __init__(self, *, seed: int, total_steps: int, lesson_steps: int, runs: int = RUNS) -> None:
+    def __init__(
+        self, *, seed: int, total_steps: int, lesson_steps: int, runs: int = RUNS, weights: Weights = SCORE
+    ) -> None:
         torch.manual_seed(seed)
         self.policy = PilotPolicy(default_sizes())
         torch.nn.init.constant_(self.policy.pilot.axes_log_std, START_LOG_STD)
-        self.batch = ArenaBatch(runs, FIRST_SEED * (1 + seed), ticks=self.policy.pilot.sizes.decision_ticks)
-        config = PPO_CONFIG
+        self.batch = ArenaBatch(
+            runs, FIRST_SEED * (1 + seed), ticks=self.policy.pilot.sizes.decision_ticks, weights=weights
+        )
+        config = msgspec.structs.replace(PPO_CONFIG, gamma=weights.gamma)
         self.player = Player(self.batch, self.policy, length=LENGTH, gamma=config.gamma, lam=config.lam)
         self.lessons = Lessons(self.player, self.policy, lr=LESSON_LR, seed=seed)
         stretches = max(1, (total_steps - lesson_steps) // (runs * STRETCH))
