@@ -39,6 +39,41 @@ public static class Program
         var assembly = Assembly.Load(arguments[0]);
         var entry = Array.Find(assembly.GetTypes(), t => t.IsSubclassOf(typeof(BasePlugin)))!;
         var plugin = (BasePlugin)Activator.CreateInstance(entry)!;
+        Configure(plugin, assembly, arguments);
+        plugin.Load();
+        new Thread(ReadLines) { IsBackground = true }.Start();
+        var said = false;
+        for (var frame = 0; ; frame++)
+        {
+            Engine(frame, world);
+            var listens = said ? null : Listens(plugin);
+            // The server of BonkLink listens a moment after its thread was started.
+            if (!said && (listens != null || frame >= 300 || arguments[0] != "BonkLink"))
+            {
+                said = true;
+                Console.WriteLine(new JsonObject { ["listens"] = listens }.ToJsonString());
+            }
+            while (Lines.TryDequeue(out var line))
+            {
+                if (Obeyed(line, plugin, world, frame))
+                {
+                    return 0;
+                }
+            }
+        }
+    }
+
+    private static string? Listens(BasePlugin plugin)
+    {
+        lock (plugin.Log.Lines)
+        {
+            return plugin.Log.Lines.Find(l => l.Contains("listening at"))?.Split("at ")[^1];
+        }
+    }
+
+    /// <summary>What the command line sets: the plugin's configuration, and the fake game's own under Fake.</summary>
+    private static void Configure(BasePlugin plugin, Assembly assembly, string[] arguments)
+    {
         for (var i = 2; i + 1 < arguments.Length; i += 2)
         {
             plugin.Config.Written[arguments[i]] = arguments[i + 1];
@@ -65,46 +100,36 @@ public static class Program
                 Il2CppInterop.Common.Il2CppInteropUtils.Folded.Add(arguments[i + 1]);
             }
         }
-        plugin.Load();
-        new Thread(ReadLines) { IsBackground = true }.Start();
-        var said = false;
-        for (var frame = 0; ; frame++)
+    }
+
+    /// <summary>Does what a line says; true where the game is over.</summary>
+    private static bool Obeyed(string line, BasePlugin plugin, FakeWorld world, int frame)
+    {
+        using var command = JsonDocument.Parse(line);
+        if (command.RootElement.TryGetProperty("stop", out _))
         {
-            Engine(frame, world);
-            if (!said)
-            {
-                said = true;
-                var line = plugin.Log.Lines.Find(l => l.Contains("listening at"));
-                Console.WriteLine(new JsonObject { ["listens"] = line?.Split("at ")[^1] }.ToJsonString());
-            }
-            while (Lines.TryDequeue(out var line))
-            {
-                using var command = JsonDocument.Parse(line);
-                if (command.RootElement.TryGetProperty("stop", out _))
-                {
-                    Sabotage.Mend();
-                    plugin.Unload();
-                    return 0;
-                }
-                if (command.RootElement.TryGetProperty("quit", out _))
-                {
-                    BasePlugin.Components.ForEach(c => Call(c, "OnApplicationQuit"));
-                    Engine(frame, world);
-                    return 0;
-                }
-                if (command.RootElement.TryGetProperty("break", out var broken))
-                {
-                    Sabotage.Break(plugin, broken.GetString()!);
-                }
-                world.Obey(command.RootElement);
-                var report = world.Report();
-                lock (plugin.Log.Lines)
-                {
-                    report["log"] = new JsonArray(plugin.Log.Lines.ConvertAll(l => (JsonNode)l!).ToArray());
-                }
-                Console.WriteLine(report.ToJsonString());
-            }
+            Sabotage.Mend();
+            plugin.Unload();
+            return true;
         }
+        if (command.RootElement.TryGetProperty("quit", out _))
+        {
+            BasePlugin.Components.ForEach(c => Call(c, "OnApplicationQuit"));
+            Engine(frame, world);
+            return true;
+        }
+        if (command.RootElement.TryGetProperty("break", out var broken))
+        {
+            Sabotage.Break(plugin, broken.GetString()!);
+        }
+        world.Obey(command.RootElement);
+        var report = world.Report();
+        lock (plugin.Log.Lines)
+        {
+            report["log"] = new JsonArray(plugin.Log.Lines.ConvertAll(l => (JsonNode)l!).ToArray());
+        }
+        Console.WriteLine(report.ToJsonString());
+        return false;
     }
 
     /// <summary>One frame as the engine runs it: the fixed steps that are due, Update, LateUpdate, its end.</summary>
