@@ -45,6 +45,8 @@ class Menu:
     PAUSE: Final = "Pause"
     DEATH: Final = "Death"
     RESULTS: Final = "Results"
+    BOOT: Final = "Boot"
+    SUB: Final = "SubMenu"
 
 
 class HumanInput(msgspec.Struct, frozen=True, eq=True):

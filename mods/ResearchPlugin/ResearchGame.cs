@@ -47,6 +47,7 @@ public sealed class ResearchGame : IDisposable
     {
         Application.runInBackground = true;
         _injector.Plan(_patches);
+        GameMenu.Plan(_patches);
         _uploads.Plan(_patches);
         Seeding.Plan(_patches);
         var made = _patches.Make();

@@ -1,5 +1,7 @@
 // The open menu's buttons as IMenu: rectangles on the screen, the one that leads on, the one that leads back.
-// Buttons are told by type and object name; captions are translated.
+// Buttons are told by type and object name; captions are translated. An agent never quits the game and never buys:
+// such buttons are not offered, in the shop, the settings and the like only the way back is, and what a press calls is
+// stopped at the game's own methods for both, whatever its button is named.
 using System;
 using System.Collections.Generic;
 using Il2CppInterop.Runtime.InteropTypes.Arrays;
@@ -10,6 +12,8 @@ namespace BonkLink;
 public sealed class GameMenu : IMenu
 {
     private const int MostIds = 4096;
+    private static readonly string[] Forbidden = { "Exit", "Quit", "Purchase", "Buy" };
+    private static bool _isPressing;
     private readonly GameScreens _screens;
     private readonly List<MyButton> _buttons = new();
     private readonly Dictionary<int, int> _ids = new();
@@ -26,6 +30,13 @@ public sealed class GameMenu : IMenu
     public int DefaultId => IdOf(Default());
 
     public int CancelId => IdOf(Cancel());
+
+    public static void Plan(Patches patches)
+    {
+        var skip = Patches.Own(typeof(GameMenu), nameof(UnlessPressing));
+        patches.Add("MainMenu", "ExitGame", skip, null, "an agent may quit the game");
+        patches.Add("CharacterMenu", "BuyCharacter", skip, null, "an agent may buy characters");
+    }
 
     public void List(List<MenuButton> into)
     {
@@ -56,7 +67,15 @@ public sealed class GameMenu : IMenu
     {
         if (_byId.TryGetValue(id, out var button))
         {
-            button.GetButton().onClick.Invoke();
+            _isPressing = true;
+            try
+            {
+                button.GetButton().onClick.Invoke();
+            }
+            finally
+            {
+                _isPressing = false;
+            }
         }
     }
 
@@ -113,14 +132,24 @@ public sealed class GameMenu : IMenu
 
     private void Add(MyButton? button)
     {
-        if (button != null && button.gameObject.activeInHierarchy)
+        if (button != null && button.gameObject.activeInHierarchy && IsOffered(button))
         {
             _buttons.Add(button);
         }
     }
 
+    private bool IsOffered(MyButton button)
+    {
+        var name = button.gameObject.name;
+        bool Holds(string part) => name.Contains(part, StringComparison.OrdinalIgnoreCase);
+        return Name == MenuNames.Sub ? Holds("Back") : !Array.Exists(Forbidden, Holds);
+    }
+
+    private static bool UnlessPressing() => !_isPressing;
+
     private MyButton? Default() => Name switch
     {
+        MenuNames.Sub => Named("Back"),
         MenuNames.Character or MenuNames.Map => Named("Confirm") ?? Start(),
         MenuNames.LevelUp => First(b => b.TryCast<UpgradeButton>() != null) ?? Start(),
         MenuNames.Chest => Usable(_screens.Chest?.b_open) ?? Usable(_screens.Chest?.b_take) ?? Start(),
@@ -134,7 +163,7 @@ public sealed class GameMenu : IMenu
 
     private MyButton? Cancel() => Name switch
     {
-        MenuNames.Character or MenuNames.Map => Named("Back"),
+        MenuNames.Character or MenuNames.Map or MenuNames.Sub => Named("Back"),
         MenuNames.LevelUp => Usable(_screens.LevelUp?.b_skip) ?? Usable(_screens.LevelUp?.b_leave),
         MenuNames.Chest => Usable(_screens.Chest?.b_leave),
         MenuNames.Encounter => Usable(_screens.LevelUp?.b_leave) ?? Named("Leave") ?? Named("Decline"),
@@ -145,7 +174,8 @@ public sealed class GameMenu : IMenu
     private MyButton? Start()
     {
         var window = WindowManager.activeWindow;
-        return (window == null ? null : Usable(window.startBtn)) ?? First(_ => true);
+        var start = window == null ? null : Usable(window.startBtn);
+        return start != null && IsOffered(start) ? start : First(_ => true);
     }
 
     private MyButton? Named(string part) =>

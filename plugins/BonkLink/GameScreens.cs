@@ -15,6 +15,9 @@ public sealed class GameScreens
         "main menu", false, () => MapController.IsMainMenu(),
         () => UnityEngine.SceneManagement.SceneManager.GetActiveScene().name == "MainMenu");
 
+    private readonly Field<bool> _isBoot = new(
+        "boot", false, () => UnityEngine.SceneManagement.SceneManager.GetActiveScene().name == "BootScene");
+
     private readonly Field<string> _window = new(
         "window", "", () => WindowManager.activeWindow == null ? "" : WindowManager.activeWindow.name);
 
@@ -83,13 +86,18 @@ public sealed class GameScreens
         {
             return MenuNames.Loading;
         }
+        if (_isBoot.Read())
+        {
+            return MenuNames.Boot;
+        }
         if (_isMainMenu.Read())
         {
             return _window.Read() switch
             {
                 "W_Character" => MenuNames.Character,
                 "Maps And Stats" => MenuNames.Map,
-                _ => MenuNames.Main,
+                "Menu" or "" => MenuNames.Main,
+                _ => MenuNames.Sub,
             };
         }
         if (_isOver.Read())

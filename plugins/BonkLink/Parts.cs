@@ -57,6 +57,7 @@ public sealed class Parts : IGame, IDisposable
     {
         Application.runInBackground = true;
         _injector.Plan(_patches);
+        GameMenu.Plan(_patches);
         _uploads.Plan(_patches);
         _log($"{_patches.Make()} methods patched; a human plays until a client sends an action");
         try

@@ -10,6 +10,7 @@ public static class MenuNames
     public const string Play = "", Main = "MainMenu", Character = "CharacterSelect", Map = "MapSelect";
     public const string Loading = "Loading", LevelUp = "LevelUp", Chest = "Chest", Encounter = "Encounter";
     public const string Pause = "Pause", Death = "Death", Results = "Results";
+    public const string Boot = "Boot", Sub = "SubMenu";
 
     /// <summary>Menus that open over a run and leave it playing, paused.</summary>
     public static bool IsOverRun(string menu) => menu is LevelUp or Chest or Encounter or Pause;

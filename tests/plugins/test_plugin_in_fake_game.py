@@ -42,6 +42,9 @@ MEMBERS: tuple[tuple[str, Any, Any], ...] = (
     ("isLoading", True, lambda s: s.current_menu == "Loading" and not s.is_playing),
     ("isLoading", False, lambda s: s.current_menu == ""),
     ("isMainMenu", True, lambda s: s.current_menu == "MainMenu"),
+    ("window", "W_Settings", lambda s: s.current_menu == "SubMenu"),
+    ("scene", "BootScene", lambda s: s.current_menu == "Boot"),
+    ("scene", "MainMenu", lambda s: s.current_menu == "SubMenu"),
     ("window", "W_Character", lambda s: s.current_menu == "CharacterSelect"),
     ("window", "Maps And Stats", lambda s: s.current_menu == "MapSelect"),
     ("isMainMenu", False, lambda s: s.current_menu == ""),
@@ -290,7 +293,7 @@ def test_no_member_that_is_patched_is_missing_and_pauses_are_blocked_while_drive
 ) -> None:
     found = game.set(pauseEvents=1)
     assert not [line for line in found["log"] if line.startswith("warning: patches")]
-    assert len(found["patched"]) == 20 and "AlwaysUi.OnApplicationFocus" not in found["patched"]
+    assert len(found["patched"]) == 22 and "AlwaysUi.OnApplicationFocus" not in found["patched"]
     client.send(NEUTRAL)
     client.newest(3)
     driven = game.set(pauseEvents=1)

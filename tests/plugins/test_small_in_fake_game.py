@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.types import NEUTRAL
+from agent.core.types import NEUTRAL, Action
 from tests.plugins.host import Client, PluginHost
 from tools.scripts.csharp import Toolchain
 
@@ -71,3 +71,39 @@ def test_pictures_of_many_screen_sizes_leave_two_textures(game: PluginHost) -> N
             client.frame()
             client.frame()
         assert game.ask()["textures"] == 2
+
+
+def pressed_by(game: PluginHost, client: Client, action: Action) -> list[str]:
+    """The names of the buttons that one press of an agent pressed."""
+    client.send(NEUTRAL)
+    client.newest(3)
+    before = len(game.ask()["pressed"])
+    client.send(action)
+    client.newest(3)
+    return list(game.ask()["pressed"][before:])
+
+
+EXIT, PURCHASE, ITEM, POWER = (Action(click=(230, y)) for y in (157, 132, 107, 82))
+"""Clicks on buttons that lie at 900 of 1280 pixels; a pixel of the picture is four of the screen."""
+
+
+def test_an_agent_can_leave_the_shop_and_the_settings_but_buy_nothing_there(game: PluginHost) -> None:
+    with Client(game.port) as client:
+        for window in ("W_Shop", "W_Unlocks", "W_Settings"):
+            game.set(isMainMenu=True, window=window, start=8)
+            assert pressed_by(game, client, Action(fire=True)) == ["B_Back"], window
+            assert pressed_by(game, client, Action(ability=True)) == ["B_Back"], window
+            assert pressed_by(game, client, ITEM) == [], window
+
+
+def test_no_button_that_quits_or_buys_can_be_pressed(game: PluginHost) -> None:
+    with Client(game.port) as client:
+        game.set(isMainMenu=True, window="Menu", start=6)
+        assert pressed_by(game, client, EXIT) == []
+        assert pressed_by(game, client, Action(fire=True)) == ["B_Play"]
+        game.set(window="W_Character", confirm=False, start=7)
+        assert pressed_by(game, client, PURCHASE) == []
+        assert "B_Purchase" not in pressed_by(game, client, Action(fire=True))
+        # A button of another name that quits and buys all the same.
+        assert pressed_by(game, client, POWER) == ["B_Power"]
+        assert game.ask()["exits_and_buys"] == 0

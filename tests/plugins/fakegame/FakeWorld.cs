@@ -97,6 +97,12 @@ public sealed class FakeWorld
         {
             _window.allButtons.Add(Button(new MyButtonNormal(), buttons[i], 100, 600 - 80 * i));
         }
+        foreach (var (name, bottom) in new[] { ("B_Exit", 600), ("B_Purchase", 500), ("B_Item", 400), ("B_Power", 300) })
+        {
+            _window.allButtons.Add(Button(new MyButtonNormal(), name, 900, bottom));
+        }
+        _window.allButtons[9].GetButton().onClick.Happened += () => new MainMenu().ExitGame();
+        _window.allButtons[9].GetButton().onClick.Happened += () => new CharacterMenu().BuyCharacter();
         _window.startBtn = _window.allButtons[0];
         WindowManager.activeWindow = _window;
         var cards = Enumerable.Range(0, 3).Select(i => Button(new UpgradeButton
@@ -274,6 +280,9 @@ public sealed class FakeWorld
         {
             case "isLoading": LoadingScreen.isLoading = v.GetBoolean(); break;
             case "isMainMenu": MapController.IsMainMenuIs = v.GetBoolean(); break;
+            case "start": _window.startBtn = _window.allButtons![v.GetInt32()]; break;
+            case "confirm": _window.allButtons![1].gameObject.activeInHierarchy = v.GetBoolean(); break;
+            case "scene": UnityEngine.SceneManagement.SceneManager.Name = v.GetString()!; break;
             case "screen": (Screen.width, Screen.height) = (v[0].GetInt32(), v[1].GetInt32()); break;
             case "window": _window.name = v.GetString()!; break;
             case "pauseMenu": UiManager.Instance.pause.IsPausedIs = v.GetBoolean(); break;
@@ -322,6 +331,7 @@ public sealed class FakeWorld
             ["clock_s"] = _clockS,
             ["time_scale"] = Time.timeScale,
             ["capture_delta_s"] = Time.captureDeltaTime,
+            ["exits_and_buys"] = MainMenu.Exits + CharacterMenu.Bought,
             ["textures"] = RenderTexture.Made - UnityEngine.Object.Destroyed,
             ["seeded"] = UnityEngine.Random.Seeded,
             ["restarts"] = MapController.Restarts,

@@ -178,6 +178,20 @@ public class AlwaysUi : MonoBehaviour
     }
 }
 
+public class MainMenu : MonoBehaviour
+{
+    internal static int Exits;
+
+    public void ExitGame() => HarmonyLib.Harmony.Call(typeof(MainMenu), "ExitGame", this, () => Exits++);
+}
+
+public class CharacterMenu : MonoBehaviour
+{
+    internal static int Bought;
+
+    public void BuyCharacter() => HarmonyLib.Harmony.Call(typeof(CharacterMenu), "BuyCharacter", this, () => Bought++);
+}
+
 public class PauseHandler : MonoBehaviour
 {
     internal static int Pauses;
