@@ -52,7 +52,7 @@ public sealed unsafe class SharedFrame : IDisposable
         }
         (Width, Height) = (width, height);
         var names = new[] { NameOf(instance), NameOf(instance) + "_beat" };
-        folder ??= OperatingSystem.IsWindows() ? null : "/dev/shm";
+        folder ??= FolderOf(OperatingSystem.IsWindows(), Directory.Exists);
         _files = folder is null ? Array.Empty<string>() : Array.ConvertAll(names, n => Path.Combine(folder, n));
         _map = Open(names[0], folder, SizeOf(width, height));
         _view = _map.CreateViewAccessor(0, SizeOf(width, height));
@@ -92,6 +92,13 @@ public sealed unsafe class SharedFrame : IDisposable
     }
 
     public static string NameOf(int instance) => $"megabonk_env_{instance}";
+
+    /// <summary>
+    /// Where the maps are files: Linux's shared memory, under Wine by its drive, for a client outside of Wine sees no
+    /// named map; null on Windows, which has named maps.
+    /// </summary>
+    public static string? FolderOf(bool isWindows, Predicate<string> exists) =>
+        !isWindows ? "/dev/shm" : exists(@"Z:\dev\shm") ? @"Z:\dev\shm" : null;
 
     public static int SizeOf(int width, int height) => HeadBytes + width * height * 3 + ActionBytes;
 

@@ -1,7 +1,9 @@
-// What lies around, for BLX2: pickups, chests, shrines, portals. Scanned twice a second, by the types' names, because
-// the game keeps no list of them and renames them between versions. A name that is not there is said once.
+// What lies around, for BLX2: pickups, chests, shrines, portals. The game keeps no list of them and renames them between
+// versions: their types are looked up by name at the start, a name that is not there is said once, and each type is
+// asked for twice a second, never two of them in one frame.
 using System;
 using System.Collections.Generic;
+using System.Reflection;
 using HarmonyLib;
 using Il2CppInterop.Runtime;
 using UnityEngine;
@@ -24,42 +26,45 @@ public sealed class SceneObjects
         ("InteractableMicrowave", ObjectKinds.Other), ("Pickup", 0),
     };
 
-    private readonly List<(Type Managed, Il2CppSystem.Type Native, byte Kind)> _types = new();
-    private readonly List<ObjectRow> _rows = new();
-    private bool _resolved;
+    private readonly List<(Type Managed, Il2CppSystem.Type Native, byte Kind, List<ObjectRow> Rows)> _types = new();
+    private PropertyInfo? _pickup;
+    private int _next;
     private float _dueS;
+
+    public SceneObjects()
+    {
+        Guarded.Run("objects' types", Resolve);
+    }
 
     public void Read(StateRecord state)
     {
-        if (Time.unscaledTime >= _dueS)
+        if (Time.unscaledTime >= _dueS && _types.Count > 0)
         {
-            _dueS = Time.unscaledTime + PeriodS;
-            Scan();
+            _dueS = Time.unscaledTime + PeriodS / _types.Count;
+            Ask(_next);
+            _next = (_next + 1) % _types.Count;
         }
-        state.Objects.AddRange(_rows);
+        foreach (var (_, _, _, rows) in _types)
+        {
+            var room = Wire.MaxObjects - state.Objects.Count;
+            state.Objects.AddRange(rows.Count <= room ? rows : rows.GetRange(0, room));
+        }
     }
 
-    private void Scan()
+    private void Ask(int index)
     {
-        if (!_resolved)
+        var (managed, native, kind, rows) = _types[index];
+        rows.Clear();
+        foreach (var found in UnityEngine.Object.FindObjectsOfType(native))
         {
-            _resolved = true;
-            Resolve();
-        }
-        _rows.Clear();
-        foreach (var (managed, native, kind) in _types)
-        {
-            foreach (var found in UnityEngine.Object.FindObjectsOfType(native))
+            var component = found == null ? null : found.TryCast<Component>();
+            if (component == null || !component.gameObject.activeInHierarchy || rows.Count >= Wire.MaxObjects)
             {
-                var component = found == null ? null : found.TryCast<Component>();
-                if (component == null || !component.gameObject.activeInHierarchy || _rows.Count >= Wire.MaxObjects)
-                {
-                    continue;
-                }
-                var at = component.transform.position;
-                var told = kind == 0 ? KindOfPickup(managed, component) : kind;
-                _rows.Add(new ObjectRow { Kind = told, Position = new Vec3(at.x, at.y, at.z) });
+                continue;
             }
+            var at = component.transform.position;
+            var told = kind == 0 ? KindOfPickup(managed, component) : kind;
+            rows.Add(new ObjectRow { Kind = told, Position = new Vec3(at.x, at.y, at.z) });
         }
     }
 
@@ -73,21 +78,24 @@ public sealed class SceneObjects
                 Guarded.Once("type " + name, $"objects: this game has no {name}; it will not be listed");
                 continue;
             }
-            _types.Add((managed, Il2CppType.From(managed), kind));
+            _types.Add((managed, Il2CppType.From(managed), kind, new List<ObjectRow>()));
+            if (kind == 0)
+            {
+                _pickup = AccessTools.Property(managed, "ePickup") ?? AccessTools.Property(managed, "pickupType");
+            }
         }
     }
 
     /// <summary>The kind that a pickup says of itself; the property's name differs between versions.</summary>
-    private static byte KindOfPickup(Type managed, Component component)
+    private byte KindOfPickup(Type managed, Component component)
     {
-        var property = AccessTools.Property(managed, "ePickup") ?? AccessTools.Property(managed, "pickupType");
-        if (property == null)
+        if (_pickup == null)
         {
             Guarded.Once("pickup kind", "objects: pickups do not say what they are; all are listed as other");
             return ObjectKinds.Other;
         }
         var typed = Activator.CreateInstance(managed, component.Pointer);
-        return property.GetValue(typed)?.ToString() switch
+        return _pickup.GetValue(typed)?.ToString() switch
         {
             "Xp" => ObjectKinds.Xp,
             "Gold" or "Silver" => ObjectKinds.Gold,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -107,3 +109,20 @@ def test_no_button_that_quits_or_buys_can_be_pressed(game: PluginHost) -> None:
         # A button of another name that quits and buys all the same.
         assert pressed_by(game, client, POWER) == ["B_Power"]
         assert game.ask()["exits_and_buys"] == 0
+
+
+def test_objects_are_asked_for_one_type_a_frame(game: PluginHost) -> None:
+    game.set(things=[["chest", [1, 0, 2]], ["pickup", [3, 0, 4]]])
+    with Client(game.port) as client:
+        client.packet()
+        until = time.monotonic() + 60
+        while (scene := client.packet().state.scene) is None or len(scene.object_kinds) < 2:
+            assert time.monotonic() < until
+    found = game.ask()
+    assert found["queries"] > 1 and found["most_queries"] == 1
+
+
+def test_maps_under_wine_are_files_that_linux_sees(toolchain: Toolchain, built: Path) -> None:
+    command = [toolchain.dotnet, "exec", built / "host.dll", "parts"]
+    done = subprocess.run(command, env=toolchain.environment(), capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["folders"] == ["/dev/shm", None, "Z:\\dev\\shm"]

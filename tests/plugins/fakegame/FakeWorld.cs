@@ -332,6 +332,8 @@ public sealed class FakeWorld
             ["time_scale"] = Time.timeScale,
             ["capture_delta_s"] = Time.captureDeltaTime,
             ["exits_and_buys"] = MainMenu.Exits + CharacterMenu.Bought,
+            ["queries"] = UnityEngine.Object.Queries,
+            ["most_queries"] = UnityEngine.Object.MostQueries,
             ["textures"] = RenderTexture.Made - UnityEngine.Object.Destroyed,
             ["seeded"] = UnityEngine.Random.Seeded,
             ["restarts"] = MapController.Restarts,

@@ -52,8 +52,20 @@ namespace UnityEngine
 
         public static void Destroy(Object obj) => Destroyed++;
 
-        public static Il2CppReferenceArray<Object> FindObjectsOfType(Il2CppSystem.Type type) =>
-            new(Alive.Where(type.Managed.IsInstanceOfType).ToArray());
+        /// <summary>Queries so far, and the most of them in one frame.</summary>
+        internal static int Queries, MostQueries;
+
+        private static float _askedS;
+        private static int _askedNow;
+
+        public static Il2CppReferenceArray<Object> FindObjectsOfType(Il2CppSystem.Type type)
+        {
+            Queries++;
+            _askedNow = Time.unscaledTime == _askedS ? _askedNow + 1 : 1;
+            _askedS = Time.unscaledTime;
+            MostQueries = Math.Max(MostQueries, _askedNow);
+            return new(Alive.Where(type.Managed.IsInstanceOfType).ToArray());
+        }
 
         public static bool operator ==(Object? a, Object? b) => ReferenceEquals(a, b);
 
