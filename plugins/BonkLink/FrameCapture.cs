@@ -10,6 +10,9 @@ namespace BonkLink;
 public sealed class FrameCapture
 {
     private const int Channels = 4;
+    private const double SlowPeriodS = 0.1, ProbeS = 5;
+    private readonly SlowPicture _slow = new();
+    private readonly PictureLadder _ladder;
     private readonly FrameEncoder _encoder;
     private readonly int _width, _height;
     private readonly Func<double> _nowS;
@@ -18,16 +21,23 @@ public sealed class FrameCapture
     private bool _wanted, _waiting;
     private double _capturedS;
 
-    public FrameCapture(FrameEncoder encoder, int width, int height, Func<double> nowS)
+    public FrameCapture(FrameEncoder encoder, int width, int height, Func<double> nowS, PictureLadder ladder)
     {
-        (_encoder, _width, _height, _nowS) = (encoder, width, height, nowS);
+        (_encoder, _width, _height, _nowS, _ladder) = (encoder, width, height, nowS, ladder);
     }
 
     /// <summary>Take a picture at the end of this frame, unless one is still on its way.</summary>
-    public void Request() => _wanted = !_waiting;
+    public void Request() => _wanted = !_waiting && (_ladder.Source == PictureSource.GpuReadback
+        || _ladder.Source == PictureSource.ReadPixels && _nowS() >= _capturedS + SlowPeriodS);
 
-    public void EndOfFrame()
+    public void EndOfFrame(bool isMainMenu)
     {
+        if (!_ladder.IsKnown)
+        {
+            Probe(isMainMenu);
+            _encoder.Source = _ladder.Source;
+            return;
+        }
         if (_waiting && _request.done)
         {
             _waiting = false;
@@ -39,6 +49,62 @@ public sealed class FrameCapture
         }
         _wanted = false;
         _capturedS = _nowS();
+        if (_ladder.Source == PictureSource.ReadPixels)
+        {
+            _encoder.Submit(_slow.Take(_width, _height), _width, _height, Channels, bottomUp: true, _capturedS);
+            return;
+        }
+        Ask();
+    }
+
+    /// <summary>Try the ways one by one; a failure that throws nothing into native code leads to the next.</summary>
+    private void Probe(bool isMainMenu)
+    {
+        try
+        {
+            if (_waiting)
+            {
+                Judge();
+            }
+            else if (isMainMenu && _ladder.Begin() is var way && way != PictureSource.None)
+            {
+                _capturedS = _nowS();
+                if (way == PictureSource.GpuReadback)
+                {
+                    Ask();
+                }
+                else
+                {
+                    _slow.Take(_width, _height);
+                    _ladder.Succeed();
+                }
+            }
+        }
+        catch (Exception error)
+        {
+            _waiting = false;
+            _ladder.Fail($"{error.GetType().Name}: {error.Message}");
+        }
+    }
+
+    private void Judge()
+    {
+        var isDone = _request.done;
+        if (!isDone && _nowS() < _capturedS + ProbeS)
+        {
+            return;
+        }
+        _waiting = false;
+        if (!isDone || _request.hasError || PixelsOf(_request).Length < _width * _height * Channels)
+        {
+            _ladder.Fail(isDone ? "the readback failed" : $"no picture within {ProbeS:0} s");
+            return;
+        }
+        _ladder.Succeed();
+    }
+
+    private void Ask()
+    {
         _screen = Fit(_screen, Screen.width, Screen.height);
         _small = Fit(_small, _width, _height);
         Copy(_screen, _small);

@@ -37,6 +37,9 @@ public sealed class FrameEncoder : IDisposable
     /// <summary>Pictures refused because the one before was not done or not taken yet.</summary>
     public int Refused { get; private set; }
 
+    /// <summary>How the game takes its pictures, as the wire says it.</summary>
+    public PictureSource Source { get; set; }
+
     public bool IsFree => _stage == Free;
 
     /// <summary>

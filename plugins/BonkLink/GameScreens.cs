@@ -18,6 +18,9 @@ public sealed class GameScreens
     private readonly Field<bool> _isBoot = new(
         "boot", false, () => UnityEngine.SceneManagement.SceneManager.GetActiveScene().name == "BootScene");
 
+    /// <summary>Is the game in its main menu right now?</summary>
+    public bool IsMainMenu => _isMainMenu.Read();
+
     private readonly Field<string> _window = new(
         "window", "", () => WindowManager.activeWindow == null ? "" : WindowManager.activeWindow.name);
 

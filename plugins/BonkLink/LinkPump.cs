@@ -123,7 +123,7 @@ public sealed class LinkPump
     private void Tell(LinkClient client, ByteBuffer packet, ReadOnlySpan<byte> frame)
     {
         var unsaid = client.Unsaid;
-        _state.Run.Flags = (byte)(RunInfo.RowsTopDown | unsaid.Ends);
+        _state.Run.Flags = (byte)(RunInfo.RowsTopDown | unsaid.Ends | (byte)_frames.Source << 4);
         _state.Run.Reward = unsaid.Reward;
         _state.Run.FrameTimeUs = frame.Length > 0 ? (ulong)Math.Max(0, _frames.CapturedS * 1e6) : 0;
         if (_options.SendsHuman)

@@ -33,7 +33,8 @@ public sealed class Parts : IGame, IDisposable
         _menu = new GameMenu(_screens);
         _reader = new GameReader(_screens);
         _frames = new FrameEncoder(settings.Format, settings.Quality);
-        _capture = new FrameCapture(_frames, settings.Width, settings.Height, () => _clock.Elapsed.TotalSeconds);
+        _capture = new FrameCapture(_frames, settings.Width, settings.Height, () => _clock.Elapsed.TotalSeconds,
+            new PictureLadder(BepInEx.Paths.ConfigPath, Plugin.Id, log));
         ITransport transport = settings.UsesPipe
             ? new PipeTransport(settings.PipeName)
             : new TcpTransport(settings.Port);
@@ -86,7 +87,13 @@ public sealed class Parts : IGame, IDisposable
     public void LateFrame() => Guarded.Run("look", _injector.Look);
 
     /// <summary>When the frame is drawn, from the end of the frame.</summary>
-    public void EndOfFrame() => Guarded.Run("capture", _capture.EndOfFrame);
+    public void EndOfFrame() => Guarded.Run("capture", () =>
+    {
+        if (_settings.SendsFrames)
+        {
+            _capture.EndOfFrame(_screens.IsMainMenu);
+        }
+    });
 
     public void Apply(in AgentAction action, float seconds, double nowS)
     {

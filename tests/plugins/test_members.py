@@ -12,7 +12,7 @@ from tools.scripts.csharp import ROOT, Toolchain
 
 FACTS = ROOT / "tests" / "plugins" / "stubs" / "members.tsv"
 UNLISTED = {
-    "Behaviour", "Component", "Coroutine", "Cursor", "CursorLockMode", "MonoBehaviour", "RectTransform",
+    "Behaviour", "Component", "Coroutine", "Cursor", "CursorLockMode", "MonoBehaviour", "Rect", "RectTransform",
     "RenderTextureFormat", "Rigidbody", "Scene", "SceneManager", "ScriptableObject", "SystemInfo", "Texture",
     "TextureFormat", "Transform", "Vector2", "Vector3", "WaitForEndOfFrame",
 }  # fmt: skip

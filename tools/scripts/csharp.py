@@ -42,14 +42,15 @@ FAKE = ROOT / "tests" / "plugins" / "fakegame"
 PURE = (
     *(BONKLINK / f"{name}.cs" for name in (
         "Actions", "ButtonLatch", "ClickMap", "FrameEncoder", "Guarded", "Hands", "InputLatch", "JpegEncoder",
-        "JsonText", "LinkClient", "LinkPump", "LinkServer", "MenuDriver", "StateRecord", "Transport", "Wire",
+        "JsonText", "LinkClient", "LinkPump", "LinkServer", "MenuDriver", "PictureLadder", "StateRecord", "Transport", "Wire",
     )),
     *(RESEARCH / f"{name}.cs" for name in ("RewardRule", "SharedFrame", "Stepper")),
 )  # fmt: skip
 # Sources of BonkLink that ResearchPlugin compiles in as well.
 SHARED = tuple(BONKLINK / f"{name}.cs" for name in (
     "Actions", "ButtonLatch", "ClickMap", "FrameCapture", "FrameEncoder", "GameMenu", "GameScreens", "Guarded",
-    "InputInjector", "JpegEncoder", "MenuDriver", "Patches", "RunEnd", "StateRecord", "UploadGuard", "Wire",
+    "InputInjector", "JpegEncoder", "MenuDriver", "Patches", "PictureLadder", "RunEnd", "SlowPicture", "StateRecord",
+    "UploadGuard", "Wire",
 ))  # fmt: skip
 _COMPILE_COMPILER = """
 import sys

@@ -22,6 +22,9 @@ namespace FakeGame;
 public static class Program
 {
     private static readonly ConcurrentQueue<string> Lines = new();
+    /// <summary>Frames in the main menu before anybody is answered, as while a game boots.</summary>
+    private const int BootFrames = 8;
+
     private static double _dueS, _frameS = 1 / 60.0;
     private static bool _isGameFirst;
     private static readonly Stopwatch Clock = Stopwatch.StartNew();
@@ -35,7 +38,7 @@ public static class Program
         }
         Paths.ConfigPath = arguments[1];
         var world = new FakeWorld();
-        Assets.Scripts.Managers.MapController.IsMainMenuIs = arguments[0] == "ResearchPlugin";
+        Assets.Scripts.Managers.MapController.IsMainMenuIs = true;
         var assembly = Assembly.Load(arguments[0]);
         var entry = Array.Find(assembly.GetTypes(), t => t.IsSubclassOf(typeof(BasePlugin)))!;
         var plugin = (BasePlugin)Activator.CreateInstance(entry)!;
@@ -94,6 +97,14 @@ public static class Program
                 var name = arguments[i]["Fake.NewRun.".Length..];
                 assembly.GetType("ResearchPlugin.NewRun")!.GetProperty(name)!
                     .SetValue(null, double.Parse(arguments[i + 1]));
+            }
+            else if (arguments[i] == "Fake.Readback")
+            {
+                UnityEngine.Rendering.AsyncGPUReadback.Mode = arguments[i + 1];
+            }
+            else if (arguments[i] == "Fake.ReadPixels")
+            {
+                Texture2D.Fails = arguments[i + 1] == "fails";
             }
             else if (arguments[i] == "Fake.Folded")
             {

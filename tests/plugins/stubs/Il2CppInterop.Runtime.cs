@@ -28,6 +28,8 @@ namespace Il2CppInterop.Runtime.InteropTypes.Arrays
     {
         private readonly T[] _items;
 
+        public static implicit operator T[](Il2CppArrayBase<T> from) => (T[])from._items.Clone();
+
         protected Il2CppArrayBase(T[] items) => _items = items;
 
         public int Length => _items.Length;

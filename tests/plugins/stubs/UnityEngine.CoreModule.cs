@@ -257,6 +257,14 @@ namespace UnityEngine
 
         internal static int Made { get; private set; }
 
+        public static RenderTexture? active { get; set; }
+
+        public static RenderTexture GetTemporary(int width, int height) => new(width, height, 0, RenderTextureFormat.ARGB32);
+
+        public static void ReleaseTemporary(RenderTexture temp)
+        {
+        }
+
         public RenderTexture(int width, int height, int depth, RenderTextureFormat format)
         {
             (this.width, this.height) = (width, height);
@@ -266,6 +274,35 @@ namespace UnityEngine
 
         public void Release()
         {
+        }
+    }
+
+    public struct Rect
+    {
+        public Rect(float x, float y, float width, float height)
+        {
+        }
+    }
+
+    public class Texture2D : Texture
+    {
+        private byte[] _pixels = System.Array.Empty<byte>();
+
+        internal static bool Fails { get; set; }
+
+        public Texture2D(int width, int height) => (this.width, this.height) = (width, height);
+
+        public void ReadPixels(Rect source, int destX, int destY) =>
+            _pixels = Fails ? throw new NotSupportedException("Method unstripping failed") : RenderTexture.active!.Pixels;
+
+        public Il2CppStructArray<byte> GetRawTextureData()
+        {
+            var copy = new Il2CppStructArray<byte>(_pixels.Length);
+            for (var i = 0; i < _pixels.Length; i++)
+            {
+                copy[i] = _pixels[i];
+            }
+            return copy;
         }
     }
 
@@ -329,7 +366,7 @@ namespace UnityEngine.Rendering
             _dueS = AsyncGPUReadback.NowS + AsyncGPUReadback.DelayS;
         }
 
-        public bool hasError => false;
+        public bool hasError => AsyncGPUReadback.Mode == "fails";
 
         /// <summary>True from the second question on, as on a GPU that is a frame behind.</summary>
         public bool done => ++_asked > 1 && AsyncGPUReadback.NowS >= _dueS;
@@ -348,11 +385,21 @@ namespace UnityEngine.Rendering
         /// <summary>How long the fake GPU takes for a picture at the least.</summary>
         internal static double DelayS { get; set; }
 
+        /// <summary>works, fails, or crashes.</summary>
+        internal static string Mode { get; set; } = "works";
+
         internal static double NowS => System.Diagnostics.Stopwatch.GetTimestamp()
             / (double)System.Diagnostics.Stopwatch.Frequency;
 
         public static AsyncGPUReadbackRequest Request(
             Texture src, int mipIndex, TextureFormat dstFormat,
-            Il2CppSystem.Action<AsyncGPUReadbackRequest>? callback = null) => new(((RenderTexture)src).Pixels);
+            Il2CppSystem.Action<AsyncGPUReadbackRequest>? callback = null)
+        {
+            if (Mode == "crashes")
+            {
+                Environment.Exit(139);
+            }
+            return new(((RenderTexture)src).Pixels);
+        }
     }
 }
