@@ -42,7 +42,8 @@ FAKE = ROOT / "tests" / "plugins" / "fakegame"
 PURE = (
     *(BONKLINK / f"{name}.cs" for name in (
         "Actions", "ButtonLatch", "ClickMap", "FrameEncoder", "Guarded", "Hands", "InputLatch", "JpegEncoder",
-        "JsonText", "LinkClient", "LinkPump", "LinkServer", "MenuDriver", "PictureLadder", "StateRecord", "Transport", "Wire",
+        "JsonText", "LinkClient", "LinkPump", "LinkServer", "MenuDriver", "PictureLadder", "StateRecord",
+        "Transport", "Wire",
     )),
     *(RESEARCH / f"{name}.cs" for name in ("RewardRule", "SharedFrame", "Stepper")),
 )  # fmt: skip
