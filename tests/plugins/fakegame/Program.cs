@@ -51,8 +51,9 @@ public static class Program
             Engine(frame, world);
             var listens = said ? null : Listens(plugin);
             // The server of BonkLink listens a moment after its thread was started.
-            if (!said && (listens != null || frame >= 300 || arguments[0] != "BonkLink"))
+            if (!said && frame >= BootFrames && (listens != null || frame >= 300 || arguments[0] != "BonkLink"))
             {
+                Assets.Scripts.Managers.MapController.IsMainMenuIs = arguments[0] == "ResearchPlugin";
                 said = true;
                 Console.WriteLine(new JsonObject { ["listens"] = listens }.ToJsonString());
             }
