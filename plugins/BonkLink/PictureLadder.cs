@@ -40,7 +40,8 @@ public sealed class PictureLadder
                 Mark(marker);
                 return _tried;
             }
-            _log($"pictures: {NameOf(_tried)} is left out, the game ended while it was tried; delete {marker} to try again");
+            _log($"pictures: {NameOf(_tried)} is left out, the game ended while it was tried; "
+                + $"delete {marker} to try again");
         }
         Choose(PictureSource.None);
         return PictureSource.None;
@@ -74,7 +75,8 @@ public sealed class PictureLadder
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            Guarded.Once("marker", $"pictures: {marker} cannot be written ({error.Message}); a crash is not remembered");
+            Guarded.Once("marker",
+                $"pictures: {marker} cannot be written ({error.Message}); a crash is not remembered");
         }
     }
 

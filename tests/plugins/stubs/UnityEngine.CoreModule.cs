@@ -259,7 +259,8 @@ namespace UnityEngine
 
         public static RenderTexture? active { get; set; }
 
-        public static RenderTexture GetTemporary(int width, int height) => new(width, height, 0, RenderTextureFormat.ARGB32);
+        public static RenderTexture GetTemporary(int width, int height) =>
+            new(width, height, 0, RenderTextureFormat.ARGB32);
 
         public static void ReleaseTemporary(RenderTexture temp)
         {
@@ -293,7 +294,9 @@ namespace UnityEngine
         public Texture2D(int width, int height) => (this.width, this.height) = (width, height);
 
         public void ReadPixels(Rect source, int destX, int destY) =>
-            _pixels = Fails ? throw new NotSupportedException("Method unstripping failed") : RenderTexture.active!.Pixels;
+            _pixels = Fails
+                ? throw new NotSupportedException("Method unstripping failed")
+                : RenderTexture.active!.Pixels;
 
         public Il2CppStructArray<byte> GetRawTextureData()
         {
