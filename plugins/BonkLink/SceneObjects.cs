@@ -1,6 +1,6 @@
-// What lies around, for BLX2: pickups, chests, shrines, portals. The game keeps no list of them and renames them between
-// versions: their types are looked up by name at the start, a name that is not there is said once, and each type is
-// asked for twice a second, never two of them in one frame.
+// What lies around, for BLX2: pickups, chests, shrines, portals. The game keeps no list of them and renames them
+// between versions: their types are looked up by name at the start, a name that is not there is said once, and each
+// type is asked for twice a second, never two of them in one frame.
 using System;
 using System.Collections.Generic;
 using System.Reflection;
