@@ -97,7 +97,8 @@ public sealed class FakeWorld
         {
             _window.allButtons.Add(Button(new MyButtonNormal(), buttons[i], 100, 600 - 80 * i));
         }
-        foreach (var (name, bottom) in new[] { ("B_Exit", 600), ("B_Purchase", 500), ("B_Item", 400), ("B_Power", 300) })
+        var others = new[] { ("B_Exit", 600), ("B_Purchase", 500), ("B_Item", 400), ("B_Power", 300) };
+        foreach (var (name, bottom) in others)
         {
             _window.allButtons.Add(Button(new MyButtonNormal(), name, 900, bottom));
         }

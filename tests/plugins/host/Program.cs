@@ -61,9 +61,13 @@ public static class Program
         var json = new JsonText().Open('{').Key("text").Value("\"ö\\\n").Key("list").Open('[').Value(1.5f).Value(0.1f)
             .Value(float.NaN).Value(7).Value(true).Close(']').Key("none").Open('[').Close(']').Close('}');
         var folders = new JsonArray(
-            ResearchPlugin.SharedFrame.FolderOf(false, _ => true), ResearchPlugin.SharedFrame.FolderOf(true, _ => false),
+            ResearchPlugin.SharedFrame.FolderOf(false, _ => true),
+            ResearchPlugin.SharedFrame.FolderOf(true, _ => false),
             ResearchPlugin.SharedFrame.FolderOf(true, name => name.Length == 10 && name.StartsWith('Z')));
-        var answer = new JsonObject { ["folders"] = folders, ["fields"] = all, ["said"] = said, ["json"] = json.ToString() };
+        var answer = new JsonObject
+        {
+            ["folders"] = folders, ["fields"] = all, ["said"] = said, ["json"] = json.ToString(),
+        };
         Console.WriteLine(answer.ToJsonString());
     }
 
