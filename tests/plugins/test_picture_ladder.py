@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,12 @@ MARKER = "com.metabonk.bonklink.picture-probe-gpu-readback"
 FAILS = ("Fake.Readback", "fails")
 
 
+def free_port() -> str:
+    """A port of its own: the plugin takes 0 for 1, which games that run beside this one would share."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return str(probe.getsockname()[1])
+
+
 @pytest.mark.parametrize(
     ("written", "source"),
     [((), "gpu-readback"), (FAILS, "read-pixels"), ((*FAILS, "Fake.ReadPixels", "fails"), "none")],
@@ -23,7 +30,7 @@ FAILS = ("Fake.Readback", "fails")
 def test_the_first_way_that_works_is_used_and_named(
     toolchain: Toolchain, built: Path, tmp_path: Path, written: tuple[str, ...], source: str
 ) -> None:
-    arguments = ("BonkLink", str(tmp_path), "Network.Port", "0", *written)
+    arguments = ("BonkLink", str(tmp_path), "Network.Port", free_port(), *written)
     with PluginHost(toolchain, built, *arguments, program="stubs/fakegame.dll") as game, Client(game.port) as client:
         packets = [client.packet() for _ in range(20)]
         frames = [p.frame for p in packets if p.frame]
@@ -38,7 +45,7 @@ def test_the_first_way_that_works_is_used_and_named(
 def test_a_way_that_ended_the_game_is_left_out_at_the_next_start(
     toolchain: Toolchain, built: Path, tmp_path: Path
 ) -> None:
-    arguments = ("BonkLink", str(tmp_path), "Network.Port", "0", "Fake.Readback", "crashes")
+    arguments = ("BonkLink", str(tmp_path), "Network.Port", free_port(), "Fake.Readback", "crashes")
     command = [str(toolchain.dotnet), "exec", str(built / "stubs/fakegame.dll"), *arguments]
     done = subprocess.run(command, env=toolchain.environment(), input="", capture_output=True, timeout=240)
     assert done.returncode == 139 and (tmp_path / MARKER).exists()
