@@ -17,11 +17,9 @@ public class GameManager : MonoBehaviour
     public bool isGameOver { get; set; } = default!;
 
     internal bool IsPlayingIs = default!;
-
     public bool IsPlaying() => IsPlayingIs;
 
     internal bool IsFinalBossDeadIs = default!;
-
     public bool IsFinalBossDead() => IsFinalBossDeadIs;
 
     internal float GetAliveTimeIs = default!;
