@@ -43,9 +43,11 @@ class TracedLatency(Latency):
         super().__init__()
         self.walks: list[tuple[Walk, Cause | None]] = []
 
-    def record_walk(self, walk: Walk, budget_s: float) -> Cause | None:
+    def record_walk(
+        self, walk: Walk, budget_s: float, captured_s: float | None = None, looks: bool = False
+    ) -> Cause | None:
         """Record, and keep."""
-        cause = super().record_walk(walk, budget_s)
+        cause = super().record_walk(walk, budget_s, captured_s, looks)
         if len(self.walks) < TRACED_WALKS:
             self.walks.append((walk, cause))
         return cause
