@@ -150,7 +150,8 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         another = said_of_another(policy, game)
         session_options = replace(session_options, learn=options.learn and not another)
         learns = session_options.learn and not measured
-        say_start(console, [*games.notes, *another], policy, session_options.budget if learns else None)
+        notes = [*games.notes, *another, *_said_of_recording(session_options.recording)]
+        say_start(console, notes, policy, session_options.budget if learns else None)
 
         async def main() -> tuple[dict[str, Any], int | None]:
             clock = SystemClock()
@@ -236,6 +237,14 @@ def _recording(options: PlayOptions, settings: Settings) -> Recording | None:
         folder = recordings_of(settings) / f"{name}-{os.getpid()}"
     keep = Keep(window_s=None if is_asked else WINDOW_S, max_bytes=settings.recording.max_mib << 20)
     return Recording(folder=folder, keep=keep, is_asked=is_asked)
+
+
+def _said_of_recording(recording: Recording | None) -> list[str]:
+    """What is written to the disk without being asked, and how not to."""
+    if recording is None or recording.is_asked:
+        return []
+    minutes = (recording.keep.window_s or 0.0) / 60.0
+    return [f"the last {minutes:.0f} minutes are recorded in {recording.folder}; --no-record leaves that"]
 
 
 def check_learner_device(settings: Settings) -> None:
