@@ -243,8 +243,7 @@ def _said_of_recording(recording: Recording | None) -> list[str]:
     """What is written to the disk without being asked, and how not to."""
     if recording is None or recording.is_asked:
         return []
-    minutes = (recording.keep.window_s or 0.0) / 60.0
-    return [f"the last {minutes:.0f} minutes are recorded in {recording.folder}; --no-record leaves that"]
+    return [f"the last {recording.keep.window_s:.0f} s are recorded in {recording.folder}; --no-record leaves that"]
 
 
 def check_learner_device(settings: Settings) -> None:
