@@ -1,7 +1,7 @@
 """Claims: files by which one of many processes takes a number; nobody deletes the claim of a process that lives.
 
-A claim names its process, the machine and its space of process numbers: a container's process 7 is not this machine's.
-Owns no file; calls block on the disk.
+A claim names its process, the machine and its space of process numbers: a container's process 7 is not this machine's,
+and after a restart of the machine it is another process. Owns no file; calls block on the disk.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from agent.core.files import process_space
 
 
 class _Owner(msgspec.Struct, frozen=True):
-    """Who made a claim, and where its number counts."""
+    """Who made a claim, and where its number counts; `boot`: of the machine, empty where none is known."""
 
     pid: int
     space: str
+    boot: str = ""
 
 
 def claim(path: Path) -> bool:
@@ -29,7 +30,7 @@ def claim(path: Path) -> bool:
     except FileExistsError:
         return False
     with os.fdopen(handle, "wb") as file:
-        file.write(msgspec.json.encode(_Owner(os.getpid(), process_space())))
+        file.write(msgspec.json.encode(_Owner(os.getpid(), process_space(), _boot())))
     return True
 
 
@@ -39,4 +40,13 @@ def is_abandoned(path: Path) -> bool:
         owner = msgspec.json.decode(path.read_bytes(), type=_Owner)
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         return False
-    return owner.space == process_space() and not psutil.pid_exists(owner.pid)
+    is_gone = (owner.boot and owner.boot != _boot()) or not psutil.pid_exists(owner.pid)
+    return owner.space == process_space() and bool(is_gone)
+
+
+def _boot() -> str:
+    """What Linux calls the machine's run since it was started."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

@@ -20,4 +20,7 @@ def test_a_claim_is_abandoned_only_where_its_process_is_gone(tmp_path: Path) -> 
     elsewhere = (tmp_path / "gone").read_bytes().replace(b'"space":"', b'"space":"another machine ')
     (tmp_path / "elsewhere").write_bytes(elsewhere)
     (tmp_path / "empty").write_bytes(b"")
+    mine = path.read_bytes()
+    path.write_bytes(mine.replace(b'"boot":"', b'"boot":"an earlier one '))
+    assert is_abandoned(path) == (b'"boot":""' not in mine)
     assert not is_abandoned(tmp_path / "elsewhere") and not is_abandoned(tmp_path / "empty")
