@@ -68,7 +68,8 @@ class PlayOptions(ConfigOption, RunOptions, PolicyOptions, GameOptions):
     record: bool | None = None
     """Record the whole session, or nothing. Default: its last ten minutes are kept."""
     record_to: Path | None = None
-    """Record the whole session into this folder, instead of one of its own in METABONK_RECORDINGS_DIR."""
+    """Record the whole session into this folder, instead of one of its own in METABONK_RECORDINGS_DIR; without a
+    cap."""
     learn: bool = True
     """Learn from what is played, where the policy can, and from what workers push; actions are then sampled."""
 
@@ -225,17 +226,18 @@ def _reward(settings: Settings) -> Weights:
 
 def _recording(options: PlayOptions, settings: Settings) -> Recording | None:
     """Where the session is recorded, and what of it is kept."""
-    from agent.journal.journal import Keep
+    from agent.journal.keeping import Keep
     from agent.session.options import Recording
 
     if options.record is False:
         return None
     is_asked = bool(options.record) or options.record_to is not None
-    folder = options.record_to
+    folder, max_bytes = options.record_to, None
     if folder is None:
+        max_bytes = settings.recording.max_mib << 20
         name = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
         folder = recordings_of(settings) / f"{name}-{os.getpid()}"
-    keep = Keep(window_s=None if is_asked else WINDOW_S, max_bytes=settings.recording.max_mib << 20)
+    keep = Keep(window_s=None if is_asked else WINDOW_S, max_bytes=max_bytes)
     return Recording(folder=folder, keep=keep, is_asked=is_asked)
 
 

@@ -59,6 +59,11 @@ class SegmentWriter:
         self._channels = {topic: self._writer.register_channel(topic, ENCODING, 0) for topic in TOPICS}
         self.commit()
 
+    @property
+    def is_deleted(self) -> bool:
+        """True where somebody deleted the file; what is written into it then is lost."""
+        return os.name != "nt" and os.fstat(self._file.fileno()).st_nlink == 0
+
     def add(self, topic: str, number: int, time_ns: int, body: bytes) -> None:
         """Add one record; it is safe once it is committed."""
         self._writer.add_message(self._channels[topic], time_ns, body, time_ns, sequence=number & 0xFFFFFFFF)
@@ -88,6 +93,8 @@ class SegmentWriter:
 
     def abandon(self) -> None:
         """Cut the file to what is committed and leave it to be recovered; after an error of the disk."""
+        if self._file.closed:
+            return
         descriptor = os.dup(self._file.fileno())
         try:
             try:

@@ -10,7 +10,7 @@ from typing import Final
 from agent.control.reward import SCORE, Weights
 from agent.core.choices import Preferences
 from agent.core.clock import TICK_S
-from agent.journal.journal import Keep
+from agent.journal.keeping import Keep
 from agent.learning.configs import Budget
 from agent.link.links import Address
 from agent.link.wire import Limits

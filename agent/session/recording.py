@@ -12,7 +12,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,7 @@ from agent.core.files import write_atomically
 from agent.core.part import Part
 from agent.core.types import GameState, Observation, Packet
 from agent.journal.journal import Journal
+from agent.journal.keeping import remove_recording
 from agent.journal.records import WEIGHTS, DecisionRecord, EventRecord, LinkRecord, PacketRecord, SessionHeader
 from agent.journal.recover import Recovered, recover_all
 from agent.learning.configs import replays
@@ -39,6 +40,10 @@ from agent.session.options import SessionOptions
 
 RESTARTED: Final = "restarted"
 LOOK_S: Final = 0.25
+AGAIN_S: Final = 2.0
+"""Pause after the disk refused weights."""
+WAITING: Final = 8
+"""Versions that wait for the disk at most; the oldest are given up."""
 REMEMBERED: Final = 64
 log = structlog.get_logger(__name__)
 
@@ -48,7 +53,7 @@ class RecordedFeed:
 
     def __init__(self, game: int, feed: PacketListener, journal: Journal, clock: Clock) -> None:
         self._game, self._feed, self._journal, self._clock = game, feed, journal, clock
-        self._number = 0
+        self.packets = 0
         self._states: deque[tuple[GameState, int]] = deque(maxlen=REMEMBERED)
         self._pictures: deque[tuple[float, int]] = deque(maxlen=REMEMBERED)
 
@@ -59,13 +64,13 @@ class RecordedFeed:
 
     def on_packet(self, packet: Packet, received_at_s: float) -> None:
         """One packet; the feed takes it before it is written down."""
-        self._number += 1
-        self._states.append((packet.state, self._number))
+        self.packets += 1
+        self._states.append((packet.state, self.packets))
         if packet.frame:
-            self._pictures.append((received_at_s, self._number))
+            self._pictures.append((received_at_s, self.packets))
         self._feed.on_packet(packet, received_at_s)
         state = packet.state_bytes or encode_state(packet.state)
-        record = PacketRecord(self._game, self._number, received_at_s, state, packet.frame)
+        record = PacketRecord(self._game, self.packets, received_at_s, state, packet.frame)
         self._journal.offer(record, received_at_s)
 
     def on_bad_packet(self, reason: str) -> None:
@@ -90,6 +95,26 @@ class RecordedFeed:
         return state, next((number for at_s, number in reversed(self._pictures) if at_s == arrived_s), 0)
 
 
+class Acted:
+    """Weights from their first decision until they are kept, with the way they were computed.
+
+    told: the version that the journal heard of last.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: deque[tuple[int, Tensors, str]] = deque(maxlen=WAITING)
+        self.told: int | None = None
+        self._version: int | None = None
+
+    def decided(self, version: int, policy: Policy) -> None:
+        """A decision of this version was made; on the loop, soon after it."""
+        reloadable = capabilities_of(policy).reloadable if version != self._version else None
+        if reloadable is not None:
+            self._version = version
+            if reloadable.version == version:
+                self.waiting.append((version, reloadable.tensors, str(path_of(policy).get("path", ""))))
+
+
 @dataclass(frozen=True)
 class RecordSession(Part):
     """The recorder. is_asked: somebody asked for it, so a folder that cannot be written ends the start."""
@@ -103,6 +128,7 @@ class RecordSession(Part):
     is_asked: bool
     feeds: Sequence[RecordedFeed]
     say: Callable[[str, str, dict[str, Any]], None]
+    acted: Acted = field(default_factory=Acted, init=False)
 
     async def begin(self) -> None:
         """Start writing; raises RecordingError where that was asked for and cannot be."""
@@ -114,21 +140,32 @@ class RecordSession(Part):
             self.say("not_recording", f"nothing is recorded: {error}", {})
 
     async def run(self) -> None:
-        """Mend what killed sessions left, then keep the weights that act; until cancelled."""
+        """Mend what killed sessions left, then keep the weights that acted; until cancelled."""
         if not self.journal.is_writing:
             return
         for done in await self.disk.run(self._recover):
             self.say("recovered", f"a killed session's recording has {done.records} records", {"records": done.records})
-        reloadable, kept = capabilities_of(self.policy).reloadable, None
         while True:
-            if reloadable is not None and reloadable.version != kept:
-                kept, tensors = reloadable.version, reloadable.tensors
-                way = {"path": str(path_of(self.policy).get("path", ""))}
-                found = await self.disk.run(lambda: keep_weights(self.journal.folder, tensors))  # noqa: B023
+            pause_s = LOOK_S if await self._keep_weights() else AGAIN_S
+            await self.clock.sleep_until(self.clock.now_s() + pause_s)
+
+    async def _keep_weights(self) -> bool:
+        """Say which weights acted, and keep them beside the recording; False where the disk refuses them."""
+        while self.acted.waiting:
+            version, tensors, way = self.acted.waiting[0]
+            if self.acted.told != version:
+                found = await self.disk.run(lambda: hash_of(tensors))  # noqa: B023
                 now_s = self.clock.now_s()
-                told = EventRecord(now_s, WEIGHTS, "", {"version": kept, "sha256": found, **way})
+                told = EventRecord(now_s, WEIGHTS, "", {"version": version, "sha256": found, "path": way})
                 self.journal.offer(told, now_s, repeat=True)
-            await self.clock.sleep_until(self.clock.now_s() + LOOK_S)
+                self.acted.told = version
+            try:
+                await self.disk.run(lambda: keep_weights(self.journal.folder, tensors))  # noqa: B023
+            except OSError as error:
+                log.warning("weights_not_recorded", version=version, why=error.strerror or str(error))
+                return False
+            self.acted.waiting.popleft()
+        return True
 
     def _recover(self) -> list[Recovered]:
         try:
@@ -138,8 +175,12 @@ class RecordSession(Part):
             return []
 
     async def finish(self) -> None:
-        """Put what waits on the disk, and end the last segment."""
-        await asyncio.to_thread(self.journal.close)
+        """Put what waits on the disk, and end the last segment; of a game that never spoke nothing is kept."""
+        if self.journal.is_writing:
+            await self._keep_weights()
+            await asyncio.to_thread(self.journal.close)
+            if not self.is_asked and not any(feed.packets for feed in self.feeds) and not self.journal.is_writing:
+                await asyncio.to_thread(remove_recording, self.journal.folder)
 
     def close(self) -> None:
         """End the journal's thread."""
@@ -161,6 +202,7 @@ class RecordSession(Part):
     def on_decision(self, decided: Decided) -> None:
         """Write down one decision."""
         o = decided.observation
+        self.acted.decided(decided.version, self.policy)
         packet, picture = self.feeds[o.game].origins(o)
         action = b"" if decided.action is None else encode_action(decided.action)
         record = DecisionRecord(
@@ -224,6 +266,6 @@ def keep_weights(folder: Path, tensors: Tensors) -> str:
     if path.exists():
         path.touch()
     else:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, save({name: tensor.copy(order="C") for name, tensor in tensors.items()}))
     return found

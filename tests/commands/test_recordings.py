@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from agent.commands.cli import run
+from agent.commands.play import PlayOptions, _recording
 from agent.core.clock import SystemClock
+from agent.core.settings import load_settings
 from agent.journal.journal import Journal
+from agent.journal.keeping import Keep
 from tests.journal.test_journal import drain, header, offer
 
 
@@ -53,6 +56,18 @@ def test_a_folder_without_a_recording_is_refused(recordings: Path, capsys: pytes
 def test_two_answers_to_one_question_are_refused(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["play", "--game", "arena", "--no-record", "--record-to", str(recordings / "a")]) == 2
     assert "name one of them" in capsys.readouterr().err
+
+
+def test_only_what_lies_with_the_recordings_has_a_cap(recordings: Path) -> None:
+    settings = load_settings(None, {"METABONK_RECORDINGS_DIR": str(recordings), "METABONK_RECORDINGS_MAX_MIB": "16"})
+    by_itself, asked, named = (
+        _recording(options, settings)
+        for options in (PlayOptions(), PlayOptions(record=True), PlayOptions(record_to=recordings / "mine" / "one"))
+    )
+    assert by_itself is not None and asked is not None and named is not None
+    assert (by_itself.keep, by_itself.is_asked) == (Keep(window_s=600.0, max_bytes=16 << 20), False)
+    assert (asked.keep, asked.folder.parent) == (Keep(window_s=None, max_bytes=16 << 20), recordings)
+    assert (named.keep, named.folder) == (Keep(window_s=None, max_bytes=None), recordings / "mine" / "one")
 
 
 def test_a_recording_of_a_scripted_player_is_replayed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

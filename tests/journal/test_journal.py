@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from agent.core.clock import SystemClock
 from agent.core.errors import RecordingError
-from agent.journal.journal import COMMIT_S, Journal, Keep
+from agent.journal.journal import COMMIT_S, Journal
+from agent.journal.keeping import Keep
 from agent.journal.read import header_of_recording, records_of, segments_of
 from agent.journal.records import EventRecord, GapRecord, PacketRecord, SessionHeader
+from agent.journal.recover import is_live
 from agent.journal.segment import SegmentWriter
 from tests.waiting import until
 
@@ -111,7 +115,6 @@ def test_a_full_disk_costs_what_it_says_and_recording_goes_on(tmp_path: Path, mo
 
 def test_segments_turn_and_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.journal.journal.SEGMENT_BYTES", 20_000)
-    monkeypatch.setattr("agent.journal.journal.SEGMENT_S", 1000.0)
     journal = Journal(tmp_path / "b", header(), SystemClock(), Keep(window_s=2000.0))
     (tmp_path / "b" / "weights").mkdir(parents=True)
     for age, name in enumerate(("acts", "acted", "long gone")):
@@ -122,6 +125,10 @@ def test_segments_turn_and_the_oldest_go(tmp_path: Path, monkeypatch: pytest.Mon
     for first in range(1, 200, 25):
         offer(journal, range(first, first + 25))
         drain(journal)
+        if first == 126:
+            until(lambda: len(list((tmp_path / "b").glob("*.mcap"))) == 6)
+            for path in sorted((tmp_path / "b").glob("*.mcap"))[:5]:
+                os.utime(path, (path.stat().st_mtime - 3000,) * 2)
     journal.close()
     assert [path.name for path in segments_of(tmp_path / "b")] == [f"segment-0000{n}.mcap" for n in (6, 7, 8, 9)]
     numbers = [item.number for item in records_of(tmp_path / "b")]
@@ -176,3 +183,56 @@ def test_two_sessions_do_not_share_a_folder(tmp_path: Path) -> None:
         third.begin()
     assert not third.offer(packet(1), 1.0)
     assert len(list(records_of(tmp_path / "a"))) == 2
+
+
+def test_a_gap_stands_where_the_records_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.journal.journal.RETRY_S", 0.02)
+    commit, refused = SegmentWriter.commit, threading.Event()
+
+    def failing(self: SegmentWriter) -> None:
+        if journal.written == 5 and not refused.is_set():
+            journal.offer(packet(8), 1.0)
+            refused.set()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        commit(self)
+
+    journal = Journal(tmp_path / "a", header(), SystemClock())
+    journal.begin()
+    offer(journal, range(1, 6))
+    drain(journal)
+    monkeypatch.setattr(SegmentWriter, "commit", failing)
+    offer(journal, range(6, 7))
+    until(refused.is_set)
+    drain(journal)
+    journal.close()
+    records = [item.record for item in records_of(tmp_path / "a")]
+    assert [r.count if isinstance(r, GapRecord) else r for r in records] == [*map(packet, range(1, 6)), 1, packet(8)]
+
+
+def test_a_folder_that_is_deleted_meanwhile_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.journal.journal.RETRY_S", 0.02)
+    journal = Journal(tmp_path / "a" / "b", header(), SystemClock())
+    journal.begin()
+    offer(journal, range(1, 6))
+    drain(journal)
+    shutil.rmtree(tmp_path / "a")
+    offer(journal, range(6, 8))
+    drain(journal)
+    assert (journal.written, journal.lost) == (5, 2)
+    offer(journal, range(8, 11))
+    drain(journal)
+    assert is_live(tmp_path / "a" / "b")
+    journal.close()
+    gap, *kept = [item.record for item in records_of(tmp_path / "a" / "b")]
+    assert isinstance(gap, GapRecord) and (gap.count, gap.reason) == (2, "the recording was deleted")
+    assert kept == [packet(n) for n in range(8, 11)]
+
+
+def test_a_disk_that_is_full_at_the_beginning_leaves_no_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: SegmentWriter) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SegmentWriter, "commit", full)
+    with pytest.raises(RecordingError, match="No space left"):
+        Journal(tmp_path / "a", header(), SystemClock()).begin()
+    assert list((tmp_path / "a").iterdir()) == []

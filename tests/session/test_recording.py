@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from agent.concurrency.lane import Lane
 from agent.control.arrays import STILL
-from agent.core.clock import VirtualClock
+from agent.control.policy import Capabilities, Tensors
+from agent.core.clock import SystemClock, VirtualClock
 from agent.core.types import Action, Frame, GameState, Observation, Packet
-from agent.journal.records import DecisionRecord, LinkRecord, PacketRecord, Record
+from agent.journal.journal import Journal as Written
+from agent.journal.read import records_of
+from agent.journal.records import DecisionRecord, EventRecord, LinkRecord, PacketRecord, Record
 from agent.link.wire import PacketDecoder, decode_state, encode_action, encode_packet, encode_state
 from agent.session.act import Decided
 from agent.session.recording import RecordedFeed, RecordSession, hash_of, keep_weights
+from tests.journal.test_journal import header
 
 
 class Journal:
@@ -102,3 +111,85 @@ def test_weights_are_kept_once_by_their_hash(tmp_path: Path) -> None:
     changed = {**tensors, "b": np.arange(4.0).copy()}
     changed["b"][3] = np.nextafter(3.0, 4.0)
     assert hash_of(changed) != found
+
+
+class Tried:
+    """A policy whose weights are exchanged by setting them."""
+
+    def __init__(self) -> None:
+        self.version, self.tensors = 1, {"a": np.ones(3)}
+        self.capabilities = Capabilities(reloadable=self)  # type: ignore[arg-type]
+
+
+def recorded(folder: Path, policy: Tried, during: Callable[[RecordSession], Awaitable[None]]) -> Written:
+    """A session without games, asked for by nobody."""
+    clock = SystemClock()
+    journal = Written(folder, header(), clock)
+
+    async def run() -> None:
+        with Lane("disk") as disk:
+            tap = RecordedFeed(0, Feed(Journal()), journal, clock)  # type: ignore[arg-type]
+            session = RecordSession(journal, policy, disk, clock, False, [tap], print)  # type: ignore[arg-type]
+            await session.begin()
+            running = asyncio.ensure_future(session.run())
+            async with asyncio.timeout(60.0):
+                await during(session)
+            running.cancel()
+            await session.finish()
+            session.close()
+
+    asyncio.run(run())
+    return journal
+
+
+def answer(session: RecordSession, version: int) -> None:
+    session.on_decision(Decided(1, seen(STILL, None), version, 5.4, None, "nobody", -1))
+
+
+def test_every_version_that_acted_is_kept_however_short(tmp_path: Path) -> None:
+    policy = Tried()
+
+    async def swap(session: RecordSession) -> None:
+        session.feeds[0].on_packet(Packet(STILL, b""), 5.0)
+        for version in (1, 2, 3):
+            policy.version, policy.tensors = version, {"a": np.full(3, float(version))}
+            answer(session, version)
+            answer(session, version)
+
+    recorded(tmp_path / "a", policy, swap)
+    told = [i.record.payload for i in records_of(tmp_path / "a") if isinstance(i.record, EventRecord)]
+    assert [each["version"] for each in told] == [1, 2, 3]
+    kept = {path.stem for path in (tmp_path / "a" / "weights").iterdir()}
+    assert kept == {each["sha256"] for each in told} and len(kept) == 3
+
+
+def test_weights_that_the_disk_refuses_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.session.recording.LOOK_S", 0.01)
+    monkeypatch.setattr("agent.session.recording.AGAIN_S", 0.01)
+    refusals = 0
+
+    def refusing(folder: Path, tensors: Tensors) -> str:
+        nonlocal refusals
+        refusals += 1
+        if refusals <= 8:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return keep_weights(folder, tensors)
+
+    monkeypatch.setattr("agent.session.recording.keep_weights", refusing)
+
+    async def wait(session: RecordSession) -> None:
+        session.feeds[0].on_packet(Packet(STILL, b""), 5.0)
+        answer(session, 1)
+        while not list(tmp_path.glob("a/weights/*.safetensors")):
+            await asyncio.sleep(0.01)
+
+    journal = recorded(tmp_path / "a", Tried(), wait)
+    assert refusals == 9 and (journal.lost, journal.offered) == (0, 3)
+
+
+def test_of_a_game_that_never_spoke_nothing_is_kept(tmp_path: Path) -> None:
+    async def event(session: RecordSession) -> None:
+        session.event("worker_registered", "one", {})
+
+    journal = recorded(tmp_path / "a", Tried(), event)
+    assert journal.offered == 1 and list(tmp_path.iterdir()) == []
