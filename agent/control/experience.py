@@ -1,7 +1,8 @@
 """What a pilot sees, does and gets in play, written down as rollouts, one buffer for each game.
 
 A row is one decision: the encoded observation, the memory before it, the action as sampled with its log-probability
-and value. Rewards of the ticks until the next decision belong to it. Owns no thread; a full buffer goes to `emit`.
+and value. Rewards of the ticks until the next decision belong to it; beside them, by a table of their own, those that
+outcomes of cards are counted in. Owns no thread; a full buffer goes to `emit`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from agent.control import encode
 from agent.control.reflex.network import BUTTONS, Decision
-from agent.control.reward import RewardTable
+from agent.control.reward import OUTCOMES, RewardTable
 from agent.core.rollout import ActionSpec, BoolArray, Rollout
 from agent.core.types import FloatArray, Observation
 
@@ -81,6 +82,7 @@ class Number(IntEnum):
     ELAPSED_S = 1
     LOG_PROB = 2
     VALUE = 3
+    OUTCOME = 4
 
 
 class Flag(IntEnum):
@@ -103,7 +105,7 @@ class _Buffer:
         self.flags = np.zeros((steps, len(Flag)), np.bool_)
         self.carry = np.zeros(units, np.float32)
         self.finals: dict[int, FloatArray] = {}
-        self.rewards = RewardTable()
+        self.rewards, self.outcomes = RewardTable(), RewardTable(OUTCOMES)
         self.rows = self.version = 0
         self.time_s = 0.0
         self.open = False
@@ -141,11 +143,12 @@ class RolloutRecorder:
         it. A packet that tells of the limit later shows the next episode already: then the last row's own obs stays.
         """
         b = self._buffers[observation.game]
-        reward = b.rewards.of(observation)
+        reward, outcome = b.rewards.of(observation), b.outcomes.of(observation)
         if observation.is_first:
             b.open, b.first = False, True
         if b.open:
             b.numbers[b.rows - 1, Number.REWARD] += reward
+            b.numbers[b.rows - 1, Number.OUTCOME] += outcome
         if observation.is_last:
             if b.open:
                 b.flags[b.rows - 1, Flag.TERMINATED if observation.is_terminal else Flag.TRUNCATED] = True
@@ -176,7 +179,7 @@ class RolloutRecorder:
         at = b.rows
         b.obs[at] = seen
         b.axes[at], b.choices[at], b.allowed[at] = sampled.axes, sampled.choices, sampled.allowed
-        b.numbers[at] = 0.0, 0.0 if b.first else waited_s, sampled.log_prob, value
+        b.numbers[at] = 0.0, 0.0 if b.first else waited_s, sampled.log_prob, value, 0.0
         b.flags[at] = False, b.first, False
         b.rows, b.open, b.first, b.time_s = at + 1, True, False, observation.state.game_time_s
         self.rows_total += 1
@@ -201,6 +204,7 @@ class RolloutRecorder:
                 log_probs=b.numbers[:n, Number.LOG_PROB].copy(),
                 values=b.numbers[:n, Number.VALUE].copy() if self._valued else None, action_masks=b.allowed[:n].copy(),
                 carry=b.carry.copy() if len(b.carry) else None,
+                outcome_rewards=b.numbers[:n, Number.OUTCOME].copy(),
             )
         )  # fmt: skip
         b.rows = 0

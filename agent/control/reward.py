@@ -63,6 +63,8 @@ OWN: Final = "own"
 HALF_LEVEL: Final = 20.0
 SCORE: Final = Weights("score", minute=1.0, level_potential=3.0, health_potential=1.0, boss_potential=2.0)
 COUNTERS: Final = Weights("counters", kill=0.02, level=0.5, damage=-1.0, death=-5.0, win=10.0, gamma=0.998)
+OUTCOMES: Final = COUNTERS
+"""Outcomes of cards are counted in this, whatever else is paid: the model that ships foretells its bins."""
 TABLES: Final = {table.name: table for table in (SCORE, COUNTERS)}
 _RANGES: Final = {"gamma": (0.0, 1.0)}
 _LARGEST: Final = 1e6

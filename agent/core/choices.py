@@ -18,7 +18,7 @@ from agent.core.types import FloatArray
 WINDOW: Final = 900
 EDGES: Final = (0.0, 5.0, 6.5, 9.0, 13.0)
 LIKING: Final = (-4.0, -1.0, 0.0, 0.5, 1.0, 2.0)
-"""A pilot's: rewards of the minute of play after a card, by `control.reward`; below 0 lies death."""
+"""A pilot's: rewards of the minute of play after a card, by its table OUTCOMES; below 0 lies death."""
 
 
 class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

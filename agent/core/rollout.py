@@ -22,6 +22,7 @@ OFF_POLICY_SPREAD: Final = 0.4
 RANGES: Final = {
     "obs": (-1e9, 1e9), "final_obs": (-1e9, 1e9), "actions_cont": (-10.0, 10.0), "rewards": (-1e9, 1e9),
     "elapsed_s": (0.0, 1e7), "log_probs": (-1e6, 1e6), "values": (-1e12, 1e12), "carry": (-1e6, 1e6),
+    "outcome_rewards": (-1e9, 1e9),
 }  # fmt: skip
 """What numbers of a rollout may be: with larger ones sums and squares of float32 are not finite any more."""
 
@@ -48,6 +49,7 @@ class Rollout(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     next row is first of another, and the last row; where nobody saw it, the step's own obs.
     log_probs, values f32 [T] are the behaviour policy's; action_masks bool [T, sum(branches)] is True where a choice
     was allowed; absent where all are. carry f32 [U]: the behaviour policy's memory before the first row, absent: none.
+    outcome_rewards f32 [T]: what outcomes of choices are counted in, absent: rewards.
     """
 
     instance: str
@@ -66,6 +68,7 @@ class Rollout(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     values: FloatArray | None = None
     action_masks: BoolArray | None = None
     carry: FloatArray | None = None
+    outcome_rewards: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.obs)
@@ -109,6 +112,7 @@ def check_rollout(rollout: Rollout, features: int, spec: ActionSpec) -> str:
         "log_probs": ((steps,), np.float32),
         "values": ((steps,), np.float32),
         "action_masks": ((steps, sum(spec.branches)), np.bool_),
+        "outcome_rewards": ((steps,), np.float32),
     }
     for name, (shape, dtype) in wanted.items():
         array = getattr(rollout, name)

@@ -284,7 +284,7 @@ def demo_of(body: PushDemo) -> tuple[Arrays, Rollout]:
 
 _ARRAYS: Final = (
     "obs", "actions_cont", "actions_disc", "rewards", "terminated", "truncated", "is_first", "elapsed_s", "final_obs",
-    "log_probs", "values", "action_masks", "carry",
+    "log_probs", "values", "action_masks", "carry", "outcome_rewards",
 )  # fmt: skip
 _CODES: Final = {np.dtype(t): code for code, t in _DTYPES.items()}
 

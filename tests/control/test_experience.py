@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from agent.control.experience import FEATURES, button_log_prob, choice_log_prob, sampled_axes
+from agent.control.experience import FEATURES, Number, button_log_prob, choice_log_prob, sampled_axes
 from agent.control.motor import Motor
-from agent.control.reward import RewardTable
+from agent.control.reward import OUTCOMES, RewardTable
 from agent.control.untrained import default_sizes, untrained_tensors
 from agent.core.rollout import Rollout, check_rollout
 from agent.core.types import Observation
 from agent.games.arena.game import ArenaGame
+from agent.learner.bodies import pack_rollout, unpack_rollout
 from agent.models.heads import Heads, log_prob
 from agent.models.policies import PilotPolicy
 
@@ -36,19 +37,19 @@ def test_the_chances_of_actions_are_those_of_the_heads() -> None:
 
 def play(
     ticks: int, steps: int, *, rehearsed: bool = False, off_policy: bool = False
-) -> tuple[list[Rollout], float, Motor]:
-    """A pilot in the arena in lock-step, and the reward of all its ticks."""
+) -> tuple[list[Rollout], list[float], Motor]:
+    """A pilot in the arena in lock-step, the reward of all its ticks, and that of its cards' outcomes."""
     game, rollouts = ArenaGame(), []
     motor = Motor(untrained_tensors(3), seed=1)
     motor.learn(("arena",), rollouts.append, steps=steps, off_policy=off_policy)
-    table, total, carry = RewardTable(), 0.0, motor.initial(1)
+    tables, totals, carry = (RewardTable(), RewardTable(OUTCOMES)), [0.0, 0.0], motor.initial(1)
     game.reset(5, start="run")
     first = True
     for tick in range(ticks):
         state = game.state()
         ended = state.run is not None and state.run.run_ended
         observation = Observation(0, state, None, tick, 0.0 if first else game.tick_s, 0.0, 0.0, first, ended, ended)
-        total += table.of(observation)
+        totals = [total + table.of(observation) for total, table in zip(totals, tables, strict=True)]
         carry, actions = motor.step(carry, [observation])
         assert actions[0] is not None
         if rehearsed:
@@ -59,7 +60,7 @@ def play(
             game.reset(5 + tick, start="run")
         else:
             game.tick(actions[0])
-    return rollouts, total, motor
+    return rollouts, totals, motor
 
 
 def test_recorded_play_can_be_learned_from_and_its_chances_are_what_training_computes() -> None:
@@ -69,6 +70,10 @@ def test_recorded_play_can_be_learned_from_and_its_chances_are_what_training_com
     policy.load_state_dict({f"pilot.{name}": torch.from_numpy(t) for name, t in motor.tensors.items()})
     assert len(rollouts) > 5 and policy.features == FEATURES
     assert any(r.terminated.any() for r in rollouts) and any((r.actions_disc[:, 3] > 0).any() for r in rollouts)
+    counted = np.concatenate([r.outcome_rewards for r in rollouts if r.outcome_rewards is not None])
+    assert min(r.rewards.min() for r in rollouts) >= 0.0 and counted.min() < OUTCOMES.death / 2, "a death is counted"
+    again = unpack_rollout(pack_rollout(rollouts[0])).outcome_rewards
+    assert again is not None and np.array_equal(again, counted[: len(again)])
     for rollout in rollouts:
         assert check_rollout(rollout, policy.features, policy.spec) == ""
         assert rollout.carry is not None and rollout.log_probs is not None and rollout.values is not None
@@ -87,11 +92,12 @@ def test_no_reward_is_lost_between_decisions_and_rollouts_follow_each_other() ->
     rollouts, _, _ = play(3000, 32)
     first, second = rollouts[0], rollouts[1]
     assert np.array_equal(first.final_obs[-1], second.obs[0]) or first.terminated[-1]
-    _, total, motor = play(3000, 4096)
+    _, (total, counted), motor = play(3000, 4096)
     recorder = motor.recorder
     assert recorder is not None
     kept = recorder._buffers[0]
     assert kept.numbers[: kept.rows, 0].sum() == pytest.approx(total, abs=0.05)
+    assert kept.numbers[: kept.rows, Number.OUTCOME].sum() == pytest.approx(counted, abs=0.05) != total
 
 
 def test_off_policy_the_noise_of_the_axes_goes_on_from_decision_to_decision() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from agent.control import encode
 from agent.control.arbiter import Arbiter
 from agent.control.cards.expected_free_energy import CardEvaluation, Outcomes, build_outcomes, free_energy, step
-from agent.control.reward import COUNTERS, RewardTable
+from agent.control.reward import OUTCOMES, RewardTable
 from agent.core.choices import EDGES, WINDOW, Preferences
 from agent.core.rollout import BoolArray
 from agent.core.types import FloatArray, Observation
@@ -126,7 +126,7 @@ class CardSeat:
         self.owner = MOTOR
         self.memory = chooser.fresh()
         self._arbiter = arbiter
-        self._rewards = RewardTable(COUNTERS)
+        self._rewards = RewardTable(OUTCOMES)
 
     def heard(self, observation: Observation) -> None:
         """Take the reward that an observation brings; the first of an episode forgets the one before."""

@@ -110,7 +110,8 @@ class ChoiceStream:
             pick = int(rollout.actions_disc[row, self._layout.branch])
             part.columns.append((options[row].copy(), allowed[row], pick, rollout.obs[row, low:high].copy()))
             self.choices_total += 1
-        part.rewards.append(rollout.rewards[begin:end].copy())
+        counted = rollout.rewards if rollout.outcome_rewards is None else rollout.outcome_rewards
+        part.rewards.append(counted[begin:end].copy())
         part.steps += end - begin
 
 

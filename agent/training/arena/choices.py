@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from agent.control.cards.chooser import CardChooser, Memory
-from agent.control.reward import COUNTERS
+from agent.control.reward import OUTCOMES
 from agent.control.untrained import default_sizes
 from agent.core.choices import EDGES, WINDOW, ChoiceLayout, Choices, outcomes_of
 from agent.core.clock import TICK_HZ
@@ -49,11 +49,11 @@ class PilotRuns:
     def __init__(self, count: int, seed: int, tensors: dict[str, Any]) -> None:
         self.policy = PilotPolicy(default_sizes())
         self.policy.load_state_dict({f"pilot.{name}": torch.from_numpy(np.array(t)) for name, t in tensors.items()})
-        self.batch = ArenaBatch(count, seed, ticks=self.policy.pilot.sizes.decision_ticks, weights=COUNTERS)
+        self.batch = ArenaBatch(count, seed, ticks=self.policy.pilot.sizes.decision_ticks, weights=OUTCOMES)
         self._carry = self.policy.initial(count)
 
     def advance(self, pick: Pick) -> tuple[Outcome, FloatArray, list[Situation], list[int]]:
-        """One decision of each run: its outcome, rewards by `counters`, the choices and the cards taken."""
+        """One decision of each run: its outcome, rewards by `OUTCOMES`, the choices and the cards taken."""
         b = self.batch
         with torch.inference_mode():
             rows = (b.flat(), b.is_first.copy(), b.elapsed_ticks / TICK_HZ)

@@ -153,6 +153,8 @@ def test_choices_are_the_steps_with_options_and_their_outcomes_the_rewards_after
         data, terminated=np.zeros(40, np.bool_), is_first=np.arange(40) == 0, final_obs=np.zeros((1, 8), np.float32)
     )
     assert len(choices_of(cut, (2, 3), msgspec.structs.replace(LAYOUT, window=20))[0].picks) == 3
+    unpaid = msgspec.structs.replace(data, rewards=np.ones(40, np.float32), outcome_rewards=data.rewards)
+    assert all(same(a, b) for a, b in zip(choices_of(unpaid, (2, 3), LAYOUT), (first, second), strict=True))
 
 
 def learner(seed: int = 0) -> ActiveInferenceLearner:
