@@ -41,7 +41,7 @@ def test_one_that_is_ended_before_anything_is_played_ends_with_the_signals_numbe
 
 @pytest.mark.slow
 def test_a_whole_session_and_an_exchange_of_weights_in_it_stay_on_the_card(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     name = "dry run: cfc_cell reference ×1, w4a16_linear reference ×5"
     monkeypatch.setattr(command, "cuda_card", Dry)
@@ -53,6 +53,7 @@ def test_a_whole_session_and_an_exchange_of_weights_in_it_stay_on_the_card(
         save_pilot(path, round_four(untrained_tensors(seed), "int4"), {}, created_by="a test")
     played = ["play", "--game", "arena", "--weights", str(weights), "--seconds", "2", "--no-http", "--no-learn"]
     assert run([*played, "--report", str(report)]) == 0
+    assert "the last 600 s are recorded in" in " ".join(capfd.readouterr().err.split())
     told = json.loads(report.read_text(encoding="utf-8"))
     assert told["policy_path"]["path"] == name and told["policy_version"] == 2 and told["games"][0]["link"]["acted"] > 9
 

@@ -35,6 +35,8 @@ class PictureWindow:
         pygame.display.init()
         driver = pygame.display.get_driver()
         self.is_seen = driver not in ("offscreen", "dummy") or os.environ.get("SDL_VIDEODRIVER") == driver
+        if not self.is_seen:
+            _draw_for_nobody(pygame)
         try:
             self._surface = pygame.display.set_mode((width * scale, height * scale), pygame.RESIZABLE)
         except pygame.error as error:
@@ -58,6 +60,19 @@ class PictureWindow:
         """Wait until the time of the next of `rate_hz` pictures a second, and let the window live."""
         self._pg.event.pump()
         self._pace.tick(rate_hz)
+
+
+def _draw_for_nobody(pygame: Any) -> None:
+    """Let SDL draw in memory: offscreen it draws by EGL, and Mesa's LLVM ends a process that imports Triton later."""
+    pygame.display.quit()
+    before, os.environ["SDL_VIDEODRIVER"] = os.environ.get("SDL_VIDEODRIVER"), "dummy"
+    try:
+        pygame.display.init()
+    finally:
+        if before is None:
+            del os.environ["SDL_VIDEODRIVER"]
+        else:
+            os.environ["SDL_VIDEODRIVER"] = before
 
 
 class Window(PictureWindow):

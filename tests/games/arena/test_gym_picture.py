@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 import gymnasium
@@ -56,9 +57,20 @@ def test_the_mode_for_people_opens_a_window_and_closes_it(without_display: None)
     assert pygame.display.get_surface() is None
 
 
-@pytest.mark.filterwarnings("ignore:.*Box observation space", "ignore:.*render", "ignore:.*no display")
+@pytest.mark.filterwarnings("ignore:.*Box observation space", "ignore:.*render")
 def test_gymnasiums_checker_is_content_without_a_display_too(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
         monkeypatch.delenv(name, raising=False)
-    # The checker itself raises AssertionError where it is not content.
-    check_env(gymnasium.make(ID).unwrapped, skip_render_check=False)
+    with pytest.warns(UserWarning, match="no display") as said:  # the checker raises where it is not content
+        check_env(gymnasium.make(ID).unwrapped, skip_render_check=False)
+    assert any("no display" in str(warning.message) for warning in said)
+
+
+def test_without_a_display_nothing_is_loaded_that_triton_cannot_live_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    pygame = pytest.importorskip("pygame")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.warns(UserWarning, match="no display"):
+        env = gymnasium.make(ID, render_mode="human")
+    assert pygame.display.get_driver() == "dummy" and "SDL_VIDEODRIVER" not in os.environ
+    env.close()
