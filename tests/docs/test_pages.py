@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,17 @@ def test_a_result_page_says_what_the_file_says(tmp_path: Path) -> None:
 def test_the_front_door_is_short() -> None:
     assert (ROOT / "README.md").stat().st_size <= README_BYTES
     assert len((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines()) <= ARCHITECTURE_LINES
+
+
+def test_the_map_names_every_room_from_the_top_layer_down() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = config["tool"]["importlinter"]["contracts"][0]["layers"]
+    depth = {name: at for at, layer in enumerate(layers) for name in re.findall(r"[\w.]+", layer)}
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    paths = re.findall(r"^\| `(agent/[a-z]+|kernels)(?:/|\.py)`", text, re.M)
+    rooms = [path.replace("/", ".") for path in paths]
+    assert set(rooms) == set(depth) - {"agent.__main__"}
+    assert rooms == sorted(rooms, key=depth.__getitem__)
 
 
 def test_code_on_a_page_is_python_and_is_the_example_that_it_names() -> None:
