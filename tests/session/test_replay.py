@@ -20,14 +20,19 @@ from agent.session.replay import Replay, Replayer
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two games in lock-step, played together by the learning pilot for some episodes."""
+    """Two games in lock-step, played together by the learning pilot."""
     folder = tmp_path_factory.mktemp("recording")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("METABONK_WEIGHTS_DIR", str(folder / "weights"))
         words = ["play", "--game", "arena", "--games", "2", "--lock-step", "--policy", "untrained-pilot"]
-        words += ["--seconds", "4", "--no-http", "--record-to", str(folder / "session")]
+        words += ["--seconds", "1.5", "--no-http", "--record-to", str(folder / "session")]
         assert run(words) == 0
     return folder / "session"
+
+
+@pytest.fixture(scope="module")
+def result(recording: Path) -> Replay:
+    return replayed(recording)
 
 
 def replayed(path: Path, only: int | None = None) -> Replay:
@@ -42,9 +47,8 @@ def decisions(path: Path) -> list[DecisionRecord]:
     return [item.record for item in records_of(path) if isinstance(item.record, DecisionRecord)]
 
 
-def test_every_decision_comes_out_as_it_was_sent(recording: Path) -> None:
+def test_every_decision_comes_out_as_it_was_sent(recording: Path, result: Replay) -> None:
     recorded = decisions(recording)
-    result = replayed(recording)
     assert result.decisions == len(recorded) > 300
     assert (result.different, result.first, result.skipped) == (0, None, 0)
 
@@ -88,8 +92,8 @@ def test_weights_that_are_gone_are_named(recording: Path, tmp_path: Path) -> Non
         replayed(tmp_path)
 
 
-def test_another_processor_is_said(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert replayed(recording).notes == []
+def test_another_processor_is_said(recording: Path, result: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert result.notes == []
     monkeypatch.setattr("agent.session.recording._processor", lambda: "another")
     (note,) = replayed(recording).notes
     assert note.startswith("not the machine of the recording: processor another here")
