@@ -1,6 +1,7 @@
 // A new run, from the menu or after another one: asked for as soon as the game has its data and its menu, and there
 // when a map was made since and its clock went back. A game that boots or fades out is waited for, and asked again
-// where nothing began, but not for ever. Main thread only.
+// where nothing began or the menu came back, but not for ever. Main thread only.
+using System;
 using Assets.Scripts.Game.Other;
 using Assets.Scripts.Managers;
 using Assets.Scripts.Utility;
@@ -11,15 +12,15 @@ namespace ResearchPlugin;
 public sealed class NewRun
 {
     private const float NoTimeS = 0.1f;
-    private bool _isAsked, _hasLoaded;
-    private double _sinceS, _askedS;
+    private bool _isAsked;
+    private double _sinceS, _askedS, _loadedS = double.NegativeInfinity;
     private long _maps;
     private float _timerS;
 
     /// <summary>How long a client's wish is worked at; then the game runs on by itself.</summary>
     public static double PatienceS { get; set; } = 60;
 
-    /// <summary>A wish after which nothing began to load is told again after so long.</summary>
+    /// <summary>A wish is told again where nothing loads for so long and no run came of it, or the run is gone again.</summary>
     public static double AgainS { get; set; } = 5;
 
     /// <summary>A client wants a new run.</summary>
@@ -34,21 +35,23 @@ public sealed class NewRun
     /// <summary>True in the first frame of the new run; until then asks again where the game was not ready.</summary>
     public bool IsReady(GameScreens screens, double nowS)
     {
-        _hasLoaded |= screens.Menu == MenuNames.Loading;
-        var isNewMap = Seeding.CountsMaps ? Seeding.Maps > _maps : _hasLoaded || MyTime.runTimer < _timerS;
-        if (!_isAsked || (nowS - _askedS > AgainS && !isNewMap && !_hasLoaded))
+        _loadedS = screens.Menu == MenuNames.Loading ? nowS : _loadedS;
+        var isMainMenu = MapController.IsMainMenu();
+        var isNewMap = Seeding.CountsMaps ? Seeding.Maps > _maps : _loadedS > _askedS || MyTime.runTimer < _timerS;
+        var isQuiet = nowS - Math.Max(_askedS, _loadedS) > AgainS;
+        if (!_isAsked || (isQuiet && (isMainMenu || !isNewMap)))
         {
             Try(nowS);
             return false;
         }
         var isNewTime = _timerS < NoTimeS || MyTime.runTimer < _timerS;
-        return isNewMap && isNewTime && screens.Menu != MenuNames.Loading && !MapController.IsMainMenu()
+        return isNewMap && isNewTime && screens.Menu != MenuNames.Loading && !isMainMenu
             && GameManager.Instance != null && GameManager.Instance.IsPlaying();
     }
 
     private void Try(double nowS)
     {
-        (_maps, _timerS, _hasLoaded, _askedS) = (Seeding.Maps, MyTime.runTimer, false, nowS);
+        (_maps, _timerS, _askedS) = (Seeding.Maps, MyTime.runTimer, nowS);
         if (MapController.IsMainMenu())
         {
             Start();

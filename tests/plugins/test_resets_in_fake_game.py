@@ -90,6 +90,20 @@ def test_a_reset_without_a_run_frees_the_game_and_the_next_one_succeeds_once_its
         assert game.ask()["restarts"] == 3
 
 
+def test_a_reset_whose_run_ends_in_the_menu_before_it_began_is_asked_for_again(
+    game: PluginHost, address: ResearchAddress
+) -> None:
+    with ResearchClient(address, SystemClock(), patience_s=60) as client:
+        before = game.set(isMainMenu=True, isLoading=True)
+        client.map.flag = 3
+        until(game, lambda seen: seen["starts"] > before["starts"])
+        game.set(isMainMenu=True, isLoading=False)
+        until(game, lambda seen: client.map.flag == 2)
+        seen = game.ask()
+        assert seen["starts"] == before["starts"] + 2
+        assert not any("no new run" in line for line in seen["log"][len(before["log"]) :])
+
+
 def test_a_reset_is_not_answered_by_the_run_that_another_reset_asked_for(
     game: PluginHost, address: ResearchAddress
 ) -> None:

@@ -53,7 +53,8 @@ public static class Program
             // The server of BonkLink listens a moment after its thread was started.
             if (!said && frame >= BootFrames && (listens != null || frame >= 300 || arguments[0] != "BonkLink"))
             {
-                Assets.Scripts.Managers.MapController.IsMainMenuIs = arguments[0] == "ResearchPlugin";
+                // A client's wish may have begun a run already while the game booted.
+                Assets.Scripts.Managers.MapController.IsMainMenuIs &= arguments[0] == "ResearchPlugin";
                 said = true;
                 Console.WriteLine(new JsonObject { ["listens"] = listens }.ToJsonString());
             }
