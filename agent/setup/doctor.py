@@ -16,8 +16,9 @@ import msgspec
 
 from agent.core.clock import Clock
 from agent.core.settings import Settings
+from agent.core.types import Packet
 from agent.link.endpoint import PLUGIN_PORT, Endpoint
-from agent.setup.find_game import answers_as_game
+from agent.setup.find_game import first_packet
 
 Level = Literal["ok", "note", "fault"]
 _OLLAMA_PORT = 11434
@@ -64,12 +65,12 @@ def check_http_port(port: int) -> Finding:
 
 
 async def check_game(settings: Settings) -> list[Finding]:
-    """Does something at the configured ports answer, and as a game?"""
+    """Does something at the configured ports answer, and as a game? How does that take its pictures?"""
     findings = []
     for port in dict.fromkeys((settings.link.port, PLUGIN_PORT)):
         endpoint = Endpoint(settings.link.host, port)
-        if await answers_as_game(endpoint):
-            return [Finding("ok", f"game: {endpoint} answers")]
+        if (packet := await first_packet(endpoint)) is not None:
+            return [Finding("ok", f"game: {endpoint} answers"), *check_pictures(packet)]
         if await _listens(endpoint):
             findings.append(
                 Finding("fault", f"game: {endpoint} is open but sends no BonkLink packet", "is another program there?")
@@ -77,6 +78,16 @@ async def check_game(settings: Settings) -> list[Finding]:
     if findings:
         return findings
     return [Finding("note", "game: none answers", "start Megabonk with BonkLink, or play the built-in arena")]
+
+
+def check_pictures(packet: Packet) -> list[Finding]:
+    """How does the game of this packet take its pictures? Nothing where it does not say."""
+    source = packet.state.run.picture_source if packet.state.run is not None else None
+    if source is None:
+        return []
+    if source == "none":
+        return [Finding("fault", "pictures: none", "no way of taking them works here; BepInEx's log says why")]
+    return [Finding("ok", f"pictures: {source}")]
 
 
 async def _listens(endpoint: Endpoint) -> bool:

@@ -20,7 +20,7 @@ public sealed class NewRun
     /// <summary>How long a client's wish is worked at; then the game runs on by itself.</summary>
     public static double PatienceS { get; set; } = 60;
 
-    /// <summary>A wish is told again where nothing loads for so long and no run came of it, or the run is gone again.</summary>
+    /// <summary>A wish is told again where nothing loads for so long and no run came, or the menu is back.</summary>
     public static double AgainS { get; set; } = 5;
 
     /// <summary>A client wants a new run.</summary>

@@ -11,7 +11,6 @@ public sealed class Observation
     private const int Channels = 4;
     private readonly int _width, _height;
     private readonly byte[] _rgb;
-    private RenderTexture? _screen, _small;
 
     public Observation(int width, int height)
     {
@@ -22,18 +21,24 @@ public sealed class Observation
     /// <summary>The picture of the frame that was just drawn; the one before where the GPU gives none.</summary>
     public ReadOnlySpan<byte> Take()
     {
-        _small = FrameCapture.Fit(_small, _width, _height);
-        _screen = FrameCapture.Fit(_screen, Screen.width, Screen.height);
-        FrameCapture.Copy(_screen, _small);
-        var request = AsyncGPUReadback.Request(_small, 0, TextureFormat.RGBA32);
-        request.WaitForCompletion();
-        if (request.hasError)
+        var small = RenderTexture.GetTemporary(_width, _height);
+        try
         {
-            Guarded.Once("readback", "observation: the GPU's readback failed; the picture before is used");
+            FrameCapture.Copy(small);
+            var request = AsyncGPUReadback.Request(small, 0, TextureFormat.RGBA32);
+            request.WaitForCompletion();
+            if (request.hasError)
+            {
+                Guarded.Once("readback", "observation: the GPU's readback failed; the picture before is used");
+                return _rgb;
+            }
+            Turn(FrameCapture.PixelsOf(request));
             return _rgb;
         }
-        Turn(FrameCapture.PixelsOf(request));
-        return _rgb;
+        finally
+        {
+            RenderTexture.ReleaseTemporary(small);
+        }
     }
 
     private void Turn(ReadOnlySpan<byte> rgba)

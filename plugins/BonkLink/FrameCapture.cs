@@ -16,7 +16,7 @@ public sealed class FrameCapture
     private readonly FrameEncoder _encoder;
     private readonly int _width, _height;
     private readonly Func<double> _nowS;
-    private RenderTexture? _screen, _small;
+    private RenderTexture? _small;
     private AsyncGPUReadbackRequest _request;
     private bool _wanted, _waiting;
     private double _capturedS;
@@ -40,8 +40,8 @@ public sealed class FrameCapture
         }
         if (_waiting && _request.done)
         {
-            _waiting = false;
             Take();
+            Rest();
         }
         if (!_wanted || _waiting)
         {
@@ -82,7 +82,7 @@ public sealed class FrameCapture
         }
         catch (Exception error)
         {
-            _waiting = false;
+            Rest();
             _ladder.Fail($"{error.GetType().Name}: {error.Message}");
         }
     }
@@ -94,57 +94,59 @@ public sealed class FrameCapture
         {
             return;
         }
-        _waiting = false;
-        if (!isDone || _request.hasError || PixelsOf(_request).Length < _width * _height * Channels)
+        var isWhole = isDone && !_request.hasError && PixelsOf(_request).Length >= _width * _height * Channels;
+        Rest();
+        if (isWhole)
         {
-            _ladder.Fail(isDone ? "the readback failed" : $"no picture within {ProbeS:0} s");
+            _ladder.Succeed();
             return;
         }
-        _ladder.Succeed();
+        _ladder.Fail(isDone ? "the readback failed" : $"no picture within {ProbeS:0} s");
     }
 
     private void Ask()
     {
-        _screen = Fit(_screen, Screen.width, Screen.height);
-        _small = Fit(_small, _width, _height);
-        Copy(_screen, _small);
+        _small ??= RenderTexture.GetTemporary(_width, _height);
+        Copy(_small);
         _request = AsyncGPUReadback.Request(_small, 0, TextureFormat.RGBA32);
         _waiting = true;
     }
 
-    /// <summary>The screen as it is now, small and the right way up.</summary>
-    internal static void Copy(RenderTexture screen, RenderTexture small)
+    /// <summary>Nothing is on its way any more: the engine gets its texture back.</summary>
+    private void Rest()
     {
-        ScreenCapture.CaptureScreenshotIntoRenderTexture(screen);
-        if (SystemInfo.graphicsUVStartsAtTop)
+        _waiting = false;
+        if (_small != null)
         {
-            // Such a screen is copied upside down; the second copy turns it.
-            Graphics.Blit(screen, small, new Vector2(1, -1), new Vector2(0, 1));
-        }
-        else
-        {
-            Graphics.Blit(screen, small);
+            RenderTexture.ReleaseTemporary(_small);
+            _small = null;
         }
     }
 
-    internal static RenderTexture Fit(RenderTexture? texture, int width, int height)
+    /// <summary>
+    /// The screen as it is now, small and the right way up. Textures are lent by the engine: GetTemporary has one
+    /// overload of two parameters, a constructor may be missing.
+    /// </summary>
+    internal static void Copy(RenderTexture small)
     {
-        if (texture != null && texture.width == width && texture.height == height)
+        var screen = RenderTexture.GetTemporary(Screen.width, Screen.height);
+        try
         {
-            return texture;
+            ScreenCapture.CaptureScreenshotIntoRenderTexture(screen);
+            if (SystemInfo.graphicsUVStartsAtTop)
+            {
+                // Such a screen is copied upside down; the second copy turns it.
+                Graphics.Blit(screen, small, new Vector2(1, -1), new Vector2(0, 1));
+            }
+            else
+            {
+                Graphics.Blit(screen, small);
+            }
         }
-        if (texture != null)
+        finally
         {
-            Drop(texture);
+            RenderTexture.ReleaseTemporary(screen);
         }
-        return new RenderTexture(width, height, 0, RenderTextureFormat.ARGB32);
-    }
-
-    /// <summary>Free a texture: its memory on the GPU, and the object, which no collector frees.</summary>
-    internal static void Drop(RenderTexture texture)
-    {
-        texture.Release();
-        UnityEngine.Object.Destroy(texture);
     }
 
     /// <summary>The bytes of a readback that is done; rows are bottom-up.</summary>

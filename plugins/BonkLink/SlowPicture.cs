@@ -12,29 +12,20 @@ public sealed class SlowPicture
     /// <summary>The screen as it is now, RGBA, bottom-up; valid until the next call.</summary>
     public ReadOnlySpan<byte> Take(int width, int height)
     {
-        // Of these two only one overload has two parameters, so it cannot be mistaken for another.
+        // Only one overload has two parameters, so it cannot be mistaken for another.
         _texture ??= new Texture2D(width, height);
-        RenderTexture? screen = null, small = null;
+        var small = RenderTexture.GetTemporary(width, height);
         var before = RenderTexture.active;
         try
         {
-            screen = RenderTexture.GetTemporary(Screen.width, Screen.height);
-            small = RenderTexture.GetTemporary(width, height);
-            FrameCapture.Copy(screen, small);
+            FrameCapture.Copy(small);
             RenderTexture.active = small;
             _texture.ReadPixels(new Rect(0, 0, width, height), 0, 0);
         }
         finally
         {
             RenderTexture.active = before;
-            if (screen != null)
-            {
-                RenderTexture.ReleaseTemporary(screen);
-            }
-            if (small != null)
-            {
-                RenderTexture.ReleaseTemporary(small);
-            }
+            RenderTexture.ReleaseTemporary(small);
         }
         _bytes = _texture.GetRawTextureData();
         return _bytes;

@@ -14,6 +14,12 @@ from agent.link.wire import PacketDecoder, encode_action
 from tools.scripts.csharp import Toolchain
 
 
+def free_port() -> str:
+    """A port for `Network.Port`: the plugin takes 0 for 1, which games that run beside each other would share."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return str(probe.getsockname()[1])
+
+
 class PluginHost:
     """One `host` process; `ask` sends a command and returns its answer."""
 

@@ -16,7 +16,7 @@ import pytest
 from agent.core.clock import SystemClock
 from agent.core.types import NEUTRAL, Action
 from agent.link.research import ResearchAddress, ResearchClient
-from tests.plugins.host import Client, PluginHost
+from tests.plugins.host import Client, PluginHost, free_port
 from tools.scripts.csharp import Toolchain
 
 PRESSES = 60
@@ -36,7 +36,7 @@ def game(
 ) -> Iterator[PluginHost]:
     folder = tmp_path_factory.mktemp("config")
     fps, is_game_first = request.param
-    written = [*("Network.Port", "0"), *("Capture.EnableJpeg", "False"), *("Fake.Fps", str(fps))]
+    written = [*("Network.Port", free_port()), *("Capture.EnableJpeg", "False"), *("Fake.Fps", str(fps))]
     written += ["Fake.GameFirst", str(is_game_first)]
     with PluginHost(toolchain, built, "BonkLink", str(folder), *written, program="stubs/fakegame.dll") as game:
         yield game

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import socket
+import asyncio
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from agent.core.settings import LinkSettings, Settings
 from agent.link.imaging import decode_frame
-from tests.plugins.host import Client, PluginHost
+from agent.setup.doctor import check_game
+from tests.plugins.host import Client, PluginHost, free_port
 from tools.scripts.csharp import Toolchain
 
 MARKER = "com.metabonk.bonklink.picture-probe-gpu-readback"
 FAILS = ("Fake.Readback", "fails")
-
-
-def free_port() -> str:
-    """A port of its own: the plugin takes 0 for 1, which games that run beside this one would share."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return str(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize(
@@ -36,6 +32,9 @@ def test_the_first_way_that_works_is_used_and_named(
         frames = [p.frame for p in packets if p.frame]
         assert {p.state.run.picture_source for p in packets if p.state.run} == {source}
         assert f"info: pictures: {source}" in game.ask()["log"] and not list(tmp_path.glob("*probe*"))
+        assert game.ask()["textures"] == 0 if source != "gpu-readback" else game.ask()["textures"] <= 1
+        settings = Settings(link=LinkSettings(port=game.port))
+        assert [f.what for f in asyncio.run(check_game(settings))][1:] == [f"pictures: {source}"]
     assert bool(frames) == (source != "none")
     for frame in frames[:1]:
         pixels = decode_frame(frame, True)

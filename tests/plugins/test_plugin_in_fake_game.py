@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import pytest
 from agent.core.types import NEUTRAL, Action, GameState
 from agent.games.arena.calibration import load_calibration
 from agent.link.imaging import decode_frame
-from tests.plugins.host import Client, PluginHost
+from tests.plugins.host import Client, PluginHost, free_port
 from tools.scripts.csharp import Toolchain
 
 # The game's member, a value, what the state must show then.
@@ -77,9 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def game(toolchain: Toolchain, built: Path, folder: Path) -> Iterator[PluginHost]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = str(probe.getsockname()[1])
-    written = ("Network.Port", port, "Capture.EnableInputSnapshot", "True", "Capture.JpegHz", "20")
+    written = ("Network.Port", free_port(), "Capture.EnableInputSnapshot", "True", "Capture.JpegHz", "20")
     with PluginHost(toolchain, built, "BonkLink", str(folder), *written, program="stubs/fakegame.dll") as game:
         yield game
 
@@ -267,7 +264,7 @@ def test_what_an_agent_did_is_not_sent_until_the_menu(game: PluginHost, client: 
 def test_the_user_s_upload_setting_comes_back_after_a_crash(toolchain: Toolchain, built: Path, tmp_path: Path) -> None:
     kept = tmp_path / "com.metabonk.bonklink.upload-setting"
     kept.write_text("3")
-    written = ("Network.Port", "0", "Fake.Folded", "PauseHandler.OnControllerDisconnected")
+    written = ("Network.Port", free_port(), "Fake.Folded", "PauseHandler.OnControllerDisconnected")
     with PluginHost(toolchain, built, "BonkLink", str(tmp_path), *written, program="stubs/fakegame.dll") as game:
         found = game.ask()
         assert found["upload_setting"] == found["upload_saved"] == 3 and not kept.exists()
@@ -280,7 +277,7 @@ def test_the_user_s_upload_setting_comes_back_after_a_crash(toolchain: Toolchain
 
 def test_two_patched_methods_of_one_body_are_both_refused(toolchain: Toolchain, built: Path, tmp_path: Path) -> None:
     twins = ("SteamStatsManager.QueueUpload", "SteamAchievementsManager.QueueUpload")
-    written = ("Network.Port", "0", *(w for name in twins for w in ("Fake.Twin", name)))
+    written = ("Network.Port", free_port(), *(w for name in twins for w in ("Fake.Twin", name)))
     with PluginHost(toolchain, built, "BonkLink", str(tmp_path), *written, program="stubs/fakegame.dll") as game:
         found = game.ask()
     assert not set(twins) & set(found["patched"]) and "SteamUserStats.StoreStats" in found["patched"]

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from agent.core.types import NEUTRAL, Action
-from tests.plugins.host import Client, PluginHost
+from tests.plugins.host import Client, PluginHost, free_port
 from tools.scripts.csharp import Toolchain
 
 
 @pytest.fixture
 def game(toolchain: Toolchain, built: Path, tmp_path: Path) -> Iterator[PluginHost]:
-    written = ("Network.Port", "0", "Capture.JpegHz", "30")
+    written = ("Network.Port", free_port(), "Capture.JpegHz", "30")
     with PluginHost(toolchain, built, "BonkLink", str(tmp_path), *written, program="stubs/fakegame.dll") as game:
         yield game
 
@@ -65,14 +65,14 @@ def test_a_fault_in_a_thread_is_said_and_the_game_goes_on(
         assert game.ask()["fixed_steps"] > fixed_steps
 
 
-def test_pictures_of_many_screen_sizes_leave_two_textures(game: PluginHost) -> None:
+def test_pictures_of_many_screen_sizes_give_their_textures_back(game: PluginHost) -> None:
     with Client(game.port) as client:
         for width in (640, 800, 960, 1280):
             game.set(screen=[width, 360])
             client.frame()
             client.frame()
             client.frame()
-        assert game.ask()["textures"] == 2
+        assert game.ask()["textures"] <= 1, "only that of the picture that is on its way"
 
 
 def pressed_by(game: PluginHost, client: Client, action: Action) -> list[str]:

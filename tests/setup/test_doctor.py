@@ -6,6 +6,7 @@ import asyncio
 import socket
 from typing import Any
 
+import msgspec
 import pytest
 
 from agent.core.clock import SystemClock, VirtualClock
@@ -53,6 +54,20 @@ def test_a_game_another_program_and_nobody_are_told_apart(monkeypatch: pytest.Mo
     monkeypatch.setattr(doctor, "PLUGIN_PORT", port)
     found = asyncio.run(check_game(Settings(link=LinkSettings(port=port))))
     assert [f.level for f in found] == ["note"]
+
+
+@pytest.mark.parametrize(
+    ("source", "level"), [("gpu-readback", "ok"), ("read-pixels", "ok"), ("none", "fault"), (None, None)]
+)
+def test_the_way_in_which_a_running_game_takes_pictures_is_named(
+    source: str | None, level: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = state(1)
+    assert seen.run is not None
+    bits = (None, "gpu-readback", "read-pixels", "none").index(source) << 4
+    seen = msgspec.structs.replace(seen, run=msgspec.structs.replace(seen.run, flags_reserved=bits))
+    found = serving(encode_packet(seen), monkeypatch)[1:]
+    assert [(f.level, f.what) for f in found] == ([] if source is None else [(level, f"pictures: {source}")])
 
 
 class LateClock(VirtualClock):

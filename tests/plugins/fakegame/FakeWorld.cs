@@ -335,7 +335,7 @@ public sealed class FakeWorld
             ["exits_and_buys"] = MainMenu.Exits + CharacterMenu.Bought,
             ["queries"] = UnityEngine.Object.Queries,
             ["most_queries"] = UnityEngine.Object.MostQueries,
-            ["textures"] = RenderTexture.Made - UnityEngine.Object.Destroyed,
+            ["textures"] = RenderTexture.Out,
             ["seeded"] = UnityEngine.Random.Seeded,
             ["restarts"] = MapController.Restarts,
             ["starts"] = MapController.Starts,

@@ -47,11 +47,6 @@ namespace UnityEngine
         {
         }
 
-        /// <summary>How many objects were destroyed.</summary>
-        internal static int Destroyed { get; private set; }
-
-        public static void Destroy(Object obj) => Destroyed++;
-
         /// <summary>Queries so far, and the most of them in one frame.</summary>
         internal static int Queries, MostQueries;
 
@@ -238,11 +233,6 @@ namespace UnityEngine
         RGBA32 = 4,
     }
 
-    public enum RenderTextureFormat
-    {
-        ARGB32 = 0,
-    }
-
     public class Texture : Object
     {
         public int width { get; protected set; }
@@ -255,26 +245,34 @@ namespace UnityEngine
         /// <summary>RGBA, in the order in which a readback gives the rows.</summary>
         internal byte[] Pixels;
 
-        internal static int Made { get; private set; }
+        private static readonly System.Collections.Generic.List<RenderTexture> Lent = new(), Pool = new();
+
+        /// <summary>Temporary textures that were not given back.</summary>
+        internal static int Out => Lent.Count;
 
         public static RenderTexture? active { get; set; }
 
-        public static RenderTexture GetTemporary(int width, int height) =>
-            new(width, height, 0, RenderTextureFormat.ARGB32);
+        public static RenderTexture GetTemporary(int width, int height)
+        {
+            var texture = Pool.Find(t => t.width == width && t.height == height) ?? new RenderTexture(width, height);
+            Pool.Remove(texture);
+            Lent.Add(texture);
+            return texture;
+        }
 
         public static void ReleaseTemporary(RenderTexture temp)
         {
+            if (!Lent.Remove(temp))
+            {
+                throw new ArgumentException("this texture was not lent, or was given back already");
+            }
+            Pool.Add(temp);
         }
 
-        public RenderTexture(int width, int height, int depth, RenderTextureFormat format)
+        private RenderTexture(int width, int height)
         {
             (this.width, this.height) = (width, height);
             Pixels = new byte[width * height * 4];
-            Made++;
-        }
-
-        public void Release()
-        {
         }
     }
 
