@@ -24,6 +24,7 @@ from agent.core.clock import Clock
 from agent.core.errors import SettingsError
 from agent.core.latency import Latency
 from agent.core.part import Part
+from agent.games.options import is_gymnasium
 from agent.http.decoding import Decoder
 from agent.http.events import EventLog
 from agent.http.part import EventsApi, HttpServer, NoWorkersApi, WorkersApi
@@ -395,8 +396,9 @@ def _learners(
     recorder = learnable.learn(options.names, shared.pace.rollouts.put, off_policy=off_policy)
     recorder.pay_by(*(RewardTable(options.reward) for _ in options.names))
     policy_spec = spec_of(
-        learnable.name, learnable.kind, recorder.features, learnable.spec, learnable.sizes, options.seed
-    )
+        learnable.name, learnable.kind, recorder.features, learnable.spec, learnable.sizes, options.seed,
+        paid_by="" if is_gymnasium(options.game) else options.reward.label,
+    )  # fmt: skip
     after = partial(outcomes.learn_from, learning) if outcomes is not None else None
     live = LiveLearning(
         shared.pace, recorder, learning, reloader, policy_spec, shared.disk, shared.clock, after=after,

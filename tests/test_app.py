@@ -28,6 +28,7 @@ from agent.core.choices import EDGES, Preferences
 from agent.core.clock import SystemClock
 from agent.core.part import Part, Route
 from agent.core.types import Action
+from agent.learner.part import LearnFromPlay
 from agent.link.endpoint import Endpoint
 from agent.session.options import SessionOptions
 from agent.session.parts import CardsByMotor
@@ -323,6 +324,7 @@ def test_the_sessions_table_pays_learners_and_returns_and_is_in_the_report(
 
     made = asyncio.run(main())
     assert [table.weights for table in paid] == [COUNTERS]
+    assert made.part(LearnFromPlay).live._policy_spec.paid_by == COUNTERS.label == "counters"
     made.episodes.on_step(observe(counted(), is_last=True, is_terminal=True), Action(), 0)
     o = made.options
     report = session_report(o.game, o.rules, o.seed, made.status, made.episodes, made.actor, made.clock)

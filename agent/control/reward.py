@@ -12,6 +12,7 @@ end by a time limit is neither death nor win.
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +50,13 @@ class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     health_potential: float = 0.0
     boss_potential: float = 0.0
     gamma: float = 0.9995
+
+    @property
+    def label(self) -> str:
+        """The name, and for a table that is not built in a hash of what it pays: two of one label pay alike."""
+        if self in TABLES.values():
+            return self.name
+        return f"{self.name}-{hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:8]}"
 
     def potential(self, levels: Any, health: Any, bosses: Any) -> Any:
         """Φ of numbers or of arrays: levels with the share of the next, health in 0 … 1, bosses as above."""

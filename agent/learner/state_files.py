@@ -27,6 +27,7 @@ from agent.learning.state import load_state, state_tensors
 from agent.models.sealed import load_sealed, manifest_path, save_sealed
 
 KIND: Final = "learner-state"
+PAID_BY: Final = "paid_by"
 _FILE: Final = re.compile(r"learner-(\d{8,12})\.safetensors")
 
 
@@ -43,6 +44,7 @@ def save(folder: Path, learner: PolicyLearner, notes: dict[str, Any]) -> Path:
     number of the new one is not finite, so that it could not be taken up (raises WeightsError).
     """
     tensors = {name: t.detach().cpu().numpy() for name, t in state_tensors(learner).items()}
+    notes = {**notes, PAID_BY: learner.policy_spec.paid_by} if learner.policy_spec.paid_by else notes
     broken = [name for name, array in tensors.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
     if broken:
         raise WeightsError(f"{broken[0]} has values that are not finite; the state before stays")
@@ -80,7 +82,10 @@ def _claim(folder: Path, number: int) -> int:
 
 
 def resume(folder: Path, make: Callable[[], PolicyLearner]) -> tuple[PolicyLearner, dict[str, Any], str]:
-    """A learner with the newest whole state that fits, its notes and ""; or a new one, {}, and why it starts anew."""
+    """A learner with the newest whole state that fits, its notes and ""; or a new one, {}, and why it starts anew.
+
+    A state whose replay was paid by another table of rewards does not fit. Those of version 0.1.0 do not say.
+    """
     reasons = []
     remove_leftovers(folder)
     for path in folder.glob(".learner-*.claim") if folder.is_dir() else ():
@@ -104,5 +109,8 @@ def _take_up(path: Path, learner: PolicyLearner) -> dict[str, Any]:
     count = manifest.notes.get("rollouts", 0)
     if not isinstance(count, int) or count < 0:
         raise WeightsError(f"{path.name}: its notes say {str(count)[:40]} rollouts")
+    paid_by, pays = manifest.notes.get(PAID_BY, ""), learner.policy_spec.paid_by
+    if paid_by and pays and paid_by != pays:
+        raise WeightsError(f"{path.name} learned from rewards of the table {str(paid_by)[:60]}; play's are of {pays}")
     load_state(learner, {name: torch.from_numpy(array) for name, array in tensors.items()})
     return dict(manifest.notes)

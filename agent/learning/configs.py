@@ -211,7 +211,10 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What must be known to build the learners of a policy. `sizes` says where cards lie, None in flat observations."""
+    """What must be known to build the learners of a policy. `sizes` says where cards lie, None in flat observations.
+
+    paid_by: the label of the reward table of its play, empty where its games have rewards of their own.
+    """
 
     name: str
     kind: PolicyKind = FLAT
@@ -222,6 +225,7 @@ class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     flat: FlatSizes | None = None
     frame: FrameSizes | None = None
     seed: int = 0
+    paid_by: str = ""
 
 
 def replays(kind: str, budget: Budget) -> bool:
@@ -236,14 +240,16 @@ def replay_rows(features: int, width: int) -> int:
 
 
 def spec_of(
-    name: str, kind: str, features: int, spec: ActionSpec, sizes: FlatSizes | FrameSizes | None, seed: int
-) -> PolicySpec:
+    name: str, kind: str, features: int, spec: ActionSpec, sizes: FlatSizes | FrameSizes | None, seed: int,
+    *, paid_by: str = "",
+) -> PolicySpec:  # fmt: skip
     """The outline of a policy that plays; kind: as its manifest says it, sizes: those that its weights bring."""
     kinds = {FLAT_KIND: FLAT, FRAME_KIND: FRAME}
     return PolicySpec(
         name=name, kind=msgspec.convert(kinds.get(kind, kind), PolicyKind), features=features,
         continuous=spec.continuous, branches=spec.branches, flat=sizes if isinstance(sizes, FlatSizes) else None,
         frame=sizes if isinstance(sizes, FrameSizes) else None, seed=seed,
+        paid_by=paid_by if kind in (PILOT, DREAMER) else "",
     )  # fmt: skip
 
 

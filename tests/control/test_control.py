@@ -209,7 +209,10 @@ def test_the_undiscounted_return_of_the_default_table_is_the_score_in_minutes() 
 def test_a_table_of_ones_own_is_read_and_what_is_none_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("kill = 0.5\ngamma = 0.99\n", encoding="utf-8")
-    assert (load_weights(str(path)).name, load_weights(str(path)).kill) == ("mine", 0.5)
+    mine = load_weights(str(path))
+    assert (mine.name, mine.kill, load_weights("score").label) == ("mine", 0.5, "score")
+    path.write_text("kill = 0.25\ngamma = 0.99\n", encoding="utf-8")
+    assert mine.label.startswith("mine-") and mine.label != load_weights(str(path)).label
     path.write_text("kills = 0.5\n", encoding="utf-8")
     with pytest.raises(SettingsError, match="kills"):
         load_weights(str(path))

@@ -54,6 +54,19 @@ def rollouts(count: int) -> list[Rollout]:
     return made
 
 
+def test_a_state_of_another_reward_table_is_set_aside_with_the_reason(tmp_path: Path) -> None:
+    def paid(label: str) -> PolicyLearner:
+        return PolicyLearner(msgspec.structs.replace(FLAT, paid_by=label), SMALL)
+
+    save(tmp_path / "told", paid("score"), {"rollouts": 5})
+    save(tmp_path / "silent", paid(""), {"rollouts": 5})  # as version 0.1.0 wrote it
+    _, notes, reason = resume(tmp_path / "told", lambda: paid("counters"))
+    assert notes == {} and "rewards of the table score; play's are of counters" in reason
+    for folder in ("told", "silent"):
+        _, notes, reason = resume(tmp_path / folder, lambda: paid("score"))
+        assert notes["rollouts"] == 5 and reason == ""
+
+
 def learn(learner: PolicyLearner, some: list[Rollout]) -> list[dict[str, float]]:
     reports = []
     for rollout in some:
