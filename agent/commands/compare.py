@@ -18,7 +18,7 @@ from agent.concurrency.streams import printing_to_stderr
 from agent.core import compiled
 from agent.core.errors import SettingsError
 from agent.core.files import check_output, held_open
-from agent.games.options import GameOptions, HostOptions, is_gymnasium, is_hosted
+from agent.games.options import GameOptions, is_gymnasium, is_hosted
 
 WEIGHTS: Final = ".safetensors"
 
@@ -102,11 +102,7 @@ def _compare(options: CompareOptions, console: Console) -> int:
         out = stack.enter_context(printing_to_stderr())
         stack.enter_context(no_helpers_left())
         stack.enter_context(starting)
-        hosted = HostOptions(
-            options.game, capture=options.capture, seed=options.seed, start="run",
-            calibration=options.calibration, profile=options.profile,
-        )  # fmt: skip
-        game = build_game(hosted, starting.say)
+        game = build_game(options.from_run(options.seed), starting.say)
         try:
             policies = players[0][1](), players[1][1]()
             for policy in policies:

@@ -21,7 +21,7 @@ from agent.core import compiled
 from agent.core.errors import SettingsError
 from agent.core.files import check_output, held_open
 from agent.core.settings import ConfigOption
-from agent.games.options import GameOptions, HostOptions, is_gymnasium, is_hosted
+from agent.games.options import GameOptions, is_gymnasium, is_hosted
 
 if TYPE_CHECKING:
     from agent.control.reward import Weights
@@ -115,17 +115,7 @@ def _evaluate_in_lock_step(options: EvaluateOptions, weights: Weights, console: 
         out = stack.enter_context(printing_to_stderr())
         stack.enter_context(no_helpers_left())
         stack.enter_context(starting)
-        game = build_game(
-            HostOptions(
-                options.game,
-                capture=options.capture,
-                seed=options.seed,
-                start="run",
-                calibration=options.calibration,
-                profile=options.profile,
-            ),
-            starting.say,
-        )
+        game = build_game(options.from_run(options.seed), starting.say)
         starting.say(f"preparing {name} to act")
         try:
             policy = build_policy(name, seed=options.seed, weights=options.weights)

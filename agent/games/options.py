@@ -35,6 +35,12 @@ class GameOptions:
             raise SettingsError(f"--capture {self.capture}: write WIDTHxHEIGHT, such as 320x180")
         return int(width), int(height)
 
+    def from_run(self, seed: int) -> HostOptions:
+        """The same game with a seed, from the start of a run: what is measured in lock-step."""
+        return HostOptions(
+            self.game, capture=self.capture, calibration=self.calibration, profile=self.profile, seed=seed, start="run"
+        )
+
 
 @dataclass(frozen=True)
 class HostOptions(GameOptions):

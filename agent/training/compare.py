@@ -5,7 +5,6 @@ Both play every seed, so that what a seed makes easy or hard is taken out of the
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from agent.control.score import CAP_S, EpisodeResult, summarise
 from agent.core.clock import Clock
 from agent.core.statistics import ConfidenceSequence, paired_difference, scaled
 from agent.games.contract import HostedGame
-from agent.training.evaluate import FRAME_EVERY, EvaluationRun
+from agent.training.evaluate import FRAME_EVERY, EvaluationRun, telling_of_a_break
 
 REPORT_SCHEMA: Final = "metabonk-comparison/1"
 MIN_EPISODES: Final = 20
@@ -56,22 +55,17 @@ def compare(
         return {
             "schema": REPORT_SCHEMA, "game": game.name, "rules": game.rules,
             "players": list(names), "policies": [policy.name for policy in policies],
-            "seed": seed, "episodes": episodes,
+            "reward": runs[0].reward, "seed": seed, "episodes": episodes,
             **difference(pairs),
             "action_hashes": [run.action_hash.hexdigest() for run in runs],
             "results": [[msgspec.to_builtins(result) for result in pair] for pair in pairs],
             "wall_seconds": round(clock.now_s() - begun_s, 3),
         }  # fmt: skip
 
-    try:
+    with telling_of_a_break(report, on_broken):
         for index in range(episodes):
             pairs.append((runs[0].episode(seed + index), runs[1].episode(seed + index)))
             on_pair(index, pairs[-1])
-    finally:
-        error = sys.exception()
-        if error is not None:
-            why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
-            on_broken({**report(), "broken_off": why})
     return report()
 
 

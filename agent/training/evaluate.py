@@ -6,9 +6,10 @@ same actions, to the bit.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -102,6 +103,20 @@ class EvaluationRun:
         raise GameError(f"no episode of {game.name} with seed {seed} ended within {MAX_TICKS} ticks")
 
 
+@contextlib.contextmanager
+def telling_of_a_break(
+    report: Callable[[], dict[str, Any]], on_broken: Callable[[dict[str, Any]], None]
+) -> Iterator[None]:
+    """A context that gives `on_broken` the report, with `broken_off`: why, where it is interrupted or fails."""
+    try:
+        yield
+    finally:
+        error = sys.exception()
+        if error is not None:
+            why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+            on_broken({**report(), "broken_off": why})
+
+
 def evaluate(
     game: HostedGame,
     policy: Policy,
@@ -144,13 +159,8 @@ def evaluate(
             "wall_seconds": round(clock.now_s() - start_s, 3),
         }
 
-    try:
+    with telling_of_a_break(report, on_broken):
         for index in range(episodes):
             results.append(rollout.episode(seed + index))
             on_episode(index, results[-1])
-    finally:
-        error = sys.exception()
-        if error is not None:
-            why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
-            on_broken({**report(), "broken_off": why})
     return report()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from agent.control.policies import build_policy
 from agent.control.score import EpisodeResult
-from agent.training.compare import difference, in_words
+from agent.core.clock import SystemClock
+from agent.games.arena.game import ArenaGame
+from agent.training.compare import Pair, compare, difference, in_words
 
 
 def _run(score_s: float) -> EpisodeResult:
@@ -57,3 +62,19 @@ def test_an_environment_is_compared_by_its_return_and_broken_episodes_are_left_o
     assert (found["measure"], found["pairs"], found["verdict"]) == ("episode_return", 30, "first is better")
     assert found["better"] == [30, 0]
     assert "at_any_time" not in found
+
+
+def test_one_that_is_interrupted_tells_of_the_pairs_that_ended() -> None:
+    def stop(index: int, pair: Pair) -> None:
+        raise KeyboardInterrupt
+
+    told: list[dict[str, Any]] = []
+    players = build_policy("random", seed=0), build_policy("random", seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        compare(
+            ArenaGame(), players, SystemClock(), names=("a", "b"), episodes=3, seed=1000,
+            on_pair=stop, on_broken=told.append,
+        )  # fmt: skip
+    assert [(report["broken_off"], len(report["results"]), report["reward"]) for report in told] == [
+        ("interrupted", 1, "score")
+    ]
