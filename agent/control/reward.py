@@ -1,8 +1,9 @@
 """Reward tables of games without a reward of their own: what the counters of a run pay.
 
 `score`, the default, pays the score: a minute survived is 1, a win pays the rest of the cap at once, death 0. Its
-undiscounted return is the score in minutes. Beside it learners get potentials, γΦ(s′) − Φ(s), which cannot change the
-order of policies (Ng et al. 1999): Φ grows with levels, health and progress to the boss, and is 0 where a run is over.
+undiscounted return is the score in minutes. PPO in `train` adds potentials, γΦ(s′) − Φ(s), which cannot change the
+order of policies (Ng et al. 1999); learners of play get none. Φ grows with levels, health and progress to the boss, and
+is 0 where a run is over.
 
 `counters` is the table of version 0.1.0: kills, levels, damage, and the end. A TOML file may name weights of its own.
 
@@ -36,7 +37,8 @@ class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     minute: for each minute survived up to the cap, and at a win for each minute that is left of it. level: for a whole
     level of XP. damage: for damage of the size of the largest health. The potentials: level_potential is approached as
     levels rise, half of it at level 20; health_potential at full health; boss_potential for each dead boss, half
-    of it for one that was called. gamma: the discount of a decision, of learners and potentials alike.
+    of it for one that was called. gamma: the discount of a decision in `train`, of PPO and its potentials alike;
+    learners of play have their own.
     """
 
     name: str = "custom"

@@ -12,7 +12,8 @@ are played. The arm with lessons must end at twice its score before, the 95 % in
 control must not gain; on tier 1 the paired difference must not lie below −5 %. Gains of the others are reported with
 their intervals.
 
-BENCH_STEPS sets another number of decisions. The reward is minutes survived, see `SurvivalReward`.
+BENCH_STEPS sets another number of decisions. The reward is minutes survived, with potentials that play
+does not add; see `SurvivalReward`.
 
 The policy is `control.motor.Motor` with its own recorder, the games are hosted arenas, and the learners are those that
 the learner's process holds (`PolicyLearner`); only the sockets and the pipe between them are left out.
@@ -31,6 +32,7 @@ import torch
 
 from agent.control.motor import Motor, checked_reflex, pilot_tensors
 from agent.control.policies import SHIPPED
+from agent.control.reward import RewardTable, Weights
 from agent.control.score import CAP_S, EpisodeResult
 from agent.control.untrained import default_sizes, untrained_tensors
 from agent.core.rollout import Rollout
@@ -63,28 +65,25 @@ CONFIG = OffPolicyConfig(updates_per_decision=0.05)
 GAMES: Final = 8
 HEALTH, LEVEL = 1.0, 0.1
 """Potentials, in minutes: of full health, and of a level."""
+MINUTES: Final = Weights("minutes", minute=1.0)
 TICKS: Final = 4
 Tensors = dict[str, Any]
 
 
 class SurvivalReward:
-    """Minutes survived, at a win the rest of the cap at once; help only as potentials of health and level."""
+    """The minutes of a reward table, and potentials of health and level, which play does not add."""
 
     def __init__(self, gamma: float) -> None:
         self._gamma = gamma ** (1.0 / TICKS)
-        self._before: GameState | None = None
+        self._table = RewardTable(MINUTES)
         self._potential = 0.0
 
     def of(self, observation: Observation) -> float:
         """Reward since the observation before; 0 for the first of an episode."""
-        state, before = observation.state, self._before
-        self._before = state
-        if observation.is_first or before is None:
+        state, minutes = observation.state, self._table.of(observation)
+        if observation.is_first:
             self._potential = _potential(state)
             return 0.0
-        minutes = (state.game_time_s - before.game_time_s) / 60.0
-        if observation.is_won:
-            minutes += max(0.0, CAP_S - state.game_time_s) / 60.0
         after = 0.0 if observation.is_last and observation.is_terminal else _potential(state)
         helped, self._potential = self._gamma * after - self._potential, after
         return minutes + helped
