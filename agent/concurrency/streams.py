@@ -136,8 +136,8 @@ class ResultStream:
             if not self._waits:
                 return self._stream.write(text)
             for begun in range(0, len(text), _PIECE):
-                self._stream.write(text[begun : begun + _PIECE])
                 _wait_for_reader(self._stream.fileno())
+                self._stream.write(text[begun : begun + _PIECE])
                 self._stream.flush()
             return len(text)
         except OSError as error:

@@ -100,6 +100,31 @@ def test_results_for_a_pipe_that_nobody_reads_are_given_up_and_those_for_a_slow_
     assert found == ["é\n" * 100_000]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes that can be asked")
+def test_a_pipe_that_is_full_already_is_given_up_also_where_nothing_is_buffered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "READER_S", 0.2)
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(writes, bytes(4096))
+    os.set_blocking(writes, True)
+    with os.fdopen(reads, "rb"), io.TextIOWrapper(io.FileIO(writes, "w"), write_through=True) as pipe:  # as of -u
+        given_up: list[OutputError] = []
+
+        def write() -> None:
+            with pytest.raises(OutputError) as error:
+                ResultStream(pipe).write("é")
+            given_up.append(error.value)
+
+        thread = threading.Thread(target=write, daemon=True)
+        thread.start()
+        thread.join(60)
+        assert given_up
+
+
 def agent(words: str, shell: str) -> subprocess.CompletedProcess[str]:
     command = f'{shlex.quote(sys.executable)} -c "from agent.__main__ import main; main()" {words} {shell}'
     return subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -101,7 +101,7 @@ def test_a_command_that_was_interrupted_is_given_the_time_that_it_needs() -> Non
 @pytest.fixture
 def _handlers() -> Iterator[None]:
     numbers = (signal.SIGTERM, signal.SIGHUP) if sys.platform != "win32" else ()
-    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}  # SIGHUP is ignored under nohup
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
