@@ -106,6 +106,7 @@ class DreamTraining:
         names = tuple(f"{game} {i}" for i in range(len(hosted)))
         self._recorder = self.policy.learn(names, self._rollouts.append, steps=rollout_steps)
         self._recorder.pay_by(*(RewardTable(weights) for _ in hosted))
+        self._reward = {"reward": weights.name} if game == "arena" else {}
         policy_spec = PolicySpec(
             name=KIND, kind=DREAMER, features=FEATURES, continuous=SPEC.continuous, branches=SPEC.branches,
             sizes=default_sizes(), seed=seed,
@@ -187,5 +188,5 @@ class DreamTraining:
             "kind": KIND,
             "layout": describe(),
             "sizes": msgspec.to_builtins(self.learner.dream.world.sizes),
-            "notes": {"steps": self.steps, "game": self.game},
+            "notes": {"steps": self.steps, "game": self.game, **self._reward},
         }

@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+import torch
+from rich.console import Console
 
 from agent.commands.cli import run
 from agent.control.reward import COUNTERS, SCORE
+from agent.core.clock import SystemClock
+from agent.core.errors import SettingsError
 from agent.learning.configs import Budget
 from agent.training import command, outcomes
-from agent.training.arena.train import ArenaTraining
+from agent.training.arena.train import LENGTH, ArenaTraining
+from agent.training.dream import DreamTraining
 from agent.training.options import OutcomesOptions, TrainOptions
 
 
@@ -41,6 +47,41 @@ def test_the_arena_is_trained_with_the_table_and_a_checkpoint_is_of_one() -> Non
     assert isinstance(training, ArenaTraining) and training.batch.weights == COUNTERS
     assert training.ppo.config.gamma == COUNTERS.gamma and training.sealed()["notes"]["reward"] == "counters"
     assert command.asked(options, None, COUNTERS) != command.asked(options, None) == {"game": "arena", "seed": 0}
+
+
+def test_training_and_its_folder_are_told_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+
+    def build(options: TrainOptions, budget: Budget | None, weights: Any = SCORE) -> Any:
+        told.append(weights)
+        raise SettingsError("enough")
+
+    monkeypatch.setattr(command, "TrainingFolder", lambda out, asked, resume: told.append(asked["reward"]["name"]))
+    monkeypatch.setattr(command, "build_training", build)
+    with pytest.raises(SettingsError, match="enough"):
+        command.train(TrainOptions(steps=9, out=Path("o")), None, SystemClock(), Console(), weights=COUNTERS)
+    assert told == ["counters", COUNTERS]
+
+
+def test_a_dreamer_in_the_arena_is_paid_by_the_table_and_its_weights_name_it() -> None:
+    training = command.build_training(TrainOptions(steps=9, out=Path("o"), copies=1), Budget(), COUNTERS)
+    assert isinstance(training, DreamTraining) and training.sealed()["notes"]["reward"] == "counters"
+    assert training._recorder._buffers[0].rewards.weights == COUNTERS
+    assert training.seats[0]._tracker.reward == "counters"
+
+
+def test_ppo_in_the_arena_is_paid_with_potentials_and_discounted_by_the_table() -> None:
+    def returns(**changes: float) -> torch.Tensor:
+        """What a first stretch pays from the same state, by a table of its own."""
+        torch.manual_seed(0)
+        table = msgspec.structs.replace(SCORE, name="mine", **changes)
+        training = ArenaTraining(seed=0, total_steps=9, lesson_steps=0, runs=1, weights=table)
+        return training.player.stretch(LENGTH).sequences.returns
+
+    usual = returns()
+    assert not torch.allclose(usual, returns(level_potential=30.0)), "potentials count"
+    still = {"minute": 0.0, "level_potential": 0.0, "health_potential": 0.0, "boss_potential": 0.0}
+    assert not torch.allclose(returns(**still, gamma=0.5), returns(**still)), "the discount is the table's"
 
 
 def test_a_third_of_the_steps_are_lessons_where_ppo_trains_in_the_arena() -> None:
