@@ -32,6 +32,8 @@ RUNS_ON: Final = 2
 """Status of a game that runs on without its client."""
 DEAD_S: Final = 3.0
 """A game whose heartbeat, twenty times a second, stays away for so long has died."""
+YOUNG_S: Final = 0.25
+"""A map whose epoch stays 0 for so long is of a plugin that has none; a game writes its own soon after the map."""
 _MAX_SIDE_PX: Final = 8192
 _HEAD = struct.Struct("<fiiiii")
 _SIZE = struct.Struct("<2i")
@@ -221,13 +223,13 @@ def _open(address: ResearchAddress, name: str, size: int = 0) -> Shared:
 
 
 class GameWatch:
-    """Whether the game that made a map still runs; a plugin without an epoch is always taken for running."""
+    """Whether the game that made a map still runs; a plugin without an epoch is taken for running after `YOUNG_S`."""
 
     def __init__(self, shared: ResearchMap, clock: Clock) -> None:
         self._shared, self._clock = shared, clock
         self._epoch, self._beats = shared.pulse()
-        self._beat_s = clock.now_s()
-        self.is_known = self._epoch == 0
+        self._since_s = self._beat_s = clock.now_s()
+        self.is_known = False
         """True after the first heartbeat that was seen: this is no map that a killed game left."""
 
     @property
@@ -239,7 +241,8 @@ class GameWatch:
         """Look for a heartbeat; returns for how long none was seen, s."""
         epoch, beats = self._shared.pulse()
         now_s = self._clock.now_s()
-        if epoch == 0 or (epoch == self._epoch and beats != self._beats):
+        is_old = epoch == self._epoch == 0 and now_s >= self._since_s + YOUNG_S
+        if is_old or (epoch == self._epoch and beats != self._beats):
             self._beats, self._beat_s, self.is_known = beats, now_s, True
         return now_s - self._beat_s
 

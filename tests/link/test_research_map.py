@@ -11,7 +11,7 @@ import pytest
 
 from agent.core.clock import VirtualClock
 from agent.core.errors import LinkClosed, LinkRefused, SettingsError
-from agent.link.research_map import DEAD_S, GameWatch, ResearchAddress, ResearchMap, parse_research
+from agent.link.research_map import DEAD_S, YOUNG_S, GameWatch, ResearchAddress, ResearchMap, parse_research
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="maps that are files, on POSIX")
 BYTES = 0x20 + 4 * 4 * 3 + 24
@@ -69,7 +69,20 @@ def test_a_game_is_known_by_its_heartbeat_and_dead_without_it(tmp_path: Path) ->
 def test_a_plugin_without_an_epoch_is_taken_for_running(tmp_path: Path, pulse: bytes) -> None:
     shared, clock = opened(tmp_path, pulse), VirtualClock()
     watch = GameWatch(shared, clock)
+    asyncio.run(clock.advance(YOUNG_S))
+    watch.check()
     assert watch.is_known
     asyncio.run(clock.advance(1000.0))
     watch.check()
+    shared.close()
+
+
+def test_a_game_that_has_not_written_its_epoch_yet_is_not_taken_for_one_without(tmp_path: Path) -> None:
+    shared, clock = opened(tmp_path, bytes(8)), VirtualClock()
+    watch = GameWatch(shared, clock)
+    assert watch.look() == 0.0 and not watch.is_known
+    beat(tmp_path, 7, 1)
+    asyncio.run(clock.advance(2 * YOUNG_S))
+    watch.look()
+    assert not watch.is_known and not watch.is_same, "its client opens the map again, before it asks for anything"
     shared.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,13 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.core.clock import SystemClock
-from agent.core.errors import LinkTimeout
+from agent.core.errors import LinkRefused, LinkTimeout
 from agent.core.types import NEUTRAL
 from agent.link.research import ResearchAddress, ResearchClient
 from tests.plugins.host import PluginHost
@@ -142,6 +144,35 @@ def test_a_client_that_leaves_while_a_new_run_begins_frees_the_game(
     wanted = "said goodbye" if sign is None else "asked for a new run is gone"
     assert wanted in [line for line in free["log"] if "runs on" in line][-1]
     game.set(lost=0)
+
+
+def test_a_run_that_was_wished_for_during_the_boot_outlives_it(
+    toolchain: Toolchain, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second run is asked for when the boot is over: from the first one, and not from the menu."""
+    monkeypatch.setenv("MEGABONK_RESEARCH_SHM_DIR", str(tmp_path))
+    is_booted = threading.Event()
+
+    def runs() -> list[int]:
+        deadline_s = time.monotonic() + 60
+        while time.monotonic() < deadline_s:
+            with (
+                contextlib.suppress(LinkRefused),
+                ResearchClient(ResearchAddress(0, str(tmp_path)), SystemClock(), patience_s=60) as client,
+            ):
+                first = client.reset()
+                assert is_booted.wait(60)
+                return [first.step, client.reset().step]
+        raise AssertionError("the game never made its map")
+
+    program, written = "stubs/fakegame.dll", ("Fake.BootPauseS", "0.5")
+    with ThreadPoolExecutor(1) as pool:
+        begun = pool.submit(runs)
+        with PluginHost(toolchain, built, "ResearchPlugin", str(tmp_path), *written, program=program) as game:
+            is_booted.set()
+            assert begun.result(timeout=120) == [0, 0]
+            seen = game.ask()
+    assert (seen["starts"], seen["restarts"]) == (1, 1)
 
 
 @pytest.mark.slow

@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -75,7 +74,7 @@ def watchers(toolchain: Toolchain, built: Path, count: int) -> dict[str, Any]:
             _play(host.port, second, "--seconds", "1").communicate(timeout=WAIT_S)
             refused += json.loads(second.read_text(encoding="utf-8"))["games"][0]["link"]["actions_sent"]
             owners.add(host.ask()["owner"])
-        player.send_signal(signal.SIGINT)
+        player.terminate()
         player.communicate(timeout=WAIT_S)
         link = json.loads(report.read_text(encoding="utf-8"))["games"][0]["link"]
     seen = host.ask()

@@ -25,7 +25,7 @@ public static class Program
     /// <summary>Frames in the main menu before anybody is answered, as while a game boots.</summary>
     private const int BootFrames = 8;
 
-    private static double _dueS, _frameS = 1 / 60.0;
+    private static double _dueS, _frameS = 1 / 60.0, _bootPauseS;
     private static bool _isGameFirst;
     private static readonly Stopwatch Clock = Stopwatch.StartNew();
 
@@ -48,6 +48,10 @@ public static class Program
         var said = false;
         for (var frame = 0; ; frame++)
         {
+            if (frame == BootFrames)
+            {
+                Thread.Sleep(TimeSpan.FromSeconds(_bootPauseS));
+            }
             Engine(frame, world);
             var listens = said ? null : Listens(plugin);
             // The server of BonkLink listens a moment after its thread was started.
@@ -85,6 +89,10 @@ public static class Program
             if (arguments[i] == "Fake.Fps")
             {
                 _frameS = 1 / double.Parse(arguments[i + 1]);
+            }
+            else if (arguments[i] == "Fake.BootPauseS")
+            {
+                _bootPauseS = double.Parse(arguments[i + 1]);
             }
             else if (arguments[i] == "Fake.GameFirst")
             {
