@@ -135,7 +135,7 @@ class DreamSettings(_Group):
     lessons: int = _setting(
         0,
         "OFF_POLICY_LESSONS",
-        "Decisions of the kiter in the arena that off-policy also learns from, made once and kept; 0: none",
+        "Decisions of the kiter in the arena that off-policy also learns from, kept with its state; 0: none",
         ge=0,
         le=50_000,
     )

@@ -264,7 +264,7 @@ class Learning:
     async def teach(self, policy: Known, decisions: int) -> int:
         """Have a policy's learner hold so many decisions of the kiter's as prior data; how many it holds then.
 
-        Those that it has kept from an earlier session count.
+        Those that it has kept from an earlier session count; a state has not room for all of 50,000.
         """
         await self._open(policy)
         held, _ = await self.child.call(TakeLesson(policy=policy.name), LessonsHeld)
@@ -272,7 +272,10 @@ class Learning:
         try:
             while held.takes and held.decisions < decisions:
                 _, rollout = await teacher.call(NextLesson(), Lesson)
+                before = held.decisions
                 held, _ = await self.child.call(TakeLesson(policy=policy.name), LessonsHeld, rollout)
+                if held.decisions <= before:  # there is no room for more
+                    break
         finally:
             await self._disk.run(teacher.close)
         return held.decisions

@@ -221,7 +221,7 @@ class LearnerProcess:
             return LessonsHeld(decisions=0, takes=False), b""
         if payload:
             learner.off_policy.take_lessons(unpack_rollout(payload))
-        return LessonsHeld(decisions=learner.off_policy.lessons.decisions, takes=True), b""
+        return LessonsHeld(decisions=learner.off_policy.lessons.held, takes=True), b""
 
     def _imitate(self, message: Imitate, payload: bytes) -> Answer:
         """Imitate a demonstration: some epochs of maximum likelihood."""

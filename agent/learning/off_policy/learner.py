@@ -147,7 +147,7 @@ class OffPolicyLearner:
             "off_policy_value_explained": self.judgement.explained,
             "off_policy_updates_per_decision": self.updates / max(1, self.replay.decisions),
             "off_policy_decisions": float(self.replay.decisions),
-            "off_policy_lessons": float(self.lessons.decisions),
+            "off_policy_lessons": float(self.lessons.held),
             "off_policy_actor_learns": float(self._acts),
         }
 

@@ -102,6 +102,11 @@ class WindowReplay:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def held(self) -> int:
+        """Decisions that are in it now."""
+        return int(self._arrays["weight"][: self._count].sum())
+
     def add(self, windows: Windows) -> None:
         """Take windows in; the oldest go where the ring is full."""
         for start in range(0, windows.obs.shape[0], self.capacity):

@@ -32,10 +32,11 @@ def test_the_oldest_windows_go_and_the_newest_are_kept_over_a_restart() -> None:
     newest = learner.windows(played(20, 2)).rewards
     assert len(replay) == replay.capacity == 8 and replay.decisions == 60
     arrays = replay.arrays(5 * replay.window_bytes)
-    assert np.array_equal(arrays["rewards"], newest.numpy())
+    assert np.array_equal(arrays["rewards"], newest.numpy()) and replay.held == 32
     again = WindowReplay(2, learner.policy.spec, 0, 4, max_bytes=8 * learner.replay.window_bytes)
     again.check(arrays)
     again.load(arrays)
+    assert (again.held, again.decisions) == (20, 60), "what the file had no room for is not held"
     again.add(learner.windows(played(20, 3)))
     assert len(again) == 8 and again.decisions == 80
     after = learner.windows(played(20, 3)).rewards
