@@ -118,18 +118,17 @@ def show(options: Annotated[RecordingOption, FLAT]) -> int:
 
 def replay(options: Annotated[ReplayOptions, FLAT]) -> int:
     """Compute every decision of a recording again without its game, and compare it with what was sent."""
-    from agent.control.policies import build_policy
     from agent.session.replay import Replayer
 
     clock = SystemClock()
-    replayer = Replayer(options.recording, lambda name, seed: build_policy(name, seed=seed), only=options.only)
+    replayer = Replayer(options.recording, only=options.only)
     began_s = clock.now_s()
     result = replayer.run()
     took_s = clock.now_s() - began_s
     for note in result.notes:
         print(printable(note))
     if result.skipped:
-        print(f"{result.skipped} decisions before the first whole episode were left out: the recording begins later")
+        print(f"{result.skipped} decisions were left out: the recording does not have the whole of their episodes")
     faster = result.recorded_s / took_s if took_s > 0 else 0.0
     print(f"{result.decisions} decisions of {replayer.header.policy} in {took_s:.1f} s, {faster:.0f} times real time")
     if result.first is None:
@@ -138,5 +137,6 @@ def replay(options: Annotated[ReplayOptions, FLAT]) -> int:
     first = result.first
     print(f"{result.different} differ, the axes by {result.largest_deviation:.3g} at most")
     print(printable(f"first: record {first.record}, {first.game}, packet {first.packet}"))
-    print(printable(f"  recorded {first.recorded}\n  computed {first.computed}"))
+    print(printable(f"  recorded {first.recorded}"))
+    print(printable(f"  computed {first.computed}"))
     return 1

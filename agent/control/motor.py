@@ -222,7 +222,7 @@ class Motor:
         """What it can do beside playing."""
         return Capabilities(
             reloadable=self, learnable=self, chooses_cards=self, measured=self, placeable=self,
-            rehearsing=self, never_waits=self._network is None, looks=self._looks,
+            rehearsing=self, never_waits=self._network is None, looks=self._looks, apart=True,
         )  # fmt: skip
 
     @property

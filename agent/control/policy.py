@@ -166,7 +166,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     The fields up to `rehearsing` are the policy itself, typed as what it can do, or None where it cannot. subgoals: it
     plays towards goals that a planner names. never_waits: its steps compute on this processor and wait for nothing, so
     short ones may run on the event loop; one that says nothing stays on a thread of its own. looks: pictures may change
-    what it does now; where they cannot, no answer waits for one.
+    what it does now; where they cannot, no answer waits for one. apart: an episode comes out the same to the bit,
+    whatever is played before and beside it.
     """
 
     reloadable: Reloadable | None = None
@@ -179,6 +180,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     subgoals: bool = False
     never_waits: bool = False
     looks: bool = True
+    apart: bool = False
 
 
 ONLY_PLAYS: Final = Capabilities()

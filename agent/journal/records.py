@@ -25,7 +25,8 @@ class SessionHeader(msgspec.Struct, frozen=True, kw_only=True):
 
     began_utc_ns: wall clock at the beginning; began_s: the monotonic clock then, which all times of records count on.
     learns: actions were sampled; asks_chooser: the policy asked another for its cards;
-    off_policy: it sampled as a learner asks that replays decisions.
+    off_policy: it sampled as a learner asks that replays decisions. kind, sizes and layout: of its weights, with which
+    they build it; empty without weights.
     machine: what decides whether other arithmetic gives other bits (processor, versions).
     """
 
@@ -42,6 +43,9 @@ class SessionHeader(msgspec.Struct, frozen=True, kw_only=True):
     began_utc_ns: int
     began_s: float
     machine: dict[str, str] = {}
+    kind: str = ""
+    sizes: dict[str, Any] = {}
+    layout: dict[str, Any] = {}
     format: int = FORMAT
 
 

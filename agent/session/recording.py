@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import structlog
 from safetensors.numpy import save
@@ -218,7 +219,7 @@ class RecordSession(Part):
 
 def header_of_session(options: SessionOptions, policy: Policy, clock: Clock) -> SessionHeader:
     """What a recording says of its whole session."""
-    learnable = capabilities_of(policy).learnable
+    learnable, reloadable = capabilities_of(policy).learnable, capabilities_of(policy).reloadable
     return SessionHeader(
         session=options.recording.folder.name if options.recording is not None else "",
         program=version("metabonk-apex"), game=options.game, games=options.names, policy=policy.name,
@@ -226,6 +227,9 @@ def header_of_session(options: SessionOptions, policy: Policy, clock: Clock) -> 
         off_policy=learnable is not None and replays(learnable.kind, options.budget),
         asks_chooser=options.wanted is not None and capabilities_of(policy).chooses_cards is not None,
         began_utc_ns=clock.wall_utc_ns(), began_s=clock.now_s(), machine=machine(policy),
+        kind=reloadable.kind if reloadable is not None else "",
+        sizes=msgspec.to_builtins(reloadable.sizes) or {} if reloadable is not None else {},
+        layout=reloadable.layout if reloadable is not None else {},
     )  # fmt: skip
 
 

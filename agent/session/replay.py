@@ -8,7 +8,7 @@ the machine computes otherwise than the one that recorded, that is said; nothing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,16 +21,23 @@ from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import NAME as CHOOSER
 from agent.control.cards.chooser import CardChooser, Memory
 from agent.control.cards.expected_free_energy import CardEvaluation
-from agent.control.policy import Policy, capabilities_of
+from agent.control.policies import build_policy
+from agent.control.policy import Policy, Tensors, capabilities_of
 from agent.core.choices import WANTED
 from agent.core.errors import ImageError, RecordingError
 from agent.core.rollout import BoolArray
 from agent.core.types import FloatArray, Frame, Observation
 from agent.journal.read import header_of_recording, records_of
-from agent.journal.records import WEIGHTS, DecisionRecord, EventRecord, PacketRecord, SessionHeader
+from agent.journal.records import WEIGHTS, DecisionRecord, EventRecord, GapRecord, PacketRecord, SessionHeader
 from agent.link.imaging import decode_frame
 from agent.link.wire import decode_action, decode_state, encode_action
+from agent.models.sizes import FLAT_KIND, FRAME_KIND, FlatSizes, FrameSizes
 from agent.session.recording import REMEMBERED, RESTARTED, hash_of, machine
+
+NOT_APART: Final = (
+    "something of the recording is missing, and this policy draws random numbers that go on from episode to episode: "
+    "later decisions may differ for that reason alone"
+)
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,16 +84,19 @@ class _RecordedChooser(CardChooser):
 
 
 class Replayer:
-    """Computes the decisions of a recording. `build` makes a policy of a name and a seed; `only`: one game's number."""
+    """Computes the decisions of a recording, or compares those of one game, whose number is `only`.
 
-    def __init__(self, path: Path, build: Callable[[str, int], Policy], *, only: int | None = None) -> None:
+    The other games are computed as well where the policy's random numbers go on from one to the next.
+    """
+
+    def __init__(self, path: Path, *, only: int | None = None) -> None:
         self._path, self._only = path, only
         self.header: SessionHeader = header_of_recording(path)
         if only is not None and not 0 <= only < len(self.header.games):
             raise RecordingError(f"{path}: has games 0 to {len(self.header.games) - 1}, not {only}")
         self._folder = path if path.is_dir() else path.parent
         self._weights = _weights_events(path)
-        self.policy = build(self.header.policy, self.header.seed)
+        self.policy = self._build()
         self.result = Replay(notes=_other_machine(self.header, self.policy))
         self._chooser = _RecordedChooser()
         self._arbiter = Arbiter()
@@ -95,6 +105,18 @@ class Replayer:
         self._frames: dict[int, tuple[int, Frame | None]] = {}
         self._known: set[int] = set()
         self._prepare()
+
+    def _build(self) -> Policy:
+        """The policy as it was made, with other weights maybe: those that acted are loaded before they act."""
+        header = self.header
+        if header.kind not in (FLAT_KIND, FRAME_KIND):
+            return build_policy(header.policy, seed=header.seed)
+        from agent.control.environment.policy import EnvPolicy, EnvWeights
+
+        kind: type[FlatSizes | FrameSizes] = FlatSizes if header.kind == FLAT_KIND else FrameSizes
+        sizes = msgspec.convert(header.sizes, kind)
+        tensors = self._tensors(min(self._weights, default=0))
+        return EnvPolicy(EnvWeights(header.kind, sizes, header.layout, tensors), seed=header.seed)
 
     def _prepare(self) -> None:
         can, header = capabilities_of(self.policy), self.header
@@ -127,8 +149,14 @@ class Replayer:
             elif isinstance(record, EventRecord) and record.kind == RESTARTED:
                 self._step(batch)
                 batch, self._carry = [], self.policy.initial(len(self.header.games))
+            elif isinstance(record, GapRecord):
+                self._step(batch)
+                batch = []
+                self._known.clear()
         self._step(batch)
         self.result.digest = self._digest.hexdigest()
+        if self.result.skipped and not capabilities_of(self.policy).apart:
+            self.result.notes.append(NOT_APART)
         return self.result
 
     def _step(self, batch: list[tuple[int, DecisionRecord]]) -> None:
@@ -145,23 +173,43 @@ class Replayer:
                 observations[record.game] = self._observation(record)
             self._carry, actions = self.policy.step(self._carry, observations)
             for number, record in part:
-                self._compare(number, record, actions[record.game])
+                if self._only in (None, record.game):
+                    self._compare(number, record, actions[record.game])
 
     def _is_wanted(self, record: DecisionRecord) -> bool:
-        """False for other games, and for what came before the first beginning of an episode that is recorded."""
-        if self._only is not None and record.game != self._only:
+        """False for games that do not count, and for the rest of an episode of which something is missing."""
+        if self._only not in (None, record.game) and capabilities_of(self.policy).apart:
             return False
         if record.is_first:
             self._known.add(record.game)
+        if not self._is_there(record):
+            self._known.discard(record.game)
         if record.game in self._known:
             return True
-        self.result.skipped += 1
+        self.result.skipped += self._only in (None, record.game)
         return False
+
+    def _is_there(self, record: DecisionRecord) -> bool:
+        """Whether the packets that a decision saw were recorded, as far as the policy looks at them."""
+        looked = record.picture if capabilities_of(self.policy).looks else 0
+        return all((record.game, number) in self._packets for number in {record.packet, looked or record.packet})
 
     def _take_weights(self, version: int) -> None:
         reloadable = capabilities_of(self.policy).reloadable
         if reloadable is None or version == self._version:
             return
+        tensors, told = self._tensors(version), self._weights[version]
+        found = str(self._folder / WEIGHTS / f"{told['sha256']}.safetensors")
+        measured = capabilities_of(self.policy).measured
+        if measured is not None and told["path"]:
+            prepared = measured.prepare_by(tensors, found, told["path"])
+        else:
+            prepared = reloadable.prepare(tensors, found)
+        reloadable.load(prepared, version)
+        self._version = version
+
+    def _tensors(self, version: int) -> Tensors:
+        """The weights of a version; raises RecordingError where they are missing, damaged or others."""
         told = self._weights.get(version)
         if told is None:
             raise RecordingError(f"{self._path}: does not say which weights version {version} was")
@@ -172,19 +220,10 @@ class Replayer:
             raise RecordingError(f"{found}: weights of version {version}, missing or damaged: {error}") from error
         if hash_of(tensors) != told["sha256"]:
             raise RecordingError(f"{found}: these are not the weights of version {version}: their hash is another")
-        measured = capabilities_of(self.policy).measured
-        if measured is not None and told["path"]:
-            prepared = measured.prepare_by(tensors, str(found), told["path"])
-        else:
-            prepared = reloadable.prepare(tensors, str(found))
-        reloadable.load(prepared, version)
-        self._version = version
+        return tensors
 
     def _observation(self, record: DecisionRecord) -> Observation:
-        packet = self._packets.get((record.game, record.packet))
-        if packet is None:
-            raise RecordingError(f"{self._path}: packet {record.packet} of game {record.game} is missing")
-        state = decode_state(packet.state)
+        state = decode_state(self._packets[record.game, record.packet].state)
         return Observation(
             game=record.game, state=state, frame=self._frame(record),
             sequence=state.run.sequence if state.run is not None else None, elapsed_s=record.elapsed_s,
@@ -198,9 +237,7 @@ class Replayer:
             return None
         number, frame = self._frames.get(record.game, (0, None))
         if number != record.picture:
-            packet = self._packets.get((record.game, record.picture))
-            if packet is None:
-                raise RecordingError(f"{self._path}: the picture of packet {record.picture} is missing")
+            packet = self._packets[record.game, record.picture]
             run = decode_state(packet.state).run
             try:
                 pixels = decode_frame(packet.frame, run is not None and run.rows_top_down)

@@ -1,21 +1,36 @@
-"""A session that was recorded is computed again to the same actions; a changed bit is noticed."""
+"""A session that was recorded is computed again to the same actions, whoever played; a changed bit is noticed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from safetensors.numpy import load_file, save_file
 
 from agent.commands.cli import run
+from agent.control.arbiter import Arbiter
+from agent.control.arrays import STILL
+from agent.control.dreamer import DreamPilot, untrained_tensors
+from agent.control.environment.policy import EnvPolicy
 from agent.control.policies import build_policy
-from agent.control.policy import Policy
+from agent.control.policy import Policy, capabilities_of, path_of
+from agent.core.clock import SystemClock
 from agent.core.errors import RecordingError
+from agent.core.types import Observation, RunInfo
+from agent.journal.journal import Journal
 from agent.journal.read import records_of
-from agent.journal.records import DecisionRecord
-from agent.session.recording import hash_of
-from agent.session.replay import Replay, Replayer
+from agent.journal.records import WEIGHTS, DecisionRecord, EventRecord, PacketRecord
+from agent.link.wire import encode_action, encode_state
+from agent.models.sizes import FLAT_KIND, FRAME_KIND
+from agent.session.options import SessionOptions
+from agent.session.recording import hash_of, header_of_session, keep_weights
+from agent.session.replay import NOT_APART, Replay, Replayer
+from agent.training.quantize import quantised
+from tests.control.environment.test_policy import numbers, sight, weights
+from tests.journal.test_journal import drain
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +51,7 @@ def result(recording: Path) -> Replay:
 
 
 def replayed(path: Path, only: int | None = None) -> Replay:
-    return Replayer(path, build, only=only).run()
-
-
-def build(name: str, seed: int) -> Policy:
-    return build_policy(name, seed=seed)
+    return Replayer(path, only=only).run()
 
 
 def decisions(path: Path) -> list[DecisionRecord]:
@@ -97,3 +108,102 @@ def test_another_processor_is_said(recording: Path, result: Replay, monkeypatch:
     monkeypatch.setattr("agent.session.recording._processor", lambda: "another")
     (note,) = replayed(recording).notes
     assert note.startswith("not the machine of the recording: processor another here")
+
+
+Look = Callable[[int], Sequence[Observation | None]]
+
+
+def recorded(folder: Path, policy: Policy, look: Look, ticks: int, *, full: range = range(0)) -> Path:
+    """Record what a policy does with what it sees at each tick; in the ticks of `full` the queue takes nothing."""
+    clock, games = SystemClock(), len(look(0))
+    options = SessionOptions(endpoints=(), names=tuple(f"game {i}" for i in range(games)), game="test")
+    journal = Journal(folder, header_of_session(options, policy, clock), clock)
+    journal.begin()
+    can = capabilities_of(policy)
+    if can.reloadable is not None:
+        payload = {
+            "version": 0,
+            "sha256": keep_weights(folder, can.reloadable.tensors),
+            "path": path_of(policy).get("path", ""),
+        }
+        journal.offer(EventRecord(0.0, WEIGHTS, "", payload), 0.0)
+    policy.warm_up()
+    carry = policy.initial(games)
+    for tick in range(ticks):
+        carry = step(journal, policy, carry, look(tick), tick + 1, is_full=tick in full)
+    drain(journal)
+    journal.close()
+    return folder
+
+
+def step(
+    journal: Journal, policy: Policy, carry: object, seen: Sequence[Observation | None], number: int, *, is_full: bool
+) -> object:
+    carry, actions = policy.step(carry, seen)
+    with pytest.MonkeyPatch.context() as patch:
+        if is_full:
+            patch.setattr("agent.journal.journal.QUEUE_BYTES", -1)
+        for o, action in zip(seen, actions, strict=True):
+            if o is None:
+                continue
+            journal.offer(PacketRecord(o.game, number, 0.0, encode_state(o.state), b""), 0.0)
+            data = encode_action(Arbiter().choose(action, "motor").action)
+            decision = DecisionRecord(
+                o.game, number, number, 0, o.elapsed_s, o.received_at_s, o.reward, o.is_first, o.is_last, o.is_terminal,
+                o.is_won, 0, 0.0, data, "motor", -1,
+            )  # fmt: skip
+            journal.offer(decision, 0.0)
+    return carry
+
+
+def walk(tick: int, game: int, *, every: int = 1000) -> Observation:
+    run = RunInfo(tick, 0, (0, 0), (0, 0), True, False, False, 0, 0.0, 0, 0, 0.0, 0.0, 0, 1.0)
+    state = replace(STILL, position=(0.1 * tick, 0.0, float(game)), run=run)
+    return Observation(game, state, None, tick, 1 / 60, 0.0, 0.0, tick % every == 0, False, False)
+
+
+def uneven(tick: int) -> Sequence[Observation | None]:
+    """Two games; the first answers now and then only."""
+    return [walk(tick, 0) if tick % 7 < 3 else None, walk(tick, 1)]
+
+
+@pytest.mark.parametrize("kind", [FLAT_KIND, FRAME_KIND])
+def test_weights_of_an_environment(tmp_path: Path, kind: str) -> None:
+    picture = None if kind == FLAT_KIND else np.random.default_rng(0).integers(0, 256, (10, 12, 4), np.uint8)
+
+    def look(tick: int) -> Sequence[Observation]:
+        return [sight(numbers(tick, 3 if kind == FLAT_KIND else 2), picture, tick=tick)]
+
+    result = replayed(recorded(tmp_path / "a", EnvPolicy(weights(kind)), look, 30))
+    assert (result.decisions, result.different) == (30, 0)
+
+
+def test_one_game_of_a_dreamer_whose_games_share_their_random_numbers(tmp_path: Path) -> None:
+    policy = DreamPilot(untrained_tensors(0), seed=0)
+    path = recorded(tmp_path / "a", policy, uneven, 60)
+    both, alone = replayed(path), replayed(path, only=1)
+    assert (both.decisions, both.different) == (87, 0)
+    assert (alone.decisions, alone.different, alone.skipped) == (60, 0, 0)
+
+
+def test_weights_of_eight_bits(tmp_path: Path) -> None:
+    policy = build_policy("pilot")
+    reloadable = capabilities_of(policy).reloadable
+    assert reloadable is not None
+    tensors = quantised(reloadable.tensors, "int8", 0)
+    reloadable.load(reloadable.prepare(tensors, "here"), 0)
+    result = replayed(recorded(tmp_path / "a", policy, uneven, 40))
+    assert (result.decisions, result.different) == (58, 0)
+
+
+@pytest.mark.parametrize("name", ["pilot", "random"])
+def test_after_a_gap_the_next_episode_counts_again(tmp_path: Path, name: str) -> None:
+    def look(tick: int) -> Sequence[Observation]:
+        return [walk(tick, 0, every=20)]
+
+    result = replayed(recorded(tmp_path / "a", build_policy(name), look, 60, full=range(5, 10)))
+    assert (result.decisions, result.skipped) == (45, 10)
+    if name == "pilot":
+        assert (result.different, result.notes) == (0, [])
+    else:
+        assert result.notes == [NOT_APART]
