@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from agent.core.settings import env_name, fields, settings_table
+from agent.core.types import RunInfo
+from agent.link.wire import _encode_run
 from tests.docs.pages import DOCS, PAGES, ROOT, SHELLS, blocks, inline_code
 from tools.scripts import results_pages
 
@@ -71,6 +73,13 @@ def test_the_map_names_every_room_from_the_top_layer_down() -> None:
     rooms = [path.replace("/", ".") for path in paths]
     assert set(rooms) == set(depth) - {"agent.__main__"}
     assert rooms == sorted(rooms, key=depth.__getitem__)
+
+
+def test_the_wire_s_page_has_every_field_of_blx1() -> None:
+    run = RunInfo(0, 0, (0, 0), (0, 0), False, False, False, 0, 0, 0, 0, 0, 0, 0, 0, frame_time_us=1)
+    row = re.search(r"^\| `BLX1` \| u32 size; (.*)", (DOCS / "reference" / "wire.md").read_text(encoding="utf-8"), re.M)
+    fields = re.findall(r"(?:(\d+) × )?[uif](\d+) ", row[1] if row else "")
+    assert sum(int(count or 1) * int(bits) // 8 for count, bits in fields) == len(_encode_run(run)) - 8
 
 
 def test_code_on_a_page_is_python_and_is_the_example_that_it_names() -> None:
