@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
 from agent.core.errors import SettingsError
 from agent.core.files import read_text
 from agent.core.suggest import did_you_mean
-from agent.core.types import GameState, ObjectKind, Observation
+from agent.core.types import GameState, Observation
 
 CAP_S: Final = 1200.0
 """The score's cap: time after it counts no more, and a win counts as if it were reached."""
@@ -107,19 +106,12 @@ def load_weights(name: str) -> Weights:
 
 
 class RewardTable:
-    """Rewards of one game, from the differences between its successive observations.
-
-    potential: Φ of the last observation, 0 where the run was over by death or win, and where the game has a reward of
-    its own. Bosses are counted by the portal: it vanishes when one is called, and an exit is seen when he is dead.
-    """
+    """Rewards of one game, from the differences between its successive observations; no potentials."""
 
     def __init__(self, weights: Weights = SCORE) -> None:
         self.weights = weights
-        self.potential = 0.0
         self._before: GameState | None = None
         self._declared = False
-        self._portal: bool | None = None
-        self._bosses = 0.0
 
     @property
     def name(self) -> str:
@@ -132,12 +124,10 @@ class RewardTable:
         self._before = state
         self._declared |= observation.reward != 0.0 or state.env is not None
         if self._declared:
-            self.potential = 0.0
             return observation.reward
         reward = self._changes(observation, before)
         if observation.is_last and (observation.is_won or observation.is_terminal):
             reward += self._end(observation, before)
-        self._follow(observation)
         return reward
 
     def _changes(self, observation: Observation, before: GameState | None) -> float:
@@ -163,21 +153,3 @@ class RewardTable:
         if before is not None and not observation.is_first:  # the state may be the next run's already
             ended_s = max(ended_s, before.game_time_s)
         return self.weights.win + self.weights.minute * max(0.0, CAP_S - ended_s) / MINUTE_S
-
-    def _follow(self, observation: Observation) -> None:
-        """Count bosses, and take the potential of what is seen now."""
-        state, scene = observation.state, observation.state.scene
-        if observation.is_first:
-            self._portal, self._bosses = None, 0.0
-        if scene is not None and state.is_playing:
-            portal = bool((scene.object_kinds == ObjectKind.PORTAL).any())
-            if self._portal is not None and portal != self._portal:
-                self._bosses += 0.5
-            self._portal = portal
-        over = observation.is_last and (observation.is_won or observation.is_terminal)
-        if over or state.run is None:
-            self.potential = 0.0
-            return
-        levels = state.run.level + state.run.xp_fraction
-        health = float(np.clip(state.health / max(1.0, state.max_health), 0.0, 1.0))
-        self.potential = float(self.weights.potential(levels, health, self._bosses))

@@ -11,7 +11,7 @@ import torch
 from agent.control import encode
 from agent.control.motor import Motor, checked_reflex
 from agent.control.reflex.network import decide, squashed
-from agent.control.reward import COUNTERS, SCORE, RewardTable
+from agent.control.reward import COUNTERS, SCORE
 from agent.control.untrained import default_sizes, untrained_tensors
 from agent.core.types import Observation
 from agent.games.arena.foes import BOSS, add_foe, kind_with_role
@@ -20,7 +20,6 @@ from agent.models.heads import likeliest
 from agent.models.policies import PilotPolicy
 from agent.training.arena.batch import ArenaBatch
 from agent.training.arena.teacher import KNOBS, Teacher
-from agent.training.evaluate import observe
 
 torch.set_num_threads(1)
 
@@ -158,9 +157,8 @@ def test_a_dead_run_ends_with_its_loss_and_begins_anew() -> None:
     assert not after.is_last.any() and abs(float(after.reward[1])) < 0.1
 
 
-def test_a_batch_pays_and_shapes_as_play_does() -> None:
-    game, table = ArenaGame(), RewardTable()
-    batch, teacher = ArenaBatch(1, 4), Teacher()
+def test_a_batch_pays_as_play_does_and_shapes_by_what_play_shows() -> None:
+    game, batch, teacher = ArenaGame(), ArenaBatch(1, 4), Teacher()
     before = after = batch.records["time_s"][0]
     paid = shaped = 0.0
     potentials = [float(batch._counted()[0, 4])]
@@ -173,8 +171,10 @@ def test_a_batch_pays_and_shapes_as_play_does() -> None:
     expected = sum(SCORE.gamma * b - a for a, b in zip(potentials, potentials[1:], strict=False))
     assert shaped == pytest.approx(expected, abs=1e-4) and potentials[-1] != potentials[0]
     game.worlds.records[0] = batch.records[0]
-    table.of(observe(game, 0, game.state(), None, 0))
-    assert table.potential == pytest.approx(potentials[-1], abs=1e-5)
+    state = game.state()
+    assert state.run is not None and batch.records["stage"][0] == batch.records["boss_state"][0] == 0
+    shown = SCORE.potential(state.run.level + state.run.xp_fraction, state.health / state.max_health, 0.0)
+    assert shown == pytest.approx(potentials[-1], abs=1e-5)
 
 
 def test_the_score_cap_cuts_a_run_without_a_death() -> None:
