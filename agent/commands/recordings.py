@@ -131,6 +131,9 @@ def replay(options: Annotated[ReplayOptions, FLAT]) -> int:
         print(f"{result.skipped} decisions were left out: the recording does not have the whole of their episodes")
     faster = result.recorded_s / took_s if took_s > 0 else 0.0
     print(f"{result.decisions} decisions of {replayer.header.policy} in {took_s:.1f} s, {faster:.0f} times real time")
+    if not result.decisions:
+        print("no decision could be compared")
+        return 1
     if result.first is None:
         print(f"all equal, sha256 {result.digest}")
         return 0

@@ -221,6 +221,11 @@ class Journal:
         return GapRecord(now_s, len(bodies), sum(len(body.body) for body in bodies), reason)
 
     def _finish(self) -> None:
+        with self._lock:
+            rest = [item for item in self._queue if isinstance(item, _Body) and item.was_offered]
+            self._queue.clear()
+            if rest:
+                self._lost(rest, self.error or "the session ended", self._clock.now_s())
         segment, self._segment = self._segment, None
         try:
             if segment is not None:

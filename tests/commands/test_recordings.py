@@ -91,3 +91,12 @@ def test_a_recording_of_a_scripted_player_is_replayed(tmp_path: Path, capfd: pyt
     assert "decisions of random" in said and "all equal, sha256" in said
     assert run(["replay", str(folder), "--only", "3"]) == 2
     assert "has games 0 to 0, not 3" in capfd.readouterr().err
+
+
+def test_a_replay_that_compares_nothing_does_not_say_equal(
+    recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(recordings / "one")
+    assert run(["replay", str(recordings / "one")]) == 1
+    said = capsys.readouterr().out
+    assert "no decision could be compared" in said and "equal" not in said

@@ -236,3 +236,18 @@ def test_a_disk_that_is_full_at_the_beginning_leaves_no_claim(tmp_path: Path, mo
     with pytest.raises(RecordingError, match="No space left"):
         Journal(tmp_path / "a", header(), SystemClock()).begin()
     assert list((tmp_path / "a").iterdir()) == []
+
+
+def test_what_a_full_disk_never_took_is_lost_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: SegmentWriter) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    journal = Journal(tmp_path / "a", header(), SystemClock())
+    journal.begin()
+    monkeypatch.setattr(SegmentWriter, "commit", full)
+    offer(journal, range(1, 4))
+    until(lambda: journal.lost == 3)
+    offer(journal, range(4, 8))
+    journal.close()
+    assert (journal.offered, journal.written, journal.lost, journal.waiting) == (7, 0, 7, 0)
+    assert journal.reasons == {"No space left on device": 7}
