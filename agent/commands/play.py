@@ -151,8 +151,7 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         another = said_of_another(policy, game)
         session_options = replace(session_options, learn=options.learn and not another)
         learns = session_options.learn and not measured
-        notes = [*games.notes, *another, *_said_of_recording(session_options.recording)]
-        say_start(console, notes, policy, session_options.budget if learns else None)
+        say_start(console, [*games.notes, *another], policy, session_options.budget if learns else None)
 
         async def main() -> tuple[dict[str, Any], int | None]:
             clock = SystemClock()
@@ -239,13 +238,6 @@ def _recording(options: PlayOptions, settings: Settings) -> Recording | None:
         folder = recordings_of(settings) / f"{name}-{os.getpid()}"
     keep = Keep(window_s=None if is_asked else WINDOW_S, max_bytes=max_bytes)
     return Recording(folder=folder, keep=keep, is_asked=is_asked)
-
-
-def _said_of_recording(recording: Recording | None) -> list[str]:
-    """What is written to the disk without being asked, and how not to."""
-    if recording is None or recording.is_asked:
-        return []
-    return [f"the last {recording.keep.window_s:.0f} s are recorded in {recording.folder}; --no-record leaves that"]
 
 
 def check_learner_device(settings: Settings) -> None:

@@ -55,8 +55,8 @@ class Journal:
         self.reasons: dict[str, int] = {}
         self.error: str | None = None
         self._clock = clock
-        self._keep = keep or Keep()
-        cap = self._keep.max_bytes
+        self.keep = keep or Keep()
+        cap = self.keep.max_bytes
         self._segment_bytes = SEGMENT_BYTES if cap is None else min(SEGMENT_BYTES, cap // 4)
         self._queue: deque[_Item] = deque()
         self._queued_bytes = 0
@@ -240,7 +240,7 @@ class Journal:
             (self.folder / CLAIM).unlink()
 
     def _drop_old(self) -> None:
-        drop_old(self.folder, self._keep, self._clock.wall_utc_ns() * 1e-9)
+        drop_old(self.folder, self.keep, self._clock.wall_utc_ns() * 1e-9)
 
     def _wall_ns(self, time_s: float) -> int:
         return max(0, self.header.began_utc_ns + int((time_s - self.header.began_s) * 1e9))

@@ -146,7 +146,12 @@ class RecordSession(Part):
             return
         for done in await self.disk.run(self._recover):
             self.say("recovered", f"a killed session's recording has {done.records} records", {"records": done.records})
+        is_said = self.is_asked
         while True:
+            if not is_said and any(feed.packets for feed in self.feeds):
+                is_said = True
+                kept_s = self.journal.keep.window_s
+                log.info("recording", folder=str(self.journal.folder), kept_s=kept_s, leave_it_by="--no-record")
             pause_s = LOOK_S if await self._keep_weights() else AGAIN_S
             await self.clock.sleep_until(self.clock.now_s() + pause_s)
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent import app
 from agent.commands import play as command
@@ -41,7 +42,7 @@ def test_one_that_is_ended_before_anything_is_played_ends_with_the_signals_numbe
 
 @pytest.mark.slow
 def test_a_whole_session_and_an_exchange_of_weights_in_it_stay_on_the_card(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = "dry run: cfc_cell reference ×1, w4a16_linear reference ×5"
     monkeypatch.setattr(command, "cuda_card", Dry)
@@ -52,10 +53,13 @@ def test_a_whole_session_and_an_exchange_of_weights_in_it_stay_on_the_card(
     for seed, path in enumerate((weights, tmp_path / "store" / "dropped.safetensors")):
         save_pilot(path, round_four(untrained_tensors(seed), "int4"), {}, created_by="a test")
     played = ["play", "--game", "arena", "--weights", str(weights), "--seconds", "2", "--no-http", "--no-learn"]
-    assert run([*played, "--report", str(report)]) == 0
-    assert "the last 600 s are recorded in" in " ".join(capfd.readouterr().err.split())
-    told = json.loads(report.read_text(encoding="utf-8"))
-    assert told["policy_path"]["path"] == name and told["policy_version"] == 2 and told["games"][0]["link"]["acted"] > 9
+    with capture_logs() as said:
+        assert run([*played, "--report", str(report)]) == 0
+    told = [(line["kept_s"], line["leave_it_by"]) for line in said if line["event"] == "recording"]
+    assert told == [(600.0, "--no-record")]
+    written = json.loads(report.read_text(encoding="utf-8"))
+    assert written["policy_path"]["path"] == name and written["policy_version"] == 2
+    assert written["games"][0]["link"]["acted"] > 9
 
 
 @pytest.mark.parametrize(

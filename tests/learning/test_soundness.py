@@ -40,6 +40,7 @@ def rollout(seed: int = 0, steps: int = 24, **changes: Any) -> Rollout:
         terminated=np.zeros(steps, np.bool_), truncated=np.zeros(steps, np.bool_), is_first=np.arange(steps) == 0,
         elapsed_s=np.full(steps, 0.1, np.float32), final_obs=np.zeros((1, 4), np.float32),
         log_probs=np.full(steps, -2.0, np.float32), values=np.zeros(steps, np.float32),
+        outcome_rewards=rng.normal(size=steps).astype(np.float32),
     )  # fmt: skip
     return msgspec.structs.replace(made, **changes)
 

@@ -65,7 +65,8 @@ public sealed class ResearchHost
                 var order = _stepper.Poll(out var action);
                 if (order == Order.Wait)
                 {
-                    spins.SpinOnce(1000);  // a client that steps answers sooner; one that thinks costs no processor time
+                    // A client that steps answers sooner; one that thinks costs no processor time.
+                    spins.SpinOnce(1000);
                     continue;
                 }
                 spins.Reset();
