@@ -14,7 +14,7 @@ from cyclopts import App, CycloptsError
 from cyclopts.exceptions import UnknownOptionError, UnusedCliTokensError
 from rich.console import Console
 
-from agent.commands import plugins, recordings, train, weights
+from agent.commands import plugins, train, weights
 from agent.commands.compare import compare_weights
 from agent.commands.doctor import doctor
 from agent.commands.evaluate import evaluate
@@ -22,6 +22,8 @@ from agent.commands.host import host
 from agent.commands.play import play
 from agent.commands.prepare import prepare
 from agent.commands.quantize import quantize
+from agent.commands.recordings.folder import app as recordings
+from agent.commands.recordings.replay import replay
 from agent.concurrency.output import printable
 from agent.concurrency.signals import exit_code, interrupting, name_of
 from agent.concurrency.streams import OutputError
@@ -45,8 +47,8 @@ app = App(
 )
 app.default(play)
 weights.app.command(compare_weights, name="compare")
-_WORKING: Final = (play, host, evaluate, train.app, quantize, doctor, prepare, recordings.replay)
-for command in (*_WORKING, weights.app, recordings.app, plugins.app):
+_WORKING: Final = (play, host, evaluate, train.app, quantize, doctor, prepare, replay)
+for command in (*_WORKING, weights.app, recordings, plugins.app):
     app.command(command)
 
 

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from agent.commands.options import FLAT, PolicyOptions
 from agent.commands.players import check_fit, check_sight, name_of, said_of_another, say_start, served_name
-from agent.commands.recordings import recordings_of
+from agent.commands.recordings.folder import recordings_of
 from agent.commands.starting import Starting
 from agent.commands.weights import weights_folder
 from agent.core import compiled

@@ -68,35 +68,3 @@ def test_only_what_lies_with_the_recordings_has_a_cap(recordings: Path) -> None:
     assert (by_itself.keep, by_itself.is_asked) == (Keep(window_s=600.0, max_bytes=16 << 20), False)
     assert (asked.keep, asked.folder.parent) == (Keep(window_s=None, max_bytes=16 << 20), recordings)
     assert (named.keep, named.folder) == (Keep(window_s=None, max_bytes=None), recordings / "mine" / "one")
-
-
-def test_a_recording_of_a_scripted_player_is_replayed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "session"
-    words = [
-        "play",
-        "--game",
-        "arena",
-        "--policy",
-        "random",
-        "--lock-step",
-        "--seconds",
-        "1",
-        "--no-http",
-        "--no-learn",
-    ]
-    assert run([*words, "--record-to", str(folder)]) == 0
-    assert "the recording in" in capfd.readouterr().err.replace("\n", " ")
-    assert run(["replay", str(folder)]) == 0
-    said = capfd.readouterr().out
-    assert "decisions of random" in said and "all equal, sha256" in said
-    assert run(["replay", str(folder), "--only", "3"]) == 2
-    assert "has games 0 to 0, not 3" in capfd.readouterr().err
-
-
-def test_a_replay_that_compares_nothing_does_not_say_equal(
-    recordings: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    record(recordings / "one")
-    assert run(["replay", str(recordings / "one")]) == 1
-    said = capsys.readouterr().out
-    assert "no decision could be compared" in said and "equal" not in said

@@ -1,0 +1,1 @@
+"""Commands on recordings: list, mend, replay and carry them over into other forms. Never imports the server or games."""

@@ -1,0 +1,40 @@
+"""`replay` says what is equal, and never says it of nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.commands.cli import run
+from tests.commands.recordings.test_folder import record
+
+
+def test_a_recording_of_a_scripted_player_is_replayed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "session"
+    words = [
+        "play",
+        "--game",
+        "arena",
+        "--policy",
+        "random",
+        "--lock-step",
+        "--seconds",
+        "1",
+        "--no-http",
+        "--no-learn",
+    ]
+    assert run([*words, "--record-to", str(folder)]) == 0
+    assert "the recording in" in capfd.readouterr().err.replace("\n", " ")
+    assert run(["replay", str(folder)]) == 0
+    said = capfd.readouterr().out
+    assert "decisions of random" in said and "all equal, sha256" in said
+    assert run(["replay", str(folder), "--only", "3"]) == 2
+    assert "has games 0 to 0, not 3" in capfd.readouterr().err
+
+
+def test_a_replay_that_compares_nothing_does_not_say_equal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path / "one")
+    assert run(["replay", str(tmp_path / "one")]) == 1
+    said = capsys.readouterr().out
+    assert "no decision could be compared" in said and "equal" not in said
