@@ -1,1 +1,1 @@
-"""Commands on recordings: list, mend, replay and carry them over into other forms. Never imports the server or games."""
+"""Commands on recordings: list, mend, replay and carry over into other forms. Never imports the server or games."""

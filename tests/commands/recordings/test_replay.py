@@ -24,7 +24,7 @@ def test_a_recording_of_a_scripted_player_is_replayed(tmp_path: Path, capfd: pyt
         "--no-http",
         "--no-learn",
     ]
-    assert run([*words, "--record-to", str(folder)]) == 0
+    assert run([*words, "--no-http", "--no-learn", "--record-to", str(folder)]) == 0
     assert "the recording in" in capfd.readouterr().err.replace("\n", " ")
     assert run(["replay", str(folder)]) == 0
     said = capfd.readouterr().out
