@@ -12,18 +12,7 @@ from tests.commands.recordings.test_folder import record
 
 def test_a_recording_of_a_scripted_player_is_replayed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "session"
-    words = [
-        "play",
-        "--game",
-        "arena",
-        "--policy",
-        "random",
-        "--lock-step",
-        "--seconds",
-        "1",
-        "--no-http",
-        "--no-learn",
-    ]
+    words = ["play", "--game", "arena", "--policy", "random", "--lock-step", "--seconds", "1"]
     assert run([*words, "--no-http", "--no-learn", "--record-to", str(folder)]) == 0
     assert "the recording in" in capfd.readouterr().err.replace("\n", " ")
     assert run(["replay", str(folder)]) == 0
