@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import CardChooser
 from agent.control.experience import RolloutRecorder
+from agent.core.goals.progress import Judged, Pursuit
 from agent.core.rollout import ActionSpec, Rollout
 from agent.core.types import Action, Observation
 from agent.models.sizes import FlatSizes, FrameSizes
@@ -160,14 +161,24 @@ class Placeable(Protocol):
         ...
 
 
+class Pursues(Protocol):
+    """A policy that plays towards subgoals; `core.goals.vector.features` makes numbers of one."""
+
+    def pursue(self, game: int, pursuit: Pursuit | None, judged: Judged | None) -> None:
+        """Pursue this in a game from the next step on, None for nothing; called on the loop, also during a step.
+
+        judged: how the pursuit stands. Called again whenever that is known anew.
+        """
+        ...
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What a policy can do beside playing.
 
-    The fields up to `rehearsing` are the policy itself, typed as what it can do, or None where it cannot. subgoals: it
-    plays towards goals that a planner names. never_waits: its steps compute on this processor and wait for nothing, so
-    short ones may run on the event loop; one that says nothing stays on a thread of its own. looks: pictures may change
-    what it does now; where they cannot, no answer waits for one. apart: an episode comes out the same to the bit,
-    whatever is played before and beside it.
+    The fields up to `subgoals` are the policy itself, typed as what it can do, or None where it cannot. never_waits:
+    its steps compute on this processor and wait for nothing, so short ones may run on the event loop; one that says
+    nothing stays on a thread of its own. looks: pictures may change what it does now; where they cannot, no answer
+    waits for one. apart: an episode comes out the same to the bit, whatever is played before and beside it.
     """
 
     reloadable: Reloadable | None = None
@@ -177,7 +188,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     measured: Measured | None = None
     placeable: Placeable | None = None
     rehearsing: Rehearsing | None = None
-    subgoals: bool = False
+    subgoals: Pursues | None = None
     never_waits: bool = False
     looks: bool = True
     apart: bool = False
