@@ -1,4 +1,1 @@
-"""What to pursue, as plain values that planner and motor share: subgoals, when they end, their vector.
-
-Never imports torch, a policy, a planner or a clock.
-"""
+"""What to pursue, as values that planner and motor share: subgoals, their ends, their vector. No policy, no planner."""
