@@ -28,6 +28,7 @@ from agent.games.options import is_gymnasium
 from agent.http.decoding import Decoder
 from agent.http.events import EventLog
 from agent.http.part import EventsApi, HttpServer, NoWorkersApi, WorkersApi
+from agent.journal.history import History
 from agent.journal.journal import Journal
 from agent.learner.client import Learning
 from agent.learner.live import LiveLearning
@@ -287,13 +288,13 @@ def build_session(
         looks=lambda: capabilities_of(policy).looks,
     )  # fmt: skip
     feeds = [feed_of(i, name) for i, name in enumerate(options.names)]
-    recorder = _recorder(shared, feeds)
+    episodes = _episodes(options, stopping)
+    recorder = _recorder(shared, feeds, episodes)
     listeners: Sequence[PacketListener] = feeds if recorder is None else recorder.feeds
     links = [
         link_to(endpoint, listener, clock, limits=options.limits, seed=options.seed + i)
         for i, (endpoint, listener) in enumerate(zip(options.endpoints, listeners, strict=True))
     ]
-    episodes = _episodes(options, stopping)
     reloader = _reloader(shared)
     outcomes = _outcomes(shared)
     learning = _learning(shared, outcomes)
@@ -330,7 +331,7 @@ def _episodes(options: SessionOptions, stopping: Stopping) -> EpisodeLog:
     return EpisodeLog(len(options.names), enough=options.episodes, on_enough=enough, weights=options.reward)
 
 
-def _recorder(shared: _Shared, feeds: Sequence[Feed]) -> RecordSession | None:
+def _recorder(shared: _Shared, feeds: Sequence[Feed], episodes: EpisodeLog) -> RecordSession | None:
     """What writes the session down, where it is wanted; it hears of every event as well."""
     options, wanted = shared.options, shared.options.recording
     if wanted is None:
@@ -339,7 +340,8 @@ def _recorder(shared: _Shared, feeds: Sequence[Feed]) -> RecordSession | None:
     recorder = RecordSession(
         journal, shared.policy, shared.disk, shared.clock, wanted.is_asked,
         [RecordedFeed(feed.game, feed, journal, shared.clock) for feed in feeds],
-        lambda kind, message, payload: shared.say(kind, message, payload),
+        lambda kind, message, payload: shared.say(kind, message, payload), episodes.mean_score,
+        None if wanted.recordings is None else History(wanted.recordings),
     )  # fmt: skip
     shared.told.append(recorder.event)
     return recorder

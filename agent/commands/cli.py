@@ -24,6 +24,7 @@ from agent.commands.prepare import prepare
 from agent.commands.quantize import quantize
 from agent.commands.recordings.folder import app as recordings
 from agent.commands.recordings.replay import replay
+from agent.commands.recordings.runs import runs
 from agent.concurrency.output import printable
 from agent.concurrency.signals import exit_code, interrupting, name_of
 from agent.concurrency.streams import OutputError
@@ -47,7 +48,7 @@ app = App(
 )
 app.default(play)
 weights.app.command(compare_weights, name="compare")
-_WORKING: Final = (play, host, evaluate, train.app, quantize, doctor, prepare, replay)
+_WORKING: Final = (play, host, evaluate, train.app, quantize, doctor, prepare, replay, runs)
 for command in (*_WORKING, weights.app, recordings, plugins.app):
     app.command(command)
 

@@ -237,7 +237,7 @@ def _recording(options: PlayOptions, settings: Settings) -> Recording | None:
         name = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
         folder = recordings_of(settings) / f"{name}-{os.getpid()}"
     keep = Keep(window_s=None if is_asked else WINDOW_S, max_bytes=max_bytes)
-    return Recording(folder=folder, keep=keep, is_asked=is_asked)
+    return Recording(folder=folder, keep=keep, is_asked=is_asked, recordings=recordings_of(settings))
 
 
 def check_learner_device(settings: Settings) -> None:

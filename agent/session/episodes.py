@@ -45,7 +45,8 @@ class EpisodeLog:
         self._enough = enough
         self._on_enough = on_enough
         self.results: list[EpisodeResult] = []
-        self._ended = self._wins = 0
+        self._ended = self._wins = self._scored = 0
+        self._score_sum = 0.0
         self._statistics: dict[str, Any] = {}
         self._added = asyncio.Event()
 
@@ -62,6 +63,9 @@ class EpisodeLog:
             return
         self._ended += 1
         self._wins += result.won
+        if result.episode_return is not None:
+            self._scored += 1
+            self._score_sum += result.episode_return if self.reward == OWN else result.score_s
         if len(self.results) < self._keep:
             self.results.append(result)
             self._added.set()
@@ -92,6 +96,11 @@ class EpisodeLog:
         if not self._statistics:
             return counts
         return {**self._statistics, **counts, "statistics_of": self._statistics["count"]}
+
+    def mean_score(self) -> tuple[int, float | None, str]:
+        """Finished episodes, their mean score (None without one), and of which measure it is."""
+        mean = self._score_sum / self._scored if self._scored else None
+        return self._ended, mean, "episode_return" if self.reward == OWN else "score_s"
 
     def whole_summary(self) -> dict[str, Any]:
         """Counts, and statistics of all kept episodes, computed now: for the end of a session."""

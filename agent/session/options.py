@@ -34,11 +34,15 @@ class RunOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """Where a session is recorded, and what of it is kept. is_asked: where it cannot be recorded, it does not start."""
+    """Where a session is recorded, and what of it is kept. is_asked: where it cannot be recorded, it does not start.
+
+    recordings: the folder that has the history of runs, None: it is in none.
+    """
 
     folder: Path
     keep: Keep
     is_asked: bool
+    recordings: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ from agent.core.errors import RecordingError
 from agent.core.files import write_atomically
 from agent.core.part import Part
 from agent.core.types import GameState, Observation, Packet
+from agent.journal.history import History, Progress
 from agent.journal.journal import Journal
 from agent.journal.keeping import remove_recording
 from agent.journal.records import WEIGHTS, DecisionRecord, EventRecord, LinkRecord, PacketRecord, SessionHeader
@@ -43,6 +44,8 @@ RESTARTED: Final = "restarted"
 LOOK_S: Final = 0.25
 AGAIN_S: Final = 2.0
 """Pause after the disk refused weights."""
+HISTORY_S: Final = 10.0
+"""How old a run's row may be in the history of runs."""
 WAITING: Final = 8
 """Versions that wait for the disk at most; the oldest are given up."""
 REMEMBERED: Final = 64
@@ -99,12 +102,13 @@ class RecordedFeed:
 class Acted:
     """Weights from their first decision until they are kept, with the way they were computed.
 
-    told: the version that the journal heard of last.
+    told: the version that the journal heard of last. sha256: the hash of its tensors.
     """
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[int, Tensors, str]] = deque(maxlen=WAITING)
         self.told: int | None = None
+        self.sha256 = ""
         self._version: int | None = None
 
     def decided(self, version: int, policy: Policy) -> None:
@@ -118,7 +122,10 @@ class Acted:
 
 @dataclass(frozen=True)
 class RecordSession(Part):
-    """The recorder. is_asked: somebody asked for it, so a folder that cannot be written ends the start."""
+    """The recorder. is_asked: somebody asked for it, so a folder that cannot be written ends the start.
+
+    scored: finished episodes, their mean score (None without one), and what it is of. history: where the run is listed.
+    """
 
     name = "recorder"
     key = "recording"
@@ -129,6 +136,8 @@ class RecordSession(Part):
     is_asked: bool
     feeds: Sequence[RecordedFeed]
     say: Callable[[str, str, dict[str, Any]], None]
+    scored: Callable[[], tuple[int, float | None, str]] = lambda: (0, None, "")
+    history: History | None = None
     acted: Acted = field(default_factory=Acted, init=False)
 
     async def begin(self) -> None:
@@ -139,6 +148,8 @@ class RecordSession(Part):
             if self.is_asked:
                 raise
             self.say("not_recording", f"nothing is recorded: {error}", {})
+        else:
+            await self._list(lambda history: history.begin(self.journal.folder, self.journal.header))
 
     async def run(self) -> None:
         """Mend what killed sessions left, then keep the weights that acted; until cancelled."""
@@ -146,13 +157,16 @@ class RecordSession(Part):
             return
         for done in await self.disk.run(self._recover):
             self.say("recovered", f"a killed session's recording has {done.records} records", {"records": done.records})
-        is_said = self.is_asked
+        is_said, listed_s = self.is_asked, self.clock.now_s()
         while True:
             if not is_said and any(feed.packets for feed in self.feeds):
                 is_said = True
                 kept_s = self.journal.keep.window_s
                 log.info("recording", folder=str(self.journal.folder), kept_s=kept_s, leave_it_by="--no-record")
             pause_s = LOOK_S if await self._keep_weights() else AGAIN_S
+            if self.clock.now_s() - listed_s >= HISTORY_S:
+                listed_s = self.clock.now_s()
+                await self._list_progress()
             await self.clock.sleep_until(self.clock.now_s() + pause_s)
 
     async def _keep_weights(self) -> bool:
@@ -164,7 +178,7 @@ class RecordSession(Part):
                 now_s = self.clock.now_s()
                 told = EventRecord(now_s, WEIGHTS, "", {"version": version, "sha256": found, "path": way})
                 self.journal.offer(told, now_s, repeat=True)
-                self.acted.told = version
+                self.acted.told, self.acted.sha256 = version, found
             try:
                 await self.disk.run(lambda: keep_weights(self.journal.folder, tensors))  # noqa: B023
             except OSError as error:
@@ -172,6 +186,26 @@ class RecordSession(Part):
                 return False
             self.acted.waiting.popleft()
         return True
+
+    async def _list_progress(self, *, is_over: bool = False) -> None:
+        """Say in the history of runs how far this one has come."""
+        episodes, score, measure = self.scored()
+        length_s = self.clock.now_s() - self.journal.header.began_s
+        progress = Progress(round(length_s, 3), self.acted.sha256, episodes, score, measure)
+        await self._list(lambda history: history.update(self.journal.folder, progress, is_over=is_over))
+
+    async def _list(self, change: Callable[[History], None]) -> None:
+        """Change the history of runs, off the loop; where that fails, it is said and play goes on."""
+        history = self.history
+        if history is None:
+            return
+        before = history.set_aside
+        try:
+            await self.disk.run(lambda: change(history))
+        except RecordingError as error:
+            log.warning("run_not_listed", why=str(error))
+        if history.set_aside is not None and history.set_aside != before:
+            log.warning("history_set_aside", file=str(history.set_aside), why="it was damaged; a new one is begun")
 
     def _recover(self) -> list[Recovered]:
         try:
@@ -187,6 +221,9 @@ class RecordSession(Part):
             await asyncio.to_thread(self.journal.close)
             if not self.is_asked and not any(feed.packets for feed in self.feeds) and not self.journal.is_writing:
                 await asyncio.to_thread(remove_recording, self.journal.folder)
+                await self._list(lambda history: history.forget(self.journal.folder))
+            else:
+                await self._list_progress(is_over=True)
 
     def close(self) -> None:
         """End the journal's thread."""

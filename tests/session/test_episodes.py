@@ -27,6 +27,15 @@ def test_more_episodes_than_are_kept_by_default_can_be_asked_for() -> None:
     assert told == [3]
 
 
+def test_the_mean_score_is_of_every_finished_episode() -> None:
+    log = EpisodeLog(1, keep=1)
+    assert log.mean_score() == (0, None, "score_s")
+    for survival_s in (10.0, 20.0):
+        ended = msgspec.structs.replace(state(1), game_time_s=survival_s)
+        log.on_step(msgspec.structs.replace(observe(ended), is_last=True, is_terminal=True), Action(), 0)
+    assert log.mean_score() == (2, 15.0, "score_s")
+
+
 def end_one(log: EpisodeLog) -> None:
     log.on_step(msgspec.structs.replace(observe(state(1)), is_last=True, is_terminal=True), Action(), 0)
 

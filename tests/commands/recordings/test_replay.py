@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,17 @@ from agent.commands.cli import run
 from tests.commands.recordings.test_folder import record
 
 
-def test_a_recording_of_a_scripted_player_is_replayed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_recording_of_a_scripted_player_is_listed_and_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("METABONK_RECORDINGS_DIR", str(tmp_path / "others"))
     folder = tmp_path / "session"
     words = ["play", "--game", "arena", "--policy", "random", "--lock-step", "--seconds", "1"]
     assert run([*words, "--no-http", "--no-learn", "--record-to", str(folder)]) == 0
     assert "the recording in" in capfd.readouterr().err.replace("\n", " ")
+    assert run(["runs"]) == 0
+    line = capfd.readouterr().out
+    assert re.search(r"  arena  random  no weights  no score  \d+ s  whole  ", line) and str(folder) in line
     assert run(["replay", str(folder)]) == 0
     said = capfd.readouterr().out
     assert "decisions of random" in said and "all equal, sha256" in said
