@@ -15,6 +15,7 @@
     │   └── NumberError      a reward or an observation of a game that is no number; a GameError too
     ├── WeightsError         weights that do not fit, are damaged, or are not sealed
     ├── RecordingError       a recording that is missing, damaged or in use
+    ├── LlmError             a language model that cannot be asked, or whose answer cannot be used
     ├── RequestError         a request that cannot be served
     └── ChildGone            a child process of this one ended
 """
@@ -78,6 +79,14 @@ class WeightsError(AgentError):
 
 class RecordingError(AgentError):
     """A recording is missing, damaged, or written by another."""
+
+
+class LlmError(AgentError):
+    """A language model cannot be asked, or its answer cannot be used; `fault` is one of `planning.messages.FAULTS`."""
+
+    def __init__(self, fault: str, message: str) -> None:
+        super().__init__(f"{fault}: {message}")
+        self.fault = fault
 
 
 class RequestError(AgentError):
