@@ -27,7 +27,7 @@ from agent.core.part import Part
 from agent.games.options import is_gymnasium
 from agent.http.decoding import Decoder
 from agent.http.events import EventLog
-from agent.http.part import EventsApi, HttpServer, NoWorkersApi, WorkersApi
+from agent.http.part import EventsApi, HttpServer, NoWorkersApi, TakeoverApi, WorkersApi
 from agent.journal.history import History
 from agent.journal.journal import Journal
 from agent.learner.client import Learning
@@ -283,18 +283,9 @@ def build_session(
         pace=Pace(clock, len(options.names), real_time=options.real_time),
         told=[],
     )  # fmt: skip
-    feed_of = partial(
-        Feed, clock=clock, latency=latency, ready=ready.set, real_time=options.real_time,
-        looks=lambda: capabilities_of(policy).looks,
-    )  # fmt: skip
-    feeds = [feed_of(i, name) for i, name in enumerate(options.names)]
-    episodes = _episodes(options, stopping)
+    feeds, episodes = _feeds(shared, latency, ready.set), _episodes(options, stopping)
     recorder = _recorder(shared, feeds, episodes)
-    listeners: Sequence[PacketListener] = feeds if recorder is None else recorder.feeds
-    links = [
-        link_to(endpoint, listener, clock, limits=options.limits, seed=options.seed + i)
-        for i, (endpoint, listener) in enumerate(zip(options.endpoints, listeners, strict=True))
-    ]
+    links = _links(shared, feeds if recorder is None else recorder.feeds)
     reloader = _reloader(shared)
     outcomes = _outcomes(shared)
     learning = _learning(shared, outcomes)
@@ -305,7 +296,7 @@ def build_session(
         *_learners(shared, learning, reloader, outcomes),
         *_served(policy),
         _cards(shared, outcomes),
-        *_apis(shared, learning),
+        *_apis(shared, learning, feeds),
         *parts,
     ]
     actor = ActLoop(
@@ -321,6 +312,35 @@ def build_session(
         episodes=episodes, lanes=(inference, *imaging, disk, counting), imaging=imaging, counting=counting,
         supervisor=supervisor, status=status, parts=[*beside, *showing], stopping=stopping, bound=bound,
     )  # fmt: skip
+
+
+def _feeds(shared: _Shared, latency: Latency, ready: Callable[[], None]) -> list[Feed]:
+    """What is known of each game; a person who takes one over, and the end of that, is an event."""
+    options, policy = shared.options, shared.policy
+    feed_of = partial(
+        Feed, clock=shared.clock, latency=latency, ready=ready, real_time=options.real_time,
+        looks=lambda: capabilities_of(policy).looks,
+    )  # fmt: skip
+    feeds = [feed_of(i, name) for i, name in enumerate(options.names)]
+    for feed in feeds:
+        feed.human.tell = partial(_say_takeover, shared, feed.game)
+    return feeds
+
+
+def _links(shared: _Shared, listeners: Sequence[PacketListener]) -> list[Link]:
+    """The connections to the games."""
+    options = shared.options
+    return [
+        link_to(endpoint, listener, shared.clock, limits=options.limits, seed=options.seed + i)
+        for i, (endpoint, listener) in enumerate(zip(options.endpoints, listeners, strict=True))
+    ]
+
+
+def _say_takeover(shared: _Shared, game: int, is_on: bool, by: str) -> None:
+    """Tell of a takeover by a person, or of its end."""
+    name = shared.options.names[game]
+    what = f"a person plays {name}" if is_on else f"{shared.policy.name} plays {name} again"
+    shared.say("takeover" if is_on else "takeover_over", what, {"game": game, "by": by})
 
 
 # --- what may be off ---------------------------------------------------------------------------------------------
@@ -424,13 +444,13 @@ def _cards(shared: _Shared, outcomes: OutcomeWeights | None) -> Part:
     return CardsByMotor(f"the policy {shared.policy.name} takes no other's cards")
 
 
-def _apis(shared: _Shared, learning: Learning | None) -> list[Part]:
-    """The routes of workers and events, where they are served."""
+def _apis(shared: _Shared, learning: Learning | None, feeds: Sequence[Feed]) -> list[Part]:
+    """The routes of workers, events and people, where they are served."""
     if shared.options.http_port is None:
         return []
     decoder = Decoder()
     workers = NoWorkersApi() if learning is None else WorkersApi(learning, decoder)
-    return [EventsApi(decoder, shared.events), workers]
+    return [EventsApi(decoder, shared.events), workers, TakeoverApi(feeds, decoder, shared.clock)]
 
 
 def _server(

@@ -1,4 +1,4 @@
-"""Who owns the action of this tick: the motor, a chooser of cards, or nobody (neutral).
+"""Who owns the action of this tick: a person, the motor, a chooser of cards, or nobody (neutral).
 
 Pure but for its counters; knows nothing of sockets.
 """
@@ -6,22 +6,28 @@ Pure but for its counters; knows nothing of sockets.
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import msgspec
 
 from agent.core.rollout import BoolArray
 from agent.core.types import NEUTRAL, Action
 
+HUMAN: Final = "human"
+"""The owner of what a person does."""
+
 
 class Verdict(msgspec.Struct, frozen=True):
     """The action to send, who chose it, and why a proposal was refused, if one was.
 
-    owner: `motor`, `nobody`, or a chooser's name while the presses for its card are made.
+    owner: `human`, `motor`, `nobody`, or a chooser's name while the presses for its card are made. instead_of: the
+    verdict if no person had taken over.
     """
 
     action: Action
     owner: str
     refused: str | None = None
+    instead_of: Verdict | None = None
 
 
 class CardVerdict(msgspec.Struct, frozen=True):
@@ -51,11 +57,16 @@ class Arbiter:
         self.cards_by[owner] = self.cards_by.get(owner, 0) + 1
         return CardVerdict(card, owner)
 
-    def choose(self, proposed: Action | None, owner: str = "motor") -> Verdict:
+    def choose(self, proposed: Action | None, owner: str = "motor", human: Action | None = None) -> Verdict:
         """The policy's proposal within its limits; an unusable one becomes neutral and is counted.
 
-        owner: whose choice the proposal carries out.
+        owner: whose choice the proposal carries out. human: what a person does, who goes before everybody.
         """
+        if human is not None:
+            return Verdict(_clamped(human), HUMAN, None, self._of_policy(proposed, owner))
+        return self._of_policy(proposed, owner)
+
+    def _of_policy(self, proposed: Action | None, owner: str) -> Verdict:
         if proposed is None:
             return self._refuse("no_action")
         reason = _reason_to_refuse(proposed)

@@ -2,7 +2,8 @@
 
 A row is one decision: the encoded observation, the memory before it, the action as sampled with its log-probability
 and value. Rewards of the ticks until the next decision belong to it; beside them, by a table of their own, those that
-outcomes of cards are counted in. Owns no thread; a full buffer goes to `emit`.
+outcomes of cards are counted in. What a person does is not the policy's: a rollout ends where one takes over. Owns no
+thread; a full buffer goes to `emit`.
 """
 
 from __future__ import annotations
@@ -144,6 +145,8 @@ class RolloutRecorder:
         """
         b = self._buffers[observation.game]
         reward, outcome = b.rewards.of(observation), b.outcomes.of(observation)
+        if observation.by_human:
+            self._leave(b, observation)
         if observation.is_first:
             b.open, b.first = False, True
         if b.open:
@@ -156,6 +159,16 @@ class RolloutRecorder:
                     b.finals[b.rows - 1] = see()
             b.open, b.first = False, True
 
+    def _leave(self, b: _Buffer, observation: Observation) -> None:
+        """A person plays: emit what the policy did before, but for its last decision, whose outcome is not its own."""
+        if b.open:
+            b.rows -= 1
+            before = b.flags[b.rows - 1]
+            b.open = b.rows > 0 and not (before[Flag.TERMINATED] or before[Flag.TRUNCATED])
+        if b.rows:
+            self._flush(b, self._names[observation.game], b.obs[b.rows].copy())
+        b.open = b.first = False
+
     def row(
         self, observation: Observation, batch: encode.Encoded, hidden: FloatArray, waited_s: float, decision: Decision,
         sampled: Sampled, version: int,
@@ -167,8 +180,8 @@ class RolloutRecorder:
         self, observation: Observation, seen: FloatArray, hidden: FloatArray, waited_s: float, value: float,
         sampled: Sampled, version: int,
     ) -> None:  # fmt: skip
-        """Write one decision down; nothing of an observation that ends an episode. `seen` [features]."""
-        if observation.is_last:
+        """Write one decision down; nothing where an episode ends or a person plays. `seen` [features]."""
+        if observation.is_last or observation.by_human:
             return
         b = self._buffers[observation.game]
         if b.rows == self.steps:

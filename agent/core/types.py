@@ -49,6 +49,12 @@ class Menu:
     SUB: Final = "SubMenu"
 
 
+TAKEOVER_S: Final = 1.0
+"""A person who pressed something plays until this long after letting go."""
+STICK_RESTS_BELOW: Final = 0.1
+"""Of an axis: a stick that nobody touches is seldom at 0."""
+
+
 class HumanInput(msgspec.Struct, frozen=True, eq=True):
     """Trailer HINP: what a human pressed; click is 0…1 with the origin top-left."""
 
@@ -60,6 +66,13 @@ class HumanInput(msgspec.Struct, frozen=True, eq=True):
     interact: bool
     ui_click: bool
     click: Vector2
+
+    @property
+    def is_pressed(self) -> bool:
+        """True where the person does something."""
+        if self.fire or self.ability or self.interact or self.ui_click:
+            return True
+        return max(map(abs, (*self.move, *self.look))) > STICK_RESTS_BELOW
 
 
 class RunInfo(msgspec.Struct, frozen=True, eq=True):
@@ -235,6 +248,7 @@ class Observation(msgspec.Struct, frozen=True, eq=False):
     sequence: the game's own number, or None from a game without BLX1.
     is_first: first of an episode or after a reconnect; is_last: the run ended since the observation before;
     is_terminal: by death or win, not by a time limit; is_won: it ended with a win.
+    by_human: a person plays; what the policy answers is not sent.
     """
 
     game: int
@@ -248,3 +262,4 @@ class Observation(msgspec.Struct, frozen=True, eq=False):
     is_last: bool
     is_terminal: bool
     is_won: bool = False
+    by_human: bool = False

@@ -16,7 +16,7 @@ from hdrh.histogram import HdrHistogram
 
 from agent.core.clock import Clock
 from agent.core.errors import GameError, ProtocolError
-from agent.core.types import Action, ByteArray, GameState, HumanInput, RunInfo
+from agent.core.types import TAKEOVER_S, Action, ByteArray, GameState, HumanInput, RunInfo
 from agent.games.contract import HostedGame
 from agent.games.hands import Hands, Ownership
 from agent.games.options import FrameFormat, Mode
@@ -52,6 +52,7 @@ class ServerReport(msgspec.Struct):
     answered: int = 0
     oversized: int = 0
     malformed: int = 0
+    human_ticks: int = 0
 
 
 class _Carried(NamedTuple):
@@ -131,6 +132,10 @@ class GameServer:
         human: Callable[[], tuple[Action, HumanInput] | None] = lambda: None,
         on_frame: Callable[[Any], None] | None = None,
     ) -> None:
+        """human: what a person at the game does in this tick; it goes before any client's until they let go for long.
+
+        A person plays as well while no client does. on_frame: told every picture.
+        """
         self.game = game
         self.options = options
         self.report = ServerReport()
@@ -144,6 +149,7 @@ class GameServer:
         self._arrived = asyncio.Event()
         self._answered = asyncio.Event()
         self._hands = Hands(game.tick_s)
+        self._pressed_s = float("-inf")
         self._sequence = 0
         self._sent_s: dict[int, float] = {}
         self._carried = _NOTHING
@@ -268,8 +274,14 @@ class GameServer:
         self._send()
 
     def _advance(self) -> None:
-        played = self._human()
-        action = played[0] if played is not None else self._hands.take(self._now_s())
+        now_s, played = self._now_s(), self._human()
+        action = self._hands.take(now_s)
+        if played is not None:
+            if played[1].is_pressed:
+                self._pressed_s = now_s
+            if self._ownership.owner is None or now_s - self._pressed_s <= TAKEOVER_S:
+                action = played[0]
+                self.report.human_ticks += 1
         self.game.tick(action)
         self._human_input = played[1] if played is not None else None
         self.report.ticks += 1

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from agent.http.session_api import PostTakeover
 from agent.learner.bodies import MSGPACK, PostEvent, PushDemo, PushRollout, Register
 from agent.learner.tensor_bodies import SAFETENSORS
 
@@ -19,7 +20,7 @@ _REASONS: Final = {
     400: "a field or the body is wrong; the message says which", 401: "no token, or a wrong one",
     403: "a page of another origin asks", 404: "there is none", 405: "another method is needed; Allow names it",
     408: "the body did not come in time",
-    409: "the policy plays here, is of another kind, or one too many", 413: "the body or an array of it is too large",
+    409: "it does not fit what is there; the message says why", 413: "the body or an array of it is too large",
     415: "the content type is none that is taken", 421: "this server answers to its own address only",
     501: "not built yet", 503: "too many wait, or too much memory is held; ask again later",
     507: "the disk takes no more",
@@ -28,6 +29,7 @@ _READ: Final = (403, 405, 421)
 _WRITE: Final = (400, 401, 403, 405, 408, 413, 415, 421, 503)
 _BODIES: Final[dict[str, Any]] = {
     "/register_worker": Register, "/push_rollout": PushRollout, "/push_demo": PushDemo, "/events": PostEvent,
+    "/api/v1/takeover": PostTakeover,
 }  # fmt: skip
 _POLICY: Final = {"name": "policy_name", "in": "query", "required": True, "schema": {"type": "string", "maxLength": 64}}
 _SINCE: Final = {"name": "since_version", "in": "query", "schema": {"type": "integer", "default": -1}}
@@ -71,6 +73,7 @@ _OPERATIONS: Final = (
     _Operation("post", "/push_demo", "Imitate a demonstration", (JSON, MSGPACK), (409, 507)),
     _Operation("get", "/events", "The newest events, oldest first", (JSON,), (400,), (_LIMIT,)),
     _Operation("post", "/events", "Add an event", (JSON, MSGPACK)),
+    _Operation("post", "/api/v1/takeover", "A person plays a game", (JSON, MSGPACK), (409,)),
     _Operation("get", "/events/stream", "Events as they happen, without end", (STREAM,), (503,)),
     _Operation("get", "/get_cpqe_weights", "Not built yet", more=(501,), good=None),
     _Operation("post", "/merge_policies", "Not built yet", more=(501,), good=None),

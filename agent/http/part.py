@@ -10,9 +10,11 @@ from agent.core.part import Part, Route
 from agent.http.decoding import Decoder
 from agent.http.events import EventLog
 from agent.http.server import serve
+from agent.http.session_api import takeover_routes
 from agent.http.snapshots import Losses, StatusSource
 from agent.http.workers import event_routes, routes_without_learner, worker_routes
 from agent.learner.client import Learning
+from agent.session.sense import Feed
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,20 @@ class NoWorkersApi(Part):
     def routes(self) -> Sequence[Route]:
         """The routes of workers, all refused."""
         return routes_without_learner()
+
+
+@dataclass(frozen=True)
+class TakeoverApi(Part):
+    """A page takes a game over."""
+
+    name = "takeover api"
+    feeds: Sequence[Feed]
+    decoder: Decoder
+    clock: Clock
+
+    def routes(self) -> Sequence[Route]:
+        """Take over and let go."""
+        return takeover_routes(self.feeds, self.decoder, self.clock)
 
 
 @dataclass(frozen=True)

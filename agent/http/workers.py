@@ -173,14 +173,15 @@ async def _nothing_learns(request: web.Request) -> web.StreamResponse:
     raise RequestError(503, "nothing learns here: it was started with --no-learn")
 
 
-def _routes(*table: tuple[str, str, Handler]) -> list[Route]:
+def routes_of(*table: tuple[str, str, Handler]) -> list[Route]:
+    """Routes by method and path; what our own errors mean becomes HTTP's answers."""
     return [Route(method, path, _refusing(handler)) for method, path, handler in table]
 
 
 def worker_routes(learning: Learning, decoder: Decoder) -> list[Route]:
     """The routes of workers."""
     api = _Workers(learning, decoder)
-    return _routes(
+    return routes_of(
         ("POST", "/register_worker", api.register_worker), ("POST", "/push_rollout", api.push_rollout),
         ("POST", "/push_demo", api.push_demo), ("GET", "/get_weights", api.get_weights),
     )  # fmt: skip
@@ -188,7 +189,7 @@ def worker_routes(learning: Learning, decoder: Decoder) -> list[Route]:
 
 def routes_without_learner() -> list[Route]:
     """The routes of workers where nothing learns: each says so."""
-    return _routes(
+    return routes_of(
         ("POST", "/register_worker", _nothing_learns), ("POST", "/push_rollout", _nothing_learns),
         ("POST", "/push_demo", _nothing_learns), ("GET", "/get_weights", _nothing_learns),
     )  # fmt: skip
@@ -197,7 +198,7 @@ def routes_without_learner() -> list[Route]:
 def event_routes(decoder: Decoder, events: EventLog) -> list[Route]:
     """The routes of events, and those of what is not built yet."""
     api = _Events(decoder, events)
-    return _routes(
+    return routes_of(
         ("GET", "/events", api.get_events), ("POST", "/events", api.post_event), ("GET", "/events/stream", api.stream),
         ("GET", "/get_cpqe_weights", _not_built), ("POST", "/merge_policies", _not_built),
     )  # fmt: skip

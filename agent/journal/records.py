@@ -66,7 +66,9 @@ class DecisionRecord(msgspec.Struct, frozen=True, array_like=True, tag="decision
     numbers of the packets that brought the state and the frame, 0 for none. The next seven fields are the
     observation's. version: of the weights that acted; an event `weights` tells the hash of their tensors. action: the
     bytes that were sent, empty where the answer came too late to be sent. owner: who chose the action. card: the card
-    that is being picked, −1 for none.
+    that is being picked, −1 for none. instead_of: where a person's action was sent, which corrects the policy, the
+    bytes of the policy's, and instead_of_owner its owner; what the person pressed is in the packet's state, and what of
+    it the game itself did not do is in `action`.
     """
 
     game: int
@@ -85,6 +87,18 @@ class DecisionRecord(msgspec.Struct, frozen=True, array_like=True, tag="decision
     action: bytes
     owner: str
     card: int
+    instead_of: bytes = b""
+    instead_of_owner: str = ""
+
+    @property
+    def policy_action(self) -> bytes:
+        """The bytes of the policy's action, sent or not; empty where it came too late."""
+        return self.instead_of or self.action
+
+    @property
+    def policy_owner(self) -> str:
+        """Who of the policy chose that action."""
+        return self.instead_of_owner or self.owner
 
 
 class LinkRecord(msgspec.Struct, frozen=True, array_like=True, tag="link"):

@@ -71,7 +71,10 @@ class Judge(Protocol):
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """One answer of a policy's step. action: what was sent, None where it came too late. card: −1 for none."""
+    """One answer of a policy's step. action: what was sent, None where it came too late. card: −1 for none.
+
+    instead_of: where a person's action was sent, what would have been.
+    """
 
     step: int
     observation: Observation
@@ -80,6 +83,7 @@ class Decided(msgspec.Struct, frozen=True):
     action: Action | None
     owner: str
     card: int
+    instead_of: Verdict | None = None
 
 
 class Seat:
@@ -200,13 +204,20 @@ class ActLoop:
             self._ready.clear()
             if self._room is not None:
                 await self._room()
-            taken = [seat.feed.take() for seat in self.seats]
+            taken = [self._take(seat) for seat in self.seats]
             if all(t is None for t in taken):
                 continue
             if self.runner.on_loop:
                 self.answer(taken)
             else:
                 await self._answer_on_lane(taken)
+
+    def _take(self, seat: Seat) -> Taken:
+        """A game's newest observation, which says where a person plays."""
+        taken = seat.feed.take()
+        if taken is not None and seat.feed.human.is_on(self._clock.now_s()):
+            return msgspec.structs.replace(taken[0], by_human=True), taken[1]
+        return taken
 
     def answer(self, taken: Sequence[Taken]) -> None:
         """Answer what was taken from the feeds, one entry a seat, by a step on this thread."""
@@ -289,10 +300,14 @@ class ActLoop:
                 continue
             game = item[0].game
             card = self._choosing.card(step.carry, game) if self._choosing is not None else -1
-            at_s, action, owner = (
-                (one.at_s, one.verdict.action, one.verdict.owner) if one is not None else (returned_s, None, "nobody")
-            )
-            recorder.on_decision(Decided(step.number, item[0], step.version, at_s, action, owner, card))
+            if one is None:
+                decided = Decided(step.number, item[0], step.version, returned_s, None, "nobody", card)
+            else:
+                v = one.verdict
+                decided = Decided(
+                    step.number, item[0], step.version, one.at_s, v.action, v.owner, card, v.instead_of
+                )  # fmt: skip
+            recorder.on_decision(decided)
 
     async def _in_time(self, observations: Sequence[Observation | None]) -> _Step:
         """Run one step on the lane; past the budget, repeat the last actions once and go on waiting."""
@@ -328,9 +343,18 @@ class ActLoop:
     def _repeat(self, observations: Sequence[Observation | None]) -> None:
         self._latency.count("late_steps")
         for seat, observation in zip(self.seats, observations, strict=True):
-            if observation is not None and not seat.is_neutral:
+            if observation is None:
+                continue
+            if seat.feed.human.is_on(self._clock.now_s()):
+                seat.send(msgspec.structs.replace(self._by_hand(seat, None), answers=None))
+            elif not seat.is_neutral:
                 seat.repeat()
                 self._latency.count("repeated_actions")
+
+    def _by_hand(self, seat: Seat, sequence: int | None) -> Action:
+        """What a person does in a game now."""
+        seat.feed.human.hold(self._clock.now_s())
+        return seat.feed.human.action(sequence)
 
     def _send(
         self, seat: Seat, observation: Observation, proposed: Action | None, step: _Step, returned_s: float
@@ -344,7 +368,8 @@ class ActLoop:
                 self._judge.stepped(step.version, observation, Verdict(NEUTRAL, "nobody"), True)
             return None
         owner = self._choosing.owner(step.carry, observation.game) if self._choosing is not None else "motor"
-        verdict = self._arbiter.choose(proposed, owner)
+        human = self._by_hand(seat, observation.sequence) if feed.human.is_on(returned_s) else None
+        verdict = self._arbiter.choose(proposed, owner, human)
         sent = seat.send(verdict.action)
         return _Sent(verdict, self._clock.now_s(), sent)
 

@@ -17,7 +17,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from agent.control.arbiter import Arbiter
+from agent.control.arbiter import HUMAN, Arbiter
 from agent.control.cards.chooser import NAME as CHOOSER
 from agent.control.cards.chooser import CardChooser, Memory
 from agent.control.cards.expected_free_energy import CardEvaluation
@@ -167,7 +167,7 @@ class Replayer:
         self._take_weights(rows[0][1].version)
         together = capabilities_of(self.policy).chooses_cards is None
         for part in [rows] if together else [[row] for row in rows]:
-            self._chooser.recorded = part[0][1].card if part[0][1].owner == CHOOSER else None
+            self._chooser.recorded = part[0][1].card if part[0][1].policy_owner == CHOOSER else None
             observations: list[Observation | None] = [None] * len(self.header.games)
             for _, record in part:
                 observations[record.game] = self._observation(record)
@@ -229,6 +229,7 @@ class Replayer:
             sequence=state.run.sequence if state.run is not None else None, elapsed_s=record.elapsed_s,
             received_at_s=record.received_at_s, reward=record.reward, is_first=record.is_first,
             is_last=record.is_last, is_terminal=record.is_terminal, is_won=record.is_won,
+            by_human=record.owner == HUMAN,
         )  # fmt: skip
 
     def _frame(self, record: DecisionRecord) -> Frame | None:
@@ -249,16 +250,17 @@ class Replayer:
         return frame
 
     def _compare(self, number: int, record: DecisionRecord, action: Any) -> None:
-        if not record.action:  # the answer came too late to be sent
+        recorded = record.policy_action
+        if not recorded:  # the answer came too late to be sent
             return
-        computed = self._arbiter.choose(action, record.owner).action
+        computed = self._arbiter.choose(action, record.policy_owner).action
         data = encode_action(computed)
         self._digest.update(data)
         self.result.decisions += 1
         self.result.recorded_s = max(self.result.recorded_s, record.at_s - self.header.began_s)
-        if data == record.action:
+        if data == recorded:
             return
-        sent = decode_action(record.action[4:])
+        sent = decode_action(recorded[4:])
         deviation = 0.0
         if sent is not None:
             pairs = zip((*sent.move, *sent.look), (*computed.move, *computed.look), strict=True)

@@ -22,6 +22,7 @@ from agent.core.latency import Cause, Latency, Stage
 from agent.core.mailbox import Latest
 from agent.core.types import Frame, GameState, Observation, Packet
 from agent.link.accounting import PacketLedger, PacketOutcome
+from agent.session.human.takeover import Takeover
 from agent.session.pictures import Decode, DecodeBudget
 
 LIFESPAN_FLOOR_S = 0.1
@@ -93,6 +94,7 @@ class Feed:
         self.name = name
         self.real_time = real_time
         self.ledger = PacketLedger()
+        self.human = Takeover()
         self.latest_state: GameState | None = None
         self.latest_frame: Frame | None = None
         self.frames_refused: dict[str, int] = {}
@@ -143,6 +145,7 @@ class Feed:
             self._latency.record(Stage.PACKET_INTERVAL, interval_s)
         self.last_packet_s = received_at_s
         self.latest_state = state
+        self.human.on_state(state, received_at_s)
         self.ledger.receive()
         self._fresh_packets += 1
         if state.run is not None:
@@ -180,7 +183,8 @@ class Feed:
         self.ledger.settle(PacketOutcome.REJECTED)
 
     def on_down(self, reason: str) -> None:
-        """Forget what waits: it can no longer be answered."""
+        """Forget what waits: it can no longer be answered, and nobody holds a key of this connection."""
+        self.human.end()
         if self._inbox.take() is not None:
             self.ledger.settle(PacketOutcome.EXPIRED)
         if self._observation is not None:

@@ -122,6 +122,7 @@ class Status:
                 "frames_refused": dict(feed.frames_refused),
             },
             "pictures": {"source": source, "counted_from": feed.frame_time},
+            "human": feed.human.status(),
             "last_error": link.last_error,
             "packet_hz": self._rates.rate_hz(f"p{feed.game}", counters.packets),
             "action_hz": self._rates.rate_hz(f"a{feed.game}", counters.actions_sent),

@@ -16,6 +16,7 @@ public sealed class InputInjector
     private readonly ButtonLatch _jump = new(false), _slide = new(true), _interact = new(false);
     private PlayControls _controls;
     private float _yaw, _pitch;
+    private static Vector2 _turned;
     private long _halfSteps = 1;
     private bool _isLockStep, _isInPlay;
 
@@ -29,6 +30,14 @@ public sealed class InputInjector
 
     /// <summary>True while the human's own buttons are asked for, which are then told as they are.</summary>
     public static bool ReadsHuman { get; set; }
+
+    /// <summary>Degrees of pitch (x) and yaw (y) that the agent turned the camera since this was asked last.</summary>
+    public static Vector2 TakeTurned()
+    {
+        var turned = _turned;
+        _turned = default;
+        return turned;
+    }
 
     public void Plan(Patches patches)
     {
@@ -102,9 +111,11 @@ public sealed class InputInjector
             return;
         }
         var input = MyPlayer.Instance.playerInput;
-        var rotation = input.desiredCameraRotation;
+        var before = input.desiredCameraRotation;
+        var rotation = before;
         rotation.y += yaw;
         rotation.x = Math.Clamp(rotation.x - pitch, LowestPitch, HighestPitch);
+        _turned = new Vector2(_turned.x + rotation.x - before.x, _turned.y + rotation.y - before.y);
         input.desiredCameraRotation = rotation;
         input.cameraRotation = rotation;
         if (Cursor.lockState == CursorLockMode.None && PlayerCamera.Instance != null)

@@ -36,6 +36,9 @@ public sealed class InputSnapshot
         "human look", null,
         () => MyPlayer.Instance == null ? null : MyPlayer.Instance.playerInput.desiredCameraRotation);
 
+    /// <summary>A camera that turned further within a frame was set by the game, as at the start of a run.</summary>
+    private const float MostDegrees = 60;
+
     private Vector3? _before;
 
     public HumanInput Sample()
@@ -58,19 +61,23 @@ public sealed class InputSnapshot
         };
     }
 
-    /// <summary>How fast the camera turned since the frame before, in units of the wire's look.</summary>
+    /// <summary>How fast a hand turned the camera since the frame before, in units of the wire's look.</summary>
     private (float X, float Y) Look()
     {
         var now = _rotation.Read();
         var before = _before;
         _before = now;
+        var turned = InputInjector.TakeTurned();
         var seconds = Time.unscaledDeltaTime;
         if (now is not { } here || before is not { } there || seconds <= 0)
         {
             return (0, 0);
         }
         var full = PlayControls.TurnDegreesPerS * seconds;
-        return (Math.Clamp((here.y - there.y) / full, -1, 1), Math.Clamp((there.x - here.x) / full, -1, 1));
+        var (right, up) = (here.y - there.y - turned.y, there.x - here.x + turned.x);
+        return Math.Max(Math.Abs(right), Math.Abs(up)) > MostDegrees
+            ? (0, 0)
+            : (Math.Clamp(right / full, -1, 1), Math.Clamp(up / full, -1, 1));
     }
 
     private static float Share(float value, int whole) => whole > 0 ? Math.Clamp(value / whole, 0f, 1f) : 0;

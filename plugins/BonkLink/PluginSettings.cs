@@ -25,7 +25,8 @@ public sealed class PluginSettings
         Width = Within(file.Bind("Capture", "JpegWidth", 320, "Width of the pictures.").Value, LeastSide, MostSide);
         Height = Within(file.Bind("Capture", "JpegHeight", 180, "Height of the pictures.").Value, LeastSide, MostSide);
         Quality = Within(file.Bind("Capture", "JpegQuality", 75, "Quality of JPEG pictures.").Value, 1, 100);
-        SendsHuman = file.Bind("Capture", "EnableInputSnapshot", false, "Send what the human presses.").Value;
+        SendsHuman = file.Bind("Capture", "EnableInputSnapshot", true,
+            "Send what the human presses; without it nobody takes over from an agent.").Value;
         var usual = IsWine ? "raw_rgb" : "jpeg";
         var format = file.Bind("Capture", "FrameFormat", usual, "jpeg or raw_rgb.").Value;
         Format = format switch

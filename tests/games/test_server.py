@@ -12,7 +12,7 @@ import pytest
 
 from agent.core.clock import SystemClock
 from agent.core.errors import GameError
-from agent.core.types import NEUTRAL, Action, GameState, RunInfo
+from agent.core.types import NEUTRAL, TAKEOVER_S, Action, GameState, HumanInput, RunInfo
 from agent.games.hands import HOLD_S, LAPSE_S, Hands, Ownership
 from agent.games.server import GameServer, ServerOptions
 from agent.link.endpoint import Endpoint
@@ -79,12 +79,12 @@ class Client:
 Check = Callable[[GameServer, Counter, Callable[[], Awaitable[Client]]], Awaitable[None]]
 
 
-def served(check: Check, **options: Any) -> None:
+def served(check: Check, human: Callable[[], Any] = lambda: None, **options: Any) -> None:
     """Run `check` beside a server; both end with it."""
 
     async def main() -> None:
         game = Counter()
-        server = GameServer(game, ServerOptions(port=0, **options), SystemClock())
+        server = GameServer(game, ServerOptions(port=0, **options), SystemClock(), human=human)
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(server.run(port.set_result))
         writers = []
@@ -313,3 +313,43 @@ def test_an_action_is_still_held_when_the_next_tick_of_a_slow_game_comes() -> No
     hands.clear()
     hands.receive(Action(move=(1.0, 0.0)), 1.0)
     assert hands.take(1.0 + 1 / 3).move == (1.0, 0.0), "also of the next client"
+
+
+def test_a_press_at_the_game_goes_before_the_clients_actions_until_a_second_after_it() -> None:
+    presses, ticks = {5: "fire", 100: "interact", 200: "fire", 201: "look"}, iter(range(1000))
+
+    def human() -> tuple[Action, HumanInput]:
+        what = presses.get(next(ticks), "")
+        action = Action(look=(float(what == "look"), 0.0), fire=what == "fire", interact=what == "interact")
+        told = HumanInput(1, (0.0, 0.0), action.look, action.fire, False, action.interact, False, (0.0, 0.0))
+        return action, told
+
+    async def check(server: GameServer, game: Counter, connect: Any) -> None:
+        client, trailers = await connect(), []
+        for _ in range(300):
+            told = await client.packet()
+            trailers.append(told.state.human)
+            client.act(move=(0.5, 0.0), ability=True, answers=told.state.run.sequence)
+        mine = [n for n, action in enumerate(game.actions) if not action.ability]
+        held = round(TAKEOVER_S / game.tick_s)
+        assert mine == [*range(5, 6 + held), *range(100, 101 + held), *range(200, 202 + held)]
+        assert {n for n, a in enumerate(game.actions) if a.fire or a.interact or a.look[0]} == presses.keys()
+        assert {n for n, each in enumerate(trailers[1:]) if each.is_pressed} == presses.keys()
+        assert server.report.human_ticks == len(mine)
+
+    served(check, human, mode="lock-step")
+
+
+def test_a_person_plays_while_no_client_does() -> None:
+    def human() -> tuple[Action, HumanInput]:
+        return NEUTRAL, HumanInput(1, (0.0, 0.0), (0.0, 0.0), False, False, False, False, (0.0, 0.0))
+
+    async def check(server: GameServer, game: Counter, connect: Any) -> None:
+        client = await connect()
+        await client.packet()
+        while not any(action.ability for action in game.actions):
+            client.act(ability=True)
+            await client.packet()
+        assert 0 < server.report.human_ticks == next(n for n, a in enumerate(game.actions) if a.ability)
+
+    served(check, human, mode="real-time")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.core.types import NEUTRAL, Action, GameState
+from agent.core.types import NEUTRAL, Action, GameState, HumanInput
 from agent.games.arena.calibration import load_calibration
 from agent.link.imaging import decode_frame
 from tests.plugins.host import Client, PluginHost, free_port
@@ -76,7 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def game(toolchain: Toolchain, built: Path, folder: Path) -> Iterator[PluginHost]:
-    written = ("Network.Port", free_port(), "Capture.EnableInputSnapshot", "True", "Capture.JpegHz", "20")
+    written = ("Network.Port", free_port(), "Capture.JpegHz", "20")
     with PluginHost(toolchain, built, "BonkLink", str(folder), *written, program="stubs/fakegame.dll") as game:
         yield game
 
@@ -232,6 +232,31 @@ def test_a_human_plays_until_an_agent_acts_and_again_after_it(game: PluginHost) 
         other.newest(5)
         assert game.ask()["move"] == [0.25, 0.75]
     game.set(held=[], axes=[0, 0])
+
+
+def test_what_the_agent_does_is_not_taken_for_a_persons_and_what_a_person_does_is_told_meanwhile(
+    game: PluginHost, client: Client
+) -> None:
+    def told(ticks: int, action: Action) -> list[HumanInput]:
+        found = []
+        for _ in range(ticks):
+            client.send(action)
+            human = client.packet().state.human
+            assert human is not None, "the plugin tells of a person without being asked"
+            found.append(human)
+        return found
+
+    game.set(rotation=[0, 0, 0], player=True)
+    told(5, NEUTRAL)
+    before = game.ask()["rotation"]
+    assert not any(human.is_pressed for human in told(40, Action((1.0, 0.0), (0.5, -0.25), True, True, True)))
+    assert game.ask()["rotation"][1] > before[1] + 10, "the agent did turn"
+    game.set(held=["Jump"], axes=[0.0, 1.0])
+    assert any(human.fire and human.move == (0.0, 1.0) for human in told(10, Action(look=(0.5, 0.0))))
+    game.set(held=[], axes=[0, 0])
+    told(5, NEUTRAL)
+    game.set(rotation=[0, game.ask()["rotation"][1] + 170, 0])
+    assert not any(human.is_pressed for human in told(10, NEUTRAL)), "the game set its camera"
 
 
 def test_what_an_agent_did_is_not_sent_until_the_menu(game: PluginHost, client: Client, folder: Path) -> None:

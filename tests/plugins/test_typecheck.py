@@ -18,7 +18,7 @@ KEYS = {
     "Performance": {"UpdateHz": "60"},
     "Capture": {
         "EnableJpeg": "true", "JpegHz": "10", "JpegWidth": "320", "JpegHeight": "180", "JpegQuality": "75",
-        "EnableInputSnapshot": "false", "FrameFormat": "usual",
+        "EnableInputSnapshot": "true", "FrameFormat": "usual",
     },
 }  # fmt: skip
 
