@@ -19,7 +19,6 @@ from agent.http.messages import BodyKind, Decode
 SMALL_BYTES: Final = 32 << 10
 """What takes longer to decode than a few milliseconds is decoded elsewhere."""
 BODY_BYTES: Final = 1 << 20
-ROLLOUT_BYTES: Final = 32 << 20
 BODY_DEADLINE_S: Final = 30.0
 DECODE_DEADLINE_S: Final = 120.0
 HELD_BYTES: Final = 256 << 20

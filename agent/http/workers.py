@@ -16,11 +16,11 @@ from aiohttp import web
 from agent.concurrency.frames import Message
 from agent.core.errors import ChildGone, RequestError
 from agent.core.part import Route
-from agent.http.decoding import BODY_BYTES, ROLLOUT_BYTES, Decoder, Held, read_body
+from agent.http.decoding import BODY_BYTES, Decoder, Held, read_body
 from agent.http.events import KEEP, EventLog, Gap, Written
 from agent.http.guard import HEADERS
 from agent.http.messages import BodyKind, EventBody, Registered
-from agent.learner.bodies import MSGPACK, Arrays
+from agent.learner.bodies import MSGPACK, ROLLOUT_BYTES, Arrays
 from agent.learner.client import Learning
 
 MAX_STREAMS: Final = 8

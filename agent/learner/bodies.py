@@ -23,9 +23,12 @@ MSGPACK: Final = "application/msgpack"
 MAX_NUMBERS: Final = 6 << 20
 MAX_ARRAY_BYTES: Final = 64 << 20
 """Of one array as it is learned from, and of a rollout beside its greatest array."""
-MAX_JSON_BYTES: Final = 320 << 20
+ROLLOUT_BYTES: Final = 32 << 20
+"""Of the body of a rollout or a demonstration."""
 _VALUE_BYTES, _LIST_BYTES, _KEY_BYTES = 34, 64, 200
 """Of Python's objects: a number and its place in a list that grows, an empty list or object, a key and its entry."""
+MAX_JSON_BYTES: Final = 2 * ROLLOUT_BYTES + _VALUE_BYTES * MAX_NUMBERS + _LIST_BYTES * MAX_NUMBERS // 2 + (1 << 20)
+"""What MAX_NUMBERS may take in rows of one number, which count as two, with 1 MiB for the fields around them."""
 MAX_FEATURES: Final = 1 << 16
 MAX_AXES, MAX_BRANCHES, MAX_CHOICES = 64, 32, 1024
 _DTYPES: Final = {

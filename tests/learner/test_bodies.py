@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 from agent.core.errors import RequestError
 from agent.http.decode_child import decoded
 from agent.learner import bodies
-from agent.learner.bodies import MAX_ARRAY_BYTES, MAX_NUMBERS, MSGPACK, json_bytes, pack_rollout, unpack_rollout
+from agent.learner.bodies import (
+    MAX_ARRAY_BYTES,
+    MAX_NUMBERS,
+    MSGPACK,
+    ROLLOUT_BYTES,
+    check_size,
+    json_bytes,
+    pack_rollout,
+    unpack_rollout,
+)
 
 JSON = "application/json"
 ANYTHING = st.recursive(
@@ -159,6 +168,14 @@ def test_what_json_takes_is_never_more_than_what_is_reckoned_before(text: str, m
     with pytest.raises(RequestError, match="MiB when it is read") as refused:
         decoded("register", data, JSON)
     assert refused.value.status == 413
+
+
+@pytest.mark.parametrize("row", [b"[1.2562],", b"[" + b"1.5," * 4095 + b"1.5],"], ids=["rows of one", "wide rows"])
+def test_what_the_limit_of_numbers_allows_the_limit_of_bytes_takes(row: bytes) -> None:
+    n = (MAX_NUMBERS - 40) // (row.count(b",") + 1)
+    data = b'{"obs":[' + row * n + b"[1]]}"
+    assert len(data) < ROLLOUT_BYTES and MAX_NUMBERS - 5000 < data.count(b",") + data.count(b"[") <= MAX_NUMBERS
+    check_size(data)
 
 
 def test_lists_in_msgpack_are_held_to_the_numbers_that_json_may_have() -> None:
