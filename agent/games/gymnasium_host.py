@@ -11,7 +11,9 @@ from typing import Any
 import gymnasium
 import msgspec
 import numpy as np
+import structlog
 
+from agent.concurrency.supervise import Failure, attempt
 from agent.core.errors import GameError, NumberError, UserCodeError
 from agent.core.types import Action, ByteArray, GameState, RunInfo, Shown
 from agent.core.user_code import Calling, is_user_code
@@ -22,6 +24,8 @@ from agent.games.gymnasium_profile import Keys, Profile, load_profile
 from agent.games.pixels import drawn, to_rgb
 from agent.games.registered_env import make_env
 from agent.link.env_wire import MAX_OBSERVATION_BYTES, observation_bytes, too_large
+
+log = structlog.get_logger(__name__)
 
 
 def open_env(game: str) -> Any:
@@ -167,8 +171,10 @@ class GymnasiumGame:
         return drawn(numbers, self.view.parts[0].space.shape or ())
 
     def close(self) -> None:
-        """Close the environment."""
-        self._env.close()
+        """Close the environment; what it raises then is logged, and costs nobody the results."""
+        closed = attempt(self._env.close)
+        if isinstance(closed, Failure):
+            log.warning("environment_did_not_close", game=self.name, reason=closed.reason)
 
 
 def shown_of(view: EnvView, actions: ActionSpace, profile: Profile) -> Shown:

@@ -17,7 +17,7 @@ import numpy as np
 from agent.core.clock import TICK_HZ
 from agent.core.errors import UserCodeError
 from agent.core.user_code import Calling, load_factory
-from agent.games.checked_env import checked_reward
+from agent.games.checked_env import CheckedEnv
 
 _OPTION: Final = "--game"
 
@@ -34,13 +34,12 @@ def make_user_env(spec: str) -> UserEnv:
     return UserEnv(env, where)
 
 
-class UserEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """The user's environment; what it raises, and what it returns wrongly, becomes a UserCodeError of one line."""
+class UserEnv(CheckedEnv):
+    """The user's environment, checked; also its picture, and what it says of itself."""
 
     def __init__(self, env: Any, where: str) -> None:
-        super().__init__(env)
-        self._where = where
-        self._stepping, self._rendering = Calling(where, "step"), Calling(where, "render")
+        super().__init__(env, where)
+        self._rendering = Calling(where, "render")
 
     @property
     def tick_hz(self) -> float:
@@ -57,26 +56,6 @@ class UserEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         if not isinstance(space, gymnasium.Space):
             raise UserCodeError(f"{self._where}: has no observation_space, which training needs")
         return space
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """The first observation of an episode, and further facts."""
-        with Calling(self._where, "reset"):
-            returned = self.env.reset(seed=seed, options=options)
-        if not (isinstance(returned, tuple) and len(returned) == 2):
-            raise UserCodeError(f"{self._where}: reset returned {reprlib.repr(returned)}; observation, info are needed")
-        return returned
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """One step: observation, reward, terminated, truncated, further facts."""
-        with self._stepping:
-            returned: Any = self.env.step(action)
-        if not (isinstance(returned, tuple) and len(returned) == 5):
-            raise UserCodeError(
-                f"{self._where}: step returned {reprlib.repr(returned)}; "
-                "observation, reward, terminated, truncated, info are needed"
-            )
-        observation, reward, terminated, truncated, info = returned
-        return observation, checked_reward(reward, self._where), bool(terminated), bool(truncated), info
 
     def render(self) -> Any:
         """The user's picture, an array [h, w] or [h, w, channels]; None where there is none."""

@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.core.rollout import BoolArray, IntArray, Rollout
+from agent.core.errors import NumberError
+from agent.core.rollout import ActionSpec, BoolArray, IntArray, Rollout, check_rollout
 from agent.core.types import FloatArray
 from agent.models.heads import log_prob, sample
 from agent.models.policies import TrainablePolicy
@@ -117,6 +118,13 @@ def rollouts(play: Play, instances: Sequence[str], policy: str, version: int) ->
             values=None if play.values is None else play.values[:, i],
         ))  # fmt: skip
     return made
+
+
+def check_learnable(game: str, rollout: Rollout, features: int, spec: ActionSpec) -> None:
+    """Raise NumberError, naming the game, where a rollout holds numbers that cannot be learned from."""
+    reason = check_rollout(rollout, features, spec)
+    if reason:
+        raise NumberError(f"{game}: its {reason} in training")
 
 
 class PolicyActor:

@@ -41,6 +41,7 @@ from agent.learner.placement import place_for
 from agent.learning.configs import DREAMER, Budget, PolicySpec, describe_dreams
 from agent.learning.learner import PolicyLearner
 from agent.learning.state import load_state, state_tensors
+from agent.training.collect import check_learnable
 from agent.training.evaluate import observe, picture_ticks
 
 FIRST_SEED: Final = 10_000_000
@@ -141,6 +142,7 @@ class DreamTraining:
         metrics: dict[str, float] = {}
         while self._rollouts:
             rollout = self._rollouts.pop(0)
+            check_learnable(self.game, rollout, FEATURES, SPEC)
             for part in self.learner.parts:
                 metrics |= part.update(rollout)
         self._serve()

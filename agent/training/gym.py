@@ -34,7 +34,7 @@ from agent.learning.ppo.learner import PPOLearner
 from agent.link.env_wire import too_large
 from agent.models.policies import FlatPolicy, FramePolicy, TrainablePolicy
 from agent.models.sizes import FLAT_KIND, FRAME_KIND, FlatSizes, FrameSizes
-from agent.training.collect import Happened, PolicyActor, Seen, collect, rollouts
+from agent.training.collect import Happened, PolicyActor, Seen, check_learnable, collect, rollouts
 
 _RECENT: Final = 100
 
@@ -178,7 +178,10 @@ class GymTraining:
         self.recent.extend(episode.episode_return for episode in self._games.ended)
         self._games.ended.clear()
         instances = [f"{self.game} {i}" for i in range(self._games.count)]
-        return rollouts(play, instances, "ppo", self.learner.version)
+        made = rollouts(play, instances, "ppo", self.learner.version)
+        for rollout in made:
+            check_learnable(self.game, rollout, self.policy.features, self.policy.spec)
+        return made
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a restart needs but the environments."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,8 @@ from agent.commands.cli import run
 from agent.concurrency.card import Dry
 from agent.control.motor import save_pilot
 from agent.control.untrained import untrained_tensors
-from agent.core.errors import SettingsError
+from agent.core import compiled
+from agent.core.errors import GameError, SettingsError
 from agent.models.quantised import round_four
 from agent.session.options import SessionOptions
 
@@ -88,3 +90,30 @@ def test_play_pays_by_the_table_of_the_setting(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv("METABONK_REWARD_TABLE", name)
         assert run(["play", "--game", "bonklink://127.0.0.1:1", "--policy", "random", "--no-http", "--no-record"]) == 2
     assert asked == ["score", "counters"]
+
+
+def test_play_says_what_is_compiled_and_what_its_game_does_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Hosted:
+        doing, is_serving, said = "the arena's rules (1 of 2)", False, ""
+
+        def __init__(self, options: Any) -> None: ...
+
+        def port(self) -> int:
+            for _ in range(6000):
+                self.said += capsys.readouterr().err
+                if f"the game: {self.doing}" in self.said:
+                    raise GameError(self.said)
+                time.sleep(0.01)
+            raise GameError("nothing is said")
+
+        def leave(self) -> None: ...
+
+        def stop(self, within_s: float) -> None: ...
+
+    monkeypatch.setattr("agent.commands.games.HostedProcess", Hosted)
+    monkeypatch.setattr(compiled, "is_cold", lambda: True)
+    assert run(["play", "--game", "arena", "--policy", "kiter", "--no-http"]) == 2
+    said = capsys.readouterr().err
+    assert "Compiling what has changed" in said and "starting, 0 s: " in said

@@ -15,11 +15,13 @@ from rich.console import Console
 
 from agent.commands.cli import run
 from agent.core.clock import SystemClock
-from agent.core.errors import NumberError
+from agent.core.errors import NumberError, UserCodeError
 from agent.core.types import NEUTRAL
 from agent.games.gymnasium_host import GymnasiumGame
+from agent.learning.configs import Budget
 from agent.models.sealed import load_sealed
 from agent.training.command import train
+from agent.training.dream import DreamTraining
 from agent.training.gym import GymTraining
 from agent.training.options import TrainOptions
 
@@ -63,7 +65,7 @@ def game(monkeypatch: pytest.MonkeyPatch) -> Any:
     gymnasium.registry.pop("Faulty-v0")
 
 
-BAD = [float("nan"), float("inf"), None, np.float32("nan"), 1e39, 10**400, np.array([1.0, 2.0]), "one"]
+BAD = [float("nan"), float("inf"), None, np.float32("nan"), 1e39, 10**400, np.array([1.0, 2.0]), "one", "1"]
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: repr(bad)[:20])
@@ -80,6 +82,48 @@ def test_a_reward_that_is_none_ends_the_step_and_names_itself(
     assert "\n" not in str(caught.value)
     with pytest.raises(NumberError, match="reward"):
         GymTraining(game, seed=0, total_steps=1000, copies=1)._play()
+
+
+def test_a_reward_that_cannot_be_learned_from_ends_a_training_in_one_line(
+    game: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Faulty, "bad", -2e9)
+    monkeypatch.setattr(Faulty, "at", 3)
+    with pytest.raises(NumberError, match=r"^gym:Faulty-v0: its rewards holds -2e\+09 to"):
+        GymTraining(game, seed=0, total_steps=1000, copies=1).advance()
+    budget = Budget(world_steps=1, world_batch=2, world_length=4)
+    with pytest.raises(NumberError, match=r"^gym:Faulty-v0: its rewards holds -2e\+09 to"):
+        DreamTraining(game, seed=0, copies=1, budget=budget, rollout_steps=8).advance()
+
+
+@pytest.mark.parametrize(
+    ("name", "does", "said"),
+    [
+        ("step", lambda self, action: 1 / 0, "step raised ZeroDivisionError"),
+        ("step", lambda self, action: (np.zeros(4, np.float32), 1.0, False, {}), "step returned .* truncated, info"),
+        (
+            "reset",
+            lambda self, seed=None, options=None: np.zeros(4, np.float32),
+            "reset returned .*; observation",
+        ),
+        ("reset", lambda self: None, "reset raised TypeError"),
+    ],
+)
+def test_an_environment_that_raises_or_is_of_an_older_gym_is_said_in_one_line_also_in_training(
+    game: str, name: str, does: Any, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Faulty, name, does)
+    with pytest.raises(UserCodeError, match=f"^gym:Faulty-v0: {said}") as caught:
+        GymTraining(game, seed=0, total_steps=1000, copies=1).advance()
+    assert "\n" not in str(caught.value)
+
+
+def test_an_environment_that_fails_when_it_is_closed_costs_no_results(
+    game: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Faulty, "close", lambda self: 1 / 0)
+    code, report = evaluated(game, tmp_path, 1)
+    assert code == 0 and report["results"][0]["episode_return"] == 20.0
 
 
 def test_an_observation_that_is_none_is_refused_by_whoever_learns_from_it(
