@@ -22,6 +22,8 @@ ENDING: Final = tuple(
 )
 PACKAGE: Final = "agent"
 WINDOWS: Final = os.name == "nt"
+AGAIN_S: Final = 0.05
+"""An interruption that compiled code swallowed is raised again after so long, when that code may have returned."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -66,7 +68,8 @@ def leave_with(code: int) -> None:
 def interrupting() -> Iterator[None]:
     """A context in which each signal raises a KeyboardInterrupt; does nothing on another thread than the main one.
 
-    Afterwards signals do what they did before, but `end_at_once` no longer says that the program was starting.
+    Afterwards signals do what they did before, but `end_at_once` no longer says that the program was starting. An
+    interruption that is raised where it cannot go on, such as in a callback of a compiler, is raised again.
     """
     before: dict[int, Any] = {}
     with contextlib.suppress(ValueError):
@@ -74,10 +77,34 @@ def interrupting() -> Iterator[None]:
             handler = signal.default_int_handler if number == signal.SIGINT else _raise
             before[number] = signal.signal(number, handler)
     try:
-        yield
+        with _raised_again():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, _leave_silently if handler is _leave else handler)
+
+
+@contextlib.contextmanager
+def _raised_again() -> Iterator[None]:
+    """A context in which an interruption that Python says it ignored is sent to this process again."""
+    before, timers = sys.unraisablehook, list[threading.Timer]()
+
+    def hear(lost: Any) -> None:
+        if lost.exc_type is None or not issubclass(lost.exc_type, KeyboardInterrupt):
+            before(lost)
+            return
+        number = getattr(lost.exc_value, "number", signal.SIGINT)
+        timers.append(threading.Timer(AGAIN_S, _send_again, (number,)))
+        timers[-1].daemon = True
+        timers[-1].start()
+
+    sys.unraisablehook = hear
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+        for timer in timers:
+            timer.cancel()
 
 
 @contextlib.contextmanager

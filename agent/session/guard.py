@@ -8,6 +8,7 @@ from __future__ import annotations
 import faulthandler
 import gc
 import os
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from typing import TextIO
@@ -20,6 +21,7 @@ from agent.session.act import Seat
 DUMP_AFTER_S = 1.0
 EXIT_AFTER_S = 5.0
 EXIT_CODE = 70
+HAS_CPU_TIMER = hasattr(signal, "ITIMER_PROF")
 _LAG_FLOOR_S = 0.002
 
 
@@ -83,9 +85,11 @@ class Watchdog:
 
     The dump is made by a thread that holds the GIL: what another thread of Python changes meanwhile may not be read
     (a walk through frames that come and go can end the process with a segmentation fault). Where that thread does not
-    get the GIL, because compiled code holds it and frames stand still, a C timer dumps after twice the time. A process
-    that is ended this way exits with code 70, for whoever restarts it. Time in which the patrol itself did not run (a
-    process that was stopped, a suspended machine) does not count: only a loop that stands still alone hangs.
+    get the GIL, because compiled code computes and holds it, a timer of processor time has the computing thread dump
+    itself after twice the time; it does not run on while the process is stopped. Windows has no such timer: one of real
+    time dumps every thread there. A process that is ended this way exits with code 70, for whoever restarts it. Time in
+    which the patrol itself did not run (a process that was stopped, a suspended machine) does not count: only a loop
+    that stands still alone hangs.
     """
 
     def __init__(
@@ -105,6 +109,8 @@ class Watchdog:
         self._thread = threading.Thread(target=self._patrol, name="watchdog", daemon=True)
 
     def __enter__(self) -> Watchdog:
+        if HAS_CPU_TIMER:
+            faulthandler.register(signal.SIGPROF, file=self._file, all_threads=False)
         self.alive()
         self._thread.start()
         return self
@@ -115,13 +121,15 @@ class Watchdog:
     def rest(self) -> None:
         """Nobody plays any more: stop looking."""
         self._stop.set()
-        faulthandler.cancel_dump_traceback_later()
+        _unwind()
 
     def alive(self) -> None:
         """The loop turns: wind the timer up again."""
         self._alive_s = self._clock.now_s()
+        if HAS_CPU_TIMER:
+            signal.setitimer(signal.ITIMER_PROF, 2.0 * self._dump_after_s)
         # Winding makes a thread: four times a dump period is often enough.
-        if self._alive_s - self._wound_s > self._dump_after_s / 4:
+        elif self._alive_s - self._wound_s > self._dump_after_s / 4:
             self._wound_s = self._alive_s
             faulthandler.dump_traceback_later(2.0 * self._dump_after_s, file=self._file)
 
@@ -139,7 +147,7 @@ class Watchdog:
                 )
             if still_s > self._dump_after_s and self._dumped_s != alive_s:
                 self._dumped_s = alive_s
-                faulthandler.cancel_dump_traceback_later()
+                _unwind()
                 faulthandler.dump_traceback(self._file)
             if self._exit_after_s is not None and still_s > self._exit_after_s:
                 self._say(f"the event loop stood still for {still_s:.1f} s; exit {EXIT_CODE}")
@@ -150,3 +158,11 @@ class Watchdog:
     def _say(self, text: str) -> None:
         self._file.write(f"watchdog: {text}\n")
         self._file.flush()
+
+
+def _unwind() -> None:
+    """Stop the timer; its handler stays, since the signal may be on its way."""
+    if HAS_CPU_TIMER:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+    else:
+        faulthandler.cancel_dump_traceback_later()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +53,30 @@ def test_each_interrupts_what_runs(number: str, code: int, name: str) -> None:
         os.kill(os.getpid(), signal.Signals[number])
         time.sleep(60)
     assert (exit_code(caught.value), name_of(caught.value)) == (code, name)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM] if sys.platform != "win32" else [])
+def test_one_that_a_callback_of_compiled_code_swallows_is_raised_again(number: signal.Signals) -> None:
+    """As a compiler's callbacks swallow a Ctrl-C while play starts."""
+
+    def interrupted() -> None:
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+
+    before, called = sys.unraisablehook, False
+    with pytest.raises(KeyboardInterrupt) as caught, interrupting():
+        ctypes.CFUNCTYPE(None)(interrupted)()
+        called = True
+        time.sleep(10)
+    assert called and exit_code(caught.value) == 128 + number and sys.unraisablehook is before
+
+
+def test_other_errors_that_cannot_be_raised_are_told_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with interrupting():
+        ctypes.CFUNCTYPE(None)(lambda: 1 / 0)()
+    assert [lost.exc_type for lost in told] == [ZeroDivisionError]
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
