@@ -33,10 +33,10 @@ CUDA_INDEX = "https://download.pytorch.org/whl/cu130"
 COMMANDS = {"play": "", "test": "test", "install": ""}
 """What there is to do, and the extra that it installs."""
 PLAY_OPTIONS = {
-    "--game": str, "--capture": str, "--calibration": str, "--profile": str, "--policy": str, "--weights": str,
-    "--config": str, "--games": int, "--seconds": float, "--episodes": int, "--seed": int, "--report": str,
-    "--http-port": int, "--http": None, "--no-http": None, "--open-page": None, "--no-open-page": None,
-    "--lock-step": None, "--no-lock-step": None, "--learn": None, "--no-learn": None,
+    "--game": str, "--capture": str, "--tier": int, "--character": str, "--calibration": str, "--profile": str,
+    "--policy": str, "--weights": str, "--config": str, "--games": int, "--seconds": float, "--episodes": int,
+    "--seed": int, "--report": str, "--http-port": int, "--http": None, "--no-http": None, "--open-page": None,
+    "--no-open-page": None, "--lock-step": None, "--no-lock-step": None, "--learn": None, "--no-learn": None,
     "--record": None, "--no-record": None, "--record-to": str,
 }  # fmt: skip
 """The options of `play` with the type of their value, None for a switch; a test compares them with the program's."""

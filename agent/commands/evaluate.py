@@ -32,7 +32,7 @@ class EvaluateOptions(ConfigOption, PolicyOptions, GameOptions):
     """What is measured, on what, and for how long."""
 
     policy: str | None = None
-    """random, kiter, dreamer, or a name that contains pilot: the shipped weights, unless it is untrained.
+    """random, kiter, router, dreamer, or a name that contains pilot: the shipped weights, unless it is untrained.
     MODULE:FACTORY is a policy of your own, found in the current folder or installed. Default: what the weights are,
     else kiter."""
     game: str = "arena"
@@ -78,8 +78,8 @@ def _played_through_the_socket(options: EvaluateOptions) -> PlayOptions:
     return PlayOptions(
         game=options.game, policy=name_of(options.policy, options.weights, "kiter"), weights=options.weights,
         episodes=options.episodes, seed=options.seed, report=options.report, calibration=options.calibration,
-        capture=options.capture, config=options.config, profile=options.profile, open_page=False, http_port=0,
-        learn=False,
+        tier=options.tier, character=options.character, capture=options.capture, config=options.config,
+        profile=options.profile, open_page=False, http_port=0, learn=False,
     )  # fmt: skip
 
 

@@ -102,8 +102,8 @@ class Games:
         mode: Mode = "lock-step" if options.lock_step else "real-time"
         self._waiting = [
             HostOptions(
-                game, mode=mode, capture=options.capture, frame_hz=frame_hz, seed=options.seed + i,
-                calibration=options.calibration, profile=options.profile,
+                game, mode=mode, capture=options.capture, tier=options.tier, character=options.character,
+                frame_hz=frame_hz, seed=options.seed + i, calibration=options.calibration, profile=options.profile,
             )
             for i in range(count)
         ]  # fmt: skip

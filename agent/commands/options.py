@@ -23,7 +23,7 @@ class PolicyOptions:
     """Who plays."""
 
     policy: str | None = None
-    """random, kiter, dreamer, or a name that contains pilot: the shipped weights, unless it is untrained.
+    """random, kiter, router, dreamer, or a name that contains pilot: the shipped weights, unless it is untrained.
     MODULE:FACTORY is a policy of your own, found in the current folder or installed. Default: what the weights are,
     else pilot."""
     weights: Path | None = None

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from agent.session.options import Recording, SessionOptions
 
 MAX_GAMES: Final = 64
-COMPILED: Final = ("pilot", "kiter", "dreamer")
+COMPILED: Final = ("pilot", "kiter", "router", "dreamer")
 """Policies with code that is compiled at its first use."""
 WINDOW_S: Final = 600.0
 """Without being asked, this much of a session is kept."""

@@ -11,7 +11,7 @@ from agent.core.suggest import did_you_mean
 from agent.core.user_code import is_user_code
 from agent.models.sizes import FLAT_KIND, FRAME_KIND
 
-NAMES = ("random", "kiter", "pilot", "untrained-pilot", "dreamer")
+NAMES = ("random", "kiter", "router", "pilot", "untrained-pilot", "dreamer")
 """Those that can be named without weights; the kinds of weights of a Gymnasium environment are names as well."""
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "shipped" / "pilot.safetensors"
 
@@ -51,6 +51,10 @@ def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Po
         from agent.control.kiter import Kiter
 
         return Kiter()
+    if name == "router":
+        from agent.control.scripted.router import Router
+
+        return Router()
     raise SettingsError(f"--policy {name}: there are {', '.join(NAMES)} and MODULE:FACTORY{did_you_mean(name, NAMES)}")
 
 

@@ -64,12 +64,17 @@ def build_game(options: HostOptions, say: Callable[[str], None] = lambda text: N
     _ = options.capture_px  # raises where it cannot be read, whatever is hosted
     if options.calibration is not None and spec != "arena":
         raise SettingsError(f"--calibration {options.calibration}: only the arena takes one, not {spec}")
+    if spec != "arena" and (options.tier, options.character) != (HostOptions.tier, HostOptions.character):
+        raise SettingsError(f"--tier and --character: only the arena has them, not {spec}")
     if spec == "arena":
         from agent.games.arena.compiling import compile_arena
         from agent.games.arena.game import ArenaGame
 
         compile_arena(say)
-        game: HostedGame = ArenaGame(capture_px=options.capture_px, calibration=_calibration(options.calibration))
+        game: HostedGame = ArenaGame(
+            capture_px=options.capture_px, calibration=_calibration(options.calibration), tier=options.tier,
+            character=options.character,
+        )  # fmt: skip
     elif is_gymnasium(spec):
         from agent.games.gymnasium_host import GymnasiumGame
 

@@ -22,6 +22,10 @@ class GameOptions:
     """arena, gym:[MODULE:]ID, or MODULE:FACTORY: a Gymnasium environment of your own."""
     capture: str = "320x180"
     """Picture size of a hosted arena, WIDTHxHEIGHT, from 84x84 to 1280x720."""
+    tier: int = 1
+    """Tier of a hosted arena, 1 to 3: so many stages, and stronger enemies."""
+    character: str = "Fox"
+    """Character of a hosted arena, by name, such as Megachad."""
     calibration: Path | None = None
     """bonklink-game-data.json that the plugin wrote: the arena with the installed game's own values."""
     profile: Path | None = None
@@ -38,8 +42,9 @@ class GameOptions:
     def from_run(self, seed: int) -> HostOptions:
         """The same game with a seed, from the start of a run: what is measured in lock-step."""
         return HostOptions(
-            self.game, capture=self.capture, calibration=self.calibration, profile=self.profile, seed=seed, start="run"
-        )
+            self.game, capture=self.capture, tier=self.tier, character=self.character, calibration=self.calibration,
+            profile=self.profile, seed=seed, start="run",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from agent.control.score import CAP_S, EpisodeResult, summarise
 from agent.core.clock import Clock
 from agent.core.statistics import ConfidenceSequence, paired_difference, scaled
 from agent.games.contract import HostedGame
-from agent.training.evaluate import FRAME_EVERY, EvaluationRun, telling_of_a_break
+from agent.training.evaluate import FRAME_EVERY, EvaluationRun, cast_of, telling_of_a_break
 
 REPORT_SCHEMA: Final = "metabonk-comparison/1"
 MIN_EPISODES: Final = 20
@@ -53,7 +53,7 @@ def compare(
 
     def report() -> dict[str, Any]:
         return {
-            "schema": REPORT_SCHEMA, "game": game.name, "rules": game.rules,
+            "schema": REPORT_SCHEMA, "game": game.name, "rules": game.rules, **cast_of(game),
             "players": list(names), "policies": [policy.name for policy in policies],
             "reward": runs[0].reward, "seed": seed, "episodes": episodes,
             **difference(pairs),

@@ -49,6 +49,12 @@ def observe(game: HostedGame, index: int, state: GameState, frame: Frame | None,
     )
 
 
+def cast_of(game: HostedGame) -> dict[str, Any]:
+    """Who plays and where, of a game that has characters and tiers and does not begin with its default."""
+    cast: dict[str, Any] = getattr(game, "cast", {})
+    return cast
+
+
 def picture_ticks(game: HostedGame) -> int:
     """Ticks of a game from one picture to the next, for a policy that wants one with each of its decisions."""
     return max(1, round(DECISION_S / game.tick_s))
@@ -149,6 +155,7 @@ def evaluate(
             "schema": REPORT_SCHEMA,
             "game": game.name,
             "rules": game.rules,
+            **cast_of(game),
             "policy": policy.name,
             "reward": rollout.reward,
             "seed": seed,

@@ -115,7 +115,7 @@ def test_the_shipped_pilot_which_was_trained_without_pictures_does_not_act_on_on
     assert blind == seeing
 
 
-@pytest.mark.parametrize("name", ["random", "kiter", "pilot"])
+@pytest.mark.parametrize("name", ["random", "kiter", "router", "pilot"])
 def test_every_player_finds_its_way_from_the_main_menu_into_a_run(name: str) -> None:
     game, policy = ArenaGame(), build_policy(name, seed=1)
     game.reset(5)

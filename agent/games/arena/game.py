@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from agent.core.errors import GameError, SettingsError
+from agent.core.suggest import did_you_mean
 from agent.core.types import Action, ByteArray, GameState, Menu, RunInfo, SceneInfo
 from agent.games.arena import screens, view
 from agent.games.arena import state as layout
@@ -35,7 +36,14 @@ class ArenaGame:
 
     name = "arena"
 
-    def __init__(self, *, capture_px: tuple[int, int] = (320, 180), calibration: Calibration | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        capture_px: tuple[int, int] = (320, 180),
+        calibration: Calibration | None = None,
+        tier: int = 1,
+        character: str = "Fox",
+    ) -> None:
         for size, minimum, maximum, side in zip(capture_px, MIN_PX, MAX_PX, ("width", "height"), strict=True):
             if not minimum <= size <= maximum:
                 raise SettingsError(
@@ -46,8 +54,7 @@ class ArenaGame:
         self.capture_size_px = capture_px
         self.tick_s = self.worlds.catalog.tick_s
         self.screen: Screen | None = None
-        self.character = 0
-        self.tier = 0
+        self._first = self.character, self.tier = self._cast(tier, character)
         self.banishing = False
         self._seed = 0
         self._run = 0
@@ -62,14 +69,35 @@ class ArenaGame:
         return rules_name(self.calibration)
 
     @property
+    def cast(self) -> dict[str, Any]:
+        """Who begins a run and where, as a report says it; empty for the default character in tier 1."""
+        character, tier = self._first
+        return (
+            {"tier": tier + 1, "character": self.worlds.catalog.characters[character]["name"]}
+            if any(self._first)
+            else {}
+        )
+
+    def _cast(self, tier: int, character: str) -> tuple[int, int]:
+        """Character and tier as the rules count them; raises SettingsError where there is none of them."""
+        names, tiers = [c["name"] for c in self.worlds.catalog.characters], len(self.worlds.catalog.rules.tiers)
+        lower = [name.lower() for name in names]
+        if character.lower() not in lower:
+            near = did_you_mean(character, names)
+            raise SettingsError(f"--character {character}: there are {', '.join(names)}{near}")
+        if not 1 <= tier <= tiers:
+            raise SettingsError(f"--tier {tier}: 1 to {tiers}")
+        return lower.index(character.lower()), tier - 1
+
+    @property
     def world(self) -> Any:
         """The record of the world; see `state.WORLD`."""
         return self.worlds.records[0]
 
     def reset(self, seed: int, *, start: str = "menu") -> None:
-        """Begin at the main menu, or (`start="run"`) at the first tick of a run with the default character."""
+        """Begin at the main menu, or (`start="run"`) at the first tick of a run with the first character."""
         self._seed, self._run = seed, 0
-        self.character = self.tier = 0
+        self.character, self.tier = self._first
         self._previous = Action()
         self._ended = self._won = False
         self._new_run()

@@ -2,15 +2,16 @@
 
 The same encoding, decisions and menu times as a served pilot in lock-step, without screens and without a socket: a
 decision every `ticks` ticks of play and one when a menu opens; a card costs the ticks that its presses take. Owns
-the runs' seeds; no picture. Rewards of a decision are those of a table of `control.reward`.
+the runs' seeds and casts; no picture. Rewards of a decision are those of a table of `control.reward`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -31,6 +32,16 @@ from agent.games.arena.world import Worlds
 
 CHOOSES: Final = (layout.LEVEL_UP, layout.ENCOUNTER)
 """Phases in which one of three cards is taken."""
+
+
+class Cast(NamedTuple):
+    """Who plays a run and where, as the rules count both: from 0."""
+
+    tier: int = 0
+    character: int = 0
+
+
+DEFAULT_CAST: Final = Cast()
 
 
 class Count(IntEnum):
@@ -75,10 +86,23 @@ def run_seed(seed: int, run: int) -> int:
 
 
 class ArenaBatch:
-    """`count` runs side by side; `observed` is the batch that the next actions answer."""
+    """`count` runs side by side; `observed` is the batch that the next actions answer.
 
-    def __init__(self, count: int, seed: int, *, ticks: int = 4, weights: Weights = SCORE) -> None:
+    casts: run k is of cast k mod len(casts) and of seed + k // len(casts). run [N]: the k of each.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        seed: int,
+        *,
+        ticks: int = 4,
+        casts: Sequence[Cast] = (DEFAULT_CAST,),
+        weights: Weights = SCORE,
+    ) -> None:
         self.count, self.ticks, self.weights = count, ticks, weights
+        self.casts = tuple(casts)
+        self.run = np.zeros(count, np.int64)
         self.worlds = Worlds(count)
         self.observed = encode.Encoded.empty(count)
         self.elapsed_ticks: FloatArray = np.zeros(count, np.float32)
@@ -133,7 +157,10 @@ class ArenaBatch:
         return waits
 
     def _begin(self, row: int) -> None:
-        self.worlds.reset(row, run_seed(self._seed + self._next, 0))
+        cast = self.casts[self._next % len(self.casts)]
+        seed = run_seed(self._seed + self._next // len(self.casts), 0)
+        self.worlds.reset(row, seed, character=cast.character, tier=cast.tier)
+        self.run[row] = self._next
         self._next += 1
         self.is_first[row] = True
         self.elapsed_ticks[row] = 0.0

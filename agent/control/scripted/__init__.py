@@ -1,0 +1,1 @@
+"""Scripted players beside the kiter, and what they share: routes, goals, cards. Reads the state alone; no torch."""
