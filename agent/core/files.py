@@ -70,7 +70,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
             os.close(handle)
         return
     path = path.resolve()
-    beside = _beside(path)
+    beside = temporary_beside(path)
     try:
         _write_synced(beside, data, 0o666)
         beside.replace(path)
@@ -131,7 +131,7 @@ def create_atomically(path: Path, data: bytes | str, mode: int) -> bool:
 
     False, and nothing is changed, where it is there already.
     """
-    beside = _beside(path)
+    beside = temporary_beside(path)
     try:
         _write_synced(beside, data, mode)
         try:
@@ -164,7 +164,7 @@ def check_output(option: str, path: Path) -> None:
 
 def check_folder(option: str, folder: Path) -> None:
     """Raise SettingsError where no file can be made in an existing folder."""
-    beside = _beside(folder / "try")
+    beside = temporary_beside(folder / "try")
     try:
         _write_synced(beside, b"", 0o600)
     except OSError as error:
@@ -184,7 +184,8 @@ def _descriptor(path: Path) -> int | None:
     return None
 
 
-def _beside(path: Path) -> Path:
+def temporary_beside(path: Path) -> Path:
+    """A name for what becomes `path` once it is whole; `remove_leftovers` deletes it when this process is gone."""
     return path.with_name(f".{path.name}.{os.getpid()}-{next(_COUNT)}-{_space_hash()}.tmp")
 
 
