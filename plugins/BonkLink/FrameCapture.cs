@@ -26,6 +26,9 @@ public sealed class FrameCapture
         (_encoder, _width, _height, _nowS, _ladder) = (encoder, width, height, nowS, ladder);
     }
 
+    /// <summary>True while a picture is on its way and its texture is lent.</summary>
+    public bool IsWaiting => _waiting;
+
     /// <summary>Take a picture at the end of this frame, unless one is still on its way.</summary>
     public void Request() => _wanted = !_waiting && (_ladder.Source == PictureSource.GpuReadback
         || _ladder.Source == PictureSource.ReadPixels && _nowS() >= _capturedS + SlowPeriodS);

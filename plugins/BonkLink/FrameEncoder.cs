@@ -16,8 +16,10 @@ public enum FrameFormat
 /// </summary>
 public sealed class FrameEncoder : IDisposable
 {
-    private readonly FrameFormat _format;
-    private readonly JpegEncoder _jpeg;
+    private FrameFormat _format;
+    private int _quality, _jpegQuality;
+    private JpegEncoder _jpeg;
+    private bool _isJpeg;
     private readonly SemaphoreSlim _work = new(0);
     private readonly ByteBuffer _frame = new();
     private byte[] _rows = Array.Empty<byte>();
@@ -29,7 +31,7 @@ public sealed class FrameEncoder : IDisposable
 
     public FrameEncoder(FrameFormat format, int quality)
     {
-        _format = format;
+        (_format, _quality, _jpegQuality) = (format, quality, quality);
         _jpeg = new JpegEncoder(quality);
         Guarded.Start("BonkLink frames", Work);
     }
@@ -41,6 +43,9 @@ public sealed class FrameEncoder : IDisposable
     public PictureSource Source { get; set; }
 
     public bool IsFree => _stage == Free;
+
+    /// <summary>Format and quality from the next picture on; of the thread that submits.</summary>
+    public void Use(FrameFormat format, int quality) => (_format, _quality) = (format, quality);
 
     /// <summary>
     /// Take a copy of a picture; `bottomUp` says that its first row is the lowest, `capturedS` when its capture began.
@@ -65,6 +70,11 @@ public sealed class FrameEncoder : IDisposable
             pixels.Slice(from * stride, stride).CopyTo(_rows.AsSpan(y * stride));
         }
         (_width, _height, _channels, _capturedS) = (width, height, channels, capturedS);
+        _isJpeg = _format == FrameFormat.Jpeg;
+        if (_isJpeg && _jpegQuality != _quality)
+        {
+            (_jpeg, _jpegQuality) = (new JpegEncoder(_quality), _quality);
+        }
         _stage = Encoding;
         _work.Release();
         return true;
@@ -113,7 +123,7 @@ public sealed class FrameEncoder : IDisposable
     private void Encode()
     {
         _frame.Clear();
-        if (_format == FrameFormat.Jpeg)
+        if (_isJpeg)
         {
             _jpeg.Encode(_frame, _rows, _width, _height, _channels);
         }

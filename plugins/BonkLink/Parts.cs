@@ -8,6 +8,9 @@ namespace BonkLink;
 public sealed class Parts : IGame, IDisposable
 {
     private readonly PluginSettings _settings;
+    private readonly FixedSettings _fixed;
+    private readonly PumpOptions _options = new();
+    private LiveSettings? _live;
     private readonly Action<string> _log;
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly Hands _hands = new();
@@ -29,24 +32,19 @@ public sealed class Parts : IGame, IDisposable
 
     public Parts(PluginSettings settings, Action<string> log)
     {
-        (_settings, _log) = (settings, log);
+        (_settings, _fixed, _log) = (settings, settings.AtStart, log);
         _menu = new GameMenu(_screens);
         _reader = new GameReader(_screens);
-        _frames = new FrameEncoder(settings.Format, settings.Quality);
-        _capture = new FrameCapture(_frames, settings.Width, settings.Height, () => _clock.Elapsed.TotalSeconds,
+        _frames = new FrameEncoder(settings.Live.Format, settings.Live.Quality);
+        _capture = new FrameCapture(_frames, _fixed.Width, _fixed.Height, () => _clock.Elapsed.TotalSeconds,
             new PictureLadder(BepInEx.Paths.ConfigPath, Plugin.Id, log));
-        ITransport transport = settings.UsesPipe
-            ? new PipeTransport(settings.PipeName)
-            : new TcpTransport(settings.Port);
+        ITransport transport = _fixed.UsesPipe
+            ? new PipeTransport(_fixed.PipeName)
+            : new TcpTransport(_fixed.Port);
         _server = new LinkServer(transport, _hands, () => _clock.Elapsed.TotalSeconds, log);
-        _pump = new LinkPump(this, _server, _hands, _frames, _human, new PumpOptions
-        {
-            UpdateHz = settings.UpdateHz,
-            FrameHz = settings.SendsFrames ? settings.FrameHz : 0,
-            CaptureWidth = settings.Width,
-            CaptureHeight = settings.Height,
-            SendsHuman = settings.SendsHuman,
-        });
+        (_options.CaptureWidth, _options.CaptureHeight) = (_fixed.Width, _fixed.Height);
+        _pump = new LinkPump(this, _server, _hands, _frames, _human, _options);
+        FollowSettings();
         _uploads = new UploadGuard(Plugin.Id, BepInEx.Paths.ConfigPath, log);
         _dump = new GameDataDump(log);
     }
@@ -64,6 +62,7 @@ public sealed class Parts : IGame, IDisposable
         try
         {
             _server.Start();
+            _settings.Follow();
         }
         catch (Exception error) when (error is System.Net.Sockets.SocketException or System.IO.IOException)
         {
@@ -74,6 +73,7 @@ public sealed class Parts : IGame, IDisposable
     /// <summary>One frame of the game, from Update.</summary>
     public void Frame()
     {
+        FollowSettings();
         Guarded.Run("input snapshot", SampleHuman);
         Guarded.Run("tick", () => _pump.Tick(_clock.Elapsed.TotalSeconds));
         Guarded.Run("upload guard", () => _uploads.Hold(_pump.IsDriven));
@@ -89,7 +89,8 @@ public sealed class Parts : IGame, IDisposable
     /// <summary>When the frame is drawn, from the end of the frame.</summary>
     public void EndOfFrame() => Guarded.Run("capture", () =>
     {
-        if (_settings.SendsFrames)
+        // A picture that is on its way still gives its texture back.
+        if (_options.FrameHz > 0 || _capture.IsWaiting)
         {
             _capture.EndOfFrame(_screens.IsMainMenu);
         }
@@ -115,7 +116,7 @@ public sealed class Parts : IGame, IDisposable
         {
             _injector.Rest();
         }
-        _driver.Apply(_menu, action, _settings.Width, _settings.Height, Screen.width, Screen.height, nowS);
+        _driver.Apply(_menu, action, _fixed.Width, _fixed.Height, Screen.width, Screen.height, nowS);
     }
 
     public void Read(StateRecord state) => _reader.Read(state);
@@ -124,15 +125,31 @@ public sealed class Parts : IGame, IDisposable
 
     public void Dispose()
     {
+        _settings.Dispose();
         _server.Dispose();
         _frames.Dispose();
         _uploads.Release();
         _patches.Undo();
     }
 
+    /// <summary>What the file says now, where it changed.</summary>
+    private void FollowSettings()
+    {
+        if (ReferenceEquals(_settings.Live, _live))
+        {
+            return;
+        }
+        _live = _settings.Live;
+        (_options.UpdateHz, _options.FrameHz) = (_live.UpdateHz, _live.SendsFrames ? _live.FrameHz : 0);
+        _options.SendsHuman = _live.SendsHuman;
+        // Presses from before are not told when somebody asks for them again.
+        _human.Take();
+        _frames.Use(_live.Format, _live.Quality);
+    }
+
     private void SampleHuman()
     {
-        if (_settings.SendsHuman)
+        if (_options.SendsHuman)
         {
             InputInjector.ReadsHuman = true;
             try

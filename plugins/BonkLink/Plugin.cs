@@ -14,7 +14,7 @@ public sealed class Plugin : BasePlugin
     public override void Load()
     {
         Guarded.Warn = text => Log.LogWarning(text);
-        var settings = new PluginSettings(Config);
+        var settings = new PluginSettings(Config, text => Log.LogInfo(text));
         _parts = new Parts(settings, text => Log.LogInfo(text));
         ClassInjector.RegisterTypeInIl2Cpp<Driver>();
         Driver.Parts = _parts;

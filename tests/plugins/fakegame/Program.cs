@@ -83,6 +83,7 @@ public static class Program
     /// <summary>What the command line sets: the plugin's configuration, and the fake game's own under Fake.</summary>
     private static void Configure(BasePlugin plugin, Assembly assembly, string[] arguments)
     {
+        plugin.Config.ConfigFilePath = System.IO.Path.Combine(Paths.ConfigPath, arguments[0] + ".cfg");
         for (var i = 2; i + 1 < arguments.Length; i += 2)
         {
             plugin.Config.Written[arguments[i]] = arguments[i + 1];

@@ -42,11 +42,38 @@ namespace BepInEx.Logging
 
 namespace BepInEx.Configuration
 {
-    public class ConfigEntry<T>
-    {
-        public ConfigEntry(T value) => Value = value;
+    public record ConfigDefinition(string Section, string Key);
 
-        public T Value { get; }
+    public abstract class ConfigEntryBase
+    {
+        protected ConfigEntryBase(ConfigDefinition definition) => Definition = definition;
+
+        public ConfigDefinition Definition { get; }
+
+        internal abstract string Text { get; }
+
+        /// <summary>As the real one: what cannot be read leaves the value as it is.</summary>
+        public abstract void SetSerializedValue(string value);
+    }
+
+    public class ConfigEntry<T> : ConfigEntryBase
+    {
+        public ConfigEntry(ConfigDefinition definition, T value) : base(definition) => Value = value;
+
+        public T Value { get; private set; }
+
+        internal override string Text => $"{Value}";
+
+        public override void SetSerializedValue(string value)
+        {
+            try
+            {
+                Value = (T)Convert.ChangeType(value, typeof(T), System.Globalization.CultureInfo.InvariantCulture);
+            }
+            catch (Exception error) when (error is FormatException or OverflowException)
+            {
+            }
+        }
     }
 
     public class ConfigFile
@@ -54,9 +81,55 @@ namespace BepInEx.Configuration
         /// <summary>What the player wrote, by SECTION.KEY.</summary>
         public readonly Dictionary<string, string> Written = new();
 
-        public ConfigEntry<T> Bind<T>(string section, string key, T defaultValue, string description) =>
-            new(Written.TryGetValue($"{section}.{key}", out var text)
-                ? (T)Convert.ChangeType(text, typeof(T), System.Globalization.CultureInfo.InvariantCulture)
-                : defaultValue);
+        private readonly Dictionary<string, ConfigEntryBase> _entries = new();
+
+        public string ConfigFilePath { get; set; } = "";
+
+        public bool SaveOnConfigSet { get; set; } = true;
+
+        public ConfigEntry<T> Bind<T>(string section, string key, T defaultValue, string description)
+        {
+            var entry = new ConfigEntry<T>(new ConfigDefinition(section, key), defaultValue);
+            _entries.Add($"{section}.{key}", entry);
+            if (Written.TryGetValue($"{section}.{key}", out var text))
+            {
+                entry.SetSerializedValue(text);
+            }
+            Save();
+            return entry;
+        }
+
+        /// <summary>Read the file; keys that are not in it keep their values.</summary>
+        public void Reload()
+        {
+            if (SaveOnConfigSet)
+            {
+                throw new InvalidOperationException("the file would be written while it is read");
+            }
+            var section = "";
+            foreach (var line in System.IO.File.ReadAllLines(ConfigFilePath))
+            {
+                var parts = line.Split('=', 2);
+                if (line.StartsWith('['))
+                {
+                    section = line.Trim('[', ']');
+                }
+                else if (parts.Length == 2 && _entries.TryGetValue($"{section}.{parts[0].Trim()}", out var entry))
+                {
+                    entry.SetSerializedValue(parts[1].Trim());
+                }
+            }
+        }
+
+        private void Save()
+        {
+            var lines = new List<string>();
+            foreach (var (_, entry) in _entries)
+            {
+                lines.Add($"[{entry.Definition.Section}]");
+                lines.Add($"{entry.Definition.Key} = {entry.Text}");
+            }
+            System.IO.File.WriteAllLines(ConfigFilePath, lines);
+        }
     }
 }
