@@ -285,7 +285,8 @@ class ResearchLink:
         self._owed, self._ended = True, step.done
         self.counters.packets += 1
         self.counters.frames += 1
-        packet = Packet(_state(self._sequence, step, shared.size_px), encode_raw(step.pixels, top_down=True))
+        state = _state(self._sequence, step, shared.size_px, shared.picture_source)
+        packet = Packet(state, encode_raw(step.pixels, top_down=True))
         self.counters.bytes_received += len(packet.frame)
         self.listener.on_packet(packet, self.clock.now_s())
 
@@ -294,7 +295,7 @@ def _left_behind(address: ResearchAddress) -> LinkRefused:
     return LinkRefused(f"{address}: the game that made this map does not run; a killed game leaves its map behind")
 
 
-def _state(sequence: int, step: ResearchStep, size_px: tuple[int, int]) -> GameState:
+def _state(sequence: int, step: ResearchStep, size_px: tuple[int, int], picture_source: int) -> GameState:
     values: dict[str, Any] = {
         "sequence": sequence & 0xFFFFFFFF,
         "capture_time_us": step.time_ms * 1000,
@@ -312,6 +313,7 @@ def _state(sequence: int, step: ResearchStep, size_px: tuple[int, int]) -> GameS
         "damage_taken": 0.0,
         "run_seed": 0,
         "reward": step.reward,
+        "flags_reserved": picture_source << 4,
     }
     still = (0.0, 0.0, 0.0)
     return GameState(

@@ -27,7 +27,7 @@ from agent.link.shared_bytes import Shared, SharedFile, SharedMemory
 WAIT, ACTION, OBSERVATION, RESET, TERMINATED = range(5)
 HEAD_BYTES: Final = 0x20
 ACTION_BYTES: Final = 24
-BEAT_BYTES: Final = 16
+BEAT_BYTES: Final = 20
 RUNS_ON: Final = 2
 """Status of a game that runs on without its client."""
 DEAD_S: Final = 3.0
@@ -155,6 +155,13 @@ class ResearchMap:
         """0 no client, 1 lock-step, 2 the game runs on without its client, 3 closed."""
         data = self._beat.read(4, 4)
         return int(_I32.unpack(data)[0]) if len(data) == 4 else 3
+
+    @property
+    def picture_source(self) -> int:
+        """How the game takes its pictures, numbered as in BLX1's flags; 0 where it does not say."""
+        data = self._beat.read(16, 4)
+        said = int(_I32.unpack(data)[0]) if len(data) == 4 else 0
+        return said if 0 <= said <= 3 else 0
 
     def pulse(self) -> tuple[int, int]:
         """The game's epoch, another one after each start, and its heartbeats; zeros where the plugin has neither."""

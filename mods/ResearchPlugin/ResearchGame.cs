@@ -40,7 +40,8 @@ public sealed class ResearchGame : IDisposable
         _stepper = new Stepper(_frame, () => _clock.Elapsed.TotalSeconds, log);
         _uploads = new UploadGuard(Plugin.Id, BepInEx.Paths.ConfigPath, log);
         _seeding = new Seeding(settings.Seed);
-        _observation = new Observation(settings.Width, settings.Height);
+        _observation = new Observation(settings.Width, settings.Height,
+            new PictureLadder(BepInEx.Paths.ConfigPath, Plugin.Id, log));
     }
 
     public void Start()
@@ -64,6 +65,7 @@ public sealed class ResearchGame : IDisposable
         }
         _screens.Refresh();
         var steps = _stepper.Status == GameStatus.LockStep;
+        TryPictures(steps);
         _seeding.Follow(steps && _settings.IsDeterministic);
         _uploads.Hold(steps || (Seeding.IsSeeded && !MapController.IsMainMenu()));
         if (_restarting && !_newRun.IsReady(_screens, _clock.Elapsed.TotalSeconds))
@@ -94,6 +96,16 @@ public sealed class ResearchGame : IDisposable
         Guarded.Run("end of uploads", _uploads.Release);
         Guarded.Run("end of patches", _patches.Undo);
         _frame.Dispose();
+    }
+
+    /// <summary>Find a way of taking pictures as soon as that costs no human's run.</summary>
+    private void TryPictures(bool steps)
+    {
+        if (_observation.Source == PictureSource.Unknown && _screens.MayEnd(steps))
+        {
+            _observation.Try();
+            _frame.Pictures = (int)_observation.Source;
+        }
     }
 
     /// <summary>The new run is not there yet: its client and the time that it may take decide.</summary>

@@ -3,7 +3,8 @@
 // megabonk_env_<instance>: i32 flag · u32 sequence (odd while the game writes) · f32 reward · i32 done · i32 step ·
 // i32 game time, ms · i32 width · i32 height · RGB24 rows, top-down · 6 f32 action (move x, move y, four buttons).
 // megabonk_env_<instance>_beat: u32 heartbeats of the client · i32 status of the game · u32 epoch of the game, never 0
-// and another one after each start · u32 heartbeats of the game. A client that does not know the second map is told
+// and another one after each start · u32 heartbeats of the game · i32 how it takes pictures (0 not known yet, 1 GPU
+// readback, 2 ReadPixels, 3 not at all). A client that does not know the second map is told
 // alive by its actions alone.
 using System;
 using System.IO;
@@ -35,7 +36,7 @@ public struct ResearchAction
 
 public sealed unsafe class SharedFrame : IDisposable
 {
-    public const int HeadBytes = 0x20, ActionBytes = 24, BeatBytes = 16, MaxSide = 8192, BeatEveryMs = 50;
+    public const int HeadBytes = 0x20, ActionBytes = 24, BeatBytes = 20, MaxSide = 8192, BeatEveryMs = 50;
     private readonly MemoryMappedFile _map, _beatMap;
     private readonly MemoryMappedViewAccessor _view, _beatView;
     private readonly byte* _at;
@@ -89,6 +90,13 @@ public sealed unsafe class SharedFrame : IDisposable
     {
         get => (GameStatus)Volatile.Read(ref *(int*)(_beat + 4));
         set => Volatile.Write(ref *(int*)(_beat + 4), (int)value);
+    }
+
+    /// <summary>How the game takes its pictures, as PictureSource numbers it.</summary>
+    public int Pictures
+    {
+        get => Volatile.Read(ref *(int*)(_beat + 16));
+        set => Volatile.Write(ref *(int*)(_beat + 16), value);
     }
 
     public static string NameOf(int instance) => $"megabonk_env_{instance}";

@@ -19,7 +19,7 @@ public sealed class FrameCapture
     private RenderTexture? _small;
     private AsyncGPUReadbackRequest _request;
     private bool _wanted, _waiting;
-    private double _capturedS;
+    private double _capturedS, _untriedS = double.NaN;
 
     public FrameCapture(FrameEncoder encoder, int width, int height, Func<double> nowS, PictureLadder ladder)
     {
@@ -33,11 +33,13 @@ public sealed class FrameCapture
     public void Request() => _wanted = !_waiting && (_ladder.Source == PictureSource.GpuReadback
         || _ladder.Source == PictureSource.ReadPixels && _nowS() >= _capturedS + SlowPeriodS);
 
-    public void EndOfFrame(bool isMainMenu)
+    /// <summary>The frame is drawn; `mayTry` says that a game that ends now takes no human's run along.</summary>
+    public void EndOfFrame(bool mayTry)
     {
         if (!_ladder.IsKnown)
         {
-            Probe(isMainMenu);
+            SayUntried(mayTry);
+            Probe(mayTry);
             _encoder.Source = _ladder.Source;
             return;
         }
@@ -61,7 +63,7 @@ public sealed class FrameCapture
     }
 
     /// <summary>Try the ways one by one; a failure that throws nothing into native code leads to the next.</summary>
-    private void Probe(bool isMainMenu)
+    private void Probe(bool mayTry)
     {
         try
         {
@@ -69,7 +71,7 @@ public sealed class FrameCapture
             {
                 Judge();
             }
-            else if (isMainMenu && _ladder.Begin() is var way && way != PictureSource.None)
+            else if (mayTry && _ladder.Begin() is var way && way != PictureSource.None)
             {
                 _capturedS = _nowS();
                 if (way == PictureSource.GpuReadback)
@@ -87,6 +89,16 @@ public sealed class FrameCapture
         {
             Rest();
             _ladder.Fail($"{error.GetType().Name}: {error.Message}");
+        }
+    }
+
+    private void SayUntried(bool mayTry)
+    {
+        _untriedS = mayTry ? double.NaN : double.IsNaN(_untriedS) ? _nowS() : _untriedS;
+        if (_nowS() - _untriedS > ProbeS)
+        {
+            Guarded.Once("untried", "pictures: none yet, no way was tried: that is done in the main menu, when a run "
+                + "is over, or where an agent drives");
         }
     }
 

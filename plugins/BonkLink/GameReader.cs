@@ -1,10 +1,7 @@
 // Every field of the state from the game's own objects, each with another way where there is one. Main thread only.
 using System;
-using System.Collections.Generic;
-using Assets.Scripts.Actors.Enemies;
 using Assets.Scripts.Actors.Player;
 using Assets.Scripts.Inventory__Items__Pickups;
-using Assets.Scripts.Managers;
 using Assets.Scripts.Saves___Serialization.Progression.Stats;
 using Assets.Scripts.Utility;
 using Inventory__Items__Pickups;
@@ -19,7 +16,7 @@ public sealed class GameReader
     private readonly GameScreens _screens;
     private readonly SceneObjects _objects = new();
     private readonly RunEnd _end = new();
-    private readonly Dictionary<uint, byte> _kinds = new();
+    private readonly EnemyList _enemies = new();
     private float _dealt, _dealtDueS, _taken, _lastPool = float.NaN;
     private ulong _seed;
     private bool _wasOver;
@@ -75,7 +72,7 @@ public sealed class GameReader
             return;
         }
         Guarded.Run("player", () => ReadPlayer(state));
-        Guarded.Run("enemies", () => ReadEnemies(state));
+        Guarded.Run("enemies", () => _enemies.Read(state));
         Guarded.Run("options", () => ReadOptions(state));
         Guarded.Run("counters", () => ReadCounters(state));
         Guarded.Run("objects", () => _objects.Read(state));
@@ -99,44 +96,6 @@ public sealed class GameReader
         state.HasScene = true;
         state.CameraYawRad = MathF.IEEERemainder(look.y * DegreesToRad, 2 * MathF.PI);
         state.CameraPitchRad = -MathF.IEEERemainder(look.x * DegreesToRad, 2 * MathF.PI);
-    }
-
-    private void ReadEnemies(StateRecord state)
-    {
-        var manager = EnemyManager.Instance;
-        if (manager == null || manager.enemies == null)
-        {
-            return;
-        }
-        foreach (var pair in manager.enemies)
-        {
-            var enemy = pair.Value;
-            if (enemy == null || enemy.IsDead())
-            {
-                continue;
-            }
-            var row = new EnemyRow { Position = Of(enemy.GetCenterPosition()), Health = enemy.hp };
-            if (!_kinds.TryGetValue(enemy.id, out row.Kind))
-            {
-                row.Kind = KindOf(enemy);
-                _kinds.Add(enemy.id, row.Kind);
-            }
-            state.Enemies.Add(row);
-            if (state.Enemies.Count == Wire.MaxEnemies)
-            {
-                break;
-            }
-        }
-        if (state.Enemies.Count == 0)
-        {
-            _kinds.Clear();
-        }
-    }
-
-    private static byte KindOf(Enemy enemy)
-    {
-        var kind = (int)enemy.enemyData.enemyName & 0x7F;
-        return (byte)(enemy.IsElite() || enemy.IsBoss() || enemy.IsStageBoss() ? kind | 0x80 : kind);
     }
 
     private void ReadOptions(StateRecord state)

@@ -21,6 +21,11 @@ public sealed class GameScreens
     /// <summary>Is the game in its main menu right now?</summary>
     public bool IsMainMenu => _isMainMenu.Read();
 
+    /// <summary>True where a game that ends now takes no human's run along.</summary>
+    public bool MayEnd(bool isDriven) => IsMainMenu || (isDriven
+        ? Menu is not (MenuNames.Boot or MenuNames.Loading)
+        : Menu is MenuNames.Death or MenuNames.Results);
+
     private readonly Field<string> _window = new(
         "window", "", () => WindowManager.activeWindow == null ? "" : WindowManager.activeWindow.name);
 

@@ -92,7 +92,7 @@ public sealed class Parts : IGame, IDisposable
         // A picture that is on its way still gives its texture back.
         if (_options.FrameHz > 0 || _capture.IsWaiting)
         {
-            _capture.EndOfFrame(_screens.IsMainMenu);
+            _capture.EndOfFrame(_screens.MayEnd(_pump.IsDriven));
         }
     });
 

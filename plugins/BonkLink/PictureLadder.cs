@@ -1,5 +1,5 @@
-// Which way of taking pictures this game bears: each is tried once in the main menu, best first. A marker file is there
-// while a way is tried, so one that ends the game is left out at the next start.
+// Which way of taking pictures this game bears: each is tried once where no human's run is lost, best first. A marker
+// file is there while a way is tried, so one that ends the game is left out at the next start.
 using System;
 using System.IO;
 

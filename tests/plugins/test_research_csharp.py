@@ -63,7 +63,7 @@ def replay(toolchain: Toolchain, built: Path, folder: Path, steps: int) -> dict[
 
 def test_the_map_has_the_size_and_the_names_that_clients_know(host: PluginHost, tmp_path: Path) -> None:
     assert (tmp_path / "megabonk_env_0").stat().st_size == 21_224
-    assert (tmp_path / "megabonk_env_0_beat").stat().st_size == 16
+    assert (tmp_path / "megabonk_env_0_beat").stat().st_size == 20
     host.stop()
     assert list(tmp_path.iterdir()) == []
 

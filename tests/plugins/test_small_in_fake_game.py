@@ -111,15 +111,40 @@ def test_no_button_that_quits_or_buys_can_be_pressed(game: PluginHost) -> None:
         assert game.ask()["exits_and_buys"] == 0
 
 
-def test_objects_are_asked_for_one_type_a_frame(game: PluginHost) -> None:
-    game.set(things=[["chest", [1, 0, 2]], ["pickup", [3, 0, 4]]])
+def count_per_s(game: PluginHost, client: Client, key: str) -> float:
+    """How often a second the fake game counted `key` while two seconds of packets came."""
+    before, begun = game.ask()[key], time.monotonic()
+    while time.monotonic() < begun + 2:
+        client.packet()
+    return float((game.ask()[key] - before) / (time.monotonic() - begun))
+
+
+def test_one_query_finds_all_that_is_used_and_no_frame_has_two(game: PluginHost) -> None:
+    """Chests, shrines and portals have one base type: with charge shrines and pickups, three queries twice a second."""
+    names = ("chest", "moai", "final portal", "pot", "charge shrine", "pickup")
+    game.set(things=[[name, [x, 0, 2 * x]] for x, name in enumerate(names)])
     with Client(game.port) as client:
         client.packet()
         until = time.monotonic() + 60
-        while (scene := client.packet().state.scene) is None or len(scene.object_kinds) < 2:
+        while (scene := client.packet().state.scene) is None or len(scene.object_kinds) < 5:
             assert time.monotonic() < until
-    found = game.ask()
-    assert found["queries"] > 1 and found["most_queries"] == 1
+        found = {(int(kind), round(at[0])) for kind, at in zip(scene.object_kinds, scene.object_positions, strict=True)}
+        assert found == {(4, 0), (5, 1), (6, 2), (5, 4), (1, 5)}, "each once, by its kind; the pot is not listed"
+        assert 4 <= count_per_s(game, client, "queries") <= 6.5 and game.ask()["most_queries"] == 1
+
+
+def test_the_game_s_enemies_are_walked_20_times_a_second_and_one_that_comes_is_there_at_once(game: PluginHost) -> None:
+    def rows(*numbers: int, dead: int = 0) -> list[list[object]]:
+        return [[n, [n, 0, 0], 10.0, n % 5, False, n == dead] for n in numbers]
+
+    game.set(enemies=rows(1, 2, 3))
+    with Client(game.port) as client:
+        client.newest(6)
+        assert 10 < count_per_s(game, client, "enemy_walks") <= 22, "states go out 60 times a second"
+        for enemies in (rows(1, 2, 3, 4), rows(1, 2, 3, 4, dead=2), rows(9, 8, 7, 6)):
+            game.set(enemies=enemies)
+            seen = client.newest(5).state.enemies[:, 0].tolist()
+            assert seen == [row[0] for row in enemies if not row[5]]
 
 
 def test_maps_under_wine_are_files_that_linux_sees(toolchain: Toolchain, built: Path) -> None:

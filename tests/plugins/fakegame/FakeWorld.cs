@@ -265,7 +265,7 @@ public sealed class FakeWorld
                 UnityEngine.Object.Alive.Clear();
                 foreach (var row in v.EnumerateArray())
                 {
-                    Component thing = row[0].GetString() == "chest" ? new InteractableChest() : new Pickup();
+                    var thing = FakeThings.Make(row[0].GetString()!);
                     thing.transform.position = Vector(row[1]);
                     UnityEngine.Object.Alive.Add(thing);
                 }
@@ -335,6 +335,7 @@ public sealed class FakeWorld
             ["exits_and_buys"] = MainMenu.Exits + CharacterMenu.Bought,
             ["queries"] = UnityEngine.Object.Queries,
             ["most_queries"] = UnityEngine.Object.MostQueries,
+            ["enemy_walks"] = EnemyManager.Instance.enemies!.Walks,
             ["textures"] = RenderTexture.Out,
             ["seeded"] = UnityEngine.Random.Seeded,
             ["restarts"] = MapController.Restarts,

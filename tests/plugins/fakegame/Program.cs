@@ -95,6 +95,11 @@ public static class Program
             {
                 _bootPauseS = double.Parse(arguments[i + 1]);
             }
+            else if (arguments[i] == "Fake.StartsInRun")
+            {
+                Assets.Scripts.Managers.MapController.IsMainMenuIs = !bool.Parse(arguments[i + 1]);
+                Assets.Scripts.Managers.MapController.runConfig = new Assets.Scripts.Game.Other.RunConfig();
+            }
             else if (arguments[i] == "Fake.GameFirst")
             {
                 _isGameFirst = bool.Parse(arguments[i + 1]);

@@ -3,6 +3,10 @@ using Il2CppInterop.Runtime.InteropTypes.Arrays;
 using Il2CppSystem.Collections.Generic;
 using UnityEngine;
 
+public class BaseInteractable : MonoBehaviour
+{
+}
+
 namespace Actors.Enemies
 {
     public enum EMap
@@ -297,7 +301,7 @@ namespace Assets.Scripts.Inventory__Items__Pickups.Upgrades
 
 namespace Assets.Scripts.Inventory__Items__Pickups.Chests
 {
-    public class InteractableChest : MonoBehaviour
+    public class InteractableChest : BaseInteractable
     {
     }
 }

@@ -13,6 +13,8 @@ namespace Il2CppSystem
         protected Object()
         {
         }
+
+        public Type GetIl2CppType() => new(GetType());
     }
 
     public class Type : Object
@@ -20,6 +22,10 @@ namespace Il2CppSystem
         public Type(System.Type managed) => Managed = managed;
 
         public System.Type Managed { get; }
+
+        public string Name => Managed.Name;
+
+        public Type? BaseType => Managed.BaseType is { } above ? new Type(above) : null;
     }
 
     public class Random : Object
@@ -74,8 +80,12 @@ namespace Il2CppSystem.Collections.Generic
 
         public void Clear() => _items.Clear();
 
+        /// <summary>How often it was walked.</summary>
+        public int Walks { get; private set; }
+
         public System.Collections.Generic.IEnumerator<KeyValuePair<TKey, TValue>> GetEnumerator()
         {
+            Walks++;
             foreach (var pair in _items)
             {
                 yield return new KeyValuePair<TKey, TValue>(pair.Key, pair.Value);
