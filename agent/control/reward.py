@@ -13,96 +13,29 @@ end by a time limit is neither death nor win.
 
 from __future__ import annotations
 
-import hashlib
-import tomllib
-from pathlib import Path
-from typing import Any, Final
-
-import msgspec
-
-from agent.core.errors import SettingsError
-from agent.core.files import read_text
-from agent.core.suggest import did_you_mean
+from agent.core.rewards.tables import (
+    CAP_S,
+    COUNTERS,
+    OUTCOMES,
+    OWN,
+    SCORE,
+    TABLES,
+    Weights,
+    load_weights,
+)
 from agent.core.types import GameState, Observation
 
-CAP_S: Final = 1200.0
-"""The score's cap: time after it counts no more, and a win counts as if it were reached."""
-MINUTE_S: Final = 60.0
-
-
-class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a table pays, and how potentials grow; see `RewardTable`.
-
-    minute: for each minute survived up to the cap, and at a win for each minute that is left of it. level: for a whole
-    level of XP. damage: for damage of the size of the largest health. The potentials: level_potential is approached as
-    levels rise, half of it at level 20; health_potential at full health; boss_potential for each dead boss, half
-    of it for one that was called. gamma: the discount of a decision in `train`, of PPO and its potentials alike;
-    learners of play have their own.
-    """
-
-    name: str = "custom"
-    minute: float = 0.0
-    kill: float = 0.0
-    level: float = 0.0
-    damage: float = 0.0
-    death: float = 0.0
-    win: float = 0.0
-    level_potential: float = 0.0
-    health_potential: float = 0.0
-    boss_potential: float = 0.0
-    gamma: float = 0.9995
-
-    @property
-    def label(self) -> str:
-        """The name, and for a table that is not built in a hash of what it pays: two of one label pay alike."""
-        if self in TABLES.values():
-            return self.name
-        return f"{self.name}-{hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:8]}"
-
-    def potential(self, levels: Any, health: Any, bosses: Any) -> Any:
-        """Φ of numbers or of arrays: levels with the share of the next, health in 0 … 1, bosses as above."""
-        return (
-            self.level_potential * levels / (levels + HALF_LEVEL)
-            + self.health_potential * health
-            + self.boss_potential * bosses
-        )
-
-
-OWN: Final = "own"
-HALF_LEVEL: Final = 20.0
-SCORE: Final = Weights("score", minute=1.0, level_potential=3.0, health_potential=1.0, boss_potential=2.0)
-COUNTERS: Final = Weights("counters", kill=0.02, level=0.5, damage=-1.0, death=-5.0, win=10.0, gamma=0.998)
-OUTCOMES: Final = COUNTERS
-"""Outcomes of cards are counted in this, whatever else is paid: the model that ships foretells its bins."""
-TABLES: Final = {table.name: table for table in (SCORE, COUNTERS)}
-_RANGES: Final = {"gamma": (0.0, 1.0)}
-_LARGEST: Final = 1e6
-
-
-def load_weights(name: str) -> Weights:
-    """The table of this name, or of a TOML file of weights; raises SettingsError saying what is wrong, and where."""
-    if name in TABLES:
-        return TABLES[name]
-    if not name.endswith(".toml"):
-        raise SettingsError(
-            f"reward table {name!r}: there are {', '.join(TABLES)}, and a file of weights that ends in .toml"
-            f"{did_you_mean(name, TABLES)}"
-        )
-    where = f"reward table {name!r}"
-    try:
-        table = msgspec.convert({"name": Path(name).stem, **tomllib.loads(read_text(Path(name)))}, Weights)
-    except FileNotFoundError as error:
-        raise SettingsError(f"{where}: no such file") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise SettingsError(f"{where}: {error}") from error
-    for field in msgspec.structs.fields(Weights):
-        value = getattr(table, field.name)
-        low, high = _RANGES.get(field.name, (-_LARGEST, _LARGEST))
-        if field.name != "name" and not low <= value <= high:
-            raise SettingsError(f"{where}: {field.name} = {value}: {low:g} to {high:g}")
-    if table.name in TABLES:
-        raise SettingsError(f"{where}: name = {table.name!r} is a built-in table's; choose another")
-    return table
+__all__ = [
+    "CAP_S",
+    "COUNTERS",
+    "OUTCOMES",
+    "OWN",
+    "SCORE",
+    "TABLES",
+    "RewardTable",
+    "Weights",
+    "load_weights",
+]
 
 
 class RewardTable:
@@ -131,7 +64,7 @@ class RewardTable:
         return reward
 
     def _changes(self, observation: Observation, before: GameState | None) -> float:
-        w, state = self.weights, observation.state
+        state = observation.state
         if observation.is_first or before is None or before.run is None or state.run is None:
             return 0.0
         if state.run.run_seed != before.run.run_seed:
@@ -139,17 +72,10 @@ class RewardTable:
         gained = state.run.level + state.run.xp_fraction - before.run.level - before.run.xp_fraction
         taken = state.run.damage_taken - before.run.damage_taken
         passed_s = min(state.game_time_s, CAP_S) - min(before.game_time_s, CAP_S)
-        return (
-            w.kill * max(0, state.run.kills - before.run.kills)
-            + w.level * max(0.0, gained)
-            + w.damage * max(0.0, taken) / max(1.0, state.max_health)
-            + w.minute * max(0.0, passed_s) / MINUTE_S
-        )
+        return self.weights.change(state.run.kills - before.run.kills, gained, taken, state.max_health, passed_s)
 
     def _end(self, observation: Observation, before: GameState | None) -> float:
-        if not observation.is_won:
-            return self.weights.death
         ended_s = observation.state.game_time_s
         if before is not None and not observation.is_first:  # the state may be the next run's already
             ended_s = max(ended_s, before.game_time_s)
-        return self.weights.win + self.weights.minute * max(0.0, CAP_S - ended_s) / MINUTE_S
+        return self.weights.end(observation.is_won, ended_s)

@@ -1,5 +1,5 @@
-// The screen, small, as RGB rows from the top; waits for the GPU, which lock-step can afford. Which way of taking it this
-// game bears is tried once.
+// The screen, small, as RGB rows from the top; waits for the GPU, which lock-step can afford. Which way of taking it
+// this game bears is tried once.
 using System;
 using BonkLink;
 using UnityEngine;
@@ -23,7 +23,7 @@ public sealed class Observation
 
     public PictureSource Source => _ladder.Source;
 
-    /// <summary>Try the ways, best first, until one is known; for an end of a frame that costs no human's run.</summary>
+    /// <summary>Try the ways, best first, until one is known; where a crash costs no human's run.</summary>
     public void Try()
     {
         while (!_ladder.IsKnown && _ladder.Begin() is var way && way != PictureSource.None)

@@ -22,7 +22,8 @@ public sealed class Plugin : BasePlugin
         AddComponent<ResearchDriver>();
         _game.Start();
         var name = SharedFrame.NameOf(settings.Instance);
-        Log.LogInfo($"{name}: {settings.Width}x{settings.Height}, seed {settings.Seed}");
+        Log.LogInfo($"{name}: {settings.Width}x{settings.Height}, seed {settings.Seed}, "
+            + $"reward {settings.Rewards.Name}");
     }
 
     public override bool Unload()

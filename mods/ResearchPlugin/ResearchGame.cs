@@ -37,7 +37,7 @@ public sealed class ResearchGame : IDisposable
         (_settings, _log) = (settings, log);
         _menu = new GameMenu(_screens);
         _frame = new SharedFrame(settings.Instance, settings.Width, settings.Height, settings.Folder);
-        _stepper = new Stepper(_frame, () => _clock.Elapsed.TotalSeconds, log);
+        _stepper = new Stepper(_frame, settings.Rewards, () => _clock.Elapsed.TotalSeconds, log);
         _uploads = new UploadGuard(Plugin.Id, BepInEx.Paths.ConfigPath, log);
         _seeding = new Seeding(settings.Seed);
         _observation = new Observation(settings.Width, settings.Height,

@@ -25,7 +25,7 @@ public sealed class Stepper
     private readonly Func<double> _nowS;
     private readonly Action<string> _log;
     private readonly double _deadS, _patienceS;
-    private readonly RewardRule _reward = new();
+    private readonly RewardRule _reward;
     private double _heardS, _beatS;
     private uint _beats;
     private int _step;
@@ -37,8 +37,11 @@ public sealed class Stepper
     /// deadS: without an action and without a heartbeat for so long, the client is dead. patienceS: without an action
     /// for so long, heartbeats do not help any more.
     /// </summary>
-    public Stepper(SharedFrame frame, Func<double> nowS, Action<string> log, double deadS = 0.5, double patienceS = 60)
+    public Stepper(
+        SharedFrame frame, RewardTable table, Func<double> nowS, Action<string> log, double deadS = 0.5,
+        double patienceS = 60)
     {
+        _reward = new RewardRule(table);
         (_frame, _nowS, _log, _deadS, _patienceS) = (frame, nowS, log, deadS, patienceS);
         _beats = frame.ClientBeats;
     }

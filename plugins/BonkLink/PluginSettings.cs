@@ -77,9 +77,10 @@ public sealed class PluginSettings : IDisposable
 
     public void Dispose() => _ends.Set();
 
-    private static bool HasVariable(string name) => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name));
+    private static bool HasVariable(string name) =>
+        !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name));
 
-    /// <summary>Time and size of the file; those before where it is not there, as while an editor replaces it.</summary>
+    /// <summary>Time and size of the file; those before where it is not there now, as under an editor.</summary>
     private (DateTime, long) Stamp()
     {
         var file = new FileInfo(_file.ConfigFilePath);

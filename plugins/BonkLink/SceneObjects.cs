@@ -1,6 +1,6 @@
-// What lies around, for BLX2: pickups, chests, shrines, portals. The game keeps no list of them that is known. All that a
-// player uses has one base type in it, so one query finds them all, twice a second; the few others and the pickups have
-// a query each, never two in one frame. Types are looked up by name at the start, and one that is missing is said once.
+// What lies around, for BLX2: pickups, chests, shrines, portals. The game keeps no list of them that is known. All that
+// a player uses has one base type, so one query finds it, twice a second; the few others and the pickups have a query
+// each, never two in one frame. Types are looked up by name at the start, and one that is missing is said once.
 using System;
 using System.Collections.Generic;
 using System.Reflection;
@@ -120,7 +120,7 @@ public sealed class SceneObjects
         }
     }
 
-    /// <summary>The kind by the object's own type or the nearest known one above it; 0 for what is not listed.</summary>
+    /// <summary>The kind by the object's own type or the nearest known one above it; 0: not listed.</summary>
     private byte KindOf(Component component)
     {
         var instance = component.GetInstanceID();

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.clock import SystemClock
+from agent.core.rewards.tables import load_weights
 from agent.core.types import NEUTRAL, Action
 from agent.link.research import ResearchAddress, ResearchClient, ResearchLink
 from tests.link.game_side import Recorder
@@ -114,23 +115,34 @@ def test_a_reset_waits_for_the_new_run_and_for_a_game_that_boots(game: PluginHos
     assert game.ask()["runs_begun"] == 4
 
 
-def test_rewards_come_from_the_game_s_counters_and_an_end_is_done(game: PluginHost, address: ResearchAddress) -> None:
-    game.set(hp=100, maxHp=100, kills=3, level=1, progress=0.0)
-    with ResearchClient(address, SystemClock()) as client:
-        client.reset()
-        assert client.step(NEUTRAL).reward == 0
-        game.set(kills=5, level=2)
-        assert client.step(NEUTRAL).reward == pytest.approx(2 * 0.02 + 0.5, abs=1e-6)
-        game.set(hp=75)
-        assert client.step(NEUTRAL).reward == pytest.approx(-0.25, abs=1e-6)
-        game.set(isGameOver=True)
-        ended = client.step(NEUTRAL)
-        assert ended.done and ended.reward == pytest.approx(-5, abs=1e-6)
-        game.set(isGameOver=False)
-        assert not client.reset().done
-        game.set(isGameOver=True, tierVictory=True)
-        assert client.step(NEUTRAL).reward > 4, "a tier that was won is no death"
-        game.set(isGameOver=False, tierVictory=False)
+@pytest.mark.parametrize("table", ["", "counters"])
+def test_rewards_come_from_the_game_s_counters_and_an_end_is_done(
+    toolchain: Toolchain, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """Without a word the agent's own default is paid: the score in minutes, and nothing for death."""
+    monkeypatch.setenv("MEGABONK_RESEARCH_SHM_DIR", str(tmp_path))
+    monkeypatch.setenv("MEGABONK_REWARD_TABLE", table)
+    pays, arguments = load_weights(table or "score"), ("ResearchPlugin", str(tmp_path))
+    with PluginHost(toolchain, built, *arguments, program="stubs/fakegame.dll") as game:
+        game.set(hp=100, maxHp=100, kills=3, level=1, progress=0.0)
+        with ResearchClient(ResearchAddress(0, str(tmp_path)), SystemClock()) as client:
+            client.reset()
+            assert client.step(NEUTRAL).reward == 0
+            game.set(kills=5, level=2)
+            assert client.step(NEUTRAL).reward == pytest.approx(2 * pays.kill + pays.level, abs=1e-6)
+            game.set(hp=75)
+            assert client.step(NEUTRAL).reward == pytest.approx(0.25 * pays.damage, abs=1e-6)
+            game.set(runTimer=90.0)
+            assert client.step(NEUTRAL).reward == pytest.approx(1.5 * pays.minute, abs=1e-6)
+            game.set(isGameOver=True)
+            ended = client.step(NEUTRAL)
+            assert ended.done and ended.reward == pytest.approx(pays.death, abs=1e-6)
+            game.set(isGameOver=False)
+            assert not client.reset().done
+            game.set(isGameOver=True, tierVictory=True, runTimer=1140.0)
+            won = client.step(NEUTRAL).reward
+            assert won == pytest.approx(pays.win + 20 * pays.minute, abs=1e-5), "a tier that was won is no death"
+        assert any(f"reward {pays.name}" in line for line in game.ask()["log"])
 
 
 def test_buttons_reach_the_game_and_menus_are_submitted(game: PluginHost, address: ResearchAddress) -> None:
@@ -179,7 +191,7 @@ def test_the_link_answers_an_end_with_a_new_run(game: PluginHost, address: Resea
             task.cancel()
         ends = [n for n, p in enumerate(listener.packets) if p.state.run is not None and p.state.run.run_ended]
         assert len(ends) == 1 and 9 < ends[0] < 20
-        assert listener.packets[ends[0]].state.run.reward < -4  # type: ignore[union-attr]
+        assert 0 <= listener.packets[ends[0]].state.run.reward < 0.01  # type: ignore[union-attr]
 
     asyncio.run(play())
     assert game.ask()["restarts"] + game.ask()["starts"] == 2

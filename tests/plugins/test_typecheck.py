@@ -30,7 +30,7 @@ def test_both_plugins_and_the_host_compile_without_a_warning(built: Path) -> Non
 
 # plugin, file, what stands there, what is wrong instead, the compiler's code for it.
 WRONG = (
-    ("BonkLink", "GameReader.cs", "enemy.GetCenterPosition()", "enemy.GetMiddlePosition()", "CS1061"),
+    ("BonkLink", "EnemyList.cs", "enemy.GetCenterPosition()", "enemy.GetMiddlePosition()", "CS1061"),
     ("BonkLink", "FrameCapture.cs", "_waiting = false;", "var unused = 3; _waiting = false;", "CS0219"),
     ("BonkLink", "GameDataDump.cs", "using Inventory__Items__Pickups;",
      "using Inventory__Items__Pickups.Xp_and_Levels;", "CS0103"),
@@ -103,7 +103,7 @@ def test_load_wires_in_twenty_lines() -> None:
 def test_every_configuration_key_is_there_with_its_default() -> None:
     text = (BONKLINK / "PluginSettings.cs").read_text(encoding="utf-8")
     found: dict[str, dict[str, str]] = {}
-    for section, key, default in re.findall(r'Bind\("(\w+)", "(\w+)", ([^,]+),', text):
+    for section, key, default in re.findall(r'Bind\((?:true|false), "(\w+)", "(\w+)", ([^,]+),', text):
         found.setdefault(section, {})[key] = default
     assert found == KEYS
 

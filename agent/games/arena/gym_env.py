@@ -2,8 +2,8 @@
 
 The layout of observations and actions is `gym_rows`'; the rules are `world`'s; pictures are `gym_picture`'s.
 
-Reward of a step: +0.02 a kill, +0.5 a whole level of XP, −1 for damage taken of the size of the largest health,
-−5 for death, +10 for a win.
+The reward of a step is that of a table of `core.rewards`, without potentials: `score`, the default, pays the score in
+minutes, `counters` is the table of version 0.1.0, and a `.toml` file has weights of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium
 
 from agent.core.errors import GameError
+from agent.core.rewards.tables import SCORE, load_weights
 from agent.core.types import ByteArray
 from agent.games.arena import gym_rows
 from agent.games.arena.gym_picture import METADATA, SIZE_PX, Pictures
@@ -28,18 +29,20 @@ class ArenaEnv(gymnasium.Env[Observation, Observation]):
     drops [32, 3] = x, z, kind; things [16, 3] = x, z, kind; offers [3, 4] = kind + 1, id, rarity, value; phase, an
     integer. Rows beyond what there is are 0. Action: move [2] in the camera's frame, look [2], buttons [3] = jump,
     slide, interact, and choice: 0 none, 1…3 a card, 4 reroll, 5 skip, 6…8 banish a card. An action with a number that
-    is not finite raises GameError. render_mode: `rgb_array` gives pictures u8 [h, w, 3], `human` shows them.
+    is not finite raises GameError. render_mode: `rgb_array` gives pictures u8 [h, w, 3], `human` shows them. reward:
+    the table's name or file; SettingsError where there is none.
     """
 
     metadata = METADATA
 
     def __init__(
-        self, character: int = 0, tier: int = 0, render_mode: str | None = None, size_px: tuple[int, int] = SIZE_PX
-    ) -> None:
+        self, character: int = 0, tier: int = 0, render_mode: str | None = None,
+        size_px: tuple[int, int] = SIZE_PX, reward: str = SCORE.name,
+    ) -> None:  # fmt: skip
         self.render_mode = render_mode
         self._pictures = Pictures(render_mode, size_px)
         self._worlds = Worlds(1)
-        self._row = WorldRow(self._worlds, 0)
+        self._row = WorldRow(self._worlds, 0, load_weights(reward))
         self._begun = False
         self._character, self._tier = character, tier
         self.observation_space = gym_rows.observation_space()

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from agent.core.errors import GameError
+from agent.core.rewards.tables import CAP_S, Weights
 from agent.games.arena import state as layout
 from agent.games.arena.catalog import STATS
 from agent.games.arena.stats import MAX_HP
@@ -22,7 +23,6 @@ MAX_DROPS: Final = 32
 MAX_THINGS: Final = 16
 TICKS_PER_STEP: Final = 4
 OBSERVED_M: Final = 60.0
-KILL, LEVEL, DAMAGE_SHARE, DEATH, WIN = 0.02, 0.5, -1.0, -5.0, 10.0
 CHOICES: Final = layout.BANISH + 3
 _PHASES: Final = 6
 _SELF: Final = (
@@ -104,9 +104,9 @@ def advance(worlds: Worlds) -> None:
 class WorldRow:
     """One world of `worlds`: what it shows and what it gave since the step before."""
 
-    def __init__(self, worlds: Worlds, row: int) -> None:
-        self._worlds, self._row = worlds, row
-        self._before: tuple[int, float, float] = (0, 1.0, 0.0)
+    def __init__(self, worlds: Worlds, row: int, weights: Weights) -> None:
+        self._worlds, self._row, self._weights = worlds, row, weights
+        self._before: tuple[int, float, float, float] = (0, 1.0, 0.0, 0.0)
         self._over = False
 
     @property
@@ -128,10 +128,11 @@ class WorldRow:
         """True from death or win on."""
         return int(self._world["phase"]) in (layout.DEAD, layout.WON)
 
-    def _counters(self) -> tuple[int, float, float]:
-        """Kills, level with its fraction, damage taken."""
+    def _counters(self) -> tuple[int, float, float, float]:
+        """Kills, level with its fraction, damage taken, and the time up to the score's cap."""
         world = self._world
-        return int(world["kills"]), float(world["level"] + world["level_xp"] / world["next_xp"]), float(world["taken"])
+        levels = float(world["level"] + world["level_xp"] / world["next_xp"])
+        return int(world["kills"]), levels, float(world["taken"]), min(float(world["time_s"]), CAP_S)
 
     def reward(self) -> float:
         """The reward since the question before; none after the end."""
@@ -140,10 +141,12 @@ class WorldRow:
         self._over = self.ended
         before, now = self._before, self._counters()
         self._before = now
-        maximum = max(1.0, float(self._world["stats"][MAX_HP]))
-        reward = KILL * (now[0] - before[0]) + LEVEL * max(0.0, now[1] - before[1])
-        reward += DAMAGE_SHARE * (now[2] - before[2]) / maximum
-        return reward + {layout.DEAD: DEATH, layout.WON: WIN}.get(int(self._world["phase"]), 0.0)
+        kills, levels, damage, passed_s = (after - first for first, after in zip(before, now, strict=True))
+        maximum = float(self._world["stats"][MAX_HP])
+        reward = self._weights.change(int(kills), levels, damage, maximum, passed_s)
+        if self._over:
+            reward += self._weights.end(int(self._world["phase"]) == layout.WON, now[3])
+        return reward
 
     def info(self) -> dict[str, Any]:
         """Counters of the run, and the captions of what is offered."""

@@ -15,6 +15,7 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array,
 from numpy.typing import NDArray
 
 from agent.core.errors import GameError
+from agent.core.rewards.tables import SCORE, load_weights
 from agent.core.types import ByteArray
 from agent.games.arena import gym_rows
 from agent.games.arena.gym_picture import METADATA, SIZE_PX, Pictures
@@ -34,13 +35,14 @@ class ArenaVectorEnv(VectorEnv[Any, Any, Any]):
 
     def __init__(
         self, num_envs: int = 1, character: int = 0, tier: int = 0, render_mode: str | None = None,
-        size_px: tuple[int, int] = SIZE_PX,
+        size_px: tuple[int, int] = SIZE_PX, reward: str = SCORE.name,
     ) -> None:  # fmt: skip
         if render_mode == "human":
             raise GameError("render_mode human: shows one run; use gymnasium.make, or render_mode rgb_array")
         self.num_envs, self.render_mode = num_envs, render_mode
         self._worlds = Worlds(num_envs)
-        self._rows = [WorldRow(self._worlds, row) for row in range(num_envs)]
+        weights = load_weights(reward)
+        self._rows = [WorldRow(self._worlds, row, weights) for row in range(num_envs)]
         self._pictures = Pictures(render_mode, size_px)
         self._character, self._tier = character, tier
         self._random = [np_random()[0] for _ in range(num_envs)]

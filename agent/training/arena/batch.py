@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from agent.control import encode
 from agent.control.menus import PRESS_EVERY
-from agent.control.reward import CAP_S, MINUTE_S, SCORE, Weights
 from agent.core.clock import TICK_S
 from agent.core.errors import GameError
+from agent.core.rewards.tables import CAP_S, MINUTE_S, SCORE, Weights
 from agent.core.types import FloatArray
 from agent.games.arena import state as layout
 from agent.games.arena import view

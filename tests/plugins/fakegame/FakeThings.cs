@@ -1,5 +1,5 @@
-// What lies around in the fake game. The stand-ins declare only what the real game's assemblies are known to have; these
-// types are named in public sources, with no members known.
+// What lies around in the fake game. The stand-ins declare only what the real game's assemblies are known to have;
+// these types are named in public sources, with no members known.
 using System;
 using Assets.Scripts.Inventory__Items__Pickups.Chests;
 using UnityEngine;

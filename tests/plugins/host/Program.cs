@@ -2,6 +2,7 @@
 //   host parts                           what the small parts do, as JSON
 //   host golden FILE                     one JSON line a vector: what C# makes of it, both ways
 //   host link [--port N] [--pipe NAME] [--hz N] [--format jpeg|raw_rgb] [--seed N] …   a world behind BonkLink
+//   host rewards TABLE                   one JSON line of counters in, the reward of a step out
 //   host replay --steps N [--seed N]     one run in lock-step, and the hash of all that it gave
 //   host research [--instance N] [--seed N] …                                          a world behind shared memory
 using System;
@@ -28,6 +29,9 @@ public static class Program
             case "parts":
                 Parts();
                 return 0;
+            case "rewards":
+                Rewards(arguments[1]);
+                return 0;
             case "link":
                 return new LinkHost(options).Run();
             case "research":
@@ -35,7 +39,7 @@ public static class Program
             case "replay":
                 return new ResearchHost(options).Replay(int.Parse(options["steps"], CultureInfo.InvariantCulture));
             default:
-                Console.Error.WriteLine("host: parts | golden FILE | link … | research … | replay --steps N …");
+                Console.Error.WriteLine("host: parts | golden FILE | rewards TABLE | link … | research … | replay --steps N …");
                 return 2;
         }
     }
@@ -69,6 +73,27 @@ public static class Program
             ["folders"] = folders, ["fields"] = all, ["said"] = said, ["json"] = json.ToString(),
         };
         Console.WriteLine(answer.ToJsonString());
+    }
+
+    private static void Rewards(string table)
+    {
+        var rule = new ResearchPlugin.RewardRule(ResearchPlugin.RewardTable.All.First(t => t.Name == table));
+        rule.Begin(default);
+        while (Console.In.ReadLine() is { } line)
+        {
+            using var document = JsonDocument.Parse(line);
+            var json = document.RootElement;
+            Console.WriteLine(rule.Of(new ResearchPlugin.RunCounters
+            {
+                Kills = json.GetProperty("kills").GetInt32(),
+                TimeMs = json.GetProperty("time_ms").GetInt32(),
+                Levels = json.GetProperty("levels").GetSingle(),
+                DamageTaken = json.GetProperty("damage").GetSingle(),
+                MaxHealth = json.GetProperty("max_health").GetSingle(),
+                Ended = json.GetProperty("ended").GetBoolean(),
+                Won = json.GetProperty("won").GetBoolean(),
+            }).ToString(CultureInfo.InvariantCulture));
+        }
     }
 
     private static Dictionary<string, string> Options(string[] arguments)

@@ -5,6 +5,7 @@ using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.Diagnostics;
 using System.Globalization;
+using System.Linq;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using System.Threading;
@@ -40,7 +41,8 @@ public sealed class ResearchHost
         var clock = Stopwatch.StartNew();
         _now = () => clock.Elapsed.TotalSeconds;
         var patienceS = double.Parse(Get("patience", "60"), CultureInfo.InvariantCulture);
-        _stepper = new Stepper(_frame, _now, Console.Error.WriteLine, 0.5, patienceS);
+        var rewards = RewardTable.All.First(table => table.Name == Get("rewards", "score"));
+        _stepper = new Stepper(_frame, rewards, _now, Console.Error.WriteLine, 0.5, patienceS);
         _world.Menu = MenuNames.Play;
     }
 
