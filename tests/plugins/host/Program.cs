@@ -39,7 +39,8 @@ public static class Program
             case "replay":
                 return new ResearchHost(options).Replay(int.Parse(options["steps"], CultureInfo.InvariantCulture));
             default:
-                Console.Error.WriteLine("host: parts | golden FILE | rewards TABLE | link … | research … | replay --steps N …");
+                Console.Error.WriteLine(
+                    "host: parts | golden FILE | rewards TABLE | link … | research … | replay --steps N …");
                 return 2;
         }
     }
