@@ -18,7 +18,8 @@ from tools.scripts.csharp import Toolchain
 
 @pytest.fixture
 def game(toolchain: Toolchain, built: Path, tmp_path: Path) -> Iterator[PluginHost]:
-    written = ("Network.Port", free_port(), "Performance.UpdateHz", "20", "Capture.JpegHz", "20")
+    chosen = {"Performance.UpdateHz": "20", "Capture.JpegHz": "20", "Capture.EnableInputSnapshot": "False"}
+    written = ("Network.Port", free_port(), *(part for pair in chosen.items() for part in pair))
     with PluginHost(toolchain, built, "BonkLink", str(tmp_path), *written, program="stubs/fakegame.dll") as game:
         yield game
 
