@@ -271,10 +271,18 @@ def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
 
     assert asyncio.run(names(http_port=None)) == ["supervision", "cards by motor"]
     assert asyncio.run(names(http_port=0, learn=True)) == [
-        "supervision", "cards by motor", "events api", "no workers api", "serve",
+        "supervision", "cards by motor", "events api", "no workers api", "takeover api", "serve",
     ]  # fmt: skip
     everything = asyncio.run(names(http_port=0, learn=True, weights_dir=tmp_path, wanted=LIKING))
-    assert everything == ["supervision", "learners", "cards by motor", "events api", "workers api", "serve"]
+    assert everything == [
+        "supervision",
+        "learners",
+        "cards by motor",
+        "events api",
+        "workers api",
+        "takeover api",
+        "serve",
+    ]
     pilot = Motor(untrained_tensors(0))
     assert asyncio.run(names(pilot, http_port=None, learn=True, weights_dir=tmp_path, wanted=LIKING)) == [
         "supervision", "weights watch", "weights mend", "learners", "learning from play", "cards by outcomes",

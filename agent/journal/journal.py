@@ -196,12 +196,7 @@ class Journal:
     def _fail(self, error: OSError, taken: list[_Item]) -> None:
         """The disk refused: cut the segment to what is committed, count what was to be written, try again later."""
         self.error = error.strerror or str(error)
-        segment, self._segment = self._segment, None
-        if segment is not None:
-            try:
-                segment.abandon()
-            except OSError as second:
-                self.error = second.strerror or str(second)
+        self._abandon()
         bodies = [item for item in taken if isinstance(item, _Body) and item.was_offered]
         gaps = [item for item in taken if isinstance(item, GapRecord)]
         with self._lock:
@@ -213,6 +208,15 @@ class Journal:
                 self._queue.popleft()
             if gaps:
                 self._queue.appendleft(reduce(_joined, gaps))
+
+    def _abandon(self) -> None:
+        """Leave the segment, cut to what is committed, to be recovered."""
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            try:
+                segment.abandon()
+            except OSError as error:
+                self.error = error.strerror or str(error)
 
     def _lost(self, bodies: list[_Body], reason: str, now_s: float) -> GapRecord:
         """Count records as lost; the lock is held."""
@@ -226,12 +230,12 @@ class Journal:
             self._queue.clear()
             if rest:
                 self._lost(rest, self.error or "the session ended", self._clock.now_s())
-        segment, self._segment = self._segment, None
         try:
-            if segment is not None:
-                segment.close()
+            if self._segment is not None:
+                self._segment.close()
         except OSError as error:
             self.error = error.strerror or str(error)
+            self._abandon()
         self._let_go()
         self._drop_old()
 

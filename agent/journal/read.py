@@ -13,12 +13,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from mcap.exceptions import McapError
-from mcap.records import Channel, DataEnd, Message, Metadata
-from mcap.stream_reader import CRCValidationError, StreamReader
+from mcap.records import Channel, Chunk, DataEnd, McapRecord, Message, Metadata
+from mcap.stream_reader import CRCValidationError, StreamReader, breakup_chunk
 
 from agent.core.errors import RecordingError
 from agent.journal.records import METADATA, TOPICS, Record, SessionHeader, decode, header_of, topic_of
-from agent.journal.segment import PART
+from agent.journal.segment import PART, number_of
 
 MAX_RECORD_BYTES: Final = 256 << 20
 _DAMAGE: Final = (
@@ -62,10 +62,10 @@ class SegmentReader:
 
     def _read(self, file: Any) -> Iterator[Numbered]:
         size = self.path.stat().st_size
-        stream = StreamReader(file, validate_crcs=True, record_size_limit=min(MAX_RECORD_BYTES, size))
+        stream = StreamReader(file, emit_chunks=True, validate_crcs=True, record_size_limit=min(MAX_RECORD_BYTES, size))
         topics: dict[int, str] = {}
         last: int | None = None
-        for item in stream.records:
+        for item in _in_chunks(stream):
             if isinstance(item, Metadata) and item.name == METADATA and self.header is None:
                 self.header = header_of(item.metadata)
             elif isinstance(item, Channel):
@@ -82,6 +82,17 @@ class SegmentReader:
                     raise ValueError(f"a {topic_of(record)} among {topics[item.channel_id]} records")
                 last, self.good_bytes = item.sequence, file.tell()
                 yield Numbered(item.sequence, item.log_time, record, item.data)
+
+
+def _in_chunks(stream: StreamReader) -> Iterator[McapRecord]:
+    """Records beside and in chunks. mcap takes a checksum of 0 for none at all, and our chunks all have one."""
+    for item in stream.records:
+        if not isinstance(item, Chunk):
+            yield item
+            continue
+        if not item.uncompressed_crc or len(item.data) != item.uncompressed_size:
+            raise ValueError("a chunk without its checksum or size")
+        yield from breakup_chunk(item, validate_crc=True)
 
 
 def segments_of(path: Path) -> list[Path]:
@@ -111,8 +122,8 @@ def records_of(path: Path) -> Iterator[Numbered]:
 
     A last segment that was cut off ends the recording where it was cut.
     """
-    last: int | None = None
     segments = segments_of(path)
+    last = 0 if number_of(segments[0]) == 1 else None
     for segment in segments:
         reader = SegmentReader(segment)
         try:

@@ -68,20 +68,7 @@ def _recover_segment(part: Path) -> Recovered:
     for old in work.iterdir():
         old.unlink()
     reader = SegmentReader(part)
-    count, writer = 0, None
-    for item in reader.records():
-        if writer is None:
-            assert reader.header is not None
-            writer = SegmentWriter(work, number_of(whole), reader.header)
-        writer.add(topic_of(item.record), item.number, item.time_ns, item.body)
-        count += 1
-        if count % _COPIED_TOGETHER == 0:
-            writer.write_chunk()
-    if writer is not None:
-        copy = writer.close()
-        _prove(copy, count)
-        copy.replace(whole)
-        sync_folder(whole.parent)
+    count = _copy(reader, work, whole)
     torn_bytes = part.stat().st_size - reader.good_bytes
     if reader.damage and not (reader.is_cut and torn_bytes < MAX_TORN_BYTES):
         part.replace(whole.with_name(whole.name + DAMAGED))
@@ -90,6 +77,31 @@ def _recover_segment(part: Path) -> Recovered:
     work.rmdir()
     sync_folder(part.parent)
     return Recovered(whole, count, reader.damage)
+
+
+def _copy(reader: SegmentReader, work: Path, whole: Path) -> int:
+    """Write what can be read into a file of its own that becomes `whole`; the number of its records."""
+    count, writer = 0, None
+    try:
+        for item in reader.records():
+            if writer is None:
+                assert reader.header is not None
+                writer = SegmentWriter(work, number_of(whole), reader.header)
+            writer.add(topic_of(item.record), item.number, item.time_ns, item.body)
+            count += 1
+            if count % _COPIED_TOGETHER == 0:
+                writer.write_chunk()
+        if writer is None:
+            return 0
+        copy = writer.close()
+    except BaseException:
+        if writer is not None:
+            writer.abandon()
+        raise
+    _prove(copy, count)
+    copy.replace(whole)
+    sync_folder(whole.parent)
+    return count
 
 
 def _prove(path: Path, count: int) -> None:
