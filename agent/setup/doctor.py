@@ -116,7 +116,7 @@ async def check_llm() -> Finding:
 
 def check_extras() -> list[Finding]:
     """Which optional packages are missing?"""
-    names = {"pygame": "window", "minatar": "minatar", "vizdoom": "vizdoom"}
+    names = {"pygame": "window", "minatar": "minatar", "vizdoom": "vizdoom", "av": "export"}
     return [
         Finding("note", f"extra: {extra} is not installed", f'pip install "metabonk-apex[{extra}]"')
         for module, extra in names.items()
