@@ -36,6 +36,8 @@ def line(status: dict[str, Any], width: int | None = None) -> str:
         parts = [time, *rates, *late, missed_text, lost, name[:_NAME_COLUMNS], shown]
         return set_cell_size(" · ".join(filter(None, parts)), width).rstrip()
     late = [f"frame→action p50 {walk['p50_ms']:.2f} ms p99 {walk['p99_ms']:.2f} ms"] if walk else []
+    if seen := status["latency"].get("picture_to_action"):
+        late.append(f"picture→action p50 {seen['p50_ms']:.2f} ms")
     missed_text = f"{missed} deadlines missed" if status.get("real_time", True) else ""
     return " · ".join(filter(None, [time, name, *rates, *late, shown, missed_text, lost]))
 

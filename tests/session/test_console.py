@@ -87,6 +87,8 @@ def test_a_line_of_a_log_says_all() -> None:
     assert "p50 0.35 ms p99 13.05 ms" in shown and "1235 deadlines missed" in shown and "level 3, 12 kills" in shown
     assert line(of(health=None, last_error="refused")).endswith("refused · 1235 deadlines missed")
     assert line(of(health=None)).count("·") == 5
+    seen = {"latency": STATUS["latency"] | {"picture_to_action": {"p50_ms": 63.5, "p99_ms": 90.0}}}
+    assert "picture→action p50 63.50 ms" in line(STATUS | seen) and "picture" not in shown
 
 
 @pytest.mark.parametrize("place", ["menu", "name", "last_error"])
