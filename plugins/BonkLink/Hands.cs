@@ -126,7 +126,12 @@ public sealed class Hands
     {
         lock (_lock)
         {
-            var action = nowS + tickS - _receivedS <= HoldS ? _newest : default;
+            if (nowS + tickS - _receivedS > HoldS)
+            {
+                // For good: after a long frame comes a short one, in which the same action would begin once more.
+                _newest = default;
+            }
+            var action = _newest;
             action.Fire |= _fire;
             action.Ability |= _ability;
             action.Interact |= _interact;

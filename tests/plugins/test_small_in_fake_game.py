@@ -147,7 +147,12 @@ def test_the_game_s_enemies_are_walked_20_times_a_second_and_one_that_comes_is_t
             assert seen == [row[0] for row in enemies if not row[5]]
 
 
-def test_maps_under_wine_are_files_that_linux_sees(toolchain: Toolchain, built: Path) -> None:
+def test_maps_under_wine_are_files_that_linux_sees_and_an_action_that_ended_does_not_begin_again(
+    toolchain: Toolchain, built: Path
+) -> None:
     command = [toolchain.dotnet, "exec", built / "host.dll", "parts"]
     done = subprocess.run(command, env=toolchain.environment(), capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout)["folders"] == ["/dev/shm", None, "Z:\\dev\\shm"]
+    parts = json.loads(done.stdout)
+    assert parts["folders"] == ["/dev/shm", None, "Z:\\dev\\shm"]
+    # A long frame ends the press; in the short frames after it its time is not over yet.
+    assert parts["held"] == [True, True, False, False, False]

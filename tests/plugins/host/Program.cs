@@ -71,9 +71,23 @@ public static class Program
             ResearchPlugin.SharedFrame.FolderOf(true, name => name.Length == 10 && name.StartsWith('Z')));
         var answer = new JsonObject
         {
-            ["folders"] = folders, ["fields"] = all, ["said"] = said, ["json"] = json.ToString(),
+            ["held"] = Held(), ["folders"] = folders, ["fields"] = all, ["said"] = said, ["json"] = json.ToString(),
         };
         Console.WriteLine(answer.ToJsonString());
+    }
+
+    /// <summary>One press, an even frame, a long one that ends it, and short ones after it: is the button down?</summary>
+    private static JsonArray Held()
+    {
+        var hands = new Hands();
+        hands.Receive(1, new AgentAction { Fire = true }, 0);
+        var (down, nowS) = (new JsonArray(), 0.0);
+        foreach (var tickS in new[] { 0.02, 0.02, 0.09, 0.005, 0.005 })
+        {
+            nowS += tickS == 0.09 ? 0.03 : tickS;
+            down.Add(hands.Take(nowS, tickS).Fire);
+        }
+        return down;
     }
 
     private static void Rewards(string table)
