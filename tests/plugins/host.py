@@ -88,7 +88,7 @@ class Client:
         else:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.connect(address)
-        self.socket.settimeout(5)
+        self.socket.settimeout(60)  # catches a hang, on a busy machine too
         self.decoder = PacketDecoder()
         self._ready: list[Packet] = []
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -331,23 +332,25 @@ def test_the_screen_arrives_upright_on_both_kinds_of_graphics(game: PluginHost, 
         assert np.abs(pixels[y, x].astype(int) - colour).max() <= 10
 
 
-def picture_ages_ms(client: Client) -> list[float]:
-    """How old four new pictures are in the packets that bring them, by the game's own two times."""
+def picture_ages_ms(client: Client) -> Iterator[float]:
+    """How old new pictures are in the packets that bring them, by the game's own two times; the first two left out."""
     client.frame(), client.frame()
-    runs = [client.frame().state.run for _ in range(4)]
-    return sorted((r.capture_time_us - r.frame_time_us) / 1000 for r in runs if r is not None and r.frame_time_us)
+    while True:
+        run = client.frame().state.run
+        if run is not None and run.frame_time_us:
+            yield (run.capture_time_us - run.frame_time_us) / 1000
 
 
 def test_a_picture_carries_the_time_of_its_capture(game: PluginHost, client: Client) -> None:
-    usual = picture_ages_ms(client)
+    # A busy machine makes pictures older, so one of each is waited for that it did not hold up.
+    assert next(age for age in picture_ages_ms(client) if age < 45) > 0
     game.set(pictureDelayS=0.05)
     try:
         late = picture_ages_ms(client)
+        assert min(islice(late, 4)) >= 50
+        assert next(age for age in late if age < 120) >= 50
     finally:
         game.set(pictureDelayS=0)
-    assert len(usual) == len(late) == 4 and usual[0] > 0
-    # The rest is the frame that each of the two is rounded up to.
-    assert late[0] >= 50 and 25 < late[0] - usual[0] < 120
     bare = next(p for p in iter(client.packet, None) if not p.frame).state.run
     assert bare is not None and bare.frame_time_us == 0
 
