@@ -25,11 +25,11 @@ PREFIX: Final = "METABONK_"
 DEFAULT_FILE: Final = Path("metabonk.toml")
 ServedPolicy = Literal["ppo", "ppo+dream", "dreamer", "off-policy"]
 LearnerDevice = Literal["auto", "cpu", "cuda"]
+LlmBackend = Literal["auto", "ollama", "openai", "builtin"]
 _TRUE, _FALSE = {"1", "true"}, {"0", "false"}
 
 _LATER: Final = (
-    "USE_VLM_MENU", "MENU_GOAL", "VLM_MENU_MODEL", "LLM_BACKEND", "LLM_MODEL", "LLM_BASE_URL",
-    "LLM_API_KEY", "LLM_TEMPERATURE", "LLM_MAX_TOKENS", "LLM_TIMEOUT_S", "USE_SIMA2", "SIMA2_GOAL", "SIMA2_LOG",
+    "USE_VLM_MENU", "MENU_GOAL", "VLM_MENU_MODEL", 
     "SIMA2_PUSH_ROLLOUTS", "SIMA2_LOAD_CPQE", "SIMA2_USE_SKILLS", "SKILL_DB_PATH", "USE_CAUSAL", "CAUSAL_HORIZON_S",
     "TRAIN_CPQE",
     "LLM_AUTO_MERGE", "USE_LLM_SKILL_COMPOSER", "LLM_SKILL_SELECT_ALL", "USE_LLM_PBT_WEIGHTS",
@@ -179,6 +179,34 @@ class ActiveInferenceSettings(_Group):
     )
 
 
+class LlmSettings(_Group):
+    """Language models; see `planning.backend`."""
+
+    backend: LlmBackend = _setting(
+        "auto", "LLM_BACKEND",
+        "Who answers for the planner: ollama, openai (any server of that API), builtin (no model), auto (an Ollama that "
+        "runs, else builtin)",
+    )  # fmt: skip
+    model: str = _setting("", "LLM_MODEL", "The model's name; the first that the server has where empty", max_length=200)
+    base_url: str = _setting(
+        "", "LLM_BASE_URL", "The server's address; Ollama's own where empty, openai needs one, with its /v1", max_length=500
+    )
+    api_key: SecretStr = _setting(SecretStr(""), "LLM_API_KEY", "Sent to the server as a bearer token where given")
+    temperature: float = _setting(0.2, "LLM_TEMPERATURE", "Temperature of a model's answers", ge=0.0, le=2.0)
+    max_tokens: int = _setting(256, "LLM_MAX_TOKENS", "Most tokens of an answer", ge=16, le=4096)
+    timeout_s: float = _setting(
+        10.0, "LLM_TIMEOUT_S", "Seconds that an answer may take; half of them without a byte", ge=0.5, le=60.0
+    )
+
+
+class PlannerSettings(_Group):
+    """The planner; see `planning.planner`."""
+
+    use_sima2: bool = _setting(True, "USE_SIMA2", "Plan beside play: name subgoals for the goal")
+    goal: str = _setting("Survive 20 minutes", "SIMA2_GOAL", "The goal, in words", min_length=1, max_length=200)
+    log: bool = _setting(False, "SIMA2_LOG", "Write every plan and subgoal, with its reason, to the log too")
+
+
 class Settings(_Group):
     """All settings, in groups; a TOML file has one table a group."""
 
@@ -187,6 +215,8 @@ class Settings(_Group):
     link: LinkSettings = LinkSettings()
     dreams: DreamSettings = DreamSettings()
     active_inference: ActiveInferenceSettings = ActiveInferenceSettings()
+    llm: LlmSettings = LlmSettings()
+    planner: PlannerSettings = PlannerSettings()
 
 
 def fields() -> Iterator[tuple[str, str, FieldInfo]]:

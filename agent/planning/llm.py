@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import re
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
@@ -32,12 +33,13 @@ T = TypeVar("T")
 
 
 class Question(msgspec.Struct, Generic[T], frozen=True):
-    """What is asked, and what an answer is. schema: JSON of what `kind` decodes."""
+    """What is asked, and what an answer is. schema: JSON of what `kind` decodes; check: raises ValueError."""
 
     system: str
     prompt: str
     schema: bytes
     kind: type[T]
+    check: Callable[[T], None] = lambda decoded: None
 
     def decode(self, told: Told) -> T:
         """The answer: the content, or the thinking where that is empty; raises LlmError. Nothing is guessed."""
@@ -46,8 +48,10 @@ class Question(msgspec.Struct, Generic[T], frozen=True):
             raise LlmError("empty", "the reply has neither content nor thinking")
         fenced = _FENCED.fullmatch(text)
         try:
-            return msgspec.json.decode((fenced[1] if fenced else text).encode(), type=self.kind)
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+            decoded = msgspec.json.decode((fenced[1] if fenced else text).encode(), type=self.kind)
+            self.check(decoded)
+            return decoded
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise LlmError("invalid", f"the reply breaks the schema: {error}") from error
 
 

@@ -14,6 +14,8 @@ from agent.journal.keeping import Keep
 from agent.learning.configs import Budget
 from agent.link.links import Address
 from agent.link.wire import Limits
+from agent.planning.backend import LlmConfig
+from agent.planning.goal import Goal
 
 BUDGET_S: Final = TICK_S
 
@@ -43,6 +45,15 @@ class Recording:
     keep: Keep
     is_asked: bool
     recordings: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planning:
+    """What is planned for, by whom, and whether each change goes to the log too."""
+
+    goal: Goal
+    llm: LlmConfig
+    logs: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from agent.control import encode
 from agent.control.arbiter import Arbiter
+from agent.control.cards.planned import PLANNER, Wishes
 from agent.control.cards.expected_free_energy import CardEvaluation, Outcomes, build_outcomes, free_energy, step
 from agent.control.reward import OUTCOMES, RewardTable
 from agent.core.choices import EDGES, WINDOW, Preferences
@@ -56,10 +57,12 @@ def layout() -> dict[str, Any]:
 class CardChooser:
     """Proposes cards. `model` None: it has none yet; `why` says why it does not choose, "" where it does."""
 
-    def __init__(self, wanted: Preferences, *, shuffle: np.random.Generator | None = None) -> None:
+    def __init__(
+        self, wanted: Preferences, *, shuffle: np.random.Generator | None = None, wishes: Wishes | None = None
+    ) -> None:
         if len(wanted.liking) != len(EDGES) + 1:
             raise ValueError(f"{len(wanted.liking)} preferences for {len(EDGES) + 1} outcomes")
-        self.wanted = wanted
+        self.wanted, self.wishes = wanted, wishes
         self.model: Outcomes | None = None
         self.version = 0
         self.why = "there is no model of outcomes yet"
@@ -136,13 +139,23 @@ class CardSeat:
         else:
             self.memory.total += reward
 
-    def card(self, motor: int, options: FloatArray, context: FloatArray, *, leave: bool) -> int:
-        """The card to take in a menu that has just opened. leave: it is the motor's to choose."""
+    def card(
+        self, motor: int, options: FloatArray, context: FloatArray, *, leave: bool, game: int = 0,
+        captions: tuple[str, ...] = (),
+    ) -> int:  # fmt: skip
+        """The card to take in a menu that has just opened. leave: it is the motor's to choose, unless a planner wishes
+        for one of the captions, whose card goes before all others.
+        """
         chooser, there = self.chooser, (options != 0).any(1)
+        wishes = chooser.wishes
         plan = chooser.weigh(self.memory, options, there, context) if there.sum() > 1 else None
         proposed = int(plan.energy.argmin()) if plan is not None and chooser.why == "" and not leave else None
-        verdict = self._arbiter.card(motor, proposed, NAME, there)
+        wished = wishes.wish(game, captions) if wishes is not None else None
+        name = NAME if wished is None else PLANNER
+        verdict = self._arbiter.card(motor, proposed if wished is None else wished, name, there)
         self.owner = verdict.owner
+        if verdict.owner == PLANNER and wishes is not None:
+            wishes.picked(game)
         if there[verdict.card] and there.sum() > 1:
             chooser.took(self.memory, options[verdict.card], context)
         chooser.last = {"by": verdict.owner, "card": verdict.card, "motor_card": motor, **_numbers(plan)}

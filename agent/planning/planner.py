@@ -1,0 +1,285 @@
+"""System 2: what each game pursues, planned beside play, called by events, never awaited by the loop of play.
+
+It watches the steps of play, judges subgoals four times a second, and plans anew on events: at least `MIN_GAP_S`, at
+most `EXPIRES_S` apart. The builtin planner answers at once; a language model's plan replaces it when it comes, unless
+the run that it was asked about is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from agent.core.clock import Clock
+from agent.core.errors import LlmError
+from agent.core.goals.progress import Judged, Outcome, Pursuit, Tally, begin, judge
+from agent.core.types import Action, GameState, Menu, Observation
+from agent.planning.cards import name_of, wished
+from agent.planning.goal import Goal
+from agent.planning.backend import Backend
+from agent.planning.llm import LanguageModel
+from agent.planning.plans import BUILTIN, EXPIRES_S, Plan, build_plan, question
+from agent.planning.utility import LOW_HEALTH, candidates
+
+EVERY_S: Final = 0.25
+MIN_GAP_S: Final = 2.0
+REFRESH_S: Final = 9.0
+"""A model is asked again so long after a plan, so that the next one is there before it expires."""
+QUIET_S: Final = 2.0
+"""A game that showed nothing for so long is not planned for."""
+FORGET_FAILURES_S: Final = 60.0
+HISTORY: Final = 20
+TOLD_HISTORY: Final = 4
+_CARD_MENUS: Final = (Menu.LEVEL_UP, Menu.ENCOUNTER)
+Say = Callable[[str, str, dict[str, Any]], None]
+Pursue = Callable[[int, Pursuit | None, Judged | None], None]
+log = structlog.get_logger(__name__)
+
+
+class Mind(msgspec.Struct):
+    """What is known and planned of one game. run: how many runs began; `event`: why to plan anew, "" for no reason."""
+
+    tally: Tally = msgspec.field(default_factory=Tally)
+    state: GameState | None = None
+    seen_s: float = 0.0
+    run: int = 0
+    event: str = ""
+    plan: Plan | None = None
+    step: int = 0
+    pursuit: Pursuit | None = None
+    judged: Judged | None = None
+    asked_s: float = float("-inf")
+    failures: list[tuple[float, str]] = msgspec.field(default_factory=list)
+    names: dict[str, None] = msgspec.field(default_factory=dict)
+    history: deque[dict[str, Any]] = msgspec.field(default_factory=lambda: deque[dict[str, Any]](maxlen=HISTORY))
+    menu: str = ""
+    is_low: bool = False
+
+
+class Planner:
+    """Plans for every game of a session. `pursue` is told what each game pursues; `logs`: changes go to the log too."""
+
+    def __init__(
+        self, goal: Goal, games: int, clock: Clock, say: Say, *, backend: Backend | None = None,
+        pursue: Pursue = lambda game, pursuit, judged: None, logs: bool = False,
+    ) -> None:  # fmt: skip
+        self.goal = goal
+        self.backend = backend
+        self.minds = [Mind() for _ in range(games)]
+        self._clock, self._say, self._pursue, self._logs = clock, say, pursue, logs
+        self._wake = asyncio.Event()
+        self._asking: asyncio.Task[None] | None = None
+        self._counts = {
+            "plans": 0,
+            "by_builtin": 0,
+            "by_model": 0,
+            "thrown_away": 0,
+            "done": 0,
+            "failed": 0,
+            "picked": 0,
+        }
+
+    # --- what play tells ---------------------------------------------------------------------------------------------
+
+    def on_step(self, observation: Observation, action: Action, version: int) -> None:
+        """Hear of one step of play; called on the loop."""
+        mind, state = self.minds[observation.game], observation.state
+        died = observation.is_last and not observation.is_won
+        mind.tally.add(state, is_first=observation.is_first, died=died)
+        mind.state, mind.seen_s = state, observation.received_at_s
+        event = ""
+        if observation.is_first:
+            mind.run += 1
+            event = "a run began"
+        is_low = state.health < LOW_HEALTH * state.max_health
+        if is_low and not mind.is_low:
+            event = f"health {state.health:.0f} of {state.max_health:.0f}"
+        if state.current_menu != mind.menu:
+            mind.menu = state.current_menu
+            if state.current_menu == Menu.LEVEL_UP:
+                event = f"level {mind.tally.level} was reached"
+        mind.is_low = is_low
+        if event:
+            mind.event = event
+            self._wake.set()
+
+    def wish(self, game: int, captions: tuple[str, ...]) -> int | None:
+        """The offered card that the plan asks for, None where it asks for none of them; from any thread."""
+        mind = self.minds[game]
+        for name in map(name_of, captions):
+            if name:
+                mind.names.pop(name, None)
+                mind.names[name] = None
+        card = mind.plan.card if mind.plan is not None else None
+        return wished(card.what, captions) if card is not None else None
+
+    def picked(self, game: int) -> None:
+        """A card was taken as the plan asked; from any thread."""
+        self.minds[game].tally.picked += 1
+        self._counts["picked"] += 1
+
+    def set_goal(self, goal: Goal) -> None:
+        """Plan for this goal from now on."""
+        self.goal = goal
+        self._say("goal", f"the goal is now {goal.text!r}", goal.status())
+        for mind in self.minds:
+            mind.event, mind.plan = "the goal changed", None
+        self._wake.set()
+
+    # --- planning ----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Plan until cancelled."""
+        try:
+            while True:
+                for game in range(len(self.minds)):
+                    self._consider(game)
+                self._wake.clear()
+                waiting = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(self._pause())]
+                try:
+                    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for one in waiting:
+                        one.cancel()
+        finally:
+            if self._asking is not None:
+                self._asking.cancel()
+
+    async def _pause(self) -> None:
+        await self._clock.sleep_until(self._clock.now_s() + EVERY_S)
+
+    def _consider(self, game: int) -> None:
+        """Judge what a game pursues; go on to the next step, or plan anew."""
+        mind, now_s = self.minds[game], self._clock.now_s()
+        state = mind.state
+        if state is None or now_s - mind.seen_s > QUIET_S or not state.is_playing:
+            return
+        why = self._judge(game, mind, state, now_s)
+        plan = mind.plan
+        if plan is None or now_s >= plan.expires_s or mind.step >= len(plan.steps):
+            if plan is not None and not why:
+                why = f"plan {plan.number} expired after {now_s - plan.made_s:.1f} s"
+            self._plan(game, mind, state, mind.event or why or "there was no plan", now_s)
+        elif mind.event and now_s - plan.made_s >= MIN_GAP_S:
+            if self._usable is None:
+                self._plan(game, mind, state, mind.event, now_s)
+            else:
+                self._ask(game, mind, state, mind.event, now_s)
+        elif self._usable is not None and now_s - plan.made_s >= REFRESH_S:
+            self._ask(game, mind, state, f"plan {plan.number} is {now_s - plan.made_s:.1f} s old", now_s)
+        if mind.pursuit is None and mind.plan is not None and mind.step < len(mind.plan.steps):
+            self._begin(game, mind, state, now_s)
+        self._pursue(game, mind.pursuit, mind.judged)
+
+    def _judge(self, game: int, mind: Mind, state: GameState, now_s: float) -> str:
+        """Judge the pursuit; where it ended, why to plan anew."""
+        if mind.pursuit is None:
+            return ""
+        judged = mind.judged = judge(mind.pursuit, mind.tally, state, now_s)
+        if judged.outcome is Outcome.RUNNING:
+            return ""
+        said, failed = mind.pursuit.subgoal.describe(), judged.outcome is Outcome.FAILED
+        self._counts["failed" if failed else "done"] += 1
+        if failed:
+            mind.failures = [f for f in mind.failures if now_s - f[0] < FORGET_FAILURES_S] + [(now_s, said)]
+            mind.step = len(mind.plan.steps) if mind.plan is not None else 0  # what was planned behind it is void
+        else:
+            mind.step += 1
+        text = f"{said} {'failed' if failed else 'is done'}: {judged.reason}"
+        self._note(game, mind, "subgoal_failed" if failed else "subgoal_done", text, {"share": round(judged.share, 3)})
+        mind.pursuit, mind.event = None, mind.event or text
+        return text
+
+    def _begin(self, game: int, mind: Mind, state: GameState, now_s: float) -> None:
+        assert mind.plan is not None
+        subgoal = mind.plan.steps[mind.step]
+        mind.pursuit = begin(subgoal, mind.tally, state, now_s)
+        mind.judged = judge(mind.pursuit, mind.tally, state, now_s)
+        text = f"{subgoal.describe()} is step {mind.step + 1} of {len(mind.plan.steps)} of plan {mind.plan.number}"
+        self._note(game, mind, "subgoal", text, {"subgoal": subgoal.describe(), "plan": mind.plan.number})
+
+    @property
+    def _usable(self) -> LanguageModel | None:
+        """The model, where it may be asked now."""
+        model = self.backend.model if self.backend is not None else None
+        return model if model is not None and model.ready and not model.is_open else None
+
+    def _plan(self, game: int, mind: Mind, state: GameState, why: str, now_s: float) -> None:
+        """The builtin's plan at once; a model that may be asked is asked for a better one."""
+        ranked = candidates(self.goal, state, mind.tally, tuple(mind.names), self._failures(mind, now_s))
+        self._adopt(game, mind, build_plan(self._counts["plans"] + 1, ranked, BUILTIN, why, now_s))
+        if self._usable is not None:
+            self._ask(game, mind, state, why, now_s)
+
+    def _ask(self, game: int, mind: Mind, state: GameState, why: str, now_s: float) -> None:
+        """Begin to ask the model, unless it is being asked, or was just now."""
+        if (self._asking is None or self._asking.done()) and now_s - mind.asked_s >= MIN_GAP_S:
+            mind.asked_s, mind.event = now_s, ""
+            model = self._usable
+            assert model is not None
+            self._asking = asyncio.ensure_future(self._asked(game, mind, state, why, model))
+
+    async def _asked(self, game: int, mind: Mind, state: GameState, why: str, model: LanguageModel) -> None:
+        """Ask the model, and take its plan if it still fits."""
+        began_s, run, goal = self._clock.now_s(), mind.run, self.goal
+        ranked = candidates(goal, state, mind.tally, tuple(mind.names), self._failures(mind, began_s))
+        history = [entry["text"] for entry in mind.history if entry["kind"].startswith("subgoal_")][-TOLD_HISTORY:]
+        try:
+            reply = await model.ask(question(goal, state, mind.tally, ranked, history))
+        except LlmError as error:
+            self._note(game, mind, "planner_fault", f"{model.name}: {error}", {"fault": error.fault})
+            return
+        now_s = self._clock.now_s()
+        if mind.run != run or self.goal is not goal or now_s - began_s > EXPIRES_S:
+            self._counts["thrown_away"] += 1
+            return
+        chosen = [ranked[i - 1] for i in dict.fromkeys(reply.plan)]
+        self._adopt(game, mind, build_plan(self._counts["plans"] + 1, chosen, model.name, why, now_s))
+
+    def _adopt(self, game: int, mind: Mind, plan: Plan) -> None:
+        self._counts["plans"] += 1
+        self._counts["by_builtin" if plan.made_by == BUILTIN else "by_model"] += 1
+        running = mind.pursuit.subgoal if mind.pursuit is not None else None
+        mind.plan, mind.step, mind.event = plan, 0, ""
+        if not plan.steps or running != plan.steps[0]:
+            mind.pursuit = mind.judged = None
+        self._note(game, mind, "plan", plan.reason, plan.as_builtins(plan.made_s))
+
+    def _failures(self, mind: Mind, now_s: float) -> dict[str, int]:
+        recent = [said for at_s, said in mind.failures if now_s - at_s < FORGET_FAILURES_S]
+        return {said: recent.count(said) for said in recent}
+
+    def _note(self, game: int, mind: Mind, kind: str, text: str, payload: dict[str, Any]) -> None:
+        """Remember a change, and tell it with its reason."""
+        mind.history.append({"kind": kind, "text": text, "at_s": round(self._clock.now_s(), 2)})
+        self._say(kind, text, {"game": game, **payload})
+        if self._logs:
+            log.info(kind, game=game, reason=text)
+
+    # --- what is shown -----------------------------------------------------------------------------------------------
+
+    def games(self) -> list[dict[str, Any]]:
+        """Plan, subgoal and how it stands, of each game."""
+        now_s = self._clock.now_s()
+        return [
+            {
+                "plan": mind.plan.as_builtins(now_s) if mind.plan is not None else None,
+                "subgoal": mind.pursuit.subgoal.describe() if mind.pursuit is not None else None,
+                "share": round(mind.judged.share, 3) if mind.judged is not None else None,
+                "reason": mind.judged.reason if mind.judged is not None else None,
+            }
+            for mind in self.minds
+        ]
+
+    def histories(self) -> list[Sequence[dict[str, Any]]]:
+        """The newest changes of each game, oldest first."""
+        return [tuple(mind.history) for mind in self.minds]
+
+    def counts(self) -> dict[str, int]:
+        """Plans by who made them, subgoals by how they ended, cards that were taken as planned."""
+        return dict(self._counts)

@@ -1,0 +1,68 @@
+"""Build a session's planner, and say what a plan changes in it and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from agent.control.arbiter import Arbiter
+from agent.control.cards.chooser import CardChooser
+from agent.control.cards.planned import PlannedCards
+from agent.control.policy import Capabilities, Policy, capabilities_of
+from agent.core.choices import WANTED
+from agent.core.clock import Clock
+from agent.core.goals.progress import Judged, Pursuit
+from agent.planning.backend import Backend
+from agent.planning.part import SystemTwo
+from agent.planning.planner import Planner
+from agent.session.options import SessionOptions
+
+CARDS_BY_POLICY: Final = "the policy picks the card that the plan asks for, through the arbiter, before any chooser"
+CARDS_BY_MENU: Final = "the planner presses for the card that it asks for, through the arbiter, in place of the policy"
+NO_CARDS: Final = "none: {} learns from its own cards and lets nobody else pick one"
+NO_SUBGOALS: Final = "none: {} takes no subgoals; they are tracked and shown, and change nothing but cards"
+
+
+class Planning(msgspec.Struct, frozen=True, eq=False):
+    """A session's planner. menu: presses for its cards, where the policy does not pick them."""
+
+    part: SystemTwo
+    planner: Planner
+    menu: PlannedCards | None
+
+
+def build_planning(
+    options: SessionOptions, policy: Policy, clock: Clock, say: Callable[[str, str, dict[str, Any]], None]
+) -> Planning | None:
+    """The planner of a session, None where it is off."""
+    wanted, can, games = options.planning, capabilities_of(policy), len(options.names)
+    if wanted is None:
+        return None
+    backend = Backend(wanted.llm, clock)
+    pursues = can.subgoals.pursue if can.subgoals is not None else _nobody_pursues
+    planner = Planner(wanted.goal, games, clock, say, backend=backend, pursue=pursues, logs=wanted.logs)
+    menu = PlannedCards(planner, games) if can.chooses_cards is None and can.learnable is None else None
+    return Planning(SystemTwo(planner, backend, effects_of(policy.name, can)), planner, menu)
+
+
+def _nobody_pursues(game: int, pursuit: Pursuit | None, judged: Judged | None) -> None:
+    """The policy takes no subgoals, which `effects_of` says."""
+
+
+def effects_of(name: str, can: Capabilities) -> dict[str, str]:
+    """What a plan changes when this policy acts: cards, and subgoals of play."""
+    if can.chooses_cards is not None:
+        cards = CARDS_BY_POLICY
+    else:
+        cards = CARDS_BY_MENU if can.learnable is None else NO_CARDS.format(name)
+    play = "the policy pursues them" if can.subgoals is not None else NO_SUBGOALS.format(name)
+    return {"cards": cards, "subgoals": play}
+
+
+def let_plans_pick(planning: Planning, policy: Policy, arbiter: Arbiter) -> None:
+    """Where no chooser of cards is on, have the policy ask the planner alone."""
+    choosing = capabilities_of(policy).chooses_cards
+    if choosing is not None:
+        choosing.choose_by(CardChooser(WANTED, wishes=planning.planner), arbiter)
