@@ -27,6 +27,7 @@ from agent.core.part import Part
 from agent.games.options import is_gymnasium
 from agent.http.decoding import Decoder
 from agent.http.events import EventLog
+from agent.http.goals import GoalsApi
 from agent.http.part import EventsApi, HttpServer, NoWorkersApi, TakeoverApi, WorkersApi
 from agent.journal.history import History
 from agent.journal.journal import Journal
@@ -45,6 +46,7 @@ from agent.session.guard import CollectionTimer, Watchdog, guard
 from agent.session.loop import stopping_on_signals
 from agent.session.options import SessionOptions
 from agent.session.parts import CardsByMotor, ConsoleLine, ServedPolicy, Supervision
+from agent.session.planning.building import Planning, build_planning, let_plans_pick
 from agent.session.recording import RecordedFeed, RecordSession, header_of_session
 from agent.session.report import session_report, write_report
 from agent.session.sense import Feed
@@ -287,7 +289,8 @@ def build_session(
     recorder = _recorder(shared, feeds, episodes)
     links = _links(shared, feeds if recorder is None else recorder.feeds)
     reloader = _reloader(shared)
-    outcomes = _outcomes(shared)
+    planning = build_planning(options, policy, clock, shared.say)
+    outcomes = _outcomes(shared, planning)
     learning = _learning(shared, outcomes)
     beside: list[Part] = [
         Supervision(supervisor),
@@ -296,14 +299,15 @@ def build_session(
         *_learners(shared, learning, reloader, outcomes),
         *_served(policy),
         _cards(shared, outcomes),
-        *_apis(shared, learning, feeds),
+        *([] if planning is None else [planning.part]),
+        *_apis(shared, learning, feeds, planning),
         *parts,
     ]
     actor = ActLoop(
         [Seat(feed, link) for feed, link in zip(feeds, links, strict=True)], policy, runner, clock, latency, ready,
-        budget_s=options.budget_s, watchers=(episodes, SeesTheGame(policy), *watchers), judge=reloader, arbiter=arbiter,
-        room=shared.pace.room,
-        recorder=recorder,
+        budget_s=options.budget_s, judge=reloader, arbiter=arbiter, room=shared.pace.room, recorder=recorder,
+        watchers=(episodes, SeesTheGame(policy), *([] if planning is None else [planning.planner]), *watchers),
+        navigator=planning.menu if planning is not None else None,
     )  # fmt: skip
     status, bound = Status(clock, links, feeds, actor, latency, episodes, beside), _BoundPort(options.on_http)
     showing = [*_server(shared, status, bound, beside, learning), *_console(status, clock, console)]
@@ -375,12 +379,14 @@ def _reloader(shared: _Shared) -> Reloader | None:
     return Reloader(reloadable, store, shared.runner, shared.disk, shared.clock, say=shared.say)
 
 
-def _outcomes(shared: _Shared) -> OutcomeWeights | None:
+def _outcomes(shared: _Shared, planning: Planning | None) -> OutcomeWeights | None:
     """What lets active inference choose the cards, where it is wanted and the policy takes another's cards."""
     options, choosing = shared.options, capabilities_of(shared.policy).chooses_cards
     if options.wanted is None or choosing is None:
+        if planning is not None:
+            let_plans_pick(planning, shared.policy, shared.arbiter)
         return None
-    chooser = CardChooser(options.wanted)
+    chooser = CardChooser(options.wanted, wishes=planning.planner if planning is not None else None)
     choosing.choose_by(chooser, shared.arbiter)
     return OutcomeWeights(
         chooser, shared.arbiter, shared.policy.name, shared.runner, shared.disk, store=shared.store,
@@ -444,13 +450,14 @@ def _cards(shared: _Shared, outcomes: OutcomeWeights | None) -> Part:
     return CardsByMotor(f"the policy {shared.policy.name} takes no other's cards")
 
 
-def _apis(shared: _Shared, learning: Learning | None, feeds: Sequence[Feed]) -> list[Part]:
-    """The routes of workers, events and people, where they are served."""
+def _apis(shared: _Shared, learning: Learning | None, feeds: Sequence[Feed], planning: Planning | None) -> list[Part]:
+    """The routes of workers, events, people and plans, where they are served."""
     if shared.options.http_port is None:
         return []
     decoder = Decoder()
     workers = NoWorkersApi() if learning is None else WorkersApi(learning, decoder)
-    return [EventsApi(decoder, shared.events), workers, TakeoverApi(feeds, decoder, shared.clock)]
+    goals = GoalsApi(planning.part if planning is not None else None, decoder)
+    return [EventsApi(decoder, shared.events), workers, TakeoverApi(feeds, decoder, shared.clock), goals]
 
 
 def _server(

@@ -36,7 +36,7 @@ from agent.session.options import RunOptions
 if TYPE_CHECKING:
     from agent.commands.games import Games
     from agent.control.reward import Weights
-    from agent.session.options import Recording, SessionOptions
+    from agent.session.options import Planning, Recording, SessionOptions
 
 MAX_GAMES: Final = 64
 COMPILED: Final = ("pilot", "kiter", "router", "dreamer")
@@ -70,6 +70,8 @@ class PlayOptions(ConfigOption, RunOptions, PolicyOptions, GameOptions):
     record_to: Path | None = None
     """Record the whole session into this folder, instead of one of its own in METABONK_RECORDINGS_DIR; without a
     cap."""
+    goal: str | None = None
+    """What to plan for, in words, such as "reach level 10 with the bow". Default: METABONK_SIMA2_GOAL."""
     learn: bool = True
     """Learn from what is played, where the policy can, and from what workers push; actions are then sampled."""
 
@@ -199,6 +201,7 @@ def _session_options(
         shipped_outcomes=SHIPPED if game == "arena" and options.policy in (None, "pilot") else None,
         budget=learner_budget(settings),
         recording=None if measured else _recording(options, settings),
+        planning=None if measured else _planning(options, settings, game),
         on_http=lambda bound: _announce(console, bound, wanted=options.open_page),
     )
 
@@ -221,6 +224,23 @@ def _reward(settings: Settings) -> Weights:
             "unset one of METABONK_OFF_POLICY_LESSONS and METABONK_REWARD_TABLE"
         )
     return weights
+
+
+def _planning(options: PlayOptions, settings: Settings, game: str) -> Planning | None:
+    """What is planned for, None where nothing plans; raises SettingsError where a goal is named all the same."""
+    from agent.planning.backend import llm_config
+    from agent.planning.goal import parse_goal
+    from agent.session.options import Planning
+
+    off = "" if settings.planner.use_sima2 else "METABONK_USE_SIMA2=0"
+    if is_gymnasium(game):
+        off = f"{game} has no levels, enemies or menus to plan for"
+    if off:
+        if options.goal is not None:
+            raise SettingsError(f"--goal {options.goal!r}: nothing plans here: {off}")
+        return None
+    goal = parse_goal(settings.planner.goal if options.goal is None else options.goal)
+    return Planning(goal=goal, llm=llm_config(settings), logs=settings.planner.log)
 
 
 def _recording(options: PlayOptions, settings: Settings) -> Recording | None:

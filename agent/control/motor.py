@@ -400,8 +400,10 @@ class Motor:
             if choosing:
                 leave = self._explore and carry.random.random() < LEFT_TO_MOTOR
                 options, context = self._batch.cards[0], self._batch.self_[0]
-                offer = {"game": observation.game, "captions": state.level_up_options}
-                carry.choice = carry.cards.card(carry.choice, options, context, leave=leave, **offer)
+                carry.choice = carry.cards.card(
+                    carry.choice, options, context, leave=leave, game=observation.game,
+                    captions=state.level_up_options,
+                )  # fmt: skip
                 mine = carry.cards.owner == MOTOR
         if self.recorder is not None and self._batch.self_[0, PLAY_FLAG] == 0.0:
             chance = choice_log_prob(decision.cards, carry.choice) if choosing and mine else 0.0

@@ -29,7 +29,7 @@ LlmBackend = Literal["auto", "ollama", "openai", "builtin"]
 _TRUE, _FALSE = {"1", "true"}, {"0", "false"}
 
 _LATER: Final = (
-    "USE_VLM_MENU", "MENU_GOAL", "VLM_MENU_MODEL", 
+    "USE_VLM_MENU", "MENU_GOAL", "VLM_MENU_MODEL",
     "SIMA2_PUSH_ROLLOUTS", "SIMA2_LOAD_CPQE", "SIMA2_USE_SKILLS", "SKILL_DB_PATH", "USE_CAUSAL", "CAUSAL_HORIZON_S",
     "TRAIN_CPQE",
     "LLM_AUTO_MERGE", "USE_LLM_SKILL_COMPOSER", "LLM_SKILL_SELECT_ALL", "USE_LLM_PBT_WEIGHTS",
@@ -184,12 +184,17 @@ class LlmSettings(_Group):
 
     backend: LlmBackend = _setting(
         "auto", "LLM_BACKEND",
-        "Who answers for the planner: ollama, openai (any server of that API), builtin (no model), auto (an Ollama that "
-        "runs, else builtin)",
+        "Who answers for the planner: ollama, openai (any server of that API), builtin (no model), auto (an Ollama "
+        "that runs, else builtin)",
     )  # fmt: skip
-    model: str = _setting("", "LLM_MODEL", "The model's name; the first that the server has where empty", max_length=200)
+    model: str = _setting(
+        "", "LLM_MODEL", "The model's name; the first that the server has where empty", max_length=200
+    )
     base_url: str = _setting(
-        "", "LLM_BASE_URL", "The server's address; Ollama's own where empty, openai needs one, with its /v1", max_length=500
+        "",
+        "LLM_BASE_URL",
+        "The server's address; Ollama's own where empty, openai needs one, with its /v1",
+        max_length=500,
     )
     api_key: SecretStr = _setting(SecretStr(""), "LLM_API_KEY", "Sent to the server as a bearer token where given")
     temperature: float = _setting(0.2, "LLM_TEMPERATURE", "Temperature of a model's answers", ge=0.0, le=2.0)

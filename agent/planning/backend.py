@@ -83,7 +83,9 @@ def servers_of(config: LlmConfig) -> list[Server]:
 
 def probe_question() -> Question[PlanReply]:
     """A question like those of play, with the real schema."""
-    still = GameState((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 80.0, 100.0, 30.0, True, False, np.zeros((0, 4), np.float32), "", ())
+    still = GameState(
+        (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 80.0, 100.0, 30.0, True, False, np.zeros((0, 4), np.float32), "", ()
+    )
     goal, tally = parse_goal("Survive 20 minutes"), Tally(time_s=30.0, level=2)
     return question(goal, still, tally, candidates(goal, still, tally, (), {}), ())
 

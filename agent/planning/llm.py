@@ -132,7 +132,7 @@ class LanguageModel:
             raise LlmError(seen.fault, seen.error)
         wanted = self.server.model
         found = wanted or next(iter(seen.models), "")
-        if not found or (seen.models and found not in seen.models and f"{found}:latest" not in seen.models):
+        if not has_model(wanted, seen.models):
             has = ", ".join(seen.models[:8]) or "none"
             raise LlmError("no_model", f"{self.server.base_url} has no model {wanted or '(any)'}; it has: {has}")
         self.server = msgspec.structs.replace(self.server, model=found)
@@ -230,6 +230,13 @@ class LanguageModel:
             "breaker": self._breaker.as_builtins(now_s),
             "latency_s": {"p50": round(took[len(took) // 2], 3), "max": round(took[-1], 3)} if took else None,
         }  # fmt: skip
+
+
+def has_model(wanted: str, models: tuple[str, ...]) -> bool:
+    """Whether a server that lists these has the model, or any where none is wanted; one that lists none may have it."""
+    if not models:
+        return bool(wanted)
+    return not wanted or wanted in models or f"{wanted}:latest" in models
 
 
 async def listens(host: str, port: int, within_s: float = 0.5) -> bool:

@@ -19,9 +19,9 @@ from agent.core.clock import Clock
 from agent.core.errors import LlmError
 from agent.core.goals.progress import Judged, Outcome, Pursuit, Tally, begin, judge
 from agent.core.types import Action, GameState, Menu, Observation
+from agent.planning.backend import Backend
 from agent.planning.cards import name_of, wished
 from agent.planning.goal import Goal
-from agent.planning.backend import Backend
 from agent.planning.llm import LanguageModel
 from agent.planning.plans import BUILTIN, EXPIRES_S, Plan, build_plan, question
 from agent.planning.utility import LOW_HEALTH, candidates

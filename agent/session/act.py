@@ -16,6 +16,7 @@ import msgspec
 
 from agent.concurrency.supervise import Failure, attempt, attempted
 from agent.control.arbiter import Arbiter, Verdict
+from agent.control.cards.planned import PLANNER
 from agent.control.policy import Policy, capabilities_of
 from agent.core.clock import Clock
 from agent.core.latency import Latency, Walk
@@ -43,6 +44,14 @@ class Watcher(Protocol):
 
     def on_step(self, observation: Observation, action: Action, version: int) -> None:
         """Called on the loop after the action was sent, with the version of the weights; must not block."""
+        ...
+
+
+class Navigator(Protocol):
+    """Whoever goes through a menu in place of the policy."""
+
+    def propose(self, observation: Observation) -> Action | None:
+        """What to do, None where the policy is to act itself; called on the loop, must not block."""
         ...
 
 
@@ -87,7 +96,7 @@ class Decided(msgspec.Struct, frozen=True):
 
 
 class Seat:
-    """One game's place at the table: its feed, its sink, and what was sent last."""
+    """One game's place at the table: its feed, its sink, what was sent last, and whose that was (`owner`)."""
 
     def __init__(self, feed: Feed, sink: ActionSink) -> None:
         self.feed = feed
@@ -95,6 +104,7 @@ class Seat:
         self._last = NEUTRAL
         self._acted_at_change: int | None = None
         self._seen: Frame | None = None
+        self.owner = "nobody"
 
     @property
     def is_neutral(self) -> bool:
@@ -171,6 +181,7 @@ class ActLoop:
         arbiter: Arbiter | None = None,
         room: Callable[[], Awaitable[None]] | None = None,
         recorder: Recorder | None = None,
+        navigator: Navigator | None = None,
     ) -> None:
         self.seats = list(seats)
         self.policy = policy
@@ -183,6 +194,7 @@ class ActLoop:
         self._judge = judge
         self._room = room
         self._recorder = recorder
+        self._navigator = navigator
         self._steps = 0
         self._arbiter = arbiter if arbiter is not None else Arbiter()
         self._reloadable = capabilities_of(policy).reloadable
@@ -368,9 +380,12 @@ class ActLoop:
                 self._judge.stepped(step.version, observation, Verdict(NEUTRAL, "nobody"), True)
             return None
         owner = self._choosing.owner(step.carry, observation.game) if self._choosing is not None else "motor"
+        navigated = self._navigator.propose(observation) if self._navigator is not None else None
+        if navigated is not None:
+            proposed, owner = navigated, PLANNER
         human = self._by_hand(seat, observation.sequence) if feed.human.is_on(returned_s) else None
         verdict = self._arbiter.choose(proposed, owner, human)
-        sent = seat.send(verdict.action)
+        sent, seat.owner = seat.send(verdict.action), verdict.owner
         return _Sent(verdict, self._clock.now_s(), sent)
 
     def _note(self, seat: Seat, item: tuple[Observation, float], sent: _Sent, step: _Step, returned_s: float) -> None:

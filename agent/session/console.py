@@ -29,17 +29,18 @@ def line(status: dict[str, Any], width: int | None = None) -> str:
     rate_hz = sum(game["action_hz"] for game in games)
     walk, missed = status["latency"].get("frame_to_action"), sum(status["deadline_missed"].values())
     name, shown, lost = printable(status["policy"]), printable(_shown(status)), _thrown_away(status)
+    planned = printable(_planned(status))
     time, rates = f"{status['uptime_s']:6.0f} s", [f"{up}/{len(games)} up", f"{rate_hz:5.1f} actions/s"]
     if width is not None:
         late = [f"p99 {walk['p99_ms']:.2f} ms"] if walk else []
         missed_text = f"{missed} late" if status.get("real_time", True) else ""
-        parts = [time, *rates, *late, missed_text, lost, name[:_NAME_COLUMNS], shown]
+        parts = [time, *rates, *late, missed_text, lost, name[:_NAME_COLUMNS], shown, planned]
         return set_cell_size(" · ".join(filter(None, parts)), width).rstrip()
     late = [f"frame→action p50 {walk['p50_ms']:.2f} ms p99 {walk['p99_ms']:.2f} ms"] if walk else []
     if seen := status["latency"].get("picture_to_action"):
         late.append(f"picture→action p50 {seen['p50_ms']:.2f} ms")
     missed_text = f"{missed} deadlines missed" if status.get("real_time", True) else ""
-    return " · ".join(filter(None, [time, name, *rates, *late, shown, missed_text, lost]))
+    return " · ".join(filter(None, [time, name, *rates, *late, shown, planned, missed_text, lost]))
 
 
 def _thrown_away(status: dict[str, Any]) -> str:
@@ -49,6 +50,15 @@ def _thrown_away(status: dict[str, Any]) -> str:
     if not lost:
         return ""
     return f"{lost} of {lost + learning.get('rollouts', 0)} rollouts thrown away"
+
+
+def _planned(status: dict[str, Any]) -> str:
+    """Goal and subgoal of the first game, and who owns its actions; "" where nothing plans."""
+    planner = status.get("planner")
+    if planner is None:
+        return ""
+    subgoal, owner = planner["games"][0]["subgoal"] or "nothing yet", status["games"][0]["owner"]
+    return f"{planner['goal']['text']}: {subgoal}, {owner} acts"
 
 
 def _shown(status: dict[str, Any]) -> str:

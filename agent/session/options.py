@@ -85,3 +85,4 @@ class SessionOptions(RunOptions):
     shipped_outcomes: Path | None = None
     reward: Weights = SCORE
     recording: Recording | None = None
+    planning: Planning | None = None

@@ -115,6 +115,7 @@ class Status:
         return {
             "name": feed.name,
             "address": str(link.endpoint),
+            "owner": self._actor.seats[feed.game].owner,
             "link": {
                 "state": "up" if link.is_up else "down",
                 **msgspec.to_builtins(counters),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import re
 import shutil
 import socket
 import time
@@ -18,10 +19,15 @@ from agent.core.clock import Clock
 from agent.core.settings import Settings
 from agent.core.types import Packet
 from agent.link.endpoint import PLUGIN_PORT, Endpoint
+from agent.planning.backend import llm_config, servers_of
+from agent.planning.backends import look
+from agent.planning.llm import LOOK_S, has_model
+from agent.planning.messages import Look
 from agent.setup.find_game import first_packet
 
 Level = Literal["ok", "note", "fault"]
-_OLLAMA_PORT = 11434
+SAFE_OLLAMA = (0, 17, 1)
+"""Before it a request read the server's memory (CVE-2026-7482)."""
 _SLOW_LOOP_S = 0.008
 _COARSE_CLOCK_S = 1e-3
 
@@ -44,7 +50,7 @@ async def diagnose(settings: Settings, clock: Clock) -> list[Finding]:
         check_http_port(settings.general.http_port),
         *await check_game(settings),
         check_gpu(await asyncio.to_thread(shutil.which, "nvidia-smi") is not None),
-        await check_llm(),
+        *await check_llm(settings),
         *check_extras(),
         await check_loop(clock),
         check_clock(time.get_clock_info("monotonic").resolution),
@@ -107,11 +113,34 @@ def check_gpu(has_driver: bool) -> Finding:
     return Finding("note", "gpu: none found", "everything runs on the processor")
 
 
-async def check_llm() -> Finding:
-    """Does a local LLM server listen?"""
-    if await _listens(Endpoint("127.0.0.1", _OLLAMA_PORT)):
-        return Finding("ok", f"llm: something listens at port {_OLLAMA_PORT}")
-    return Finding("note", f"llm: nothing listens at port {_OLLAMA_PORT}", "no policy needs one yet")
+async def check_llm(settings: Settings) -> list[Finding]:
+    """Is the language model there that settings name, or any that the planner would take? Is its server a safe one?"""
+    config = llm_config(settings)
+    if not settings.planner.use_sima2 or config.backend == "builtin":
+        return [Finding("ok", "llm: none is wanted; the planner is builtin")]
+    findings, is_named = [], config.backend != "auto"
+    for server in servers_of(config):
+        seen = await look(Look(server=server, within_s=LOOK_S))
+        if seen.fault:
+            remedy = "start it, or set METABONK_LLM_BACKEND=builtin" if is_named else "the builtin planner plans"
+            findings.append(Finding("fault" if is_named else "note", f"llm: {seen.error}", remedy))
+            continue
+        models = ", ".join(seen.models[:5]) or "no model"
+        findings.append(Finding("ok", f"llm: {server.backend} at {server.base_url} has {models}"))
+        if not has_model(server.model, seen.models):
+            what = f"llm: there is no model {server.model or 'at all'}"
+            findings.append(Finding("fault", what, f"name one of these in METABONK_LLM_MODEL: {models}"))
+        if server.backend == "ollama" and _version(seen.version) < SAFE_OLLAMA:
+            wanted = ".".join(map(str, SAFE_OLLAMA))
+            what = f"llm: Ollama {seen.version or '?'} has known holes"
+            findings.append(Finding("fault", what, f"update it to {wanted} or newer"))
+    return findings
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """A version's first three numbers, (0,) where it is none."""
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", text)
+    return tuple(map(int, found.groups())) if found else (0,)
 
 
 def check_extras() -> list[Finding]:

@@ -14,8 +14,8 @@ import numpy as np
 
 from agent.control import encode
 from agent.control.arbiter import Arbiter
-from agent.control.cards.planned import PLANNER, Wishes
 from agent.control.cards.expected_free_energy import CardEvaluation, Outcomes, build_outcomes, free_energy, step
+from agent.control.cards.planned import PLANNER, Wishes
 from agent.control.reward import OUTCOMES, RewardTable
 from agent.core.choices import EDGES, WINDOW, Preferences
 from agent.core.rollout import BoolArray
