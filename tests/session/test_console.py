@@ -107,3 +107,12 @@ def test_the_line_says_what_of_play_was_thrown_away_and_nothing_of_deadlines_tha
         assert "thrown away" not in line(STATUS | {"learning": whole}, width)
         shown = line(STATUS | {"real_time": False}, width)
         assert "late" not in shown and "deadlines" not in shown
+
+
+def test_the_line_shows_goal_subgoal_and_owner_where_something_plans() -> None:
+    game = {**GAME, "owner": "planner"}
+    planner = {"goal": {"text": "Take the bow"}, "games": [{"subgoal": "kill(20)"}]}
+    assert "Take the bow: kill(20), planner acts" in line({**STATUS, "games": [game], "planner": planner})
+    planner["games"] = [{"subgoal": None}]
+    assert "Take the bow: nothing yet, planner acts" in line({**STATUS, "games": [game], "planner": planner})
+    assert "acts" not in line(STATUS)

@@ -10,11 +10,21 @@ import msgspec
 import pytest
 
 from agent.core.clock import SystemClock, VirtualClock
-from agent.core.settings import GeneralSettings, LinkSettings, Settings
+from agent.core.settings import GeneralSettings, LinkSettings, LlmSettings, Settings
 from agent.link.wire import encode_packet
 from agent.setup import doctor
-from agent.setup.doctor import Finding, check_clock, check_game, check_gpu, check_http_port, check_loop, diagnose
+from agent.setup.doctor import (
+    Finding,
+    check_clock,
+    check_game,
+    check_gpu,
+    check_http_port,
+    check_llm,
+    check_loop,
+    diagnose,
+)
 from tests.link.game_side import state
+from tools.bench.planner.stand_in import StandIn
 
 
 def test_a_port_that_is_taken_is_a_fault_with_its_remedy() -> None:
@@ -68,6 +78,27 @@ def test_the_way_in_which_a_running_game_takes_pictures_is_named(
     seen = msgspec.structs.replace(seen, run=msgspec.structs.replace(seen.run, flags_reserved=bits))
     found = serving(encode_packet(seen), monkeypatch)[1:]
     assert [(f.level, f.what) for f in found] == ([] if source is None else [(level, f"pictures: {source}")])
+
+
+@pytest.mark.parametrize(
+    ("backend", "model", "version", "levels"),
+    [
+        ("builtin", "", "0.17.3", ["ok"]), ("ollama", "", "0.17.3", ["ok"]), ("auto", "tiny", "0.17.3", ["ok", "note"]),
+        ("ollama", "other", "0.17.3", ["ok", "fault"]), ("ollama", "", "0.16.9", ["ok", "fault"]),
+        ("ollama", "", "", ["ok", "fault"]), ("openai", "tiny", "", ["fault"]),
+    ],
+)  # fmt: skip
+def test_a_language_model_that_is_wanted_must_be_there_and_its_server_safe(
+    backend: Any, model: str, version: str, levels: list[str]
+) -> None:
+    async def main() -> list[Finding]:
+        async with StandIn() as server:
+            server.version = version
+            llm = LlmSettings(backend=backend, model=model, base_url=f"http://127.0.0.1:{server.port}")
+            return await check_llm(Settings(llm=llm))
+
+    found = asyncio.run(main())
+    assert [f.level for f in found] == levels and all(f.level == "ok" or f.remedy for f in found)
 
 
 class LateClock(VirtualClock):

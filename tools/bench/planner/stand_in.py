@@ -44,7 +44,7 @@ class StandIn:
         self.asked: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.port = 0
-        self.models = ["tiny:latest"]
+        self.models, self.version = ["tiny:latest"], "0.17.3"
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -86,7 +86,7 @@ class StandIn:
 
     async def _answer(self, method: str, path: str, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         looks = {
-            "/api/version": {"version": "0.17.3"},
+            "/api/version": {"version": self.version},
             "/api/tags": {"models": [{"name": m, "model": m} for m in self.models]},
             "/v1/models": {"data": [{"id": m} for m in self.models]},
         }  # fmt: skip

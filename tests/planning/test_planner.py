@@ -1,0 +1,201 @@
+"""Plans follow events, expire, fail and are replaced; a model's fault costs play nothing but its plans."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from agent.core.clock import VirtualClock
+from agent.core.goals.progress import Judged, Pursuit
+from agent.core.types import GameState, Observation
+from agent.planning.backend import Backend, LlmConfig
+from agent.planning.goal import parse_goal
+from agent.planning.llm import LanguageModel
+from agent.planning.messages import Server, Told
+from agent.planning.planner import Planner
+from tests.core.goals.states import state
+from tests.planning.test_llm import Carried
+
+HANGS = Told(fault="slow", error="no whole answer within 10 s")
+
+
+class Slow(Carried):
+    """A courier whose answers take `takes_s` of the clock."""
+
+    def __init__(self, clock: VirtualClock, takes_s: float, *answers: Told | Exception) -> None:
+        super().__init__(*answers)
+        self._clock, self._takes_s = clock, takes_s
+
+    async def ask(self, ask: Any) -> Told:
+        await self._clock.sleep_until(self._clock.now_s() + self._takes_s)
+        return await super().ask(ask)
+
+
+class Played:
+    """A planner and what it said; `play` shows it a state each quarter of a second."""
+
+    def __init__(self, goal: str, courier: Callable[[VirtualClock], Carried] | None = None) -> None:
+        self.clock = VirtualClock(100.0)
+        self.events: list[tuple[float, str, str]] = []
+        self.pursued: list[tuple[str | None, float | None]] = []
+        self.courier = courier(self.clock) if courier is not None else None
+        backend = Backend(LlmConfig("ollama" if courier is not None else "builtin"), self.clock)
+        if self.courier is not None:
+            backend.model = LanguageModel(Server("ollama", "http://x", "m"), self.courier, self.clock, timeout_s=10.0)
+            backend.model.ready = True
+        self.model = backend.model
+        self.planner = Planner(parse_goal(goal), 1, self.clock, self._say, backend=backend, pursue=self._pursue)
+        self.first = True
+
+    def _say(self, kind: str, text: str, payload: dict[str, Any]) -> None:
+        self.events.append((self.clock.now_s() - 100.0, kind, text))
+
+    def _pursue(self, game: int, pursuit: Pursuit | None, judged: Judged | None) -> None:
+        said = pursuit.subgoal.describe() if pursuit is not None else None
+        self.pursued.append((said, judged.share if judged is not None else None))
+
+    def show(self, one: GameState, *, is_last: bool = False) -> None:
+        now_s = self.clock.now_s()
+        seen = Observation(0, one, None, 0, 0.25, now_s, 0.0, self.first, is_last, is_last)
+        self.first = is_last
+        self.planner.on_step(seen, None, 0)  # type: ignore[arg-type]
+
+    async def play(self, one: GameState, seconds: float) -> None:
+        for _ in range(round(seconds * 4)):
+            self.show(one)
+            await self.clock.advance(0.25)
+
+    def kinds(self, kind: str) -> list[tuple[float, str]]:
+        return [(at_s, text) for at_s, what, text in self.events if what == kind]
+
+    def run(self, script: Callable[[], Any]) -> None:
+        async def main() -> None:
+            task = asyncio.ensure_future(self.planner.run())
+            await asyncio.sleep(0)
+            await script()
+            assert not task.done(), task.result()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        asyncio.run(main())
+
+
+def test_plans_come_at_once_on_events_two_seconds_apart_and_at_the_latest_after_fifteen() -> None:
+    played = Played("kill 500 enemies")
+
+    async def script() -> None:
+        await played.play(state(), 1.0)
+        await played.play(state(health=20.0), 3.0)
+        await played.play(state(health=20.0), 20.0)
+
+    played.run(script)
+    at = [at_s for at_s, _ in played.kinds("plan")]
+    assert at[0] <= 0.5 and 2.0 <= at[1] - at[0] <= 2.5 and 14.5 <= at[2] - at[1] <= 15.5
+    assert "health 20 of 100" in played.kinds("plan")[1][1] and "expired after 15" in played.kinds("plan")[2][1]
+    assert all(any(c.isdigit() for c in text) for _, _, text in played.events), "a change without a number"
+
+
+def test_a_subgoal_that_is_done_gives_way_to_the_next_and_one_that_fails_to_another_plan() -> None:
+    played = Played("kill 500 enemies")
+
+    async def script() -> None:
+        await played.play(state(), 1.0)
+        await played.play(state(kills=20), 0.5)
+        await played.play(state(kills=20), 50.0)
+
+    played.run(script)
+    done, failed = played.kinds("subgoal_done"), played.kinds("subgoal_failed")
+    assert "kill(20) is done: 20 of 20 kills" in done[0][1] and "of 20 kills" in failed[0][1]
+    assert played.pursued[0][0] is not None and ("kill(20)", 0.0) in played.pursued
+    assert played.planner.counts()["done"] == len(done) and played.planner.counts()["failed"] == len(failed)
+    told = played.planner.histories()[0]
+    assert [e["kind"] for e in told].count("plan") == played.planner.counts()["plans"] and len(told) <= 20
+
+
+def test_the_run_that_ends_fails_its_subgoal_and_the_next_one_begins_anew() -> None:
+    played = Played("survive 20 minutes")
+
+    async def script() -> None:
+        await played.play(state(), 1.0)
+        played.show(state(health=0.0), is_last=True)
+        await played.clock.advance(0.25)
+        await played.play(state(game_time_s=0.0), 3.0)
+
+    played.run(script)
+    assert "the run ended" in played.kinds("subgoal_failed")[0][1]
+    assert played.kinds("plan")[-1][1].count("a run began") == 1
+
+
+def test_a_models_plan_replaces_the_builtins_and_its_numbers_are_the_lists() -> None:
+    played = Played("survive 20 minutes", lambda clock: Slow(clock, 1.0, Told(content='{"plan":[3,1]}')))
+
+    async def script() -> None:
+        await played.play(state(enemies=((3.0, 3.0, False),)), 3.0)
+
+    played.run(script)
+    plans = played.kinds("plan")
+    assert plans[0][0] <= 0.5 and "highest utility" in plans[0][1]
+    assert 1.0 <= plans[1][0] <= 2.0 and "was chosen by ollama:m" in plans[1][1]
+    counts = played.planner.counts()
+    assert (counts["by_builtin"], counts["by_model"]) == (1, 1)
+    assert played.planner.games()[0]["plan"]["made_by"] == "ollama:m"
+
+
+def test_a_model_that_hangs_leaves_no_game_without_a_plan_and_the_breaker_spares_it() -> None:
+    played = Played("survive 20 minutes", lambda clock: Slow(clock, 10.0, *[HANGS] * 20))
+    without: list[float] = []
+
+    async def script() -> None:
+        for _ in range(90):
+            await played.play(state(), 1.0)
+            plan = played.planner.games()[0]["plan"]
+            if plan is None or plan["expires_in_s"] <= 0 or plan["made_by"] != "builtin":
+                without.append(played.clock.now_s())
+
+    played.run(script)
+    assert not without and played.planner.counts()["by_model"] == 0
+    faults = played.kinds("planner_fault")
+    assert played.courier is not None and played.model is not None
+    assert "slow" in faults[0][1] and 3 <= len(faults) <= 5 and len(played.courier.asked) == len(faults)
+    status = played.model.status()
+    assert status["breaker"]["opened"] >= 1 and status["last_fault"]["fault"] == "slow"
+
+
+def test_an_answer_for_a_run_that_is_over_is_thrown_away() -> None:
+    played = Played("survive 20 minutes", lambda clock: Slow(clock, 4.0, Told(content='{"plan":[2]}'), *[HANGS] * 9))
+
+    async def script() -> None:
+        await played.play(state(), 1.0)
+        played.show(state(health=0.0), is_last=True)
+        await played.play(state(), 4.0)
+
+    played.run(script)
+    assert played.planner.counts()["thrown_away"] == 1 and played.planner.counts()["by_model"] == 0
+
+
+def test_a_new_goal_replaces_the_plan_at_once_and_cards_are_wished_by_it() -> None:
+    played, offer = Played("survive 20 minutes"), ("Axe (New): x", "Bow (New): y")
+
+    async def script() -> None:
+        await played.play(state(), 1.0)
+        assert played.planner.wish(0, offer) is None
+        played.planner.set_goal(parse_goal("take the bow"))
+        await played.play(state(), 0.5)
+        assert played.planner.wish(0, offer) == 1 and played.planner.wish(0, offer[:1]) is None
+        played.planner.picked(0)
+        await played.play(state(), 0.5)
+
+    played.run(script)
+    assert "take the bow" in played.kinds("goal")[0][1] and played.planner.counts()["picked"] == 1
+
+
+def test_a_game_that_shows_nothing_is_not_planned_for() -> None:
+    played = Played("survive 20 minutes")
+
+    async def script() -> None:
+        await played.play(state(), 1.0)
+        await played.clock.advance(60.0)
+
+    played.run(script)
+    assert max(at_s for at_s, _ in played.kinds("plan")) < 4.0
