@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -56,6 +57,7 @@ class _Stub:
 
     def __init__(self, clock: VirtualClock) -> None:
         self._rates = Rates(clock)
+        self._actor = SimpleNamespace(seats=[SimpleNamespace(owner="motor")])
 
 
 def test_an_environment_has_no_kills_and_no_level_and_its_mean_return_is_shown() -> None:
