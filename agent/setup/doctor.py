@@ -20,7 +20,6 @@ from agent.core.settings import Settings
 from agent.core.types import Packet
 from agent.link.endpoint import PLUGIN_PORT, Endpoint
 from agent.planning.backend import llm_config, servers_of
-from agent.planning.backends import look
 from agent.planning.llm import LOOK_S, has_model
 from agent.planning.messages import Look
 from agent.setup.find_game import first_packet
@@ -115,6 +114,8 @@ def check_gpu(has_driver: bool) -> Finding:
 
 async def check_llm(settings: Settings) -> list[Finding]:
     """Is the language model there that settings name, or any that the planner would take? Is its server a safe one?"""
+    from agent.planning.backends import look
+
     config = llm_config(settings)
     if not settings.planner.use_sima2 or config.backend == "builtin":
         return [Finding("ok", "llm: none is wanted; the planner is builtin")]
