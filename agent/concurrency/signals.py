@@ -86,14 +86,18 @@ def interrupting() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _raised_again() -> Iterator[None]:
-    """A context in which an interruption that Python says it ignored is sent to this process again."""
-    before, timers = sys.unraisablehook, list[threading.Timer]()
+    """A context in which an interruption that Python says it ignored is sent to this process again.
+
+    Where the code that swallowed it fails by that, the interruption is what is raised.
+    """
+    before, timers, lost_numbers = sys.unraisablehook, list[threading.Timer](), list[int]()
 
     def hear(lost: Any) -> None:
         if lost.exc_type is None or not issubclass(lost.exc_type, KeyboardInterrupt):
             before(lost)
             return
         number = getattr(lost.exc_value, "number", signal.SIGINT)
+        lost_numbers.append(number)
         timers.append(threading.Timer(AGAIN_S, _send_again, (number,)))
         timers[-1].daemon = True
         timers[-1].start()
@@ -105,6 +109,9 @@ def _raised_again() -> Iterator[None]:
         sys.unraisablehook = before
         for timer in timers:
             timer.cancel()
+        failed = sys.exception()
+        if lost_numbers and isinstance(failed, Exception):
+            raise Interrupted(lost_numbers[0]) from failed
 
 
 @contextlib.contextmanager

@@ -71,6 +71,13 @@ def test_one_that_a_callback_of_compiled_code_swallows_is_raised_again(number: s
     assert called and exit_code(caught.value) == 128 + number and sys.unraisablehook is before
 
 
+def test_what_fails_because_its_callback_was_interrupted_was_interrupted() -> None:
+    with pytest.raises(Interrupted) as caught, interrupting():
+        ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), signal.SIGTERM))()
+        raise RuntimeError("no compiled object yet")
+    assert caught.value.number == signal.SIGTERM and isinstance(caught.value.__cause__, RuntimeError)
+
+
 def test_other_errors_that_cannot_be_raised_are_told_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", told.append)

@@ -75,6 +75,20 @@ def test_a_game_that_cannot_start_says_why(spec: str, named: str) -> None:
             build_game(HostOptions(game=spec))
 
 
+def test_an_arena_says_what_it_compiles_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def made(**given: Any) -> Any:
+        said.append("made")
+        raise GameError("enough")
+
+    monkeypatch.setattr("agent.games.arena.compiling.compile_arena", lambda say: say("the arena's rules"))
+    monkeypatch.setattr("agent.games.arena.game.ArenaGame", made)
+    with pytest.raises(GameError):
+        build_game(HostOptions(), said.append)
+    assert said == ["the arena's rules", "made"]
+
+
 @pytest.mark.slow
 def test_what_a_game_prints_is_logged_its_end_is_told_with_its_last_words_and_it_starts_anew_at_its_port(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -19,6 +19,7 @@ from agent.learner.process import LearnerProcess
 from agent.learner.state_files import resume
 from agent.learning.configs import Budget, PolicySpec
 from agent.learning.learner import PolicyLearner
+from agent.store.store import WeightsStore
 
 SPEC = ActionSpec(2, (3,))
 FLAT = PolicySpec(name="p", features=4, continuous=2, branches=(3,))
@@ -129,10 +130,11 @@ def absurd(rng: np.random.Generator) -> Rollout:
     return msgspec.structs.replace(whole, **changes)
 
 
-def pushed(count: int) -> int:
-    process, weights = opened()
-    rng, served = np.random.default_rng(7), 0
-    for _ in range(count):
+def pushed(count: int, folder: Path) -> int:
+    """How many of so many absurd rollouts gave weights; what is published and kept is sound, also after a restart."""
+    process, weights = opened(folder / "state")
+    rng, served, store = np.random.default_rng(7), 0, WeightsStore(folder / "weights")
+    for i in range(count):
         try:
             answer, packed = process.handle(Learn(policy="p"), pack_rollout(absurd(rng)))
         except RequestError as error:
@@ -141,13 +143,21 @@ def pushed(count: int) -> int:
         assert isinstance(answer, Learned)
         if not answer.refused:
             weights = load(packed)
+            store.publish("p", weights, kind="pilot", layout={})
             served += 1
         assert all(np.isfinite(t).all() for t in weights.values())
+        if i % 50 == 0:
+            process.handle(Save())
+    process.handle(Save())
+    stored, kept = WeightsStore(folder / "weights").load("p")
+    assert stored.version == served and all((kept[name] == tensor).all() for name, tensor in weights.items())
+    _, again = opened(folder / "state")
+    assert all((again[name] == tensor).all() for name, tensor in weights.items())
     return served
 
 
-def test_absurd_finite_numbers_never_give_weights_that_are_not_finite() -> None:
-    assert pushed(12) > 0
+def test_absurd_finite_numbers_never_give_weights_that_are_not_finite(tmp_path: Path) -> None:
+    assert pushed(12, tmp_path) > 0
 
 
 PLAYED = {
@@ -185,5 +195,5 @@ def test_weights_whose_answers_are_not_finite_are_never_published(kind: str) -> 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
-def test_a_thousand_absurd_rollouts_never_give_weights_that_are_not_finite() -> None:
-    assert pushed(1000) > 0
+def test_a_thousand_absurd_rollouts_never_give_weights_that_are_not_finite(tmp_path: Path) -> None:
+    assert pushed(1000, tmp_path) > 0
