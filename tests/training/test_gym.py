@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -20,75 +19,30 @@ from agent.training.command import build_training
 from agent.training.dream import DreamTraining
 from agent.training.gym import GymTraining
 from agent.training.options import TrainOptions
+from tools.bench import observations as bench
+from tools.bench.observations import TWINS, Board, Game, Matrix, twins
 
 torch.set_num_threads(1)
 
 
-class Game(gymnasium.Env[Any, Any]):
-    """Twenty steps; the reward is 1 where the action was right. `look` says what is seen, and what is right."""
-
-    action_space: Any = spaces.Discrete(2)
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        super().reset(seed=seed)
-        self.t, self.begun = 0, True
-        return self.look(), {}
-
-    def step(self, action: Any) -> Any:
-        reward, self.t, self.begun = float(action == self.right), self.t + 1, False
-        return self.look(), reward, self.t >= 20, False, {}
-
-    def look(self) -> Any:
-        raise NotImplementedError
-
-
-class Board(Game):
-    """Their only piece, -1, lies left or right."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.observation_space = spaces.Box(-1, 1, shape, np.int8)
-
-    def look(self) -> Any:
-        self.right = int(self.np_random.integers(2))
-        board = np.zeros((8, 8), np.int8)
-        board[self.np_random.integers(8), self.np_random.integers(4) + 4 * self.right] = -1
-        return board.reshape(self.observation_space.shape)
-
-
-class Drift(Game):
-    """A dot on a ring of ten drifts left or right for a whole episode: one frame does not say where to."""
-
-    def __init__(self, frames: int) -> None:
-        self.frames = frames
-        self.observation_space = spaces.Box(0, 255, (10, 10, frames), np.uint8)
-
-    def look(self) -> Any:
-        if self.begun:
-            self.at, self.right = int(self.np_random.integers(10)), int(self.np_random.integers(2))
-            self.seen: list[Any] = []
-        self.at = (self.at + 2 * self.right - 1) % 10
-        frame = np.zeros((10, 10, 1), np.uint8)
-        frame[5, self.at] = 255
-        self.seen = [*([frame] * (self.frames - len(self.seen) - 1)), *self.seen, frame][-self.frames :]
-        return np.concatenate(self.seen, 2)
-
-
-def trained(monkeypatch: pytest.MonkeyPatch, make: Any, steps: int, copies: int = 8) -> tuple[GymTraining, float]:
+def trained(monkeypatch: pytest.MonkeyPatch, make: Any, steps: int) -> GymTraining:
     monkeypatch.setattr("agent.training.gym.open_env", lambda game: make())
-    training = GymTraining("gym:mine", seed=0, total_steps=steps, copies=copies)
-    metrics: dict[str, float] = {}
+    training = GymTraining("gym:mine", seed=0, total_steps=steps, copies=2)
     while training.steps < steps:
-        metrics = training.advance()
-    return training, metrics["episode_return"]
+        training.advance()
+    return training
 
 
-def test_a_board_is_learned_from_as_its_flat_twin_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", sorted(TWINS))
+def test_a_board_and_a_matrix_are_learned_from_as_their_flat_twins_to_the_bit(kind: str) -> None:
     """As a picture, which it is not, every -1 was dark: the return stayed that of a guess."""
-    board, _ = trained(monkeypatch, lambda: Board((8, 8)), 1024, 2)
-    flat, _ = trained(monkeypatch, lambda: Board((64,)), 1024, 2)
-    assert isinstance(board.policy, FlatPolicy)
-    ours, theirs = board.policy.state_dict(), flat.policy.state_dict()
-    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert isinstance(bench.trained(kind, 256, 1)[0].policy, FlatPolicy)
+    assert twins(kind, 512, 2)["same_weights"]
+
+
+def test_the_bench_sees_twins_that_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "flat_board", lambda: Matrix((64,)))
+    assert not twins("board", 256, 2)["same_weights"]
 
 
 def test_pictures_beside_numbers_and_continuous_beside_chosen_actions_have_a_policy(
@@ -107,7 +61,7 @@ def test_pictures_beside_numbers_and_continuous_beside_chosen_actions_have_a_pol
             assert action in self.action_space
             return super().step(0)
 
-    training, _ = trained(monkeypatch, Mixed, 512, 2)
+    training = trained(monkeypatch, Mixed, 512)
     assert isinstance(training.policy, FramePolicy) and training.policy.features == 302
     assert (training.policy.spec.continuous, training.policy.spec.branches) == (2, (2, 3))
     assert float(training.policy.norm.count) > 0, "numbers beside the picture are normalised"
@@ -183,12 +137,3 @@ def test_a_dreamers_training_uses_the_profile(monkeypatch: pytest.MonkeyPatch, t
     training = build_training(options, Budget())
     assert isinstance(training, DreamTraining)
     assert training.seats[0].game.tick_s == 1 / 20 and any("a picture of 8 x 8" in line for line in training.about)
-
-
-@pytest.mark.campaign
-def test_a_stack_of_four_frames_beats_one_frame_where_one_does_not_say_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Guessing returns 10, right play 20 but for the first step; 32,768 steps each."""
-    _, one = trained(monkeypatch, lambda: Drift(1), 32_768)
-    _, four = trained(monkeypatch, lambda: Drift(4), 32_768)
-    print(f"return of the last 100 episodes: one frame {one:.2f}, a stack of four {four:.2f}")
-    assert one < 12.0 and four > 15.0
