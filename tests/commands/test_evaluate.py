@@ -27,6 +27,20 @@ def test_the_statistics_are_printed_and_the_report_is_written(
     assert (report["episodes"], report["seed"], report["policy"]) == (2, 3, "random")
 
 
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def played(*given: Any, **named: Any) -> int:
+        raise AssertionError("the work was begun")
+
+    monkeypatch.setattr(module, "_evaluate_in_lock_step", played)
+    monkeypatch.setattr(module, "play_session", played)
+    for more in ((), ("--real-time",)):
+        assert run([*CART_POLE, *more, "--report", str(tmp_path / "no" / "r.json")]) == 2
+        said = capsys.readouterr().err
+        assert "does not exist; make it first" in said and len(said.splitlines()) == 1
+
+
 FALLS = """
 import gymnasium, numpy as np, os, signal
 

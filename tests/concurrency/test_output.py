@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tracemalloc
 
 import pytest
 
@@ -38,6 +39,18 @@ def test_lines_are_cut_and_shown_as_text(written: bytes, lines: list[str]) -> No
 def test_a_line_without_an_end_is_bounded_and_the_next_one_is_whole() -> None:
     long, short = lines_of(b"x" * 30_000, b"y" * 20_000 + b"\nnext")
     assert long == "x" * MAX_LINE_BYTES + "…" and short == "next"
+
+
+def test_a_line_without_an_end_takes_no_more_memory_than_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces, taken = [b"x" * 65_536] * 100, list[str]()
+    monkeypatch.setattr(os, "read", lambda descriptor, count: pieces.pop() if pieces else b"")
+    tracemalloc.start()
+    try:
+        read_lines(0, taken.append)
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()
+    assert len(taken) == 1
 
 
 def test_of_many_lines_some_are_logged_and_the_rest_is_counted() -> None:
