@@ -6,6 +6,7 @@ Loopback only. Owns the socket; what it shows comes from a `StatusSource`.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from importlib import resources
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from agent.core.clock import Clock
@@ -30,6 +32,18 @@ _ASSETS = {
     "/page.js": ("page.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
 }
+
+
+class _OwnFailures(logging.Filter):
+    """Lets through what failed here; a request that is none has its answer, and would fill the log of a person."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
+
+
+_log = logging.getLogger("agent.http")
+_log.addFilter(_OwnFailures())
 
 
 class _Connections:
@@ -193,7 +207,7 @@ async def serve(
     for route in (*own, *extra_routes):
         add = app.router.add_get if route.method == "GET" else app.router.add_post  # the former answers HEAD too
         add(route.path, route.handler)
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=15.0, shutdown_timeout=0.5)
+    runner = web.AppRunner(app, access_log=None, logger=_log, keepalive_timeout=15.0, shutdown_timeout=0.5)
     await runner.setup()
     try:
         make_protocol = runner.server

@@ -191,6 +191,32 @@ def test_a_failure_shows_nothing_of_its_inside() -> None:
     asyncio.run(main(), debug=False)  # aiohttp shows a failure's inside where the loop is in debug mode
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_client_sends_wrongly_fills_no_log_and_what_fails_here_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    write = f"POST /write HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+
+    async def main() -> None:
+        async with served() as (port, http):
+            host = f"Host: 127.0.0.1:{port}\r\n"
+            for text in (
+                "\x16\x03\x01\r\n\r\n", f"{write}{host}Content-Length: -5\r\n\r\n",
+                f"{write}{host}Transfer-Encoding: chunked\r\n\r\nZZ\r\n",
+                f"{write}{host}Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
+            ):  # fmt: skip
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(text.encode())
+                assert await asyncio.wait_for(reader.readline(), 60)
+                writer.close()
+            assert not caplog.records
+            async with http.get("/fail") as answer:
+                assert answer.status == 500
+            assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+    asyncio.run(main(), debug=False)
+
+
 def test_half_open_connections_are_closed_in_time_and_hold_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "HEADER_DEADLINE_S", 0.4)
 
