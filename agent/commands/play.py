@@ -92,8 +92,6 @@ def _check(options: PlayOptions) -> None:
         raise SettingsError(f"--seconds {options.seconds}: must be above 0")
     if options.episodes is not None and options.episodes < 1:
         raise SettingsError(f"--episodes {options.episodes}: at least 1")
-    if options.http_port is not None and not 0 <= options.http_port <= 65535:
-        raise SettingsError(f"--http-port {options.http_port}: between 0 and 65535")
     if options.lock_step and not (is_hosted(options.game) and options.game != "auto"):
         raise SettingsError(
             f"--lock-step needs a game that is hosted here (arena, gym:ID or MODULE:FACTORY), not {options.game}"
