@@ -24,6 +24,7 @@ from agent.commands.prepare import prepare
 from agent.commands.quantize import quantize
 from agent.commands.recordings.export import export
 from agent.commands.recordings.folder import app as recordings
+from agent.commands.recordings.record import record
 from agent.commands.recordings.replay import replay
 from agent.commands.recordings.runs import runs
 from agent.concurrency.output import printable
@@ -49,7 +50,7 @@ app = App(
 )
 app.default(play)
 weights.app.command(compare_weights, name="compare")
-_WORKING: Final = (play, host, evaluate, train.app, quantize, doctor, prepare, replay, runs, export)
+_WORKING: Final = (play, host, evaluate, train.app, quantize, doctor, prepare, replay, runs, export, record)
 for command in (*_WORKING, weights.app, recordings, plugins.app):
     app.command(command)
 

@@ -54,16 +54,18 @@ class _Spool:
 class NpzEpisodes:
     """Writes each episode into `FOLDER/PREFIX-NNNNN.npz`, after the numbers that are there already.
 
-    An episode of fewer than `min_frames` rows is left out and counted in `short`. meta goes into every file.
+    An episode of fewer than `min_frames` rows is left out and counted in `short`. meta goes into every file. The first
+    `skip` episodes are there already.
     """
 
     def __init__(
-        self, folder: Path, prefix: str, meta: dict[str, Any], *, compress: bool = True, min_frames: int = 1
-    ) -> None:
+        self, folder: Path, prefix: str, meta: dict[str, Any], *, compress: bool = True, min_frames: int = 1,
+        skip: int = 0,
+    ) -> None:  # fmt: skip
         self.files: list[Path] = []
         self.short = 0
         self._folder, self._prefix, self._meta = folder, prefix, meta
-        self._compress, self._min_frames = compress, min_frames
+        self._compress, self._min_frames, self._skip = compress, min_frames, skip
         folder.mkdir(parents=True, exist_ok=True)
         taken = [path.stem.removeprefix(f"{prefix}-") for path in folder.glob(f"{prefix}-*.npz")]
         self._next = max((int(number) for number in taken if number.isdecimal()), default=-1) + 1
@@ -83,6 +85,9 @@ class NpzEpisodes:
         with contextlib.closing(spool):
             if len(spool.rows) < self._min_frames:
                 self.short += 1
+                return
+            if self._skip:
+                self._skip -= 1
                 return
             path = self._folder / f"{self._prefix}-{self._next:05d}.npz"
             beside = temporary_beside(path)
@@ -135,6 +140,16 @@ class NpzEpisodes:
                 body = io.BytesIO()
                 np.lib.format.write_array(body, array, allow_pickle=False)
                 archive.writestr(f"{name}.npy", body.getvalue())
+
+
+def session_of(path: Path) -> str:
+    """The session that an episode was made from; empty where the file does not say."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            meta = msgspec.json.decode(arrays["meta"].item())
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return ""
+    return str(meta.get("session", "")) if isinstance(meta, dict) else ""
 
 
 def _clicks(rows: list[Row]) -> int:

@@ -148,10 +148,10 @@ class GameTime:
 
 
 class RowMaker:
-    """Turns the records of one game into rows; `refused` counts pictures that cannot be decoded."""
+    """Turns the records of one game into rows; `refused` counts pictures that cannot be decoded, of all `packets`."""
 
     def __init__(self, game: int, cut: Cut) -> None:
-        self.refused = 0
+        self.refused = self.packets = 0
         self._game, self._cut, self._time = game, cut, GameTime()
         self._open: _Open | None = None
         self._newest: tuple[PacketRecord, GameState, float] | None = None
@@ -186,6 +186,7 @@ class RowMaker:
             state = decode_state(record.state, LIMITS)
         except ProtocolError as error:
             raise RecordingError(f"packet {record.number} is none of the wire's: {error}") from error
+        self.packets += 1
         self._now_s = self._time.of(state, record.received_at_s)
         made: list[Made] = []
         run = state.run
@@ -285,6 +286,7 @@ class RowMaker:
 class Counts(msgspec.Struct):
     """What went into the files."""
 
+    packets: int = 0
     rows: int = 0
     clicks: int = 0
     episodes: int = 0
@@ -315,5 +317,5 @@ def write_rows(
         on_bytes(len(item.body))
     give(maker.finish())
     sink.close()
-    counts.refused = maker.refused
+    counts.refused, counts.packets = maker.refused, maker.packets
     return counts

@@ -27,7 +27,9 @@ def recording(folder: Path, *, ticks: int = 120, every: int = 6) -> Path:
     records: list[Record] = []
     for tick in range(ticks):
         menu = "" if tick < ticks // 2 else "Shop"
-        records.append(packet(tick, state(tick, menu=menu, level=tick), picture(tick) if tick % every == 0 else None))
+        records.append(
+            packet(tick, state(tick, menu=menu, level=tick), picture(tick) if every and tick % every == 0 else None)
+        )
         records.append(decision(tick, Action((0.5, 0.0), click=(160, 90) if tick == ticks - 20 else None)))
     for record in records:
         journal.offer(record, getattr(record, "received_at_s", 0.0) or 0.0)
