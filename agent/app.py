@@ -28,7 +28,8 @@ from agent.games.options import is_gymnasium
 from agent.http.decoding import Decoder
 from agent.http.events import EventLog
 from agent.http.goals import GoalsApi
-from agent.http.part import EventsApi, HttpServer, NoWorkersApi, TakeoverApi, WorkersApi
+from agent.http.part import ClipApi, EventsApi, HttpServer, NoWorkersApi, TakeoverApi, WorkersApi
+from agent.journal.clip import CLIPS
 from agent.journal.history import History
 from agent.journal.journal import Journal
 from agent.learner.client import Learning
@@ -41,6 +42,7 @@ from agent.link.bonklink import PacketListener
 from agent.link.imaging import decode_frame
 from agent.link.links import Link, link_to
 from agent.session.act import ActLoop, Seat, Watcher
+from agent.session.clips.maker import ClipMaker
 from agent.session.episodes import EpisodeLog, SeesTheGame
 from agent.session.guard import CollectionTimer, Watchdog, guard
 from agent.session.loop import stopping_on_signals
@@ -300,7 +302,7 @@ def build_session(
         *_served(policy),
         _cards(shared, outcomes),
         *([] if planning is None else [planning.part]),
-        *_apis(shared, learning, feeds, planning),
+        *_apis(shared, learning, feeds, planning, recorder),
         *parts,
     ]
     actor = ActLoop(
@@ -366,6 +368,7 @@ def _recorder(shared: _Shared, feeds: Sequence[Feed], episodes: EpisodeLog) -> R
         [RecordedFeed(feed.game, feed, journal, shared.clock) for feed in feeds],
         lambda kind, message, payload: shared.say(kind, message, payload), episodes.mean_score,
         None if wanted.recordings is None else History(wanted.recordings),
+        ClipMaker(journal, shared.policy, shared.clock, (wanted.recordings or wanted.folder.parent) / CLIPS),
     )  # fmt: skip
     shared.told.append(recorder.event)
     return recorder
@@ -450,14 +453,18 @@ def _cards(shared: _Shared, outcomes: OutcomeWeights | None) -> Part:
     return CardsByMotor(f"the policy {shared.policy.name} takes no other's cards")
 
 
-def _apis(shared: _Shared, learning: Learning | None, feeds: Sequence[Feed], planning: Planning | None) -> list[Part]:
+def _apis(
+    shared: _Shared, learning: Learning | None, feeds: Sequence[Feed], planning: Planning | None,
+    recorder: RecordSession | None,
+) -> list[Part]:  # fmt: skip
     """The routes of workers, events, people and plans, where they are served."""
     if shared.options.http_port is None:
         return []
     decoder = Decoder()
     workers = NoWorkersApi() if learning is None else WorkersApi(learning, decoder)
     goals = GoalsApi(planning.part if planning is not None else None, decoder)
-    return [EventsApi(decoder, shared.events), workers, TakeoverApi(feeds, decoder, shared.clock), goals]
+    clips = ClipApi(recorder.clips if recorder is not None else None, decoder, shared.say)
+    return [EventsApi(decoder, shared.events), workers, TakeoverApi(feeds, decoder, shared.clock), goals, clips]
 
 
 def _server(

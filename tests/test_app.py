@@ -271,7 +271,8 @@ def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
 
     assert asyncio.run(names(http_port=None)) == ["supervision", "cards by motor"]
     assert asyncio.run(names(http_port=0, learn=True)) == [
-        "supervision", "cards by motor", "events api", "no workers api", "takeover api", "goals api", "serve",
+        "supervision", "cards by motor", "events api", "no workers api", "takeover api", "goals api", "clip api",
+        "serve",
     ]  # fmt: skip
     everything = asyncio.run(names(http_port=0, learn=True, weights_dir=tmp_path, wanted=LIKING))
     assert everything == [
@@ -282,6 +283,7 @@ def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
         "workers api",
         "takeover api",
         "goals api",
+        "clip api",
         "serve",
     ]
     pilot = Motor(untrained_tensors(0))

@@ -22,6 +22,7 @@ from agent.commands.host import host
 from agent.commands.play import play
 from agent.commands.prepare import prepare
 from agent.commands.quantize import quantize
+from agent.commands.recordings.clip import clip
 from agent.commands.recordings.export import export
 from agent.commands.recordings.folder import app as recordings
 from agent.commands.recordings.record import record
@@ -50,7 +51,7 @@ app = App(
 )
 app.default(play)
 weights.app.command(compare_weights, name="compare")
-_WORKING: Final = (play, host, evaluate, train.app, quantize, doctor, prepare, replay, runs, export, record)
+_WORKING: Final = (play, host, evaluate, train.app, quantize, doctor, prepare, replay, runs, export, record, clip)
 for command in (*_WORKING, weights.app, recordings, plugins.app):
     app.command(command)
 

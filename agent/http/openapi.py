@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from agent.http.goals import PostGoal
-from agent.http.session_api import PostTakeover
+from agent.http.session_api import PostClip, PostTakeover
 from agent.learner.bodies import MSGPACK, PostEvent, PushDemo, PushRollout, Register
 from agent.learner.tensor_bodies import SAFETENSORS
 
@@ -30,7 +30,7 @@ _READ: Final = (403, 405, 421)
 _WRITE: Final = (400, 401, 403, 405, 408, 413, 415, 421, 503)
 _BODIES: Final[dict[str, Any]] = {
     "/register_worker": Register, "/push_rollout": PushRollout, "/push_demo": PushDemo, "/events": PostEvent,
-    "/api/v1/takeover": PostTakeover, "/api/v1/goal": PostGoal,
+    "/api/v1/takeover": PostTakeover, "/api/v1/goal": PostGoal, "/api/v1/clip": PostClip,
 }  # fmt: skip
 _POLICY: Final = {"name": "policy_name", "in": "query", "required": True, "schema": {"type": "string", "maxLength": 64}}
 _SINCE: Final = {"name": "since_version", "in": "query", "schema": {"type": "integer", "default": -1}}
@@ -78,6 +78,7 @@ _OPERATIONS: Final = (
     _Operation("get", "/api/v1/goal", "The goal, and what is understood of it", (JSON, MSGPACK), (404,)),
     _Operation("post", "/api/v1/goal", "Plan for another goal", (JSON, MSGPACK), (404,)),
     _Operation("get", "/api/v1/plan", "What each game pursues, why, and what came before", (JSON, MSGPACK), (404,)),
+    _Operation("post", "/api/v1/clip", "Save the last seconds", (JSON, MSGPACK), (409, 507)),
     _Operation("get", "/events/stream", "Events as they happen, without end", (STREAM,), (503,)),
     _Operation("get", "/get_cpqe_weights", "Not built yet", more=(501,), good=None),
     _Operation("post", "/merge_policies", "Not built yet", more=(501,), good=None),

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from agent.core.clock import Clock
+from agent.core.errors import RecordingError
 from agent.core.part import Part, Route
 from agent.http.decoding import Decoder
 from agent.http.events import EventLog
 from agent.http.server import serve
-from agent.http.session_api import takeover_routes
-from agent.http.snapshots import Losses, StatusSource
+from agent.http.session_api import clip_routes, takeover_routes
+from agent.http.snapshots import Losses, StatusSource, without_folders
 from agent.http.workers import event_routes, routes_without_learner, worker_routes
 from agent.learner.client import Learning
+from agent.session.clips.maker import ClipMaker
+from agent.session.clips.video import encode_video
 from agent.session.sense import Feed
 
 
@@ -70,6 +76,32 @@ class TakeoverApi(Part):
     def routes(self) -> Sequence[Route]:
         """Take over and let go."""
         return takeover_routes(self.feeds, self.decoder, self.clock)
+
+
+@dataclass(frozen=True)
+class ClipApi(Part):
+    """The last seconds are saved, and made a video of. clips: None where nothing is recorded."""
+
+    name = "clip api"
+    clips: ClipMaker | None
+    decoder: Decoder
+    say: Callable[[str, str, dict[str, Any]], None]
+    _wanted: asyncio.Queue[Path] = field(default_factory=asyncio.Queue, init=False)
+
+    async def run(self) -> None:
+        """Make one video after another until cancelled."""
+        while True:
+            clip = await self._wanted.get()
+            try:
+                await encode_video(clip)
+            except RecordingError as error:
+                self.say("clip_video_failed", without_folders(str(error)), {"clip": clip.name})
+            else:
+                self.say("clip_video", f"{clip.name} has a video", {"clip": clip.name})
+
+    def routes(self) -> Sequence[Route]:
+        """Save a clip."""
+        return clip_routes(self.clips, self.decoder, self._wanted.put_nowait)
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,27 @@
-"""Routes by which a person steers the session itself: take a game over. Owns no socket; the server is `http.server`."""
+"""Routes by which a person steers the session itself: take a game over, save what just happened.
+
+Owns no socket; the server is `http.server`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
 from agent.core.clock import Clock
-from agent.core.errors import RequestError
+from agent.core.errors import RecordingError, RequestError
 from agent.core.part import Route
 from agent.core.types import Action, Vector2
 from agent.http.decoding import Decoder, read_body
+from agent.http.snapshots import without_folders
 from agent.http.workers import answer, routes_of
 from agent.learner.bodies import decode
+from agent.session.clips.maker import DEFAULT_S, MAX_S, ClipMaker
 from agent.session.human.takeover import click_of
 from agent.session.sense import Feed
 
@@ -36,6 +42,13 @@ class PostTakeover(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     interact: bool = False
     click: Vector2 | None = None
     release: bool = False
+
+
+class PostClip(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /api/v1/clip: save the last seconds of the recording. mp4: a video as well, made after the answer."""
+
+    seconds: float = DEFAULT_S
+    mp4: bool = False
 
 
 async def body_of(request: web.Request, decoder: Decoder, kind: type[Any]) -> Any:
@@ -60,6 +73,27 @@ def takeover_routes(feeds: Sequence[Feed], decoder: Decoder, clock: Clock) -> li
         return answer(request, {"ok": True, "game": body.game, **feed.human.status()})
 
     return routes_of(("POST", "/api/v1/takeover", take_over))
+
+
+def clip_routes(clips: ClipMaker | None, decoder: Decoder, video: Callable[[Path], None]) -> list[Route]:
+    """The route that saves the last seconds. video: asked to make a clip's MP4."""
+
+    async def save(request: web.Request) -> web.StreamResponse:
+        body: PostClip = await body_of(request, decoder, PostClip)
+        if not 1.0 <= body.seconds <= MAX_S:
+            raise RequestError(400, f"seconds: from 1 to {MAX_S:g}")
+        if clips is None:
+            raise RequestError(409, "nothing is recorded: it was started with --no-record")
+        try:
+            made = await clips.make(body.seconds)
+        except RecordingError as error:
+            raise RequestError(507, without_folders(str(error))) from error
+        if body.mp4:
+            video(made.folder)
+        told = {"clip": made.folder.name, "ready_s": round(made.ready_s, 4), "replays": made.is_whole}
+        return answer(request, {"ok": True, **told})
+
+    return routes_of(("POST", "/api/v1/clip", save))
 
 
 def _action(body: PostTakeover, feed: Feed) -> Action:

@@ -29,6 +29,7 @@ SEGMENT_BYTES: Final = 64 << 20
 QUEUE_BYTES: Final = 64 << 20
 RETRY_S: Final = 1.0
 CLOSING_S: Final = 5.0
+TURN_S: Final = 5.0
 
 
 class _Body(NamedTuple):
@@ -64,9 +65,10 @@ class Journal:
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._urgent = threading.Event()
+        self._turns: list[threading.Event] = []
         self._segment: SegmentWriter | None = None
         self._opened_s = 0.0
-        self._number = 0
+        self._number = self._number_at_opening = 0
         self._segments = 0
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._is_refused = False
@@ -125,6 +127,17 @@ class Journal:
         with self._lock:
             return self.offered - self.written - self.lost
 
+    def turn(self) -> bool:
+        """End the segment now, with all that was handed over, and begin another; waits for that.
+
+        False where the disk does not take it in time. For threads that may wait.
+        """
+        turned = threading.Event()
+        with self._lock:
+            self._turns.append(turned)
+        self._urgent.set()
+        return turned.wait(TURN_S)
+
     def close(self) -> None:
         """Write what waits, end the segment, and let go of the folder; gives up after CLOSING_S. Safe to call twice."""
         self._ending.set()
@@ -138,6 +151,7 @@ class Journal:
         self._drop_old()
         while not self._ending.is_set():
             self._urgent.wait(COMMIT_S if self._segment is not None else RETRY_S)
+            self._urgent.clear()
             self._write_queue()
         self._write_queue()
         self._finish()
@@ -145,6 +159,8 @@ class Journal:
     def _write_queue(self) -> None:
         """Take what waits, put it on the disk, and turn to a new segment where this one is old or large."""
         taken: list[_Item] = []
+        with self._lock:
+            turns, self._turns = self._turns, []
         try:
             segment = self._segment or self._open()
             with self._lock:
@@ -152,8 +168,10 @@ class Journal:
                 self._queue.clear()
             self._commit(segment, taken)
             taken = []
-            if self._is_over(segment):
+            if self._is_over(segment) or (turns and self._number > self._number_at_opening):
                 self._turn(segment)
+            for turned in turns:
+                turned.set()
             self.error = None
         except OSError as error:
             self._fail(error, taken)
@@ -187,7 +205,7 @@ class Journal:
         self.folder.mkdir(parents=True, exist_ok=True)
         claim(self.folder / CLAIM)
         self._segment = SegmentWriter(self.folder, self._segments, self.header)
-        self._opened_s = self._clock.now_s()
+        self._opened_s, self._number_at_opening = self._clock.now_s(), self._number
         with self._lock:
             if self._repeated is not None and self._number > 0:
                 self._queue.appendleft(self._repeated)

@@ -40,6 +40,7 @@ from agent.link.bonklink import PacketListener
 from agent.link.links import Address, link_to
 from agent.link.wire import Limits, encode_action, encode_state
 from agent.session.act import Decided
+from agent.session.clips.maker import ClipMaker
 from agent.session.loop import stopping_on_signals
 from agent.session.options import SessionOptions
 
@@ -130,6 +131,7 @@ class RecordSession(Part):
     """The recorder. is_asked: somebody asked for it, so a folder that cannot be written ends the start.
 
     scored: finished episodes, their mean score (None without one), and what it is of. history: where the run is listed.
+    clips: what saves the last seconds.
     """
 
     name = "recorder"
@@ -143,6 +145,7 @@ class RecordSession(Part):
     say: Callable[[str, str, dict[str, Any]], None]
     scored: Callable[[], tuple[int, float | None, str]] = lambda: (0, None, "")
     history: History | None = None
+    clips: ClipMaker | None = None
     acted: Acted = field(default_factory=Acted, init=False)
 
     async def begin(self) -> None:
@@ -240,6 +243,7 @@ class RecordSession(Part):
         return {
             "session": journal.header.session, "offered": journal.offered, "written": journal.written,
             "lost": journal.lost, "reasons": dict(journal.reasons), "error": journal.error,
+            "clips": self.clips.status() if self.clips is not None else {},
         }  # fmt: skip
 
     def event(self, kind: str, message: str, payload: dict[str, Any]) -> None:
@@ -251,6 +255,8 @@ class RecordSession(Part):
         """Write down one decision."""
         o = decided.observation
         self.acted.decided(decided.version, self.policy)
+        if self.clips is not None:
+            self.clips.on_decision(o)
         packet, picture = self.feeds[o.game].origins(o)
         instead = decided.instead_of
         action = b"" if decided.action is None else encode_action(decided.action)

@@ -137,7 +137,14 @@ def recorded(folder: Path, policy: Policy, look: Look, ticks: int, *, full: rang
 
 
 def step(
-    journal: Journal, policy: Policy, carry: object, seen: Sequence[Observation | None], number: int, *, is_full: bool
+    journal: Journal,
+    policy: Policy,
+    carry: object,
+    seen: Sequence[Observation | None],
+    number: int,
+    *,
+    is_full: bool,
+    now_s: float = 0.0,
 ) -> object:
     carry, actions = policy.step(carry, seen)
     with pytest.MonkeyPatch.context() as patch:
@@ -146,13 +153,13 @@ def step(
         for o, action in zip(seen, actions, strict=True):
             if o is None:
                 continue
-            journal.offer(PacketRecord(o.game, number, 0.0, encode_state(o.state), b""), 0.0)
+            journal.offer(PacketRecord(o.game, number, now_s, encode_state(o.state), b""), now_s)
             data = encode_action(Arbiter().choose(action, "motor").action)
             decision = DecisionRecord(
                 o.game, number, number, 0, o.elapsed_s, o.received_at_s, o.reward, o.is_first, o.is_last, o.is_terminal,
-                o.is_won, 0, 0.0, data, "motor", -1,
+                o.is_won, 0, now_s, data, "motor", -1,
             )  # fmt: skip
-            journal.offer(decision, 0.0)
+            journal.offer(decision, now_s)
     return carry
 
 

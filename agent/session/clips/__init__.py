@@ -1,0 +1,1 @@
+"""Saving what just happened from a session that is being recorded. Never imports the server or commands."""
