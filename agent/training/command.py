@@ -84,6 +84,8 @@ def build_training(options: TrainOptions, budget: Budget | None = None, weights:
         raise SettingsError(f"--copies {copies}: at least 1")
     if not 0 <= lessons <= options.steps:
         raise SettingsError(f"--lesson-steps {lessons}: 0 to --steps, which is {options.steps}")
+    if options.begin is not None and (game != "arena" or budget is not None):
+        raise SettingsError(f"--begin {options.begin}: a pilot that PPO trains in the arena begins with weights")
     if budget is not None and (game == "arena" or is_gymnasium(game)):
         from agent.training.dream import DreamTraining
 
@@ -91,9 +93,11 @@ def build_training(options: TrainOptions, budget: Budget | None = None, weights:
             raise SettingsError("--lesson-steps: a dreamer takes no lessons; unset METABONK_SERVED_POLICY, or name 0")
         return DreamTraining(game, seed=seed, copies=copies, budget=budget, profile=options.profile, weights=weights)
     if game == "arena":
+        from agent.control.motor import pilot_tensors
         from agent.training.arena.train import ArenaTraining
 
-        return ArenaTraining(seed=seed, total_steps=options.steps, lesson_steps=lessons, weights=weights)
+        begin = pilot_tensors(options.begin) if options.begin is not None else None
+        return ArenaTraining(seed=seed, total_steps=options.steps, lesson_steps=lessons, weights=weights, begin=begin)
     if is_gymnasium(game):
         from agent.training.gym import GymTraining
 
@@ -126,6 +130,8 @@ def _keep(
     command = f"python -m agent train --game {options.game} --steps {options.steps} --seed {options.seed}"
     if lesson_steps(options, budget):
         command += f" --lesson-steps {lesson_steps(options, budget)}"
+    if options.begin is not None:
+        command += f" --begin {options.begin.name}"
     if budget is not None:
         command = f"METABONK_SERVED_POLICY=dreamer {command}"
     reward = values["notes"].get("reward", SCORE.name)

@@ -22,6 +22,8 @@ class TrainOptions(ConfigOption):
     """Seed of the network and of the runs."""
     lesson_steps: int | None = None
     """In the arena, so many of the steps are lessons by a script, before PPO. Default: a third."""
+    begin: Path | None = None
+    """In the arena, a pilot's weights to begin with. Default: random ones."""
     copies: int = 8
     """Copies of a Gymnasium environment, or games of a dreamer, that are stepped together."""
     profile: Path | None = None

@@ -59,7 +59,7 @@ def test_a_checkpoint_of_another_training_is_refused() -> None:
 def test_lessons_bring_a_pilot_nearer_to_its_teacher() -> None:
     training = ArenaTraining(seed=0, total_steps=10_000, lesson_steps=9_000, runs=8)
     seen = [training.advance() for _ in range(10)]
-    assert seen[-1]["imitation_axes"] < 0.75 * seen[0]["imitation_axes"]
+    assert seen[-1]["imitation_axes"] < 0.9 * seen[0]["imitation_axes"]
     assert seen[-1]["imitation_choices"] < 0.75 * seen[0]["imitation_choices"]
 
 

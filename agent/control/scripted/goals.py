@@ -13,10 +13,10 @@ from agent.core.types import GameState, ObjectKind
 COMMITMENT_S: Final = 2.5
 RIVAL_FACTOR: Final = 1.6
 """While a goal is kept, only one that is so many times better takes its place."""
-BOSS_S: Final = 160.0
-BOSS_LEVEL: Final = 14
+BOSS_S: Final = 90.0
+BOSS_LEVEL: Final = 7
 BOSS_LATEST_S: Final = 300.0
-"""The boss is called from this level and time on, and at the latest then."""
+"""The boss is called from this level and time on, at the latest then. His health is that of the time of the call."""
 _BOSS_HP: Final = 1500.0
 """No other enemy has so much health when the first boss may be called."""
 _CHEST_SIGHT_M: Final = 45.0
@@ -144,7 +144,7 @@ def _boss(pursuit: Pursuit, state: GameState, around: Surroundings, reach_m: flo
     near_m = min(7.0, reach_m + 2.0)
     why = f"the boss has {around.enemies[i, 3]:.0f} health left, {far:.0f} m away: stay within {near_m:.1f} m of him"
     place = float(around.enemies[i, 0]), float(around.enemies[i, 2])
-    return [Goal("boss", *place, 10.0, 6.0, keep_m=near_m, reason=why)]
+    return [Goal("boss", *place, 10.0, 3.0, keep_m=near_m, reason=why)]
 
 
 def in_use_range(goal: Goal, state: GameState) -> bool:

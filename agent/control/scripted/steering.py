@@ -19,9 +19,11 @@ SPEED_M_S: Final = 10.0
 _CHASE_M_S: Final = 5.5
 _FEAR_M: Final = 14.0
 _TOUCH_M: Final = 1.15
-_TOUCH_STRONG_M: Final = 2.3
+_TOUCH_STRONG_M: Final = 2.6
 _BLOW_HP: Final = 15.0
-"""What an enemy's blow takes at the start of a run; strong ones hit twice as hard."""
+"""What an enemy's blow takes at the start of a run."""
+_STRONG: Final = 2.7
+"""So many times as hard hit the strong ones."""
 _BLOW_PER_MIN: Final = 0.07
 _SHORT_M: Final = 9.0
 _SIGHT_M: Final = 25.0
@@ -109,7 +111,7 @@ def _avoid(
             continue
         strong = i < len(kinds) and kinds[i] >= 128
         touch = _TOUCH_STRONG_M if strong else _TOUCH_M
-        blow = _BLOW_HP * (2.0 if strong else 1.0) * (1.0 + _BLOW_PER_MIN * minute) / health
+        blow = _BLOW_HP * (_STRONG if strong else 1.0) * (1.0 + _BLOW_PER_MIN * minute) / health
         weight = 1.3 * (0.8 + 10.0 * min(blow, 1.0))
         for t in range(_TIMES_S.shape[0]):
             ahead, gone = SPEED_M_S * _TIMES_S[t], min(_CHASE_M_S * _TIMES_S[t], far)

@@ -180,7 +180,7 @@ class ArenaBatch:
         playing = ~self.in_menu
         self.axes[playing], self.buttons[playing] = axes[playing], buttons[playing]
         self.is_first[:] = False
-        _advance(
+        advance_all(
             self.records, self.worlds.catalog.rules, self.worlds.controls, self.axes, self.buttons, choice, self.ticks,
             self.elapsed_ticks, PRESS_EVERY,
         )  # fmt: skip
@@ -244,7 +244,7 @@ class ArenaBatch:
 
 
 @njit(cache=True)
-def _advance(
+def advance_all(
     worlds: Any,
     rules: Any,
     controls: Any,

@@ -23,16 +23,16 @@ from agent.core.types import FloatArray
 from agent.games.arena import state as layout
 from agent.games.arena.step import tick
 from agent.games.arena.world import Worlds
-from agent.training.arena.batch import CHOOSES, encode_world, run_seed
+from agent.training.arena.batch import CHOOSES, DEFAULT_CAST, Cast, encode_world, run_seed
 
 MAX_DECISION_TICKS: Final = 30.0
 
 
 class LockstepPlayer:
-    """Plays one run after another with the network of a pilot; nothing is sampled."""
+    """Plays one run after another with the network of a pilot; nothing is sampled. cast: who plays, and where."""
 
-    def __init__(self, reflex: Reflex) -> None:
-        self._reflex, self._worlds = reflex, Worlds(1)
+    def __init__(self, reflex: Reflex, cast: Cast = DEFAULT_CAST) -> None:
+        self._reflex, self._worlds, self._cast = reflex, Worlds(1), cast
         units, picture = reflex.gates.b.shape[0] // 4, reflex.picture.b.shape[0]
         self._hidden: FloatArray = np.zeros(units, np.float32)
         self._picture: FloatArray = np.zeros(picture, np.float32)
@@ -49,7 +49,7 @@ class LockstepPlayer:
 
     def begin(self, seed: int) -> None:
         """Put the world at the start of the run that a hosted arena begins with this seed, and forget everything."""
-        self._worlds.reset(0, run_seed(seed, 0))
+        self._worlds.reset(0, run_seed(seed, 0), character=self._cast.character, tier=self._cast.tier)
         self._hidden[:] = 0.0
         self._last_axes[:] = 0.0
         self._last_buttons[:] = 0

@@ -7,6 +7,7 @@ on as if it had not been interrupted.
 from __future__ import annotations
 
 from collections import deque
+from itertools import product
 from typing import Any, Final
 
 import msgspec
@@ -16,14 +17,16 @@ from torch import Tensor
 
 from agent.control import encode
 from agent.control.motor import KIND
+from agent.control.policy import Tensors
 from agent.control.reward import SCORE, Weights
 from agent.control.untrained import default_sizes
 from agent.core.errors import WeightsError
+from agent.games.arena.catalog import load_catalog
 from agent.games.arena.rules_hash import rules_hash
 from agent.learning.configs import PPOConfig, describe_ppo
 from agent.learning.ppo.update import PPO
 from agent.models.policies import PilotPolicy
-from agent.training.arena.batch import ArenaBatch, EndedRun
+from agent.training.arena.batch import ArenaBatch, Cast, EndedRun
 from agent.training.arena.lessons import Lessons
 from agent.training.arena.stretch import Player
 
@@ -42,24 +45,42 @@ PPO_CONFIG: Final = PPOConfig(
 )  # fmt: skip
 
 
+def all_casts() -> list[Cast]:
+    """Every tier with every character."""
+    catalog = load_catalog()
+    return [Cast(*pair) for pair in product(range(len(catalog.rules.tiers)), range(len(catalog.characters)))]
+
+
 class ArenaTraining:
     """A pilot, its runs and its learner; `steps` counts decisions, of which the first `lesson_steps` are lessons.
 
-    weights: the table of rewards, whose discount is the learner's.
-    Runs of training have seeds from `FIRST_SEED` on, far from those of evaluations.
+    weights: the table of rewards, whose discount is the learner's. begin: tensors of a pilot to begin with, in place
+    of random ones.
+    Runs of training are of every tier and character in turn. They have seeds from `FIRST_SEED` on, far from those of
+    evaluations.
     """
 
     game = "arena"
 
     def __init__(
-        self, *, seed: int, total_steps: int, lesson_steps: int, runs: int = RUNS, weights: Weights = SCORE
+        self,
+        *,
+        seed: int,
+        total_steps: int,
+        lesson_steps: int,
+        runs: int = RUNS,
+        weights: Weights = SCORE,
+        begin: Tensors | None = None,
     ) -> None:
         torch.manual_seed(seed)
         self.policy = PilotPolicy(default_sizes())
         torch.nn.init.constant_(self.policy.pilot.axes_log_std, START_LOG_STD)
+        if begin is not None:
+            self.policy.load_state_dict({f"pilot.{name}": torch.from_numpy(np.array(t)) for name, t in begin.items()})
         self.batch = ArenaBatch(
-            runs, FIRST_SEED * (1 + seed), ticks=self.policy.pilot.sizes.decision_ticks, weights=weights
-        )
+            runs, FIRST_SEED * (1 + seed), ticks=self.policy.pilot.sizes.decision_ticks, casts=all_casts(),
+            weights=weights,
+        )  # fmt: skip
         config = msgspec.structs.replace(PPO_CONFIG, gamma=weights.gamma)
         self.player = Player(self.batch, self.policy, length=LENGTH, gamma=config.gamma, lam=config.lam)
         self.lessons = Lessons(self.player, self.policy, lr=LESSON_LR, seed=seed)

@@ -95,8 +95,8 @@ def test_a_shrine_that_gives_nothing_is_left_alone() -> None:
 
 def test_the_boss_is_called_when_strong_then_fought_and_the_exit_taken() -> None:
     portal, pursuit = (ObjectKind.PORTAL, 0.0, 2.0), Pursuit(useless=[])
-    assert followed(pursuit, shown([portal], time_s=100.0)) == ROAM.name
-    assert followed(pursuit, shown([portal], time_s=170.0)) == "portal"
+    assert followed(pursuit, shown([portal], time_s=50.0)) == ROAM.name
+    assert followed(pursuit, shown([portal], time_s=95.0)) == "portal"
     boss = [(4.0, 4.0, 9000.0)]
     assert followed(pursuit, shown([], boss, strong=True, time_s=171.0)) == "boss" and pursuit.called
     assert "9000 health" in pursuit.goal.reason

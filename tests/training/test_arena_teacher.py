@@ -1,0 +1,111 @@
+"""The teacher of lessons: the cards that it takes, how near it goes, when it calls the boss, and that it wins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from agent.control.untrained import untrained_tensors
+from agent.core.errors import SettingsError
+from agent.games.arena import state as layout
+from agent.games.arena import stats as st
+from agent.games.arena.catalog import STATS, load_catalog
+from agent.games.arena.foes import add_foe
+from agent.games.arena.things import add_thing
+from agent.games.arena.world import Worlds
+from agent.training.arena.batch import ArenaBatch, Cast
+from agent.training.arena.teacher import KNOBS, Teacher
+from agent.training.arena.train import ArenaTraining, all_casts
+from agent.training.arena.worth import WEIGHTS, best_card, reach_m
+from agent.training.command import build_training
+from agent.training.options import TrainOptions
+from tools.bench.teacher import whole_runs
+
+torch.set_num_threads(1)
+NAMES = [c["name"] for c in load_catalog().characters]
+WEAPONS = [w["name"] for w in load_catalog().weapons]
+TOMES = [t["name"] for t in load_catalog().tomes]
+
+
+def world_of(character: str) -> tuple[Any, Any]:
+    """A world at its first tick, and the rules."""
+    worlds = Worlds(1)
+    worlds.reset(0, 5, character=NAMES.index(character))
+    return worlds.records[0], worlds.catalog.rules
+
+
+def offer(world: Any, *cards: tuple[int, int, str, float]) -> None:
+    """Put cards on offer: kind, what, the stat that it changes, and by how much."""
+    for card, (kind, what, stat, value) in enumerate(cards):
+        world["offer_kind"][card], world["offer_id"][card] = kind, what
+        world["offer_stat"][card] = STATS.index(stat) if stat else -1, -1
+        world["offer_value"][card] = value, 0.0
+
+
+def tome(name: str, value: float) -> tuple[int, int, str, float]:
+    return layout.OFFER_TOME, TOMES.index(name), str(load_catalog().tomes[TOMES.index(name)]["stat"]), value
+
+
+def test_the_card_is_taken_that_makes_the_player_strongest() -> None:
+    world, rules = world_of("Fox")
+    offer(world, tome("Damage Tome", 0.08), tome("Cursed Tome", 0.04), tome("Damage Tome", 0.16))
+    assert best_card(world, rules, WEIGHTS) == 2
+    offer(world, tome("Velocity Tome", 0.15), tome("Cursed Tome", 0.04), tome("Luck Tome", 0.08))
+    assert best_card(world, rules, WEIGHTS) == 2
+    weapon = (layout.OFFER_WEAPON_NEW, WEAPONS.index("Bone"), "", 0.0)
+    offer(world, tome("Knockback Tome", 0.2), weapon, tome("Golden Tome", 0.12))
+    assert best_card(world, rules, WEIGHTS) == 1, "a second weapon doubles the damage"
+    assert best_card(world, rules, WEIGHTS._replace(new_power=0.0, new_weapon=-1.0)) != 1
+
+
+def test_reach_is_that_of_the_weapons_that_do_the_damage() -> None:
+    (near, rules), (far, _) = world_of("Megachad"), world_of("CL4NK")
+    assert reach_m(near, rules) == pytest.approx(3.2, rel=0.05) and reach_m(far, rules) == pytest.approx(12.0)
+    st.give_weapon(near, rules, WEAPONS.index("Revolver"))
+    assert 3.5 < reach_m(near, rules) < 12.0
+
+
+def towards(character: str, *, thing: int | None = None, away_m: float = 6.0, at_s: float = 0.0) -> float:
+    """How far east the teacher walks, −1 … 1, with a slime or a thing so far east of it in an empty world."""
+    batch = ArenaBatch(1, 5, casts=[Cast(0, NAMES.index(character))])
+    world, rules = batch.records[0], batch.worlds.catalog.rules
+    world["drops"] = world["things"] = world["foes"] = 0
+    world["time_s"], world["level"] = at_s, 10
+    if thing is None:
+        add_foe(world, rules, 3, 0, world["x"] + away_m, world["z"])
+    else:
+        add_thing(world, thing, world["x"] + away_m, world["z"])
+    axes, _, _ = Teacher().act(batch)
+    return float(np.sin(world["yaw"] + np.arctan2(axes[0, 0], axes[0, 1])))
+
+
+def test_short_weapons_make_it_go_near_and_long_ones_away() -> None:
+    assert towards("Megachad") > 0.5 > 0.0 > towards("CL4NK")
+
+
+def test_the_portal_draws_when_the_boss_may_be_called() -> None:
+    assert towards("Fox", thing=layout.THING_PORTAL, away_m=60.0, at_s=KNOBS.boss_s - 1.0) < 0.5
+    assert towards("Fox", thing=layout.THING_PORTAL, away_m=60.0, at_s=KNOBS.boss_s + 1.0) > 0.9
+
+
+def test_it_wins_with_characters_whose_weapons_are_short() -> None:
+    casts = [Cast(0, NAMES.index(name)) for name in ("Megachad", "Sir Oofie", "Ogre")]
+    found = whole_runs(casts, [930_000] * 3, KNOBS, WEIGHTS)
+    assert [won for won, _ in found] == [True] * 3 and all(score_s == 1200.0 for _, score_s in found)
+    assert found == whole_runs(casts, [930_000] * 3, KNOBS, WEIGHTS)
+
+
+def test_a_training_plays_every_tier_and_character_and_begins_with_the_weights_that_are_named(tmp_path: Path) -> None:
+    assert len(set(all_casts())) == len(all_casts()) == 3 * len(NAMES)
+    tensors = untrained_tensors(3)
+    training = ArenaTraining(seed=0, total_steps=10, lesson_steps=0, runs=24, begin=tensors)
+    own = training.policy.pilot.state_dict()
+    assert all(np.array_equal(own[name].numpy(), tensor) for name, tensor in tensors.items())
+    pairs = {(int(w["tier"]), int(w["character"])) for w in training.batch.records}
+    assert pairs == set(all_casts())
+    with pytest.raises(SettingsError, match="--begin"):
+        build_training(TrainOptions(game="gym:CartPole-v1", steps=10, out=tmp_path, begin=tmp_path / "p.safetensors"))

@@ -1,0 +1,151 @@
+"""Players in every tier of the arena with every character: wins, scores, and the paired difference to the first player.
+
+    python -m tools.bench.tiers --players router,kiter,pilot [--each 8] [--seed 3000] [--tiers 1 2 3]
+        [--parts docs/results/parts/tiers] [--out FILE]
+
+A player is the name of a policy or a file of a pilot's weights. Each plays `--each` seeds in a row with each character
+in each tier, in lock-step, as `evaluate --tier --character` does; pilots in compiled code with the same runs to the
+bit. One tier and character of one player is a part; parts that are kept and of these seeds, rules and weights are not
+played again, so a run that was cut off goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from agent.control.motor import checked_reflex, pilot_tensors
+from agent.control.policies import SHIPPED, build_policy
+from agent.control.policy import Policy
+from agent.core.files import write_atomically
+from agent.core.statistics import paired_difference, summary
+from agent.games.arena import state as layout
+from agent.games.arena.catalog import load_catalog
+from agent.games.arena.game import ArenaGame
+from agent.games.arena.rules_hash import rules_hash
+from agent.training.arena.batch import Cast
+from agent.training.arena.lockstep import LockstepPlayer
+from agent.training.evaluate import EvaluationRun
+from tools.bench._result_file import publish
+
+PARTS: Final = Path("docs/results/parts/tiers")
+TIERS: Final = (1, 2, 3)
+CHARACTERS: Final = tuple(c["name"] for c in load_catalog().characters)
+
+
+class Timed:
+    """A policy whose steps are timed, s of processor time."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy, self.name, self.steps_s = policy, policy.name, list[float]()
+
+    def warm_up(self) -> None:
+        """As the policy's own."""
+        self.policy.warm_up()
+
+    def initial(self, games: int) -> Any:
+        """As the policy's own."""
+        return self.policy.initial(games)
+
+    def step(self, carry: Any, observations: Any) -> Any:
+        """The policy's own step, timed."""
+        start_s = time.process_time()
+        found = self.policy.step(carry, observations)
+        self.steps_s.append(time.process_time() - start_s)
+        return found
+
+
+def weights_of(player: str) -> Path | None:
+    """The file of a pilot's weights that a player is; None of a scripted one."""
+    return SHIPPED if player == "pilot" else Path(player) if player.endswith(".safetensors") else None
+
+
+def play(player: str, tier: int, character: int, seeds: range) -> dict[str, Any]:
+    """Score and win of each seed; for a scripted player, processor time of a step."""
+    weights = weights_of(player)
+    if weights is not None:
+        cast = Cast(tier - 1, character)
+        lockstep = LockstepPlayer(checked_reflex(pilot_tensors(weights), player), cast)
+        rows = [(lockstep.score_s(seed), int(lockstep.world["phase"]) == layout.WON) for seed in seeds]
+        return {"scores_s": [score for score, _ in rows], "won": [won for _, won in rows]}
+    policy = Timed(build_policy(player, seed=0))
+    policy.warm_up()
+    game = ArenaGame(tier=tier, character=CHARACTERS[character])
+    run = EvaluationRun(game, policy, frames=False)
+    results = [run.episode(seed) for seed in seeds]
+    step_us = np.array(policy.steps_s) * 1e6
+    return {
+        "scores_s": [r.score_s for r in results], "won": [r.won for r in results],
+        "step_us": {"p50": round(float(np.median(step_us)), 1), "p99": round(float(np.quantile(step_us, 0.99)), 1)},
+    }  # fmt: skip
+
+
+def part(folder: Path, player: str, tier: int, character: int, seeds: range) -> dict[str, Any]:
+    """A kept part, or a new one that is kept from now on."""
+    weights = weights_of(player)
+    made_of = {
+        "rules": rules_hash(), "seed": seeds.start, "count": len(seeds),
+        "weights": hashlib.sha256(weights.read_bytes()).hexdigest()[:16] if weights is not None else "",
+    }  # fmt: skip
+    label = weights.stem + "-" + made_of["weights"] if weights is not None else player
+    path = folder / f"{label}-{tier}-{CHARACTERS[character].replace(' ', '')}.json"
+    if path.exists():
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if kept["made_of"] == made_of:
+            return kept
+    found = {"made_of": made_of, **play(player, tier, character, seeds)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(found) + "\n")
+    return found
+
+
+def figures(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """One player in one tier: wins, scores, wins by character."""
+    won, scores = np.concatenate([p["won"] for p in parts]), np.concatenate([p["scores_s"] for p in parts])
+    timed = "step_us" in parts[0]
+    step_us = {q: max(p["step_us"][q] for p in parts) for q in ("p50", "p99")} if timed else {}
+    return {
+        "runs": len(won), "wins": int(won.sum()), "win_share": summary(won.astype(float).tolist()),
+        "score_s": summary(scores.tolist()),
+        "win_share_by_character": {
+            name: round(float(np.mean(p["won"])), 3) for name, p in zip(CHARACTERS, parts, strict=True)
+        },
+        **({"step_us": step_us} if timed else {}),
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Play what is not kept, and compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--players", default="router,kiter,pilot")
+    parser.add_argument("--each", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=3000)
+    parser.add_argument("--tiers", type=int, nargs="*", default=TIERS)
+    parser.add_argument("--parts", type=Path, default=PARTS)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    players, seeds = args.players.split(","), range(args.seed, args.seed + args.each)
+    found: dict[str, Any] = {}
+    for tier in args.tiers:
+        rows = {
+            player: [part(args.parts, player, tier, c, seeds) for c in range(len(CHARACTERS))] for player in players
+        }
+        against = {}
+        for other in players[1:]:
+            for key in ("won", "scores_s"):
+                one, two = (np.concatenate([p[key] for p in rows[name]]).astype(float) for name in (players[0], other))
+                against[f"{key} minus {other}"] = {
+                    k: round(v, 4) for k, v in paired_difference(one.tolist(), two.tolist())._asdict().items()
+                }
+        found[f"tier {tier}"] = {**{name: figures(rows[name]) for name in players}, "first": against}
+    publish("tiers", {"rules": rules_hash(), "seed": args.seed, "each": args.each, **found}, args.out)
+
+
+if __name__ == "__main__":
+    main()
