@@ -41,6 +41,7 @@ from agent.learning.configs import PILOT, replays, spec_of
 from agent.link.bonklink import PacketListener
 from agent.link.imaging import decode_frame
 from agent.link.links import Link, link_to
+from agent.link.recorded import RecordedAddress
 from agent.session.act import ActLoop, Seat, Watcher
 from agent.session.clips.maker import ClipMaker
 from agent.session.episodes import EpisodeLog, SeesTheGame
@@ -49,6 +50,8 @@ from agent.session.loop import stopping_on_signals
 from agent.session.options import SessionOptions
 from agent.session.parts import CardsByMotor, ConsoleLine, ServedPolicy, Supervision
 from agent.session.planning.building import Planning, build_planning, let_plans_pick
+from agent.session.playback.link import PlaybackLink
+from agent.session.playback.part import Playback
 from agent.session.recording import RecordedFeed, RecordSession, header_of_session
 from agent.session.report import session_report, write_report
 from agent.session.sense import Feed
@@ -70,7 +73,7 @@ class _Stop(Exception):
 
 
 class Stopping:
-    """Whether the session is to end, and `by` what: time, episodes, signal (which one), silence, caller or error."""
+    """Whether the session is to end, and `by` what: time, episodes, signal, silence, recording, caller or error."""
 
     def __init__(self) -> None:
         self.by = "error"
@@ -300,6 +303,7 @@ def build_session(
         *_weights(shared, reloader),
         *_learners(shared, learning, reloader, outcomes),
         *_served(policy),
+        *_playback(links, stopping),
         _cards(shared, outcomes),
         *([] if planning is None else [planning.part]),
         *_apis(shared, learning, feeds, planning, recorder),
@@ -335,11 +339,18 @@ def _feeds(shared: _Shared, latency: Latency, ready: Callable[[], None]) -> list
 
 def _links(shared: _Shared, listeners: Sequence[PacketListener]) -> list[Link]:
     """The connections to the games."""
-    options = shared.options
+    options, clock = shared.options, shared.clock
     return [
-        link_to(endpoint, listener, shared.clock, limits=options.limits, seed=options.seed + i)
-        for i, (endpoint, listener) in enumerate(zip(options.endpoints, listeners, strict=True))
-    ]
+        PlaybackLink(address, listener, clock) if isinstance(address, RecordedAddress)
+        else link_to(address, listener, clock, limits=options.limits, seed=options.seed + i)
+        for i, (address, listener) in enumerate(zip(options.endpoints, listeners, strict=True))
+    ]  # fmt: skip
+
+
+def _playback(links: Sequence[Link], stopping: Stopping) -> list[Part]:
+    """What ends the session with its recording, where one is played."""
+    played = [link for link in links if isinstance(link, PlaybackLink)]
+    return [Playback(played, partial(stopping.stop, "recording"))] if played else []
 
 
 def _say_takeover(shared: _Shared, game: int, is_on: bool, by: str) -> None:

@@ -16,6 +16,7 @@ from rich.console import Console
 from agent.concurrency.supervise import Supervisor
 from agent.core.clock import Clock, SystemClock
 from agent.core.errors import GameError, SettingsError
+from agent.core.files import expand_home
 from agent.core.part import Part
 from agent.core.settings import Settings
 from agent.core.types import Shown
@@ -23,6 +24,7 @@ from agent.games.hosting import STOP_TIMEOUT_S, HostedProcess
 from agent.games.options import HostOptions, Mode, is_hosted
 from agent.link.endpoint import PLUGIN_PORT, Endpoint, parse_endpoint
 from agent.link.links import Address
+from agent.link.recorded import SCHEME, RecordedAddress
 from agent.link.research_map import parse_research
 
 if TYPE_CHECKING:
@@ -51,6 +53,17 @@ def resolve_game(game: str, settings: Settings, console: Console) -> str:
         return "arena"
     console.print(f"Playing the game at {found}.", highlight=False)
     return str(found)
+
+
+def recorded_games(game: str, count: int, *, fast: bool) -> tuple[tuple[Address, ...], tuple[str, ...]]:
+    """The addresses and names of a recording's games; raises RecordingError, and SettingsError for another number."""
+    from agent.journal.read import header_of_recording
+
+    path = Path(expand_home(game.removeprefix(SCHEME)))
+    names = header_of_recording(path).games
+    if count not in (1, len(names)):
+        raise SettingsError(f"--games {count}: the recording has {len(names)}")
+    return tuple(RecordedAddress(path, i, fast) for i in range(len(names))), names
 
 
 def rules_of(game: str, calibration: Path | None) -> str:
@@ -90,6 +103,9 @@ class Games:
             _check_calibration(game, options.calibration)
         if not is_hosted(game):
             first: Address
+            if game.startswith(SCHEME):
+                self._fixed, self.names = recorded_games(game, count, fast=options.fast)
+                return
             if game.startswith("research://"):
                 first = parse_research(game, os.environ)
             else:

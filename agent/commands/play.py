@@ -29,7 +29,7 @@ from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, SettingsError, first_error
 from agent.core.files import check_output
 from agent.core.settings import ConfigOption, Settings, load_settings
-from agent.games.options import GameOptions, is_gymnasium, is_hosted
+from agent.games.options import GameOptions, is_gymnasium, is_hosted, is_recorded
 from agent.learning.configs import learner_budget, preferences
 from agent.session.options import RunOptions
 
@@ -54,7 +54,7 @@ class PlayOptions(ConfigOption, RunOptions, PolicyOptions, GameOptions):
 
     game: str = "auto"
     """auto (a game that answers, or the arena), arena, gym:[MODULE:]ID, MODULE:FACTORY (a Gymnasium environment of your
-    own), bonklink://HOST:PORT, pipe://NAME, research://N."""
+    own), bonklink://HOST:PORT, pipe://NAME, research://N, replay:FOLDER (a recording; actions go nowhere)."""
     games: int = 1
     """How many games at once; with a port they are at PORT, PORT+1, …"""
     http_port: int | None = None
@@ -63,6 +63,8 @@ class PlayOptions(ConfigOption, RunOptions, PolicyOptions, GameOptions):
     """Serve the page at all."""
     open_page: bool = True
     """Open the page in a browser where there is a display."""
+    fast: bool = False
+    """Play a recording as fast as it is answered, instead of at its own pace."""
     lock_step: bool = False
     """Host the game in lock-step instead of real time: it waits for each action."""
     record: bool | None = None
@@ -96,6 +98,8 @@ def _check(options: PlayOptions) -> None:
         raise SettingsError(
             f"--lock-step needs a game that is hosted here (arena, gym:ID or MODULE:FACTORY), not {options.game}"
         )
+    if options.fast and not is_recorded(options.game):
+        raise SettingsError(f"--fast needs a recording, --game replay:FOLDER, not {options.game}")
     if options.report is not None:
         check_output("--report", options.report)
     if options.record is False and options.record_to is not None:
@@ -149,7 +153,7 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         starting.say(f"preparing {name} to act")
         check_fit(policy, game, games.shown)
         another = said_of_another(policy, game)
-        session_options = replace(session_options, learn=options.learn and not another)
+        session_options = replace(session_options, learn=options.learn and not another and not is_recorded(game))
         learns = session_options.learn and not measured
         say_start(console, [*games.notes, *another], policy, session_options.budget if learns else None)
 
@@ -188,7 +192,7 @@ def _session_options(
         http_port=port if options.http else None,
         http_token=token,
         limits=Limits(max_frame_bytes=settings.link.max_frame_bytes, max_enemies=settings.link.max_enemies),
-        real_time=not (options.lock_step or game.startswith("research://")),
+        real_time=not (options.lock_step or options.fast or game.startswith("research://")),
         game=game,
         reward=_reward(settings),
         rules=rules_of(game, options.calibration),
@@ -246,7 +250,7 @@ def _recording(options: PlayOptions, settings: Settings) -> Recording | None:
     from agent.journal.keeping import Keep
     from agent.session.options import Recording
 
-    if options.record is False:
+    if options.record is False or (is_recorded(options.game) and not options.record and options.record_to is None):
         return None
     is_asked = bool(options.record) or options.record_to is not None
     folder, max_bytes = options.record_to, None

@@ -73,7 +73,12 @@ class HostOptions(GameOptions):
 
 def is_hosted(game: str) -> bool:
     """True for games that this program hosts itself."""
-    return not game.startswith(("bonklink://", "pipe://", "research://"))
+    return not game.startswith(("bonklink://", "pipe://", "research://", "replay:"))
+
+
+def is_recorded(game: str) -> bool:
+    """True for a recording that is played as a game."""
+    return game.startswith("replay:")
 
 
 def is_gymnasium(game: str) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 
 from agent.concurrency.signals import answered
 from agent.core.errors import AgentError
+from agent.link.endpoint import Endpoint
 from agent.link.links import Address
-from agent.link.research_map import ResearchAddress
 
 
 @contextlib.contextmanager
@@ -44,7 +44,7 @@ def new_event_loop(endpoints: tuple[Address, ...]) -> asyncio.AbstractEventLoop:
 
     Raises AgentError where a pipe is asked for off Windows.
     """
-    if any(not isinstance(e, ResearchAddress) and e.pipe is not None for e in endpoints):
+    if any(isinstance(e, Endpoint) and e.pipe is not None for e in endpoints):
         if sys.platform != "win32":
             raise AgentError("pipe:// games exist on Windows only; use bonklink://HOST:PORT")
         return asyncio.ProactorEventLoop()

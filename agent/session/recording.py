@@ -37,7 +37,7 @@ from agent.journal.records import WEIGHTS, DecisionRecord, EventRecord, LinkReco
 from agent.journal.recover import Recovered, recover_all
 from agent.learning.configs import replays
 from agent.link.bonklink import PacketListener
-from agent.link.links import Address, link_to
+from agent.link.links import Served, link_to
 from agent.link.wire import Limits, encode_action, encode_state
 from agent.session.act import Decided
 from agent.session.clips.maker import ClipMaker
@@ -355,7 +355,7 @@ def header_of_watching(session: str, game: str, clock: Clock) -> SessionHeader:
     )  # fmt: skip
 
 
-async def watch(address: Address, journal: Journal, clock: Clock, limits: Limits, seconds: float | None) -> int:
+async def watch(address: Served, journal: Journal, clock: Clock, limits: Limits, seconds: float | None) -> int:
     """Record every packet until the time is over or a signal comes; returns how many came.
 
     The journal must have begun; it is closed at the end. A connection that breaks is made again.

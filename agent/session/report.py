@@ -7,7 +7,8 @@ latency (percentiles by stage, ms), deadline_missed (by cause),
 counters, actions_refused (by reason), reward (which table the returns are of: score, counters, the name of a file of
 weights, or own where the game has a reward of its own), episodes (statistics of the finished ones), episode_results
 (each of them), http_port (the page's port, null without one), ended_by (time, episodes, signal, silence: no game
-answered, caller, or error: a failure or a cancellation), rss_mb. Within a version keys are only ever added.
+answered, recording: it is over, caller, or error: a failure or a cancellation), playback (where the game is a
+recording: actions go nowhere, and how far it was played), rss_mb. Within a version keys are only ever added.
 """
 
 from __future__ import annotations
