@@ -38,6 +38,7 @@ PLAY_OPTIONS = {
     "--seed": int, "--report": str, "--http-port": int, "--http": None, "--no-http": None, "--open-page": None,
     "--no-open-page": None, "--lock-step": None, "--no-lock-step": None, "--learn": None, "--no-learn": None,
     "--record": None, "--no-record": None, "--record-to": str, "--goal": str, "--fast": None, "--no-fast": None,
+    "--frame-skip": int, "--picture-px": int, "--paint-flags": None, "--no-paint-flags": None,
 }  # fmt: skip
 """The options of `play` with the type of their value, None for a switch; a test compares them with the program's."""
 HELP = ("-h", "--help")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from rich.console import Console
 
 from agent.commands.options import FLAT
-from agent.commands.players import check_fit, check_sight, name_of
+from agent.commands.players import check_fit, check_sight, name_of, with_sight
 from agent.commands.starting import Starting
 from agent.concurrency.child import no_helpers_left
 from agent.concurrency.streams import printing_to_stderr
@@ -59,11 +59,15 @@ def compare_weights(options: Annotated[CompareOptions, FLAT]) -> int:
     return _compare(options, Console(stderr=True))
 
 
+def _file(text: str) -> Path | None:
+    return Path(text) if text.endswith(WEIGHTS) or Path(text).is_file() else None
+
+
 def _player(text: str, seed: int) -> tuple[str, Any]:
     """The name of a policy, and what builds it."""
     from agent.control.policies import build_policy
 
-    weights = Path(text) if text.endswith(WEIGHTS) or Path(text).is_file() else None
+    weights = _file(text)
     name = name_of(None if weights is not None else text, weights, "pilot")
     return name, lambda: build_policy(name, seed=seed, weights=weights)
 
@@ -102,7 +106,8 @@ def _compare(options: CompareOptions, console: Console) -> int:
         out = stack.enter_context(printing_to_stderr())
         stack.enter_context(no_helpers_left())
         stack.enter_context(starting)
-        game = build_game(options.from_run(options.seed), starting.say)
+        seen = with_sight(options, _file(options.first) or _file(options.second))
+        game = build_game(seen.from_run(options.seed), starting.say)
         try:
             policies = players[0][1](), players[1][1]()
             for policy in policies:

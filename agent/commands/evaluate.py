@@ -13,7 +13,7 @@ from rich.console import Console
 
 from agent.commands.options import FLAT, PolicyOptions
 from agent.commands.play import PlayOptions, play_session
-from agent.commands.players import check_fit, check_sight, name_of, said_of_another, say_start
+from agent.commands.players import check_fit, check_sight, name_of, said_of_another, say_start, with_sight
 from agent.commands.starting import Starting
 from agent.concurrency.child import no_helpers_left
 from agent.concurrency.streams import printing_to_stderr
@@ -80,6 +80,7 @@ def _played_through_the_socket(options: EvaluateOptions) -> PlayOptions:
         episodes=options.episodes, seed=options.seed, report=options.report, calibration=options.calibration,
         tier=options.tier, character=options.character, capture=options.capture, config=options.config,
         profile=options.profile, open_page=False, http_port=0, learn=False,
+        frame_skip=options.frame_skip, picture_px=options.picture_px, paint_flags=options.paint_flags,
     )  # fmt: skip
 
 
@@ -115,7 +116,7 @@ def _evaluate_in_lock_step(options: EvaluateOptions, weights: Weights, console: 
         out = stack.enter_context(printing_to_stderr())
         stack.enter_context(no_helpers_left())
         stack.enter_context(starting)
-        game = build_game(options.from_run(options.seed), starting.say)
+        game = build_game(with_sight(options, options.weights).from_run(options.seed), starting.say)
         starting.say(f"preparing {name} to act")
         try:
             policy = build_policy(name, seed=options.seed, weights=options.weights)

@@ -120,6 +120,7 @@ class Games:
             HostOptions(
                 game, mode=mode, capture=options.capture, tier=options.tier, character=options.character,
                 frame_hz=frame_hz, seed=options.seed + i, calibration=options.calibration, profile=options.profile,
+                frame_skip=options.frame_skip, picture_px=options.picture_px, paint_flags=options.paint_flags,
             )
             for i in range(count)
         ]  # fmt: skip

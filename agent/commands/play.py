@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from rich.console import Console
 
 from agent.commands.options import FLAT, PolicyOptions
-from agent.commands.players import check_fit, check_sight, name_of, said_of_another, say_start, served_name
+from agent.commands.players import check_fit, check_sight, name_of, said_of_another, say_start, served_name, with_sight
 from agent.commands.recordings.folder import recordings_of
 from agent.commands.starting import Starting
 from agent.commands.weights import weights_folder
@@ -86,7 +86,7 @@ def play(options: Annotated[PlayOptions, FLAT] = _DEFAULT) -> int:
     return play_session(options)
 
 
-def _check(options: PlayOptions) -> None:
+def _checked(options: PlayOptions) -> PlayOptions:
     _ = options.capture_px  # raises where it cannot be read, before anything is started
     if not 1 <= options.games <= MAX_GAMES:
         raise SettingsError(f"--games {options.games}: between 1 and {MAX_GAMES}")
@@ -104,6 +104,7 @@ def _check(options: PlayOptions) -> None:
         check_output("--report", options.report)
     if options.record is False and options.record_to is not None:
         raise SettingsError(f"--no-record and --record-to {options.record_to}: name one of them")
+    return with_sight(options, options.weights)
 
 
 def _open_page(port: int, *, wanted: bool) -> None:
@@ -121,7 +122,7 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
     from agent.commands.games import Games, resolve_game
 
     console = Console(stderr=True)
-    _check(options)
+    options = _checked(options)
     settings = _settings(options)
     game = resolve_game(options.game, settings, console)
     token = ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rich.console import Console
 
@@ -11,13 +12,14 @@ from agent.core.errors import SettingsError, WeightsError
 from agent.core.settings import Settings
 from agent.core.types import Shown
 from agent.core.user_code import is_user_code
-from agent.games.options import is_gymnasium, is_hosted
+from agent.games.options import GameOptions, check_view, is_gymnasium, is_hosted
 from agent.models.sealed import manifest_path, read_manifest
 from agent.models.sizes import FLAT_KIND, FRAME_KIND
 
 if TYPE_CHECKING:
     from agent.control.policy import Policy
 
+OptionsT = TypeVar("OptionsT", bound=GameOptions)
 OWN_GAME: Final = (FLAT_KIND, FRAME_KIND)
 """Kinds of weights that observe one environment, and act in it alone."""
 _PLAYABLE: Final = ("pilot", "dreamer", *OWN_GAME)
@@ -35,6 +37,27 @@ def name_of(policy: str | None, weights: Path | None, default: str) -> str:
     if kind not in _PLAYABLE:
         raise WeightsError(f"{weights}: holds a {kind}, which does not play; {', '.join(_PLAYABLE)} do")
     return kind
+
+
+def with_sight(options: OptionsT, weights: Path | None) -> OptionsT:
+    """The options with what weights of an environment were trained to see, where nothing else is asked for.
+
+    Weights of 0.1.0 say nothing of flags: they learned from painted ones. Raises SettingsError for what is out of its
+    bounds.
+    """
+    check_view(options)
+    if weights is None:
+        return options
+    manifest = read_manifest(weights)
+    if manifest.kind not in OWN_GAME:
+        return options
+    sizes, layout = manifest.sizes or manifest.layout.get("sizes", {}), manifest.layout
+    sides = [side for side in (sizes.get("height"), sizes.get("width")) if isinstance(side, int)]
+    trained: dict[str, Any] = {"frame_skip": layout.get("frame_skip")}
+    if manifest.kind == FRAME_KIND and sides:
+        trained |= {"picture_px": max(sides), "paint_flags": layout.get("paint_flags", True)}
+    told: dict[str, Any] = {name: value for name, value in trained.items() if isinstance(value, int)}
+    return replace(options, **{name: value for name, value in told.items() if getattr(options, name) is None})
 
 
 def _is_playable(path: Path) -> bool:

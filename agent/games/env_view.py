@@ -20,10 +20,11 @@ from gymnasium.spaces.utils import flatdim, flatten
 from agent.core.errors import GameError, NumberError, SettingsError
 from agent.core.types import ByteArray, EnvObservation, FloatArray
 from agent.games.gymnasium_profile import Picture
-from agent.games.pixels import CHANNELS, MIN_PX, channels_last, paint_flags, picture_size
+from agent.games.pixels import CHANNELS, MIN_PX, channels_last, picture_size
+from agent.games.pixels import paint_flags as painted
 
-MAX_PX: Final = 64
-"""Pictures are learned from at their own size up to this."""
+MAX_PX: Final = 84
+"""Pictures are learned from at their own size up to this, where nothing else is asked for."""
 MAX_NUMBERS: Final = 1 << 20
 _MIN_GREY_PX: Final = 36
 """Below, an array of two axes is a board; a picture says that it is one by its channels."""
@@ -54,9 +55,13 @@ class EnvView:
 
     shape: of the picture, [height, width, channels], () where there is none; numbers: how many there are; unseen: the
     parts that cannot be observed. Raises SettingsError where a profile declares what is not there.
+    max_px: a picture's sides are at most so long; paint_flags: flags are one picture of three colours, not a channel
+    each.
     """
 
-    def __init__(self, space: Any, declared: Picture = None) -> None:
+    def __init__(
+        self, space: Any, declared: Picture = None, *, max_px: int = MAX_PX, paint_flags: bool = False
+    ) -> None:
         self.space = space
         parts = list(_parts(space, "", ()))
         self.pictures = [p for p in parts if _is_picture(p, declared)]
@@ -67,11 +72,11 @@ class EnvView:
         if self.numbers > MAX_NUMBERS:
             raise SettingsError(f"observes {self.numbers} numbers; {MAX_NUMBERS} are possible")
         self.shape: tuple[int, ...] = ()
-        self._readers = [_reader(p) for p in self.pictures]
+        self._readers = [_reader(p, paint_flags=paint_flags) for p in self.pictures]
         if self.pictures:
-            sizes = [_painted(p.space.shape, p.space.dtype) for p in self.pictures]
+            sizes = [_painted(p.space, paint_flags=paint_flags) for p in self.pictures]
             height, width, _ = sizes[0]
-            self.shape = (min(height, MAX_PX), min(width, MAX_PX), sum(size[2] for size in sizes))
+            self.shape = (min(height, max_px), min(width, max_px), sum(size[2] for size in sizes))
 
     @property
     def features(self) -> int:
@@ -90,7 +95,10 @@ class EnvView:
 
     def shown(self, observation: Any) -> Any:
         """The first picture at its own size, u8 [h, w, c]; None where there is none."""
-        return _read(self.pictures[0], self._readers[0], observation) if self.pictures else None
+        if not self.pictures:
+            return None
+        part = self.pictures[0]
+        return _read(part, _reader(part, paint_flags=True), observation)
 
     def row(self, observation: Any) -> FloatArray:
         """One observation, f32 [features]."""
@@ -207,17 +215,19 @@ def _check_declared(declared: Picture, pictures: list[Part], parts: list[Part]) 
             raise SettingsError(f"the profile's picture: {part.name or space} has no bounds, so no brightness")
 
 
-def _painted(shape: tuple[int, ...], dtype: Any) -> tuple[int, int, int]:
-    size = picture_size(shape)
+def _painted(space: Any, *, paint_flags: bool) -> tuple[int, int, int]:
+    size = picture_size(space.shape)
     assert size is not None
-    return (size[0], size[1], 3) if dtype == np.bool_ else size
+    return (size[0], size[1], 3) if space.dtype == np.bool_ and paint_flags else size
 
 
-def _reader(part: Part) -> Callable[[Any], ByteArray]:
-    """From a part's value to u8 [h, w, c]: flags are painted, bytes stay, other numbers are scaled by their bounds."""
+def _reader(part: Part, *, paint_flags: bool) -> Callable[[Any], ByteArray]:
+    """From a part's value to u8 [h, w, c]: flags are 0 and 255 or painted, bytes stay, other numbers are scaled."""
     space = part.space
+    if space.dtype == np.bool_ and paint_flags:
+        return lambda value: painted(channels_last(np.asarray(value)))
     if space.dtype == np.bool_:
-        return lambda value: paint_flags(channels_last(np.asarray(value)))
+        return lambda value: np.asarray(channels_last(np.asarray(value)), np.uint8) * np.uint8(_SCALE)
     low, high = float(space.low.min()), float(space.high.max())
     if space.dtype == np.uint8 and (low, high) == (0.0, _SCALE):
         return lambda value: np.asarray(channels_last(np.asarray(value)), np.uint8)

@@ -6,7 +6,7 @@ Owns the environment; pacing and sockets are the server's.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import gymnasium
 import msgspec
@@ -19,13 +19,15 @@ from agent.core.types import Action, ByteArray, GameState, RunInfo, Shown
 from agent.core.user_code import Calling, is_user_code
 from agent.games.action_space import ActionSpace
 from agent.games.checked_env import LARGEST
-from agent.games.env_view import EnvView, space_of
+from agent.games.env_view import MAX_PX, EnvView, space_of
 from agent.games.gymnasium_profile import Keys, Profile, load_profile
+from agent.games.options import GameOptions, Sight, check_view
 from agent.games.pixels import drawn, to_rgb
 from agent.games.registered_env import make_env
 from agent.link.env_wire import MAX_OBSERVATION_BYTES, observation_bytes, too_large
 
 log = structlog.get_logger(__name__)
+DEFAULT_SIGHT: Final[Sight] = GameOptions()
 
 
 def open_env(game: str) -> Any:
@@ -40,7 +42,8 @@ def open_env(game: str) -> Any:
 class GymnasiumGame:
     """One environment behind the contract of hosted games; an episode is a run, its end begins the next."""
 
-    def __init__(self, game: str, profile: Path | None = None) -> None:
+    def __init__(self, game: str, profile: Path | None = None, sight: Sight = DEFAULT_SIGHT) -> None:
+        check_view(sight)
         self.name = game
         where = f"--game {game}"
         self._resetting, self._stepping = Calling(where, "reset"), Calling(where, "step")
@@ -52,6 +55,8 @@ class GymnasiumGame:
         self._profile: Profile = load_profile(spec, profile, self._actions)
         if profile is None and is_user_code(game):
             self._profile = msgspec.structs.replace(self._profile, tick_hz=self._env.tick_hz)
+        if sight.frame_skip is not None:
+            self._profile = msgspec.structs.replace(self._profile, frame_skip=sight.frame_skip)
         self._keys = Keys(self._profile, self._actions)
         self.tick_s = 1.0 / self._profile.tick_hz
         self._rng = np.random.SeedSequence(0)
@@ -62,7 +67,7 @@ class GymnasiumGame:
         self._steps = 0
         self._episode = 0
         self.reset(0)
-        self.view = open_view(self._env, self._profile, self._observation)
+        self.view = open_view(self._env, self._profile, self._observation, sight)
         self._fits = observation_bytes(self.view.shape, self.view.numbers) <= MAX_OBSERVATION_BYTES
         self._renders = _has_render(self._env)
         height, width = self.render().shape[:2]
@@ -182,7 +187,7 @@ def shown_of(view: EnvView, actions: ActionSpace, profile: Profile) -> Shown:
     return Shown(view.shape, view.numbers, actions.spec.continuous, actions.spec.branches, profile.frame_skip)
 
 
-def open_view(env: Any, profile: Profile, example: Any) -> EnvView:
+def open_view(env: Any, profile: Profile, example: Any, sight: Sight = DEFAULT_SIGHT) -> EnvView:
     """How an environment is looked at; by what it shows, where it does not say what that is."""
     try:
         space = env.observation_space
@@ -190,7 +195,8 @@ def open_view(env: Any, profile: Profile, example: Any) -> EnvView:
         space = None
     if not isinstance(space, gymnasium.Space):
         space = space_of(example)
-    return EnvView(space, profile.picture)
+    max_px = MAX_PX if sight.picture_px is None else sight.picture_px
+    return EnvView(space, profile.picture, max_px=max_px, paint_flags=bool(sight.paint_flags))
 
 
 def _has_render(env: Any) -> bool:

@@ -79,7 +79,7 @@ def build_game(options: HostOptions, say: Callable[[str], None] = lambda text: N
         from agent.games.gymnasium_host import GymnasiumGame
 
         say(f"{spec} is made and reset")
-        game = GymnasiumGame(spec, options.profile)
+        game = GymnasiumGame(spec, options.profile, options)
     else:
         raise SettingsError(f"{spec}: no such game; there are {', '.join(KINDS)}{did_you_mean(spec, KINDS)}")
     game.reset(options.seed, start=options.start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, Protocol
 
 from agent.core.errors import SettingsError
 from agent.core.user_code import is_user_code
@@ -12,6 +12,40 @@ from agent.core.user_code import is_user_code
 Mode = Literal["real-time", "lock-step", "fast"]
 FrameFormat = Literal["jpeg", "raw_rgb"]
 Start = Literal["menu", "run"]
+MAX_FRAME_SKIP: Final = 64
+MIN_PICTURE_PX: Final = 8
+MAX_PICTURE_PX: Final = 256
+
+
+class Sight(Protocol):
+    """How a Gymnasium environment is looked at and stepped; None: as the weights were trained, else by default."""
+
+    @property
+    def frame_skip(self) -> int | None:
+        """Steps for each action."""
+        ...
+
+    @property
+    def picture_px(self) -> int | None:
+        """Sides of a picture are at most so long."""
+        ...
+
+    @property
+    def paint_flags(self) -> bool | None:
+        """Flags are three colours, not a channel each."""
+        ...
+
+
+def check_view(sight: Sight) -> None:
+    """Raise SettingsError where a number is out of its bounds."""
+    check_bounds("--frame-skip", sight.frame_skip, 1, MAX_FRAME_SKIP)
+    check_bounds("--picture-px", sight.picture_px, MIN_PICTURE_PX, MAX_PICTURE_PX)
+
+
+def check_bounds(name: str, value: float | None, low: float, high: float) -> None:
+    """Raise SettingsError where a value is given and not within `low` … `high`."""
+    if value is not None and not low <= value <= high:
+        raise SettingsError(f"{name} {value:g}: {low:g} to {high:g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +64,14 @@ class GameOptions:
     """bonklink-game-data.json that the plugin wrote: the arena with the installed game's own values."""
     profile: Path | None = None
     """TOML file with the pace and the action table of a Gymnasium environment, and what is a picture of it."""
+    frame_skip: int | None = None
+    """Steps of a Gymnasium environment for each action. Default: as the weights were trained, else the profile's."""
+    picture_px: int | None = None
+    """Pictures of a Gymnasium environment are at most so many pixels wide and high. Default: as the
+    weights were trained, else 84."""
+    paint_flags: bool | None = None
+    """Show a picture of flags, as MinAtar's, as three colours, not a channel for each. Default: as the
+    weights were trained, else channels."""
 
     @property
     def capture_px(self) -> tuple[int, int]:
@@ -44,6 +86,7 @@ class GameOptions:
         return HostOptions(
             self.game, capture=self.capture, tier=self.tier, character=self.character, calibration=self.calibration,
             profile=self.profile, seed=seed, start="run",
+            frame_skip=self.frame_skip, picture_px=self.picture_px, paint_flags=self.paint_flags,
         )  # fmt: skip
 
 

@@ -17,6 +17,8 @@ from agent.models.sizes import FLAT_KIND, FRAME_KIND, SMALL_PX, FlatSizes, Frame
 if TYPE_CHECKING:
     from agent.core.rollout import ActionSpec
 
+Schedule = Literal["linear", "cosine", "constant"]
+"""How the learning rate falls: to 0 in a straight line or as half a cosine, or not at all."""
 PolicyKind = Literal["flat", "frame", "pilot", "dreamer"]
 OFF_POLICY: Final = "off-policy"
 """Served by the learner of `learning.off_policy`."""
@@ -35,7 +37,7 @@ _DREAMS: Final = DreamSettings()
 
 
 class PPOConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Hyper-parameters; lr falls to 0 linearly over `anneal_updates`, 0 for never. length: steps of a sequence.
+    """Hyper-parameters; lr falls over `anneal_updates` by `schedule`, 0 for never. length: steps of a sequence.
 
     Over the first `warm_updates` lr rises linearly, 0 for whole at once: Adam's first steps are as long as lr whatever
     the gradient (Ma & Yarats 2021), and at a high lr push rectified units below zero on every input, where no gradient
@@ -46,6 +48,7 @@ class PPOConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     lr: float = 2.5e-4
+    schedule: Schedule = "linear"
     anneal_updates: int = 0
     warm_updates: int = 0
     gamma: float = 0.99
@@ -267,7 +270,8 @@ def picture_config(frame: FrameSizes) -> PPOConfig:
 
 def describe_ppo(config: PPOConfig) -> str:
     """The hyper-parameters in one line."""
-    falls = f" falling to 0 over {config.anneal_updates} updates" if config.anneal_updates else ""
+    way = {"linear": "falling to 0", "cosine": "falling to 0 as a cosine"}.get(config.schedule)
+    falls = f" {way} over {config.anneal_updates} updates" if config.anneal_updates and way else ""
     return (
         f"PPO with lr {config.lr:g}{falls}, gamma {config.gamma:g}, lambda {config.lam:g}, clip {config.clip:g}, "
         f"{config.epochs} epochs of {config.minibatches} minibatches, entropy weight {config.entropy_weight:g}"

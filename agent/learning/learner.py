@@ -148,7 +148,7 @@ class PolicyLearner:
             policy = build_policy(policy_spec)
             self.features, self.spec = policy.features, policy.spec
             config = ppo_config(policy_spec.kind, policy_spec.frame, budget)
-            scaled = policy_spec.kind == FLAT
+            scaled = policy_spec.kind in (FLAT, FRAME)
             self.ppo = PPOLearner(policy, config, seed=policy_spec.seed, scale_rewards=scaled)
             self.parts.append(self.ppo)
         self.actor: PPOLearner | OffPolicyLearner | None = self.ppo or self.off_policy

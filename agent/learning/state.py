@@ -43,9 +43,16 @@ def _current_name(name: str) -> str:
 
 
 def _fixed(learner: PolicyLearner) -> dict[str, Tensor]:
-    """What has a size of its own; Adam's moments are there only once it has stepped, so they do not count."""
+    """What has a size of its own; Adam's moments are there only once it has stepped, so they do not count.
+
+    Nor does the scale of rewards, which 0.1.0 had none of for pictures.
+    """
     found = {f"{part.name}/{name}": t for part in learner.parts for name, t in part.tensors().items()}
-    return {name: t for name, t in found.items() if not name.startswith(("ppo/adam.", "off_policy/adam."))}
+    return {
+        name: t
+        for name, t in found.items()
+        if not name.startswith(("ppo/adam.", "off_policy/adam.", "ppo/learner.returns"))
+    }
 
 
 def _replay(learner: PolicyLearner) -> Replay | None:

@@ -7,8 +7,6 @@ Memory is forgotten where is_first.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -20,7 +18,8 @@ from agent.models.actor_critic import LOG_STD_RANGE, Pilot
 from agent.models.encoder import RunningNorm
 from agent.models.heads import NEVER, Heads
 from agent.models.liquid import CfCCell
-from agent.models.sizes import SMALL_PX, FlatSizes, FrameSizes, PilotSizes
+from agent.models.picture_bodies import linear, picture_body
+from agent.models.sizes import FlatSizes, FrameSizes, PilotSizes
 
 MAX_TICKS = 30.0
 BESIDE = 64
@@ -131,21 +130,17 @@ def _button(logit: Float[Tensor, " B"], playing: Float[Tensor, " B"]) -> Float[T
     return torch.stack([torch.zeros_like(logit), torch.where(playing > 0, logit, NEVER)], -1)
 
 
-def _linear(inputs: int, outputs: int, gain: float = math.sqrt(2.0)) -> nn.Linear:
-    layer = nn.Linear(inputs, outputs)
-    nn.init.orthogonal_(layer.weight, gain)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
 def _tower(inputs: int, hidden: int, outputs: int, gain: float) -> nn.Sequential:
     return nn.Sequential(
-        _linear(inputs, hidden), nn.Tanh(), _linear(hidden, hidden), nn.Tanh(), _linear(hidden, outputs, gain)
+        linear(inputs, hidden), nn.Tanh(), linear(hidden, hidden), nn.Tanh(), linear(hidden, outputs, gain)
     )
 
 
 class FlatPolicy(TrainablePolicy):
-    """Two towers of two layers over normalised features, with an optional liquid memory before them."""
+    """Layers over normalised features, with an optional liquid memory before them.
+
+    `towers` are two layers each for actor and critic; `shared` are two that both read, normalised (Ba et al. 2016).
+    """
 
     def __init__(self, sizes: FlatSizes) -> None:
         super().__init__()
@@ -154,8 +149,14 @@ class FlatPolicy(TrainablePolicy):
         self.norm = RunningNorm(sizes.features)
         self.memory = CfCCell(sizes.features, sizes.units) if sizes.units else None
         joined = sizes.features + sizes.units
-        self.actor = _tower(joined, sizes.hidden, self.spec.width, 0.01)
-        self.critic = _tower(joined, sizes.hidden, 1, 1.0)
+        self.body: nn.Module
+        if sizes.body == "shared":
+            self.body = _normed(joined, sizes.hidden)
+            self.actor, self.critic = _heads(sizes.hidden, self.spec)
+        else:
+            self.body = nn.Identity()
+            self.actor = _tower(joined, sizes.hidden, self.spec.width, 0.01)
+            self.critic = _tower(joined, sizes.hidden, 1, 1.0)
         self.log_std = nn.Parameter(torch.full((sizes.continuous,), -0.5))
 
     def forward(
@@ -170,11 +171,23 @@ class FlatPolicy(TrainablePolicy):
         if self.memory is not None:
             memory, carry = _unroll(self.memory, seen, carry, is_first, elapsed_s)
             seen = torch.cat([seen, memory], -1)
+        seen = self.body(seen)
         return split_heads(self.spec, self.actor(seen), self.log_std, self.critic(seen).squeeze(-1)), carry
 
     def observe(self, obs: Float[Tensor, "B D"]) -> None:
         """All features are normalised."""
         self.norm.update(obs)
+
+
+def _normed(inputs: int, hidden: int) -> nn.Sequential:
+    return nn.Sequential(
+        linear(inputs, hidden), nn.LayerNorm(hidden), nn.SiLU(),
+        linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),
+    )  # fmt: skip
+
+
+def _heads(inputs: int, spec: ActionSpec) -> tuple[nn.Module, nn.Module]:
+    return linear(inputs, spec.width, 0.01), linear(inputs, 1, 1.0)
 
 
 def split_heads(
@@ -188,38 +201,24 @@ def split_heads(
 class FramePolicy(TrainablePolicy):
     """A convolutional actor-critic over one picture, 0 … 255, rows of [height, width, channel] written flat.
 
-    Numbers beside the picture follow it in the row; they are normalised, and join behind the convolutions. One layer
-    for pictures of less than `SMALL_PX`, those of Mnih et al. 2015 for others.
+    Numbers beside the picture follow it in the row; they are normalised, and join behind the convolutions; then comes
+    an optional liquid memory.
     """
 
     def __init__(self, sizes: FrameSizes) -> None:
         super().__init__()
-        self.sizes, self.units = sizes, 0
+        self.sizes, self.units = sizes, sizes.units
         self.pixels = sizes.height * sizes.width * sizes.channels
         self.features = self.pixels + sizes.numbers
         self.spec = ActionSpec(sizes.continuous, sizes.branches)
-        if min(sizes.height, sizes.width) < SMALL_PX:
-            layers = [(sizes.channels, sizes.filters, 3, 1)]
-        else:
-            layers = [(sizes.channels, 32, 8, 4), (32, 64, 4, 2), (64, 64, 3, 1)]
-        body: list[nn.Module] = []
-        height, width = sizes.height, sizes.width
-        for inputs, outputs, size, stride in layers:
-            convolution = nn.Conv2d(inputs, outputs, size, stride)
-            nn.init.orthogonal_(convolution.weight, math.sqrt(2.0))
-            if convolution.bias is not None:
-                nn.init.zeros_(convolution.bias)
-            body += [convolution, nn.ReLU()]
-            height, width = (height - size) // stride + 1, (width - size) // stride + 1
-        places = layers[-1][1] * height * width
-        self.body = nn.Sequential(*body, nn.Flatten(), _linear(places, sizes.hidden), nn.ReLU())
+        self.body = picture_body(sizes)
         joined = sizes.hidden
         if sizes.numbers:
             self.norm = RunningNorm(sizes.numbers)
-            self.beside = nn.Sequential(_linear(sizes.numbers, BESIDE), nn.Tanh())
+            self.beside = nn.Sequential(linear(sizes.numbers, BESIDE), nn.Tanh())
             joined += BESIDE
-        self.actor = _linear(joined, self.spec.width, 0.01)
-        self.critic = _linear(joined, 1, 1.0)
+        self.memory = CfCCell(joined, sizes.units) if sizes.units else None
+        self.actor, self.critic = _heads(joined + sizes.units, self.spec)
         if sizes.continuous:
             self.log_std = nn.Parameter(torch.full((sizes.continuous,), -0.5))
 
@@ -230,12 +229,15 @@ class FramePolicy(TrainablePolicy):
         is_first: Bool[Tensor, "S L"],
         elapsed_s: Float[Tensor, "S L"],
     ) -> tuple[Heads, Float[Tensor, "S U"]]:
-        """Distributions of every step; there is no memory."""
+        """Distributions of every step, and the memory after the last."""
         s = self.sizes
         picture = obs[..., : self.pixels].reshape(-1, s.height, s.width, s.channels)
         body = self.body(picture.permute(0, 3, 1, 2) * (1.0 / 255.0)).reshape(*obs.shape[:2], -1)
         if s.numbers:
             body = torch.cat([body, self.beside(self.norm(obs[..., self.pixels :]))], -1)
+        if self.memory is not None:
+            memory, carry = _unroll(self.memory, body, carry, is_first, elapsed_s)
+            body = torch.cat([body, memory], -1)
         log_std = self.log_std if s.continuous else obs.new_zeros(0)
         return split_heads(self.spec, self.actor(body), log_std, self.critic(body).squeeze(-1)), carry
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -39,18 +39,27 @@ class PilotSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decision_ticks: int = 4
 
 
+FlatBody = Literal["towers", "shared"]
+FrameBody = Literal["by-size", "small", "nature", "residual"]
+
+
 class FlatSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Widths of a flat policy; `units` of memory, 0 for none."""
+    """Widths of a flat policy; `units` of memory, 0 for none. features: of the last `frames` observations together."""
 
     features: int
     continuous: int
     branches: tuple[int, ...]
     hidden: int = 64
     units: int = 0
+    body: FlatBody = "towers"
+    frames: int = 1
 
 
 class FrameSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A picture of `height` × `width` with `channels`, `numbers` beside it, and the widths behind them."""
+    """A picture of `height` × `width` with `channels`, `numbers` beside it, and the widths behind them.
+
+    channels, numbers: of the last `frames` observations together; units: of memory, 0 for none.
+    """
 
     height: int
     width: int
@@ -60,6 +69,9 @@ class FrameSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hidden: int = 128
     numbers: int = 0
     continuous: int = 0
+    body: FrameBody = "by-size"
+    frames: int = 1
+    units: int = 0
 
 
 class WorldSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,11 +23,14 @@ from agent.games.options import is_gymnasium
 from agent.learning.configs import Budget
 from agent.models.sealed import save_sealed
 from agent.training.folder import TrainingFolder, add_line
+from agent.training.held_out import HeldOut
 from agent.training.options import TrainOptions
+from agent.training.presets.preset import Kept
 from agent.training.progress import TrainingProgress
 from agent.training.tensorboard import MISSING, check_wanted, open_scalars
 
 KEEP_EVERY_S: Final = 60.0
+DREAMS_COPIES: Final = 8
 
 
 def asked(options: TrainOptions, budget: Budget | None, weights: Weights = SCORE) -> dict[str, Any]:
@@ -75,13 +78,28 @@ class Training(Protocol):
         ...
 
 
-def build_training(options: TrainOptions, budget: Budget | None = None, weights: Weights = SCORE) -> Training:
-    """The training of a game; raises SettingsError where it cannot be trained on here."""
-    game, seed, copies, lessons = options.game, options.seed, options.copies, lesson_steps(options, budget)
+def _check_options(options: TrainOptions, budget: Budget | None) -> None:
+    """Raise SettingsError for options that are out of bounds, or that this game has no use for."""
     if options.steps < 1:
         raise SettingsError(f"--steps {options.steps}: at least 1")
-    if copies < 1:
-        raise SettingsError(f"--copies {copies}: at least 1")
+    options.check()
+    options.check_held_out()
+    given = options.given() + (["--eval-every"] if options.eval_every is not None else [])
+    if given and budget is not None:
+        raise SettingsError(f"{given[0]}: a dreamer has none; unset METABONK_SERVED_POLICY, or leave it out")
+    if given and options.game == "arena":
+        raise SettingsError(f"{given[0]}: is of Gymnasium environments; leave it out for the arena")
+
+
+def build_training(
+    options: TrainOptions, budget: Budget | None = None, weights: Weights = SCORE, kept: Kept | None = None
+) -> Training:
+    """The training of a game; raises SettingsError where it cannot be trained on here.
+
+    kept: what the folder holds of a training on an environment that goes on.
+    """
+    game, seed, lessons = options.game, options.seed, lesson_steps(options, budget)
+    _check_options(options, budget)
     if not 0 <= lessons <= options.steps:
         raise SettingsError(f"--lesson-steps {lessons}: 0 to --steps, which is {options.steps}")
     if options.begin is not None and (game != "arena" or budget is not None):
@@ -91,6 +109,7 @@ def build_training(options: TrainOptions, budget: Budget | None = None, weights:
 
         if lessons:
             raise SettingsError("--lesson-steps: a dreamer takes no lessons; unset METABONK_SERVED_POLICY, or name 0")
+        copies = DREAMS_COPIES if options.copies is None else options.copies
         return DreamTraining(game, seed=seed, copies=copies, budget=budget, profile=options.profile, weights=weights)
     if game == "arena":
         from agent.control.motor import pilot_tensors
@@ -103,7 +122,9 @@ def build_training(options: TrainOptions, budget: Budget | None = None, weights:
 
         if lessons:
             raise SettingsError("--lesson-steps: there are lessons in the arena alone")
-        return GymTraining(game, seed=seed, total_steps=options.steps, copies=copies, profile=options.profile)
+        return GymTraining(
+            game, seed=seed, total_steps=options.steps, options=options, profile=options.profile, kept=kept
+        )
     raise SettingsError(f"--game {game}: arena, gym:[MODULE:]ID or MODULE:FACTORY can be trained on")
 
 
@@ -118,7 +139,8 @@ def _go_on(folder: TrainingFolder, training: Training) -> float:
 
 
 def _checkpoint(folder: TrainingFolder, training: Training, wall_s: float) -> None:
-    folder.keep({name: t.cpu().numpy() for name, t in training.tensors().items()}, {"wall_s": wall_s})
+    notes = {"wall_s": wall_s, **getattr(training, "kept_notes", {})}
+    folder.keep({name: t.cpu().numpy() for name, t in training.tensors().items()}, notes)
 
 
 def _keep(
@@ -127,20 +149,29 @@ def _keep(
     _checkpoint(folder, training, wall_s)
     values = training.sealed()
     name = "dreamer" if budget is not None else "pilot" if options.game == "arena" else "policy"
+    values["notes"] = {**values["notes"], "wall_s": round(wall_s, 1)}
+    with folder.writing():
+        for path in (f"{name}.safetensors", f"history/{name}-{training.steps}.safetensors"):
+            save_sealed(options.out / path, created_by=_command(options, budget, values["notes"]), **values)
+
+
+def _command(options: TrainOptions, budget: Budget | None, notes: dict[str, Any]) -> str:
+    """The command that makes such weights."""
     command = f"python -m agent train --game {options.game} --steps {options.steps} --seed {options.seed}"
+    for name in options.given():
+        command += f" {name} {getattr(options, name.removeprefix('--').replace('-', '_'))}"
+    if options.copies is not None:
+        command += f" --copies {options.copies}"
     if lesson_steps(options, budget):
         command += f" --lesson-steps {lesson_steps(options, budget)}"
     if options.begin is not None:
         command += f" --begin {options.begin.name}"
     if budget is not None:
         command = f"METABONK_SERVED_POLICY=dreamer {command}"
-    reward = values["notes"].get("reward", SCORE.name)
+    reward = notes.get("reward", SCORE.name)
     if reward != SCORE.name:
         command = f"METABONK_REWARD_TABLE={reward if reward in TABLES else reward + '.toml'} {command}"
-    values["notes"] = {**values["notes"], "wall_s": round(wall_s, 1)}
-    with folder.writing():
-        for path in (f"{name}.safetensors", f"history/{name}-{training.steps}.safetensors"):
-            save_sealed(options.out / path, created_by=command, **values)
+    return command
 
 
 def train(
@@ -159,7 +190,7 @@ def train(
     torch.set_num_threads(1)
     check_wanted(options.tensorboard)
     folder = TrainingFolder(options.out, asked(options, budget, weights), resume=options.resume)
-    training = build_training(options, budget, weights)
+    training = build_training(options, budget, weights, folder.kept())
     with contextlib.closing(folder):
         folder.make()
         return _train(folder, training, options, budget, clock, console, on_begun)
@@ -185,12 +216,14 @@ def _train(
     start_s = kept_s = clock.now_s()
     for text in training.about:
         console.print(text, soft_wrap=True, highlight=False, markup=False)
+    judge = HeldOut(folder, options, training, _command(options, budget, {}))
     shown = TrainingProgress(console, clock, options.game, training.steps, options.steps)
     try:
         with shown as progress, folder.curve(training.steps) as curve:
             while training.steps < options.steps:
                 metrics = training.advance()
                 on_begun()
+                metrics |= judge.measured()
                 now_s = clock.now_s()
                 wall_s = before_s + now_s - start_s
                 line = {"steps": training.steps, "wall_s": round(wall_s, 2), **metrics}
@@ -214,7 +247,8 @@ def _train(
 
 
 def _describe(game: str, metrics: dict[str, float]) -> str:
-    for name, text in (("score_s", "{:.0f} s"), ("episode_return", "return {:.2f}")):
-        if name in metrics:
-            return f"{game} {text.format(metrics[name])}"
-    return game
+    shown = {
+        "score_s": "score {:.0f} s", "reward": "reward {:.4g}", "episode_return": "return {:.4g}",
+        "eval_return": "held out {:.4g}",
+    }  # fmt: skip
+    return ", ".join([game, *(text.format(metrics[name]) for name, text in shown.items() if name in metrics)])

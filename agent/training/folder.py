@@ -18,12 +18,13 @@ import numpy as np
 from agent.core.errors import SettingsError, WeightsError
 from agent.core.files import check_folder, read_text, remove_leftovers, write_atomically
 from agent.core.folders import takes_files
-from agent.models.sealed import Tensors, load_sealed, save_sealed
+from agent.models.sealed import Tensors, load_sealed, read_manifest, save_sealed
 
 CHECKPOINT: Final = "checkpoint.safetensors"
 CHECKPOINT_KIND: Final = "training"
 CURVE: Final = "curve.jsonl"
-WEIGHTS: Final = ("policy.safetensors", "pilot.safetensors", "dreamer.safetensors")
+BEST: Final = "best.safetensors"
+WEIGHTS: Final = ("policy.safetensors", "pilot.safetensors", "dreamer.safetensors", BEST)
 LOCK: Final = ".training"
 
 
@@ -68,6 +69,11 @@ class TrainingFolder:
         if manifest.kind != CHECKPOINT_KIND or manifest.sizes != self._asked:
             raise SettingsError(f"--resume {path}: holds {manifest.kind} {manifest.sizes}, asked for {self._asked}")
         return tensors, dict(manifest.notes)
+
+    def kept(self) -> dict[str, Any] | None:
+        """The notes of the checkpoint to go on from; None where there is none."""
+        path = self.path / CHECKPOINT
+        return dict(read_manifest(path).notes) if self._resume and path.exists() else None
 
     def make(self) -> None:
         """Make the folder, and try to write in it; leftovers of a training that was killed go."""

@@ -52,11 +52,18 @@ def test_the_arena_is_trained_with_the_table_and_a_checkpoint_is_of_one() -> Non
 def test_training_and_its_folder_are_told_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
 
-    def build(options: TrainOptions, budget: Budget | None, weights: Any = SCORE) -> Any:
+    class Folder:
+        def __init__(self, out: Path, asked: Any, resume: bool) -> None:
+            told.append(asked["reward"]["name"])
+
+        def kept(self) -> None:
+            return None
+
+    def build(options: TrainOptions, budget: Budget | None, weights: Any = SCORE, kept: Any = None) -> Any:
         told.append(weights)
         raise SettingsError("enough")
 
-    monkeypatch.setattr(command, "TrainingFolder", lambda out, asked, resume: told.append(asked["reward"]["name"]))
+    monkeypatch.setattr(command, "TrainingFolder", Folder)
     monkeypatch.setattr(command, "build_training", build)
     with pytest.raises(SettingsError, match="enough"):
         command.train(TrainOptions(steps=9, out=Path("o")), None, SystemClock(), Console(), weights=COUNTERS)

@@ -23,7 +23,7 @@ from agent.models.sealed import load_sealed
 from agent.training.command import train
 from agent.training.dream import DreamTraining
 from agent.training.gym import GymTraining
-from agent.training.options import TrainOptions
+from agent.training.options import EnvironmentOptions, TrainOptions
 
 LENGTH = 20
 
@@ -81,7 +81,7 @@ def test_a_reward_that_is_none_ends_the_step_and_names_itself(
         hosted.tick(NEUTRAL)
     assert "\n" not in str(caught.value)
     with pytest.raises(NumberError, match="reward"):
-        GymTraining(game, seed=0, total_steps=1000, copies=1)._play()
+        GymTraining(game, seed=0, total_steps=1000, options=EnvironmentOptions(copies=1))._play()
 
 
 def test_a_reward_that_cannot_be_learned_from_ends_a_training_in_one_line(
@@ -90,7 +90,7 @@ def test_a_reward_that_cannot_be_learned_from_ends_a_training_in_one_line(
     monkeypatch.setattr(Faulty, "bad", -2e9)
     monkeypatch.setattr(Faulty, "at", 3)
     with pytest.raises(NumberError, match=r"^gym:Faulty-v0: its rewards holds -2e\+09 to"):
-        GymTraining(game, seed=0, total_steps=1000, copies=1).advance()
+        GymTraining(game, seed=0, total_steps=1000, options=EnvironmentOptions(copies=1)).advance()
     budget = Budget(world_steps=1, world_batch=2, world_length=4)
     with pytest.raises(NumberError, match=r"^gym:Faulty-v0: its rewards holds -2e\+09 to"):
         DreamTraining(game, seed=0, copies=1, budget=budget, rollout_steps=8).advance()
@@ -114,7 +114,7 @@ def test_an_environment_that_raises_or_is_of_an_older_gym_is_said_in_one_line_al
 ) -> None:
     monkeypatch.setattr(Faulty, name, does)
     with pytest.raises(UserCodeError, match=f"^gym:Faulty-v0: {said}") as caught:
-        GymTraining(game, seed=0, total_steps=1000, copies=1).advance()
+        GymTraining(game, seed=0, total_steps=1000, options=EnvironmentOptions(copies=1)).advance()
     assert "\n" not in str(caught.value)
 
 
@@ -133,7 +133,7 @@ def test_an_observation_that_is_none_is_refused_by_whoever_learns_from_it(
     monkeypatch.setattr(Faulty, "seen", np.nan)
     monkeypatch.setattr(Faulty, "at", 3)
     with pytest.raises(NumberError, match="NaN"):
-        GymTraining(game, seed=0, total_steps=1000, copies=1)._play()
+        GymTraining(game, seed=0, total_steps=1000, options=EnvironmentOptions(copies=1))._play()
 
 
 def evaluated(game: str, folder: Path, episodes: int) -> tuple[int, dict[str, Any]]:

@@ -19,11 +19,11 @@ def bytes_of(*shape: int, high: int = 255) -> spaces.Box:
 @pytest.mark.parametrize(
     ("space", "shape"),
     [
-        (bytes_of(64, 64, 3), (64, 64, 3)), (bytes_of(3, 64, 64), (64, 64, 3)), (bytes_of(1, 84, 84), (64, 64, 1)),
-        (bytes_of(84, 84, 1), (64, 64, 1)), (bytes_of(84, 84, 4), (64, 64, 4)), (bytes_of(4, 84, 84), (64, 64, 4)),
-        (bytes_of(4, 84, 84, 3), (64, 64, 12)), (bytes_of(2, 3, 48, 50), (48, 50, 6)), (bytes_of(84, 84), (64, 64, 1)),
-        (bytes_of(10, 12, 3), (10, 12, 3)), (bytes_of(4, 84, 84, 1), (64, 64, 4)),
-        (bytes_of(2, 84, 84), (64, 64, 2)), (bytes_of(5, 84, 60), (64, 60, 5)), (bytes_of(32, 36, 40), (36, 40, 32)),
+        (bytes_of(64, 64, 3), (64, 64, 3)), (bytes_of(3, 64, 64), (64, 64, 3)), (bytes_of(1, 90, 90), (84, 84, 1)),
+        (bytes_of(90, 90, 1), (84, 84, 1)), (bytes_of(90, 90, 4), (84, 84, 4)), (bytes_of(4, 90, 90), (84, 84, 4)),
+        (bytes_of(4, 90, 90, 3), (84, 84, 12)), (bytes_of(2, 3, 48, 50), (48, 50, 6)), (bytes_of(90, 90), (84, 84, 1)),
+        (bytes_of(10, 12, 3), (10, 12, 3)), (bytes_of(4, 90, 90, 1), (84, 84, 4)),
+        (bytes_of(2, 90, 90), (84, 84, 2)), (bytes_of(5, 90, 60), (84, 60, 5)), (bytes_of(32, 36, 40), (36, 40, 32)),
     ],
 )  # fmt: skip
 def test_bytes_with_channels_last_or_first_and_stacks_of_them_are_pictures(space: Any, shape: tuple[int, ...]) -> None:
@@ -93,8 +93,11 @@ def test_a_profile_declares_pictures_which_are_seen_by_their_bounds() -> None:
     flags = spaces.Box(0, 1, (10, 10, 6), np.bool_)
     lit = np.zeros((10, 10, 6), np.bool_)
     lit[2, 3, 5] = True
-    seen = EnvView(flags, True).see(lit).picture
-    assert seen is not None and np.argwhere(seen.any(2)).tolist() == [[2, 3]]
+    seen, painted = EnvView(flags, True).see(lit).picture, EnvView(flags, True, paint_flags=True).see(lit).picture
+    assert seen is not None and np.argwhere(seen).tolist() == [[2, 3, 5]] and seen[2, 3, 5] == 255
+    assert painted is not None and painted.shape == (10, 10, 3)
+    assert np.argwhere(painted.any(2)).tolist() == [[2, 3]]
+    assert EnvView(bytes_of(90, 70, 3), max_px=40).shape == (40, 40, 3)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from agent.core.types import Action
 from agent.games.gymnasium_host import GymnasiumGame
 from agent.games.options import is_gymnasium
 from agent.training.gym import GymTraining
+from agent.training.options import EnvironmentOptions
 
 Write = Callable[..., str]
 RIGHT = Action(move=(1.0, 0.0))
@@ -93,7 +94,7 @@ def test_a_game_without_a_picture_is_told_what_to_show(write: Write) -> None:
 
 def test_an_own_environment_is_trained_on_once_it_tells_what_it_shows(write: Write) -> None:
     with pytest.raises(UserCodeError, match="no observation_space"):
-        GymTraining(write(factory="Base"), seed=0, total_steps=10, copies=1)
+        GymTraining(write(factory="Base"), seed=0, total_steps=10, options=EnvironmentOptions(copies=1))
     text = "class Env(Base):\n observation_space = gymnasium.spaces.Box(0, 255, (10, 10), np.uint8)"
-    training = GymTraining(write(text), seed=0, total_steps=10, copies=1)
+    training = GymTraining(write(text), seed=0, total_steps=10, options=EnvironmentOptions(copies=1))
     assert training.policy is not None

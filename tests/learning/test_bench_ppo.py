@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.training.gym import GymTraining
+from agent.training.options import EnvironmentOptions
 from tools.bench.learning import ppo_minatar
 
 
@@ -37,7 +38,7 @@ def test_every_game_of_the_full_bench_can_be_played(game: str, monkeypatch: pyte
 def test_the_control_sees_the_same_play_without_an_end() -> None:
     played = []
     for kind in (GymTraining, ppo_minatar.Deathless):
-        training = kind(ppo_minatar.REDUCED_GAME, seed=0, total_steps=4096, copies=2)
+        training = kind(ppo_minatar.REDUCED_GAME, seed=0, total_steps=4096, options=EnvironmentOptions(copies=2))
         played.append(training._play()[0])
     honest, control = played
     assert honest.terminated.any() and not control.terminated.any()

@@ -37,6 +37,7 @@ from agent.models.sizes import FLAT_KIND, FlatSizes, WorldSizes
 from agent.training.dream import DreamTraining
 from agent.training.evaluate import observe
 from agent.training.gym import GymTraining
+from agent.training.options import EnvironmentOptions
 
 LIMIT = 12
 GAMMA = 0.9
@@ -174,7 +175,9 @@ def test_a_limit_that_is_told_late_is_bootstrapped_from_the_row_itself() -> None
 
 def test_every_training_gets_its_limits_as_limits() -> None:
     torch.set_num_threads(1)
-    (flat_rollout,) = GymTraining("gym:Limited-v0", seed=0, total_steps=1000, copies=1)._play()
+    (flat_rollout,) = GymTraining(
+        "gym:Limited-v0", seed=0, total_steps=1000, options=EnvironmentOptions(copies=1)
+    )._play()
     assert (flat_rollout.terminated.sum(), flat_rollout.truncated.sum()) == (0, 128 // LIMIT)
     assert set(flat_rollout.final_obs[flat_rollout.truncated[flat_rollout.is_cut]][:, 0]) == {LIMIT}
     training = DreamTraining("gym:Limited-v0", seed=0, copies=1, rollout_steps=16)

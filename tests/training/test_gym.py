@@ -18,7 +18,7 @@ from agent.models.policies import FlatPolicy, FramePolicy
 from agent.training.command import build_training
 from agent.training.dream import DreamTraining
 from agent.training.gym import GymTraining
-from agent.training.options import TrainOptions
+from agent.training.options import EnvironmentOptions, TrainOptions
 from tools.bench import observations as bench
 from tools.bench.observations import TWINS, Board, Game, Matrix, twins
 
@@ -27,7 +27,7 @@ torch.set_num_threads(1)
 
 def trained(monkeypatch: pytest.MonkeyPatch, make: Any, steps: int) -> GymTraining:
     monkeypatch.setattr("agent.training.gym.open_env", lambda game: make())
-    training = GymTraining("gym:mine", seed=0, total_steps=steps, copies=2)
+    training = GymTraining("gym:mine", seed=0, total_steps=steps, options=EnvironmentOptions(copies=2))
     while training.steps < steps:
         training.advance()
     return training
@@ -98,7 +98,7 @@ def test_a_profiles_frame_skip_repeats_the_action_up_to_the_end_and_adds_the_rew
     profile = tmp_path / "profile.toml"
     profile.write_text("frame_skip = 3\n", encoding="utf-8")
     monkeypatch.setattr("agent.training.gym.open_env", lambda game: Counts())
-    training = GymTraining("gym:mine", seed=0, total_steps=1, copies=1, profile=profile)
+    training = GymTraining("gym:mine", seed=0, total_steps=1, options=EnvironmentOptions(copies=1), profile=profile)
     (rollout,) = training._play()
     assert rollout.rewards[:7].tolist() == [3.0] * 6 + [2.0] and rollout.terminated[:7].tolist() == [False] * 6 + [True]
     assert np.allclose(rollout.obs[:7, 0], np.arange(7) * 0.15)
@@ -125,7 +125,7 @@ def test_a_training_says_at_its_start_what_play_will_refuse(
             return np.zeros(observed, np.float32)
 
     monkeypatch.setattr("agent.training.gym.open_env", lambda game: Large())
-    about = GymTraining("gym:mine", seed=0, total_steps=1, copies=1).about
+    about = GymTraining("gym:mine", seed=0, total_steps=1, options=EnvironmentOptions(copies=1)).about
     assert any("neither play nor evaluate" in line and said in line for line in about)
 
 

@@ -22,7 +22,8 @@ from agent.models.sealed import read_manifest
 from agent.training.arena.train import ArenaTraining
 from agent.training.command import build_training, train
 from agent.training.gym import GymTraining
-from agent.training.options import TrainOptions
+from agent.training.options import EnvironmentOptions, TrainOptions
+from agent.training.presets.preset import Preset
 
 torch.set_num_threads(1)
 
@@ -127,7 +128,7 @@ class Endless(gymnasium.Env[np.ndarray, int]):
 
 def test_an_episode_that_is_cut_is_truncated_with_its_last_sight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.training.gym.open_env", lambda game: Endless())
-    training = GymTraining("gym:endless", seed=0, total_steps=1000, copies=2)
+    training = GymTraining("gym:endless", seed=0, total_steps=1000, options=EnvironmentOptions(copies=2))
     rollouts = training._play()
     for rollout in rollouts:
         assert rollout.truncated.sum() == 25 and not rollout.terminated.any()
@@ -138,10 +139,9 @@ def test_an_episode_that_is_cut_is_truncated_with_its_last_sight(monkeypatch: py
     assert list(training.recent) == [5.0] * 50
 
 
-@pytest.mark.parametrize(("space", "scaled"), [
-    (spaces.Box(0, 255, (8, 8, 3), np.uint8), False), (spaces.Box(0, 1, (2,), np.float32), True),
-])  # fmt: skip
-def test_points_of_pictures_count_as_they_are_and_rewards_beside_numbers_are_scaled(
+@pytest.mark.parametrize("space", [spaces.Box(0, 255, (8, 8, 3), np.uint8), spaces.Box(0, 1, (2,), np.float32)])
+@pytest.mark.parametrize("scaled", [True, False])
+def test_rewards_are_scaled_also_where_pictures_are_seen_unless_a_preset_says_no(
     monkeypatch: pytest.MonkeyPatch, space: Any, scaled: bool
 ) -> None:
     class Points(Endless):
@@ -156,6 +156,8 @@ def test_points_of_pictures_count_as_they_are_and_rewards_beside_numbers_are_sca
             return np.zeros(space.shape, space.dtype), 10.0, terminated, truncated, info
 
     monkeypatch.setattr("agent.training.gym.open_env", lambda game: Points())
-    training = GymTraining("gym:points", seed=0, total_steps=1000, copies=1)
+    preset = None if scaled else Preset(copies=1, scale_rewards=False)
+    options = EnvironmentOptions(copies=1)
+    training = GymTraining("gym:points", seed=0, total_steps=1000, options=options, preset=preset)
     returns = training.learner.sequences(training._play()[0]).returns
     assert (float(returns.max()) < 10.0) == scaled, "five tens, discounted, are 40 to 50"

@@ -20,6 +20,7 @@ import torch
 from gymnasium import spaces
 
 from agent.training.gym import GymTraining
+from agent.training.options import EnvironmentOptions
 from tools.bench._result_file import publish
 
 GUESS: Final = 10.0
@@ -130,7 +131,8 @@ TWINS: Final = {"board": "flat_board", "matrix": "flat_matrix"}
 
 def trained(factory: str, steps: int, copies: int = 8) -> tuple[GymTraining, float]:
     """A training of so many steps on what a factory of this module makes, and the return of its last 100 episodes."""
-    training = GymTraining(f"tools.bench.observations:{factory}", seed=0, total_steps=steps, copies=copies)
+    options = EnvironmentOptions(copies=copies)
+    training = GymTraining(f"tools.bench.observations:{factory}", seed=0, total_steps=steps, options=options)
     metrics: dict[str, float] = {}
     while training.steps < steps:
         metrics = training.advance()

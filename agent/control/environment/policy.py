@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,8 +21,9 @@ from agent.control.experience import RolloutRecorder, Sampled
 from agent.control.policy import Capabilities, Tensors
 from agent.core.errors import GameError, WeightsError
 from agent.core.rollout import ActionSpec, Rollout
-from agent.core.types import Action, EnvAction, FloatArray, Observation, Shown
+from agent.core.types import Action, EnvAction, EnvObservation, Observation, Shown
 from agent.link.env_wire import too_large
+from agent.models.frame_stack import FrameStack
 from agent.models.heads import likeliest, log_prob, sample
 from agent.models.policies import FlatPolicy, FramePolicy, TrainablePolicy
 from agent.models.sealed import load_sealed
@@ -75,6 +76,13 @@ def _network(kind: str, sizes: Any) -> TrainablePolicy:
     return built.requires_grad_(False)
 
 
+class EnvCarry(NamedTuple):
+    """What is kept of N games: the network's memory [N, U], and the last observations of each."""
+
+    memory: Tensor
+    stacks: tuple[FrameStack, ...]
+
+
 class EnvPolicy:
     """A policy of one environment. `explore` samples actions; without it the likeliest ones are taken."""
 
@@ -123,12 +131,12 @@ class EnvPolicy:
     @property
     def _shape(self) -> tuple[int, ...]:
         s = self.sizes
-        return (s.height, s.width, s.channels) if isinstance(s, FrameSizes) else ()
+        return (s.height, s.width, s.channels // s.frames) if isinstance(s, FrameSizes) else ()
 
     @property
     def _numbers(self) -> int:
         s = self.sizes
-        return s.numbers if isinstance(s, FrameSizes) else s.features
+        return (s.numbers if isinstance(s, FrameSizes) else s.features) // s.frames
 
     def learn(
         self,
@@ -184,24 +192,24 @@ class EnvPolicy:
         for _ in range(8):
             likeliest(self.network(row, self.network.initial(1), torch.tensor([[True]]), torch.zeros(1, 1))[0])
 
-    def initial(self, games: int) -> Tensor:
+    def initial(self, games: int) -> EnvCarry:
         """No memory of any game."""
-        return self.network.initial(games)
+        return EnvCarry(self.network.initial(games), tuple(FrameStack(self.sizes.frames) for _ in range(games)))
 
     @torch.no_grad()
-    def step(self, carry: Tensor, observations: Sequence[Observation | None]) -> tuple[Tensor, list[Action | None]]:
+    def step(self, carry: EnvCarry, observations: Sequence[Observation | None]) -> tuple[EnvCarry, list[Action | None]]:
         """One action for each game that has an observation; the others keep their memory."""
         due = [o for o in observations if o is not None]
         actions: list[Action | None] = [None] * len(observations)
         if not due:
             return carry, actions
-        rows = np.stack([self._row(o) for o in due])
+        rows = np.stack([carry.stacks[o.game].push(self._seen(o), is_first=o.is_first) for o in due])
         index = torch.tensor([o.game for o in due])
-        before = carry[index]
+        before = carry.memory[index]
         first = torch.tensor([[o.is_first] for o in due])
         elapsed_s = torch.tensor([[o.elapsed_s] for o in due], dtype=torch.float32)
         heads, after = self.network(torch.from_numpy(rows)[:, None], before, first, elapsed_s)
-        carry[index] = after
+        carry.memory[index] = after
         axes, choices = sample(heads) if self._explore else likeliest(heads)
         for k, o in enumerate(due):
             done = EnvAction(tuple(axes[k, 0].tolist()), tuple(choices[k, 0].tolist()))
@@ -219,7 +227,7 @@ class EnvPolicy:
     def _allowed(self) -> Any:
         return np.ones(sum(self.spec.branches), np.bool_)
 
-    def _row(self, observation: Observation) -> FloatArray:
+    def _seen(self, observation: Observation) -> EnvObservation:
         env = observation.state.env
         if env is None or env.shape != self._shape or len(env.numbers) != self._numbers:
             there = "nothing" if env is None else f"a picture {list(env.shape)} and {len(env.numbers)} numbers"
@@ -227,4 +235,4 @@ class EnvPolicy:
                 f"{self.name}: observes a picture {list(self._shape)} and {self._numbers} numbers of {self.game}; "
                 f"this game shows {there}"
             )
-        return env.row()
+        return env

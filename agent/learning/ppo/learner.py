@@ -27,7 +27,10 @@ Weights = dict[str, NDArray[Any]]
 
 
 class ReturnScale:
-    """Running standard deviation of discounted returns; rewards are divided by it. Saved with the learner."""
+    """Running root mean square of discounted returns; rewards are divided by it. Saved with the learner.
+
+    Not the deviation from their mean: where every step pays the same that falls to nothing, and values would grow.
+    """
 
     def __init__(self, gamma: float) -> None:
         self.gamma = gamma
@@ -59,12 +62,10 @@ class ReturnScale:
         self._returns[instance] = value
 
     @property
-    def std(self) -> float:
-        """The standard deviation; 1 before anything was seen."""
-        count, total, squares = self.moments.tolist()
-        if count < 2:
-            return 1.0
-        return float(max(squares / count - (total / count) ** 2, 1e-8) ** 0.5)
+    def size(self) -> float:
+        """The root mean square; 1 before anything was paid."""
+        count, _, squares = self.moments.tolist()
+        return float(max(squares / count, 1e-8) ** 0.5) if squares else 1.0
 
 
 class PPOLearner:
@@ -128,7 +129,9 @@ class PPOLearner:
         if rollout.carry is not None:
             start = torch.from_numpy(rollout.carry)[None]
         seen = (obs, first, elapsed_s, axes, choices, allowed)
-        values, log_probs, after, carries = self._look_back(seen, start, cut, torch.from_numpy(rollout.final_obs))
+        told = rollout.values is not None and rollout.log_probs is not None
+        final = torch.from_numpy(rollout.final_obs)
+        values, log_probs, after, carries = self._look_back(seen, start, cut, final, told=told)
         self._carries[rollout.instance] = carries[-1:]
         if rollout.values is not None:
             values = torch.from_numpy(rollout.values)
@@ -137,7 +140,7 @@ class PPOLearner:
         rewards = torch.from_numpy(rollout.rewards)
         if self._scale is not None:
             self._scale.update(rollout.instance, rewards, torch.from_numpy(rollout.is_last))
-            rewards = rewards / self._scale.std
+            rewards = rewards / self._scale.size
         next_values = torch.where(cut, after, torch.cat([values[1:], values[-1:]]))
         terminated = torch.from_numpy(rollout.terminated)
         gained = advantages(
@@ -157,10 +160,13 @@ class PPOLearner:
         start: Float[Tensor, "1 U"],
         cut: Bool[Tensor, " T"],
         final: Float[Tensor, "K D"],
+        *,
+        told: bool,
     ) -> tuple[Float[Tensor, " T"], Float[Tensor, " T"], Float[Tensor, " T"], Float[Tensor, "T+1 U"]]:
         """Values, log-probabilities, the value after each cut step, and the memory before each step and after all.
 
-        seen: obs [T, D], is_first [T], elapsed_s [T], axes [T, C], choices [T, N], allowed [T, M].
+        seen: obs [T, D], is_first [T], elapsed_s [T], axes [T, C], choices [T, N], allowed [T, M]. told: values and
+        log-probabilities are known, so that those of no memory are left out, as zeros.
         """
         obs, first, elapsed_s, axes, choices, allowed = (x[None] for x in seen)
         steps = obs.shape[1]
@@ -168,7 +174,6 @@ class PPOLearner:
         still = torch.zeros(1, 1, dtype=torch.bool)
         if self.policy.units == 0:
             ends = torch.nonzero(cut).squeeze(1)
-            heads, _ = self.policy(obs, start, first, elapsed_s)
             ended, _ = self.policy(
                 final[:, None],
                 self.policy.initial(len(final)),
@@ -176,6 +181,9 @@ class PPOLearner:
                 elapsed_s[0, ends][:, None],
             )
             after[ends] = ended.value[:, 0]
+            if told:
+                return after.clone().zero_(), after.clone().zero_(), after, start.expand(steps + 1, -1)
+            heads, _ = self.policy(obs, start, first, elapsed_s)
             return heads.value[0], _said(heads, axes, choices, allowed)[0], after, start.expand(steps + 1, -1)
         values, said, carries = torch.zeros(steps), torch.zeros(steps), [start]
         row = 0
@@ -246,15 +254,21 @@ class PPOLearner:
                 self._scale.go_on(instance, float(tensor))
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
-        """Take up what `tensors()` gave; raises WeightsError where names, shapes or types differ."""
-        wanted = {"learner.counters": (2,), **({"learner.returns": (3,)} if self._scale is not None else {})}
+        """Take up what `tensors()` gave; raises WeightsError where names, shapes or types differ.
+
+        A state without a scale, as those of pictures had none in 0.1.0, goes on with rewards as they are paid.
+        """
+        scaled = self._scale is not None and "learner.returns" in tensors
+        wanted = {"learner.counters": (2,), **({"learner.returns": (3,)} if scaled else {})}
         for name, shape in wanted.items():
             if name not in tensors or tuple(tensors[name].shape) != shape:
                 raise WeightsError(f"{name} is missing or not of shape {shape}")
         self.ppo.load_tensors(tensors)
         self.version = int(tensors["learner.counters"][0])
-        if self._scale is not None:
+        if self._scale is not None and scaled:
             self._scale.moments = tensors["learner.returns"].to(torch.float64).clone()
+        else:
+            self._scale = None
 
 
 def _said(

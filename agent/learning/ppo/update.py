@@ -7,6 +7,7 @@ the sequence (truncated backpropagation through time). Owns the optimiser; no ga
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import msgspec
@@ -27,7 +28,10 @@ MOMENTS: Final = "adam.{name}.{moment}"
 def learning_rate(config: PPOConfig, updates: int) -> float:
     """The learning rate of the update after `updates` others."""
     rising = min(1.0, (updates + 1) / config.warm_updates) if config.warm_updates else 1.0
-    falling = max(0.0, 1.0 - updates / config.anneal_updates) if config.anneal_updates else 1.0
+    if not config.anneal_updates or config.schedule == "constant":
+        return config.lr * rising
+    done = min(1.0, updates / config.anneal_updates)
+    falling = 1.0 - done if config.schedule == "linear" else 0.5 + 0.5 * math.cos(math.pi * done)
     return config.lr * rising * falling
 
 

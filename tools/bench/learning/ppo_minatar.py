@@ -29,11 +29,15 @@ from agent.games.env_view import EnvView
 from agent.games.gymnasium_host import make_env
 from agent.learning.configs import SMALL_PICTURE_CONFIG, STRETCH
 from agent.training.gym import GymTraining
+from agent.training.options import EnvironmentOptions
+from agent.training.presets.preset import Preset
 
 DEFAULT_SEEDS: Final = 30
 GAMES: Final = ("minatar.gym:MinAtar/Breakout-v1", "minatar.gym:MinAtar/Asterix-v1")
 STEPS, COPIES, LAST = 1_000_000, 8, 100
 REDUCED_STEPS, REDUCED_GAME = 20_000, "CartPole-v1"
+SAME: Final = Preset(copies=COPIES, width=128, paint_flags=True, scale_rewards=False, ppo=SMALL_PICTURE_CONFIG)
+"""What both are told here; `train` has a preset of its own for such pictures."""
 
 
 class Deathless(GymTraining):
@@ -46,7 +50,9 @@ class Deathless(GymTraining):
 
 def ours(game: str, seed: int, steps: int, kind: type[GymTraining] = GymTraining) -> dict[str, float]:
     """Mean return of the last episodes, and steps a second."""
-    training = kind(f"gym:{game}", seed=seed, total_steps=steps, copies=COPIES)
+    preset = SAME if game in GAMES else None
+    options = EnvironmentOptions(copies=COPIES)
+    training = kind(f"gym:{game}", seed=seed, total_steps=steps, options=options, preset=preset)
     start = time.perf_counter()
     while training.steps < steps:
         training.advance()
@@ -74,7 +80,7 @@ class Pictures(gymnasium.ObservationWrapper[Any, Any, Any]):
 
     def __init__(self, env: Any) -> None:
         super().__init__(env)
-        self._view = EnvView(env.observation_space, True)
+        self._view = EnvView(env.observation_space, True, paint_flags=True)
         height, width, _ = self._view.shape
         self.observation_space = gymnasium.spaces.Box(0, 255, (3, height, width), np.uint8)
 

@@ -1,0 +1,1 @@
+"""Tests of how environments are trained on by default."""
