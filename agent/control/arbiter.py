@@ -6,15 +6,11 @@ Pure but for its counters; knows nothing of sockets.
 from __future__ import annotations
 
 import math
-from typing import Final
 
 import msgspec
 
 from agent.core.rollout import BoolArray
-from agent.core.types import NEUTRAL, Action
-
-HUMAN: Final = "human"
-"""The owner of what a person does."""
+from agent.core.types import HUMAN, NEUTRAL, Action
 
 
 class Verdict(msgspec.Struct, frozen=True):

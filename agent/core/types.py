@@ -49,6 +49,8 @@ class Menu:
     SUB: Final = "SubMenu"
 
 
+HUMAN: Final = "human"
+"""The owner of what a person does; and the policy of a recording in which nothing else played."""
 TAKEOVER_S: Final = 1.0
 """A person who pressed something plays until this long after letting go."""
 STICK_RESTS_BELOW: Final = 0.1

@@ -41,6 +41,8 @@ from agent.games.server import GameServer, ServerOptions
 if TYPE_CHECKING:
     from agent.games.arena.calibration import Calibration
     from agent.games.arena.window import Window
+    from agent.games.recording import HostRecorder
+    from agent.journal.keeping import Keep
 
 Ready = Callable[[int, HostedGame], None]
 """Told the port that a game listens on, and the game."""
@@ -110,10 +112,12 @@ class _Stop(Exception):
     """The server is told to end; ends its TaskGroup."""
 
 
-async def _serve(game: HostedGame, options: HostOptions, ready: Ready, stop: asyncio.Event) -> Any:
+async def _serve(
+    game: HostedGame, options: HostOptions, ready: Ready, stop: asyncio.Event, recorder: HostRecorder | None
+) -> Any:
     frame_hz = max(options.frame_hz, WINDOW_HZ) if options.window else options.frame_hz
     settings = ServerOptions(port=options.port, mode=options.mode, frame_format=options.format, frame_hz=frame_hz)
-    window = _open_window(game) if options.window else None
+    window = _open_window(game, recorder) if options.window else None
 
     async def serve() -> None:
         await server.run(lambda port: ready(port, game))
@@ -127,9 +131,11 @@ async def _serve(game: HostedGame, options: HostOptions, ready: Ready, stop: asy
         raise _Stop
 
     if window is None:
-        server = GameServer(game, settings, SystemClock())
+        server = GameServer(game, settings, SystemClock(), recorder=recorder)
     else:
-        server = GameServer(game, settings, SystemClock(), human=window.human, on_frame=window.show)
+        server = GameServer(
+            game, settings, SystemClock(), human=window.human, on_frame=window.show, recorder=recorder
+        )  # fmt: skip
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(serve(), name="serve game")
@@ -145,13 +151,22 @@ async def _serve(game: HostedGame, options: HostOptions, ready: Ready, stop: asy
     return server.summary()
 
 
-def _open_window(game: HostedGame) -> Window:
+def _open_window(game: HostedGame, recorder: HostRecorder | None) -> Window:
     from agent.games.arena.game import ArenaGame
     from agent.games.arena.window import Window
 
     if not isinstance(game, ArenaGame):
         raise SettingsError(f"--window shows the arena alone, not {game.name}")
-    return Window(game)
+    return Window(game, save_clip=None if recorder is None else recorder.save_clip)
+
+
+@dataclasses.dataclass(frozen=True)
+class HostRecording:
+    """Where a hosted game is recorded, what of it is kept, and where clips go."""
+
+    folder: Path
+    keep: Keep
+    clips: Path
 
 
 def host(
@@ -160,10 +175,12 @@ def host(
     *,
     parent: ParentPipe | None = None,
     say: Callable[[str], None] = lambda text: None,
+    recording: HostRecording | None = None,
 ) -> dict[str, Any]:
     """Serve until stopped by Ctrl-C, or until the parent has left; `say` is told what the start does."""
     with dying_at_once():  # nothing was begun yet
         game = build_game(options, say)
+    recorder = None if recording is None else _recorder(options, recording)
     summary: dict[str, Any] = {}
 
     async def main() -> None:
@@ -171,14 +188,28 @@ def host(
         if parent is not None:
             _stop_on_signals(stop)
             parent.listen(lambda frame: None, lambda: _left(loop, stop))
-            summary.update(await _serve(game, options, ready, stop))
+            summary.update(await _serve(game, options, ready, stop, recorder))
             return
         with stopping_within(lambda: _tell(loop, stop), STOP_TIMEOUT_S):  # the loop may be held by a step
-            summary.update(await _serve(game, options, ready, stop))
+            summary.update(await _serve(game, options, ready, stop, recorder))
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(main())
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(main())
+    finally:
+        if recorder is not None:
+            recorder.close()
     return summary
+
+
+def _recorder(options: HostOptions, recording: HostRecording) -> HostRecorder:
+    """What writes down the hosted game; raises RecordingError where it cannot be written."""
+    from agent.games.recording import HostRecorder
+
+    return HostRecorder(
+        recording.folder, recording.keep, recording.clips, game=options.game, seed=options.seed,
+        real_time=options.mode == "real-time", clock=SystemClock(),
+    )  # fmt: skip
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -212,7 +243,7 @@ def _left(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     _tell(loop, stop)
 
 
-def run_host(options: HostOptions) -> int:
+def run_host(options: HostOptions, recording: HostRecording | None = None) -> int:
     """The command `host`: serve one game and say where."""
     if options.frame_hz < 0:
         raise SettingsError(f"--frame-hz {options.frame_hz}: at least 0, which sends no pictures")
@@ -229,10 +260,12 @@ def run_host(options: HostOptions) -> int:
             print(text, file=sys.stderr, flush=True)
 
     compiled = options.game != "arena" or is_whole()
-    summary = attempt(lambda: host(options, ready, say=say))
+    summary = attempt(lambda: host(options, ready, say=say, recording=recording))
     if isinstance(summary, Failure):
         raise GameError(_words(summary.error)) from summary.error
     print(json.dumps(summary), flush=True)
+    if recording is not None:
+        print(f"the recording is in {recording.folder}", file=sys.stderr, flush=True)
     if options.report is not None:
         try:
             write_atomically(options.report, json.dumps(summary, indent=2))

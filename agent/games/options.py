@@ -112,6 +112,10 @@ class HostOptions(GameOptions):
     """Write the server's own counts and latencies here at the end."""
     window: bool = False
     """Play the arena yourself, in a window; clients see what you do."""
+    record: bool = False
+    """Record what is played, by you or by a client, into METABONK_RECORDINGS_DIR."""
+    record_to: Path | None = None
+    """Record into this folder instead."""
 
 
 def is_hosted(game: str) -> bool:

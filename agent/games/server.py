@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import structlog
@@ -22,6 +22,9 @@ from agent.games.hands import Hands, Ownership
 from agent.games.options import FrameFormat, Mode
 from agent.link.imaging import encode_jpeg, encode_raw
 from agent.link.wire import ActionDecoder, encode_packet
+
+if TYPE_CHECKING:
+    from agent.games.recording import HostRecorder
 
 _EMPTY_RUN = RunInfo(0, 0, (0, 0), (0, 0), False, False, False, 0, 0.0, 0, 0, 0.0, 0.0, 0, 0.0)
 _REMEMBERED_PACKETS = 512
@@ -131,10 +134,11 @@ class GameServer:
         *,
         human: Callable[[], tuple[Action, HumanInput] | None] = lambda: None,
         on_frame: Callable[[Any], None] | None = None,
+        recorder: HostRecorder | None = None,
     ) -> None:
         """human: what a person at the game does in this tick; it goes before any client's until they let go for long.
 
-        A person plays as well while no client does. on_frame: told every picture.
+        A person plays as well while no client does. on_frame: told every picture. recorder: writes down every tick.
         """
         self.game = game
         self.options = options
@@ -143,6 +147,8 @@ class GameServer:
         self._clock = clock
         self._human = human
         self._on_frame = on_frame
+        self._recorder = recorder
+        self._recorded_ticks = -1
         self._clients: list[_Client] = []
         self._ownership = Ownership()
         self._acted = False
@@ -275,13 +281,15 @@ class GameServer:
 
     def _advance(self) -> None:
         now_s, played = self._now_s(), self._human()
-        action = self._hands.take(now_s)
+        action, by_human = self._hands.take(now_s), False
         if played is not None:
             if played[1].is_pressed:
                 self._pressed_s = now_s
-            if self._ownership.owner is None or now_s - self._pressed_s <= TAKEOVER_S:
-                action = played[0]
-                self.report.human_ticks += 1
+            by_human = self._ownership.owner is None or now_s - self._pressed_s <= TAKEOVER_S
+            action = played[0] if by_human else action
+            self.report.human_ticks += by_human
+        if self._recorder is not None:
+            self._recorder.on_action(action, by_human=by_human)
         self.game.tick(action)
         self._human_input = played[1] if played is not None else None
         self.report.ticks += 1
@@ -292,18 +300,25 @@ class GameServer:
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         framed = self._frame_every > 0 and self._sequence % self._frame_every == 0
         drawn_us = self._time_us()
-        pixels = self.game.render() if framed and (self._clients or self._on_frame is not None) else None
+        is_seen = self._clients or self._on_frame is not None or self._recorder is not None
+        pixels = self.game.render() if framed and is_seen else None
         if self._on_frame is not None and pixels is not None:
             self._on_frame(pixels)
-        if not self._clients and self.options.mode != "lock-step":
+        if not self._clients and self.options.mode != "lock-step" and self._recorder is None:
             self._carried = _NOTHING
             return
         self._drawn_us = drawn_us if pixels is not None else 0
         state = self.game.state()
-        if not self._clients:
+        if not self._clients and self.options.mode == "lock-step":
             self.report.packets_dropped += 1
             self._carried = _carry(self._carried, state.run or _EMPTY_RUN)
-        frame = self._frame(pixels) if any(client.is_idle for client in self._clients) else b""
+        elif not self._clients:
+            self._carried = _NOTHING
+        is_wanted = self._recorder is not None or any(client.is_idle for client in self._clients)
+        frame = self._frame(pixels) if is_wanted else b""
+        if self._recorder is not None and self._recorded_ticks != self.report.ticks:
+            self._recorded_ticks = self.report.ticks
+            self._recorder.on_packet(self._stamp(state, _NOTHING), frame)
         for client in list(self._clients):
             self._deliver(client, state, frame)
         self._sent_s[self._sequence] = self._clock.now_s()

@@ -17,7 +17,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from agent.control.arbiter import HUMAN, Arbiter
+from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import NAME as CHOOSER
 from agent.control.cards.chooser import CardChooser, Memory
 from agent.control.cards.expected_free_energy import CardEvaluation
@@ -26,7 +26,7 @@ from agent.control.policy import Policy, Tensors, capabilities_of
 from agent.core.choices import WANTED
 from agent.core.errors import ImageError, RecordingError
 from agent.core.rollout import BoolArray
-from agent.core.types import FloatArray, Frame, Observation
+from agent.core.types import HUMAN, FloatArray, Frame, Observation
 from agent.journal.read import header_of_recording, records_of
 from agent.journal.records import WEIGHTS, DecisionRecord, EventRecord, GapRecord, PacketRecord, SessionHeader
 from agent.link.imaging import decode_frame
@@ -109,6 +109,8 @@ class Replayer:
     def _build(self) -> Policy:
         """The policy as it was made, with other weights maybe: those that acted are loaded before they act."""
         header = self.header
+        if header.policy == HUMAN:
+            raise RecordingError(f"{self._path}: a person played; there is no policy's decision to compute again")
         if header.kind not in (FLAT_KIND, FRAME_KIND):
             return build_policy(header.policy, seed=header.seed)
         from agent.control.environment.policy import EnvPolicy, EnvWeights

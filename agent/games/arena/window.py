@@ -2,13 +2,16 @@
 
 Owns the window. What the person does goes to the game as an action and to clients as HINP. Keys: WASD or arrows walk
 and move the focus, mouse or Q and R turn, space jumps and submits, shift slides and cancels, E uses, Escape pauses,
-the left button clicks in menus.
+the left button clicks in menus, F9 saves the last 30 s where the game is recorded.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, Final
+
+import structlog
 
 from agent.core.errors import GameError
 from agent.core.types import Action, ByteArray, HumanInput
@@ -16,6 +19,7 @@ from agent.games.arena.game import ArenaGame
 
 HUMAN_INPUT_VERSION: Final = 1
 _MOUSE_SPEED: Final = 0.02
+log = structlog.get_logger(__name__)
 
 
 class PictureWindow:
@@ -78,12 +82,15 @@ def _draw_for_nobody(pygame: Any) -> None:
 class Window(PictureWindow):
     """The window of a hosted game; `human` and `show` are what `games.server.GameServer` asks for."""
 
-    def __init__(self, game: ArenaGame, scale: int = 3) -> None:
+    def __init__(
+        self, game: ArenaGame, scale: int = 3, *, save_clip: Callable[[], object] | None = None
+    ) -> None:  # fmt: skip
         super().__init__(game.capture_size_px, "--window", scale)
         if not self.is_seen:
             self.close()
             raise GameError("--window: there is no display; set DISPLAY, or host without --window")
         self._game = game
+        self._save_clip = save_clip
         self._clicked: tuple[int, int] | None = None
         self._turn = 0.0
         self._tilt = 0.0
@@ -119,6 +126,11 @@ class Window(PictureWindow):
             self.closed = True
         elif event.type == pg.KEYDOWN and event.key == pg.K_ESCAPE:
             self._game.pause()
+        elif event.type == pg.KEYDOWN and event.key == pg.K_F9:
+            if self._save_clip is None:
+                log.warning("clip_not_saved", why="nothing is recorded: host with --record")
+            else:
+                self._save_clip()
         elif event.type == pg.MOUSEMOTION and playing:
             self._turn += event.rel[0] * _MOUSE_SPEED
             self._tilt -= event.rel[1] * _MOUSE_SPEED

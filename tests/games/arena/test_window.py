@@ -55,3 +55,16 @@ def test_the_mouse_turns_the_view_escape_pauses_and_closing_closes(window: Windo
     pygame.event.post(pygame.event.Event(pygame.QUIT))
     window.human()
     assert window.closed
+
+
+def test_f9_saves_a_clip_where_the_game_is_recorded(window: Window) -> None:
+    import pygame
+
+    saved: list[bool] = []
+    pressed = pygame.event.Event(pygame.KEYDOWN, key=pygame.K_F9, unicode="", mod=0)
+    pygame.event.post(pressed)
+    window.human()
+    window._save_clip = lambda: saved.append(True)
+    pygame.event.post(pressed)
+    _, trailer = window.human()
+    assert saved == [True] and not trailer.is_pressed
