@@ -103,3 +103,11 @@ def test_outcomes_are_a_form_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outcomes, "train_outcomes", lambda options, *rest: asked.append(options) or 0)
     assert run(["train", "outcomes", "--decisions", "3"]) == 0
     assert asked == [OutcomesOptions(decisions=3)]
+
+
+def test_the_progress_tells_reward_and_return_of_every_game() -> None:
+    told = command._describe(
+        "gym:A-v0", {"reward": 0.25, "episode_return": 12.0, "eval_return": 9.5, "value_loss": 1.0}
+    )
+    assert told == "gym:A-v0, reward 0.25, return 12, held out 9.5"
+    assert command._describe("arena", {"score_s": 99.6, "reward": 0.01}) == "arena, score 100 s, reward 0.01"

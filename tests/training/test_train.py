@@ -50,6 +50,28 @@ def test_a_resumed_training_goes_on_as_if_it_had_not_stopped() -> None:
     assert one.steps == 4 * 256 and straight[-1]["lesson"] == 0.0
 
 
+def test_the_arena_tells_the_return_of_its_runs_and_counts_anew_from_a_checkpoint_without() -> None:
+    """The sum of a decision's rewards over a run; potentials are no part of it."""
+    training = ArenaTraining(seed=1, total_steps=100_000, lesson_steps=0, runs=2)
+    batch, paid, ended = training.batch, np.zeros(2), []
+    rng = np.random.default_rng(0)
+    for _ in range(3_000):
+        outcome = batch.step(
+            rng.uniform(-1, 1, (2, 4)).astype(np.float32), np.zeros((2, 3), np.int32), np.zeros(2, np.int32)
+        )
+        paid += outcome.reward
+        ended += list(zip(outcome.ended, paid[outcome.is_last], strict=True))
+        paid[outcome.is_last] = 0.0
+    assert ended and all(run.episode_return == pytest.approx(total) != 0.0 for run, total in ended)
+    training.returns.extend(run.episode_return for run, _ in ended)
+    kept = training.tensors()
+    assert kept["returns"].tolist() == [run.episode_return for run, _ in ended]
+    del kept["returns"], kept["batch.returns"]
+    other = ArenaTraining(seed=1, total_steps=100_000, lesson_steps=0, runs=2)
+    other.load_tensors(kept)
+    assert not other.returns and not other.batch._returns.any()
+
+
 def test_a_checkpoint_of_another_training_is_refused() -> None:
     kept = arena().tensors()
     other = ArenaTraining(seed=1, total_steps=1280, lesson_steps=0, runs=3)

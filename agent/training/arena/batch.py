@@ -55,13 +55,14 @@ class Count(IntEnum):
 
 
 class EndedRun(msgspec.Struct, frozen=True):
-    """One finished run of a batch."""
+    """One finished run of a batch. episode_return: what the table paid, without potentials."""
 
     score_s: float
     won: bool
     kills: int
     level: int
     decisions: int
+    episode_return: float = 0.0
 
 
 class Outcome(msgspec.Struct, frozen=True, eq=False):
@@ -114,6 +115,7 @@ class ArenaBatch:
         self.buttons = np.zeros((count, 3), np.int32)
         self._counters = np.zeros((count, len(Count)), np.float64)
         self._decisions = np.zeros(count, np.int64)
+        self._returns = np.zeros(count, np.float64)
         self._seed, self._next = seed, 0
         for row in range(count):
             self._begin(row)
@@ -136,11 +138,15 @@ class ArenaBatch:
         return {
             "records": self.records.view(np.uint8).reshape(self.count, -1), "elapsed": self.elapsed_ticks,
             "is_first": self.is_first, "axes": self.axes, "buttons": self.buttons, "counters": self._counters,
-            "decisions": self._decisions, "next": np.array([self._seed, self._next]),
+            "decisions": self._decisions, "returns": self._returns, "next": np.array([self._seed, self._next]),
         }  # fmt: skip
 
     def load_tensors(self, tensors: dict[str, NDArray[Any]]) -> None:
-        """Take up what `tensors()` gave; raises KeyError or ValueError where it does not fit."""
+        """Take up what `tensors()` gave; raises KeyError or ValueError where it does not fit.
+
+        0.1.0 kept no returns: those of its running runs count from here.
+        """
+        tensors = {"returns": np.zeros(self.count), **tensors}
         own = self.tensors()
         for name, array in own.items():
             if tensors[name].shape != array.shape:
@@ -167,6 +173,7 @@ class ArenaBatch:
         self.axes[row] = 0.0
         self.buttons[row] = 0
         self._decisions[row] = 0
+        self._returns[row] = 0.0
 
     def step(self, axes: FloatArray, buttons: NDArray[np.int32], cards: NDArray[np.int32]) -> Outcome:
         """Carry out one decision of each run: axes [N, 4] in −1 … 1, buttons [N, 3], and card [N] where it chooses.
@@ -206,6 +213,7 @@ class ArenaBatch:
         reward += np.where(won, w.win + w.minute * (CAP_S - capped_s) / MINUTE_S, 0.0)
         reward += np.where(phase == layout.DEAD, w.death, 0.0)
         shaped = w.gamma * np.where(terminal, 0.0, now[:, Count.POTENTIAL]) - before[:, Count.POTENTIAL]
+        self._returns += reward
         ended = [self._ended(int(row)) for row in np.flatnonzero(last)]
         self._counters = now
         seconds = change[:, Count.TIME_S].astype(np.float32)
@@ -222,7 +230,9 @@ class ArenaBatch:
         world = self.records[row]
         won = int(world["phase"]) == layout.WON
         score_s = CAP_S if won else min(float(world["time_s"]), CAP_S)
-        return EndedRun(score_s, won, int(world["kills"]), int(world["level"]), int(self._decisions[row]))
+        return EndedRun(
+            score_s, won, int(world["kills"]), int(world["level"]), int(self._decisions[row]), float(self._returns[row])
+        )
 
     def _observe(self, *, begun: bool = True) -> None:
         first = self.is_first

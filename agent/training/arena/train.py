@@ -95,6 +95,7 @@ class ArenaTraining:
         self.steps = self.episodes = 0
         self.lesson_steps = lesson_steps
         self.recent: deque[EndedRun] = deque(maxlen=_RECENT)
+        self.returns: deque[float] = deque(maxlen=_RECENT)
 
     def advance(self) -> dict[str, float]:
         """Play one stretch and learn from it; figures by name."""
@@ -110,10 +111,13 @@ class ArenaTraining:
         self.steps += self.batch.count * STRETCH
         self.episodes += len(stretch.ended)
         self.recent.extend(stretch.ended)
+        self.returns.extend(run.episode_return for run in stretch.ended)
         metrics |= {"reward": stretch.reward, "lesson": float(in_lessons), "episodes": float(self.episodes)}
         if self.recent:
             metrics["score_s"] = float(np.mean([r.score_s for r in self.recent]))
             metrics["wins"] = float(np.mean([r.won for r in self.recent]))
+        if self.returns:
+            metrics["episode_return"] = float(np.mean(self.returns))
         return metrics
 
     def tensors(self) -> dict[str, Tensor]:
@@ -125,6 +129,7 @@ class ArenaTraining:
             "player.carry": self.player.actor.carry, "random": torch.get_rng_state(),
             "counters": torch.tensor([self.steps, self.episodes]),
             "recent": torch.tensor([[r.score_s, r.won, r.kills, r.level, r.decisions] for r in self.recent]),
+            "returns": torch.tensor(list(self.returns), dtype=torch.float64),
         }  # fmt: skip
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
@@ -142,6 +147,7 @@ class ArenaTraining:
         except (KeyError, ValueError) as error:
             raise WeightsError(f"not a checkpoint of a training with {self.batch.count} runs: {error}") from error
         self.recent.extend(EndedRun(a, bool(b), int(c), int(d), int(e)) for a, b, c, d, e in rows)
+        self.returns.extend(tensors["returns"].tolist() if "returns" in tensors else [])
 
     def sealed(self) -> dict[str, Any]:
         """The arguments of `save_sealed` for the weights that are served."""
