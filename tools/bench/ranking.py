@@ -1,9 +1,10 @@
 """Is who scores more also paid more? Players of the arena, ranked by score and by the return of each reward table.
 
-    python -m tools.bench.ranking [--episodes 20] [--seed 1000] [--out FILE]
+    python -m tools.bench.ranking [--episodes 20] [--seed 1000] [--earlier FILE] [--out FILE]
 
-Each plays the same seeds in a row in lock-step, as `evaluate` does. By the table `score`, the default, the order
-of the mean returns must be that of the mean scores. The orders by the other tables are told beside it.
+`--earlier` adds an earlier pilot by its weights. Each plays the same seeds in a row in lock-step, as `evaluate` does.
+By the table `score`, the default, the order of the mean returns must be that of the mean scores. The orders by other
+tables are told beside it.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from agent.games.arena.rules_hash import rules_hash
 from agent.training.dream import TrainingGame
 from tools.bench._result_file import publish
 
-PLAYERS: Final = ("random", "untrained-pilot", "kiter", "pilot")
+PLAYERS: Final = ("random", "untrained-pilot", "kiter", "router", "pilot")
+EARLIER: Final = "earlier pilot"
 
 
-def play(player: str, seed: int) -> dict[str, EpisodeResult]:
+def play(player: str, seed: int, weights: Path | None = None) -> dict[str, EpisodeResult]:
     """One run, by each table."""
-    policy = build_policy(player, seed=0)
+    policy = build_policy(player, seed=0, weights=weights)
     policy.warm_up()
     seat = TrainingGame(0, ArenaGame(), seed, pictures=False)
     trackers = {name: EpisodeTracker(table) for name, table in TABLES.items()}
@@ -51,9 +53,11 @@ def _order(of_players: dict[str, dict[str, float]]) -> list[str]:
     return sorted(of_players, key=lambda player: of_players[player]["value"])
 
 
-def ranked(seed: int, episodes: int) -> dict[str, Any]:
+def ranked(seed: int, episodes: int, earlier: Path | None) -> dict[str, Any]:
     """Every player on every seed; the orders, and whether the default table's is the score's."""
     played = {player: [play(player, seed + k) for k in range(episodes)] for player in PLAYERS}
+    if earlier is not None:
+        played[EARLIER] = [play("pilot", seed + k, earlier) for k in range(episodes)]
     scores = {player: _mean([r[SCORE.name].score_s for r in runs]) for player, runs in played.items()}
     returns = {
         table: {player: _mean([r[table].episode_return or 0.0 for r in runs]) for player, runs in played.items()}
@@ -71,9 +75,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--episodes", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument("--earlier", type=Path)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    values = ranked(args.seed, args.episodes)
+    values = ranked(args.seed, args.episodes, args.earlier)
     publish("ranking", values, args.out)
     sys.exit(0 if values["passed"] else 1)
 

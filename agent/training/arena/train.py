@@ -37,6 +37,8 @@ FIRST_SEED: Final = 10_000_000
 LESSON_LR: Final = 1e-3
 SCRIPT_LEAVES: Final = 0.35
 """The share of the lessons after which the pilot alone plays; the script goes on saying what it would have done."""
+BEGUN_SHARE: Final = 0.3
+"""How often the script plays itself at first where the pilot begins with weights; else always."""
 START_LOG_STD: Final = -1.2
 _RECENT: Final = 100
 PPO_CONFIG: Final = PPOConfig(
@@ -75,6 +77,7 @@ class ArenaTraining:
         torch.manual_seed(seed)
         self.policy = PilotPolicy(default_sizes())
         torch.nn.init.constant_(self.policy.pilot.axes_log_std, START_LOG_STD)
+        self._first_share = 1.0 if begin is None else BEGUN_SHARE
         if begin is not None:
             self.policy.load_state_dict({f"pilot.{name}": torch.from_numpy(np.array(t)) for name, t in begin.items()})
         self.batch = ArenaBatch(
@@ -102,7 +105,7 @@ class ArenaTraining:
         in_lessons = self.steps < self.lesson_steps
         if in_lessons:
             done = self.steps / self.lesson_steps
-            self.lessons.share = max(0.0, 1.0 - done / SCRIPT_LEAVES)
+            self.lessons.share = self._first_share * max(0.0, 1.0 - done / SCRIPT_LEAVES)
             self.lessons.optimiser.lr = LESSON_LR * (1.0 - 0.9 * done)
             stretch, metrics = self.lessons.lesson(STRETCH)
         else:
