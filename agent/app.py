@@ -49,7 +49,8 @@ from agent.session.guard import CollectionTimer, Watchdog, guard
 from agent.session.loop import stopping_on_signals
 from agent.session.options import SessionOptions
 from agent.session.parts import CardsByMotor, ConsoleLine, ServedPolicy, Supervision
-from agent.session.planning.building import Planning, build_planning, let_plans_pick
+from agent.session.planning.building import Planning, build_planning, build_safety, let_plans_pick
+from agent.session.planning.owners import Owners
 from agent.session.playback.link import PlaybackLink
 from agent.session.playback.part import Playback
 from agent.session.recording import RecordedFeed, RecordSession, header_of_session
@@ -294,7 +295,7 @@ def build_session(
     recorder = _recorder(shared, feeds, episodes)
     links = _links(shared, feeds if recorder is None else recorder.feeds)
     reloader = _reloader(shared)
-    planning = build_planning(options, policy, clock, shared.say)
+    planning, safety = build_planning(options, policy, clock, shared.say), build_safety(options)
     outcomes = _outcomes(shared, planning)
     learning = _learning(shared, outcomes)
     beside: list[Part] = [
@@ -306,6 +307,7 @@ def build_session(
         *_playback(links, stopping),
         _cards(shared, outcomes),
         *([] if planning is None else [planning.part]),
+        *([] if safety is None else [safety]),
         *_apis(shared, learning, feeds, planning, recorder),
         *parts,
     ]
@@ -313,7 +315,8 @@ def build_session(
         [Seat(feed, link) for feed, link in zip(feeds, links, strict=True)], policy, runner, clock, latency, ready,
         budget_s=options.budget_s, judge=reloader, arbiter=arbiter, room=shared.pace.room, recorder=recorder,
         watchers=(episodes, SeesTheGame(policy), *([] if planning is None else [planning.planner]), *watchers),
-        navigator=planning.menu if planning is not None else None,
+        navigator=planning.menu if planning is not None else None, safety=safety.rules if safety is not None else None,
+        on_owner=Owners(options.names, shared.say).changed,
     )  # fmt: skip
     status, bound = Status(clock, links, feeds, actor, latency, episodes, beside), _BoundPort(options.on_http)
     showing = [*_server(shared, status, bound, beside, learning), *_console(status, clock, console)]

@@ -204,6 +204,7 @@ def _session_options(
         shipped_outcomes=SHIPPED if game == "arena" and options.policy in (None, "pilot") else None,
         budget=learner_budget(settings),
         recording=None if measured else _recording(options, settings),
+        safety=settings.planner.safety and not measured,
         planning=None if measured else _planning(options, settings, game),
         on_http=lambda bound: _announce(console, bound, wanted=options.open_page),
     )

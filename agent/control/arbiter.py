@@ -1,4 +1,4 @@
-"""Who owns the action of this tick: a person, the motor, a chooser of cards, or nobody (neutral).
+"""Who owns the action of this tick: human > safety > planner > motor (or a chooser of cards), or nobody (neutral).
 
 Pure but for its counters; knows nothing of sockets.
 """
@@ -6,24 +6,33 @@ Pure but for its counters; knows nothing of sockets.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
+from agent.control.safety.rules import Override
 from agent.core.rollout import BoolArray
 from agent.core.types import HUMAN, NEUTRAL, Action
+
+SAFETY: Final = "safety"
+"""The owner of what `control.safety` made of an action."""
+NOBODY: Final = "nobody"
+Guard = Callable[[Action], Override | None]
 
 
 class Verdict(msgspec.Struct, frozen=True):
     """The action to send, who chose it, and why a proposal was refused, if one was.
 
-    owner: `human`, `motor`, `nobody`, or a chooser's name while the presses for its card are made. instead_of: the
-    verdict if no person had taken over.
+    owner: `human`, `safety`, `planner`, `motor`, `nobody`, or a chooser's name while the presses for its card are
+    made. instead_of: the verdict on the policy's proposal, where another's action goes before it. reason: safety's.
     """
 
     action: Action
     owner: str
     refused: str | None = None
     instead_of: Verdict | None = None
+    reason: str = ""
 
 
 class CardVerdict(msgspec.Struct, frozen=True):
@@ -53,14 +62,23 @@ class Arbiter:
         self.cards_by[owner] = self.cards_by.get(owner, 0) + 1
         return CardVerdict(card, owner)
 
-    def choose(self, proposed: Action | None, owner: str = "motor", human: Action | None = None) -> Verdict:
+    def choose(
+        self, proposed: Action | None, owner: str = "motor", human: Action | None = None,
+        navigated: tuple[Action, str] | None = None, guard: Guard | None = None,
+    ) -> Verdict:  # fmt: skip
         """The policy's proposal within its limits; an unusable one becomes neutral and is counted.
 
-        owner: whose choice the proposal carries out. human: what a person does, who goes before everybody.
+        owner: whose choice the proposal carries out. human: what a person does, who goes before everybody. navigated:
+        what is done in the policy's place, and by whom. guard: safety, which sees what would be sent.
         """
+        policy = self._of_policy(proposed, owner)
         if human is not None:
-            return Verdict(_clamped(human), HUMAN, None, self._of_policy(proposed, owner))
-        return self._of_policy(proposed, owner)
+            return Verdict(_clamped(human), HUMAN, None, policy)
+        verdict = policy if navigated is None else Verdict(_clamped(navigated[0]), navigated[1], None, policy)
+        override = guard(verdict.action) if guard is not None and verdict.refused is None else None
+        if override is None:
+            return verdict
+        return Verdict(_clamped(override.action), SAFETY, None, policy, override.reason)
 
     def _of_policy(self, proposed: Action | None, owner: str) -> Verdict:
         if proposed is None:
@@ -70,7 +88,7 @@ class Arbiter:
 
     def _refuse(self, reason: str) -> Verdict:
         self.refused[reason] = self.refused.get(reason, 0) + 1
-        return Verdict(NEUTRAL, "nobody", reason)
+        return Verdict(NEUTRAL, NOBODY, reason)
 
 
 def _reason_to_refuse(action: Action) -> str | None:

@@ -209,6 +209,9 @@ class PlannerSettings(_Group):
 
     use_sima2: bool = _setting(True, "USE_SIMA2", "Plan beside play: name subgoals for the goal")
     goal: str = _setting("Survive 20 minutes", "SIMA2_GOAL", "The goal, in words", min_length=1, max_length=200)
+    safety: bool = _setting(
+        False, "USE_SAFETY", "In play, safety may change actions: at the map's edge, beside a boss, spammed buttons"
+    )
     log: bool = _setting(False, "SIMA2_LOG", "Write every plan and subgoal, with its reason, to the log too")
 
 

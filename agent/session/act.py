@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -18,6 +19,7 @@ from agent.concurrency.supervise import Failure, attempt, attempted
 from agent.control.arbiter import Arbiter, Verdict
 from agent.control.cards.planned import PLANNER
 from agent.control.policy import Policy, capabilities_of
+from agent.control.safety.rules import Safety
 from agent.core.clock import Clock
 from agent.core.latency import Latency, Walk
 from agent.core.types import NEUTRAL, Action, Frame, Observation
@@ -182,6 +184,8 @@ class ActLoop:
         room: Callable[[], Awaitable[None]] | None = None,
         recorder: Recorder | None = None,
         navigator: Navigator | None = None,
+        safety: Safety | None = None,
+        on_owner: Callable[[Observation, str, Verdict], None] = lambda observation, before, verdict: None,
     ) -> None:
         self.seats = list(seats)
         self.policy = policy
@@ -195,6 +199,8 @@ class ActLoop:
         self._room = room
         self._recorder = recorder
         self._navigator = navigator
+        self._safety = safety
+        self._on_owner = on_owner
         self._steps = 0
         self._arbiter = arbiter if arbiter is not None else Arbiter()
         self._reloadable = capabilities_of(policy).reloadable
@@ -380,12 +386,16 @@ class ActLoop:
                 self._judge.stepped(step.version, observation, Verdict(NEUTRAL, "nobody"), True)
             return None
         owner = self._choosing.owner(step.carry, observation.game) if self._choosing is not None else "motor"
-        navigated = self._navigator.propose(observation) if self._navigator is not None else None
-        if navigated is not None:
-            proposed, owner = navigated, PLANNER
         human = self._by_hand(seat, observation.sequence) if feed.human.is_on(returned_s) else None
-        verdict = self._arbiter.choose(proposed, owner, human)
-        sent, seat.owner = seat.send(verdict.action), verdict.owner
+        pressed = self._navigator.propose(observation) if self._navigator is not None else None
+        verdict = self._arbiter.choose(
+            proposed, owner, human, (pressed, PLANNER) if pressed is not None else None,
+            partial(self._safety.guard, observation) if self._safety is not None else None,
+        )  # fmt: skip
+        sent = seat.send(verdict.action)
+        if verdict.owner != seat.owner:
+            self._on_owner(observation, seat.owner, verdict)
+            seat.owner = verdict.owner
         return _Sent(verdict, self._clock.now_s(), sent)
 
     def _note(self, seat: Seat, item: tuple[Observation, float], sent: _Sent, step: _Step, returned_s: float) -> None:

@@ -86,3 +86,4 @@ class SessionOptions(RunOptions):
     reward: Weights = SCORE
     recording: Recording | None = None
     planning: Planning | None = None
+    safety: bool = False

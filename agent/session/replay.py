@@ -21,6 +21,7 @@ from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import NAME as CHOOSER
 from agent.control.cards.chooser import CardChooser, Memory
 from agent.control.cards.expected_free_energy import CardEvaluation
+from agent.control.cards.planned import PLANNER
 from agent.control.policies import build_policy
 from agent.control.policy import Policy, Tensors, capabilities_of
 from agent.core.choices import WANTED
@@ -65,12 +66,20 @@ class Replay(msgspec.Struct, kw_only=True):
 
 
 class _RecordedChooser(CardChooser):
-    """Proposes the card that was taken in play, where it was this chooser's."""
+    """Proposes the card that was taken in play, where it was this chooser's; `planned` the planner's."""
 
     def __init__(self) -> None:
-        super().__init__(WANTED)
+        super().__init__(WANTED, wishes=self)
         self.why = ""
         self.recorded: int | None = None
+        self.planned: int | None = None
+
+    def wish(self, game: int, captions: tuple[str, ...]) -> int | None:
+        """The recorded card of the planner."""
+        return self.planned
+
+    def picked(self, game: int) -> None:
+        """It was, in play."""
 
     def weigh(
         self, memory: Memory, options: FloatArray, allowed: BoolArray, context: FloatArray
@@ -169,7 +178,9 @@ class Replayer:
         self._take_weights(rows[0][1].version)
         together = capabilities_of(self.policy).chooses_cards is None
         for part in [rows] if together else [[row] for row in rows]:
-            self._chooser.recorded = part[0][1].card if part[0][1].policy_owner == CHOOSER else None
+            record = part[0][1]
+            self._chooser.recorded = record.card if record.policy_owner == CHOOSER else None
+            self._chooser.planned = record.card if record.policy_owner == PLANNER else None
             observations: list[Observation | None] = [None] * len(self.header.games)
             for _, record in part:
                 observations[record.game] = self._observation(record)

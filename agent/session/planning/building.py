@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -11,9 +12,11 @@ from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import CardChooser
 from agent.control.cards.planned import PlannedCards
 from agent.control.policy import Capabilities, Policy, capabilities_of
+from agent.control.safety.rules import Safety
 from agent.core.choices import WANTED
 from agent.core.clock import Clock
 from agent.core.goals.progress import Judged, Pursuit
+from agent.core.part import Part
 from agent.planning.backend import Backend
 from agent.planning.part import SystemTwo
 from agent.planning.planner import Planner
@@ -22,6 +25,8 @@ from agent.session.options import SessionOptions
 CARDS_BY_POLICY: Final = "the policy picks the card that the plan asks for, through the arbiter, before any chooser"
 CARDS_BY_MENU: Final = "the planner presses for the card that it asks for, through the arbiter, in place of the policy"
 NO_CARDS: Final = "none: {} learns from its own cards and lets nobody else pick one"
+ARENA_HALF_M: Final = 92.0
+"""The rules of the arena keep the player within it (`games.arena.terrain.EDGE_M`)."""
 NO_SUBGOALS: Final = "none: {} takes no subgoals; they are tracked and shown, and change nothing but cards"
 
 
@@ -45,6 +50,26 @@ def build_planning(
     planner = Planner(wanted.goal, games, clock, say, backend=backend, pursue=pursues, logs=wanted.logs)
     menu = PlannedCards(planner, games) if can.chooses_cards is None and can.learnable is None else None
     return Planning(SystemTwo(planner, backend, effects_of(policy.name, can)), planner, menu)
+
+
+def build_safety(options: SessionOptions) -> SafetyRules | None:
+    """The rules of safety for a session, None where they are off. Only the arena's edge is known."""
+    if not options.safety:
+        return None
+    return SafetyRules(Safety(len(options.names), half_m=ARENA_HALF_M if options.game == "arena" else None))
+
+
+@dataclass(frozen=True)
+class SafetyRules(Part):
+    """Shows how often each rule of safety changed an action; the arbiter asks the rules themselves."""
+
+    name = "safety"
+    key = "safety"
+    rules: Safety
+
+    def status(self) -> dict[str, Any]:
+        """How often each rule changed an action."""
+        return self.rules.status()
 
 
 def _nobody_pursues(game: int, pursuit: Pursuit | None, judged: Judged | None) -> None:

@@ -14,6 +14,7 @@ from agent.control.motor import Motor
 from agent.control.policy import Capabilities, capabilities_of
 from agent.control.untrained import untrained_tensors
 from agent.core.clock import SystemClock
+from agent.games.arena.terrain import EDGE_M
 from agent.link.endpoint import Endpoint
 from agent.planning.backend import LlmConfig
 from agent.planning.goal import parse_goal
@@ -92,3 +93,18 @@ def test_a_policy_that_takes_subgoals_is_told_each_of_them() -> None:
     asyncio.run(main())
     assert policy.told and all(game == 0 for game, _ in policy.told) and policy.told[-1][1] is not None
     assert capabilities_of(policy).subgoals is policy
+
+
+def test_safety_is_a_part_where_it_is_on_and_knows_only_the_arenas_edge() -> None:
+    async def main(**changes: Any) -> tuple[Any, Any]:
+        made = build_session(replace(OPTIONS, **changes), Kiter(), SystemClock())
+        for closed in (*made.parts, *made.lanes):
+            closed.close()
+        status = next((p.status() for p in made.parts if p.name == "safety"), None)
+        return status, made.actor._safety
+
+    assert asyncio.run(main()) == (None, None)
+    status, rules = asyncio.run(main(safety=True, game="arena"))
+    assert rules.half_m == EDGE_M and status["overrides"] == {"edge": 0, "boss": 0, "spam": 0, "mouse": 0}
+    status, rules = asyncio.run(main(safety=True, game="bonklink://127.0.0.1:5560"))
+    assert rules.half_m is None and "no edge is known" in status["edge"]
