@@ -1,10 +1,12 @@
 """What recording costs play, and what a kill costs a recording.
 
-    python -m tools.bench.recording [--rounds 4] [--seconds 20] [--kills 200] [--sessions 20] [--seed 0] [--out FILE]
+    python -m tools.bench.recording [--rounds 4] [--clip-rounds 4] [--seconds 20] [--kills 200] [--sessions 20]
+        [--seed 0] [--out FILE]
 
 `cost`: one game process with two ports, half a period apart, 60 packets a second and a picture in six; `play` that
 records answers one, `play --no-record` the other, ports exchanged each round. Differences of p50 and p99 have 95 %
 intervals, bootstrapped over blocks of one second; `cpu_share` is each agent's processor time by its wall time.
+`clips`: the same, but both agents record, and one is asked for a clip each second; how long each took.
 `writers`: processes that only record are killed at random; each says what it has committed. `sessions`: `play` is
 killed at random while it records; lost is what arrived within how many milliseconds before the kill. Each recording
 is recovered, read again, and its records compared with what was handed over.
@@ -14,13 +16,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +40,7 @@ from agent.journal.recover import recover_all
 from tools.bench._result_file import ROOT, publish
 from tools.bench.latency import SHARES, FloatArray, _ports, _watched, blocks_of, foreign_game, picture
 
+TOKEN = "b" * 43
 SIZE_BYTES = 25_000
 """Of a packet with a picture of 320 × 180."""
 
@@ -43,8 +49,9 @@ def play(port: int, words: Sequence[str], recordings: Path) -> psutil.Popen:
     """An agent of its own process that answers the game at this port."""
     command = [sys.executable, "-m", "agent", "play", "--game", f"bonklink://127.0.0.1:{port}"]
     return psutil.Popen(
-        [*command, "--policy", "pilot", "--no-http", "--no-learn", *words], cwd=ROOT,
-        env={**os.environ, "METABONK_RECORDINGS_DIR": str(recordings)}, stdout=subprocess.DEVNULL,
+        [*command, "--policy", "pilot", "--no-learn", *words], cwd=ROOT,
+        env={**os.environ, "METABONK_RECORDINGS_DIR": str(recordings), "METABONK_HTTP_TOKEN": TOKEN},
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -65,18 +72,62 @@ def _cpu_of(agents: Sequence[psutil.Popen]) -> list[float]:
 
 def cost(rounds: int, seconds: float, seed: int) -> dict[str, Any]:
     """Play that records beside play that does not."""
+    return _compared(
+        rounds, seconds, seed, ("recording", "without"), (["--no-http", "--record"], ["--no-http", "--no-record"])
+    )
+
+
+def clips(rounds: int, seconds: float, seed: int) -> dict[str, Any]:
+    """Play that is asked for clips beside play that is not; both record."""
+    ready_s: list[float] = []
+    port, other = _ports(2)
+
+    @contextlib.contextmanager
+    def asking() -> Iterator[None]:
+        """Ask for a clip each second, once the session answers."""
+        over = threading.Event()
+        thread = threading.Thread(target=_ask, args=(port, over, ready_s), daemon=True)
+        thread.start()
+        yield
+        over.set()
+        thread.join()
+
+    asked, other_words = (
+        ["--record", "--no-open-page", "--http-port", str(port)],
+        ["--record", "--no-open-page", "--http-port", str(other)],
+    )
+    result = _compared(rounds, seconds, seed, ("with_clips", "without"), (asked, other_words), asking)
+    taken = {"median": round(float(np.median(ready_s)), 4), "max": round(max(ready_s), 4)}
+    return {**result, "clips": len(ready_s), "ready_s": taken}
+
+
+def _ask(port: int, over: threading.Event, ready_s: list[float]) -> None:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/v1/clip", b'{"seconds": 30}',
+        {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"},
+    )  # fmt: skip
+    while not over.wait(1.0):
+        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=10) as reply:
+            ready_s.append(json.loads(reply.read())["ready_s"])
+
+
+def _compared(
+    rounds: int, seconds: float, seed: int, names: tuple[str, str], words: tuple[Sequence[str], Sequence[str]],
+    meanwhile: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+) -> dict[str, Any]:  # fmt: skip
+    """Two agents beside each other at one game with two ports, which they exchange each round."""
     blocks: list[list[FloatArray]] = []
     shares = []
     for k in range(rounds):
         with tempfile.TemporaryDirectory() as name:
             folder, ports, mine = Path(name), _ports(2), k % 2
             with foreign_game(ports, picture(folder), ("--each", "--seed", str(seed + k))) as finish:
-                words = ["--seconds", str(seconds)]
                 agents = [
-                    play(ports[mine], [*words, "--record"], folder),
-                    play(ports[1 - mine], [*words, "--no-record"], folder),
+                    play(ports[at], ["--seconds", str(seconds), *more], folder / f"{at}")
+                    for at, more in zip((mine, 1 - mine), words, strict=True)
                 ]
-                shares.append(_cpu_of(agents))
+                with meanwhile():
+                    shares.append(_cpu_of(agents))
                 seen = finish()
             blocks += blocks_of([seen[mine]["each"], seen[1 - mine]["each"]])
     rng = np.random.default_rng(seed)
@@ -90,12 +141,13 @@ def cost(rounds: int, seconds: float, seed: int) -> dict[str, Any]:
     low, high = np.percentile(differences, (2.5, 97.5), axis=0)
     result: dict[str, Any] = {"blocks": len(blocks), "rounds": rounds, "seconds": seconds}
     for k, share in enumerate(SHARES):
-        result[f"p{share}_ms"] = {"recording": round(found[0, k], 4), "without": round(found[1, k], 4)}
+        result[f"p{share}_ms"] = {name: round(found[side, k], 4) for side, name in enumerate(names)}
         result[f"p{share}_difference_ms"] = {
             "value": round(found[0, k] - found[1, k], 4), "low": round(low[k], 4), "high": round(high[k], 4),
         }  # fmt: skip
-    recording, without = np.median(np.array(shares), axis=0)
-    result["cpu_share"] = {"recording": round(recording, 4), "without": round(without, 4)}
+    result["cpu_share"] = {
+        name: round(share, 4) for name, share in zip(names, np.median(np.array(shares), axis=0), strict=True)
+    }
     return result
 
 
@@ -159,7 +211,7 @@ def sessions(kills: int, seed: int) -> dict[str, Any]:
             folder, ports = Path(name), _ports(1)
             recordings = folder / "recordings"
             with foreign_game(ports, picture(folder), ("--each",)):
-                agent = play(ports[0], ["--record"], recordings)
+                agent = play(ports[0], ["--no-http", "--record"], recordings)
                 while not list(recordings.glob("*/segment-*")) and agent.poll() is None:
                     time.sleep(0.05)
                 time.sleep(rng.uniform(1.5, 4.0))
@@ -186,6 +238,7 @@ def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--clip-rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--sessions", type=int, default=20)
@@ -197,6 +250,7 @@ def main() -> None:
         record(args.record)
     publish("recording", {
         "cost": cost(args.rounds, args.seconds, args.seed) if args.rounds else None,
+        "clips": clips(args.clip_rounds, args.seconds, args.seed) if args.clip_rounds else None,
         "writers": writers(args.kills, args.seed) if args.kills else None,
         "sessions": sessions(args.sessions, args.seed) if args.sessions else None,
     }, args.out)  # fmt: skip
