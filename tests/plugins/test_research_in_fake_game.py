@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.commands.cli import run
 from agent.core.clock import SystemClock
 from agent.core.rewards.tables import load_weights
 from agent.core.types import NEUTRAL, Action
@@ -195,6 +197,22 @@ def test_the_link_answers_an_end_with_a_new_run(game: PluginHost, address: Resea
 
     asyncio.run(play())
     assert game.ask()["restarts"] + game.ask()["starts"] == 2
+
+
+def test_a_session_of_it_is_recorded_replays_and_is_played_again(
+    game: PluginHost, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, report = tmp_path / "rec", tmp_path / "r.json"
+    words = ["--policy", "random", "--no-http", "--no-learn"]
+    assert run(["play", "--game", "research://0", *words, "--seconds", "1.5", "--record-to", str(folder)]) == 0
+    capfd.readouterr()
+    assert run(["replay", str(folder)]) == 0
+    compared = int(capfd.readouterr().out.split(" decisions of random")[0].split()[-1])
+    assert compared > 20
+    again = ["play", "--game", f"replay:{folder}", "--fast", *words, "--report", str(report)]
+    assert run(again) == 0
+    (played,) = json.loads(report.read_text(encoding="utf-8"))["games"]
+    assert played["link"]["received"] == played["link"]["acted"] >= compared
 
 
 @pytest.mark.slow
