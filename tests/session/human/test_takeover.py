@@ -168,9 +168,10 @@ def test_what_a_person_does_is_in_no_rollout_of_the_policy(
 def test_a_press_between_two_answers_is_not_lost_and_is_sent_once() -> None:
     takeover = Takeover()
     takeover.on_state(state(1, human=pressed(fire=True)), 5.0)
+    takeover.on_state(state(1, human=pressed(interact=True)), 5.005)
     takeover.on_state(state(2, human=REST), 5.01)
     assert takeover.is_on(5.02)
-    assert takeover.action(2) == Action(fire=True, answers=2)
+    assert takeover.action(2) == Action(fire=True, interact=True, answers=2)
     assert takeover.action(3) == Action(answers=3)
 
 
