@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -137,3 +138,40 @@ def test_a_dreamers_training_uses_the_profile(monkeypatch: pytest.MonkeyPatch, t
     training = build_training(options, Budget())
     assert isinstance(training, DreamTraining)
     assert training.seats[0].game.tick_s == 1 / 20 and any("a picture of 8 x 8" in line for line in training.about)
+
+
+class Cue(gymnasium.Env[Any, Any]):
+    """The first of eight observations says which action the last one pays for."""
+
+    observation_space = spaces.Box(-1.0, 1.0, (3,))
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.t, self.cue = 0, int(self.np_random.integers(2))
+        return self.look(), {}
+
+    def look(self) -> Any:
+        told = 2 * self.cue - 1 if self.t == 0 else 0
+        return np.array([told, self.t == 7, self.np_random.uniform(-1, 1)], np.float32)
+
+    def step(self, action: Any) -> Any:
+        last = self.t == 7
+        self.t += 1
+        return self.look(), float(last and action == self.cue), last, False, {}
+
+
+@pytest.mark.campaign
+def test_what_must_be_remembered_is_learned_with_the_preset_of_memory_and_not_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = {}
+    for preset in ("memory", "vectors"):
+        monkeypatch.setattr("agent.training.gym.open_env", lambda game: Cue())
+        options = EnvironmentOptions(preset=preset)
+        training = GymTraining("gym:mine", seed=0, total_steps=24_576, options=options)
+        while training.steps < 24_576:
+            training.advance()
+        found[preset] = float(np.mean(training.evaluate(range(9_000, 9_050))))
+    print(found)
+    assert found["memory"] > 0.9 and found["vectors"] < 0.75
