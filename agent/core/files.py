@@ -33,6 +33,7 @@ READER_S: Final = 5.0
 """A pipe whose reader takes nothing for so long is given up."""
 LEFTOVER_S: Final = 3600.0
 """A temporary whose process cannot be looked up is a leftover when nothing was written into it for so long."""
+MAX_TEXT_BYTES: Final = 16 << 20
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -44,9 +45,16 @@ def decode_text(data: bytes) -> str:
     return data.decode("utf-8")
 
 
-def read_text(path: Path) -> str:
-    """The text of a file, as `decode_text` reads it, lines ended by a line feed; raises OSError, UnicodeDecodeError."""
-    return decode_text(path.read_bytes()).replace("\r\n", "\n")
+def read_text(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
+    """The text of a file, as `decode_text` reads it, lines ended by a line feed; raises OSError, UnicodeDecodeError.
+
+    More than `max_bytes` is an OSError: a device such as `/dev/zero` has no end.
+    """
+    with path.open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise OSError(errno.EFBIG, f"holds more than {max_bytes >> 20} MiB")
+    return decode_text(data).replace("\r\n", "\n")
 
 
 def expand_home(text: str) -> str:

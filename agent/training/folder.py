@@ -26,6 +26,7 @@ CURVE: Final = "curve.jsonl"
 BEST: Final = "best.safetensors"
 WEIGHTS: Final = ("policy.safetensors", "pilot.safetensors", "dreamer.safetensors", BEST)
 LOCK: Final = ".training"
+MAX_CURVE_BYTES: Final = 1 << 30
 
 
 class Line(msgspec.Struct):
@@ -130,7 +131,7 @@ class TrainingFolder:
         """The curve, open at its end, without lines beyond `steps`: those steps are done again."""
         path = self.path / CURVE
         if path.exists():
-            lines = [line for line in read_text(path).splitlines() if _steps(line) <= steps]
+            lines = [line for line in read_text(path, MAX_CURVE_BYTES).splitlines() if _steps(line) <= steps]
             write_atomically(path, "".join(line + "\n" for line in lines))
         return path.open("a", encoding="utf-8")
 

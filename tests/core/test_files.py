@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,11 @@ from agent.core.files import (
     create_atomically,
     decode_text,
     held_open,
+    read_text,
     remove_leftovers,
     write_atomically,
 )
+from agent.core.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -250,3 +253,25 @@ def test_an_output_is_tried_before_the_work(tmp_path: Path) -> None:
     if Path("/proc/self").is_dir():
         with pytest.raises(SettingsError, match="no file can be made in /proc"):
             check_output("--report", Path("/proc/self/r.json"))
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="a device without an end")
+def test_text_without_an_end_is_refused_and_a_file_at_the_limit_is_read(tmp_path: Path) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(OSError, match="holds more than 1 MiB"):
+            read_text(Path("/dev/zero"), 1 << 20)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"x" * 100)
+    assert read_text(path, 100) == "x" * 100
+    with pytest.raises(OSError, match="holds more"):
+        read_text(path, 99)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="a device without an end")
+def test_settings_without_an_end_are_refused_in_one_line() -> None:
+    with pytest.raises(SettingsError, match="^/dev/zero: .*holds more than 16 MiB$"):
+        load_settings(Path("/dev/zero"), {})
