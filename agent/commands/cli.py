@@ -25,6 +25,7 @@ from agent.commands.quantize import quantize
 from agent.commands.recordings.clip import clip
 from agent.commands.recordings.export import export
 from agent.commands.recordings.folder import app as recordings
+from agent.commands.recordings.loops import loops
 from agent.commands.recordings.record import record
 from agent.commands.recordings.replay import replay
 from agent.commands.recordings.runs import runs
@@ -51,7 +52,21 @@ app = App(
 )
 app.default(play)
 weights.app.command(compare_weights, name="compare")
-_WORKING: Final = (play, host, evaluate, train.app, quantize, doctor, prepare, replay, runs, export, record, clip)
+_WORKING: Final = (
+    play,
+    host,
+    evaluate,
+    train.app,
+    quantize,
+    doctor,
+    prepare,
+    replay,
+    runs,
+    export,
+    record,
+    clip,
+    loops,
+)
 for command in (*_WORKING, weights.app, recordings, plugins.app):
     app.command(command)
 
