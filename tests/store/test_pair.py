@@ -5,9 +5,9 @@ from __future__ import annotations
 from agent.concurrency.supervise import Failure
 from agent.control.arrays import STILL
 from agent.control.motor import Motor
-from agent.control.pair import Pair
 from agent.control.untrained import untrained_tensors
 from agent.core.types import Action, Observation
+from agent.store.pair import Pair
 
 
 def _observations(tick: int, games: int) -> list[Observation | None]:
