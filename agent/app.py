@@ -18,6 +18,7 @@ from agent.concurrency.lane import Lane
 from agent.concurrency.supervise import Failure, Supervisor, attempted
 from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import CardChooser
+from agent.control.experience import RolloutRecorder
 from agent.control.policy import Policy, capabilities_of
 from agent.control.reward import RewardTable
 from agent.core.clock import Clock
@@ -46,7 +47,7 @@ from agent.session.act import ActLoop, Seat, Watcher
 from agent.session.clips.maker import ClipMaker
 from agent.session.episodes import EpisodeLog, SeesTheGame
 from agent.session.guard import CollectionTimer, Watchdog, guard
-from agent.session.loop import stopping_on_signals
+from agent.session.loop import Stopping, stopping_on_signals
 from agent.session.options import SessionOptions
 from agent.session.parts import CardsByMotor, ConsoleLine, ServedPolicy, Supervision
 from agent.session.planning.building import Planning, build_planning, build_safety, let_plans_pick
@@ -58,7 +59,8 @@ from agent.session.report import session_report, write_report
 from agent.session.sense import Feed
 from agent.session.status import Status
 from agent.session.step_runner import StepRunner
-from agent.store.part import WeightsMend, WeightsWatch
+from agent.store.contest import Contest
+from agent.store.part import ChampionAndChallenger, WeightsMend, WeightsWatch
 from agent.store.reload import Reloader
 from agent.store.store import WeightsStore
 
@@ -71,34 +73,6 @@ log = structlog.get_logger(__name__)
 
 class _Stop(Exception):
     """The session's work is done; ends the TaskGroup."""
-
-
-class Stopping:
-    """Whether the session is to end, and `by` what: time, episodes, signal, silence, recording, caller or error."""
-
-    def __init__(self) -> None:
-        self.by = "error"
-        self.signal: int | None = None
-        self._event = asyncio.Event()
-
-    def stop(self, by: str) -> None:
-        """End the session soon; the first one says why."""
-        if not self._event.is_set():
-            self.by = by
-            self._event.set()
-
-    def stop_by_signal(self, number: int) -> None:
-        """End the session soon, told so by this signal."""
-        if not self._event.is_set():
-            self.signal = number
-        self.stop("signal")
-
-    async def within(self, seconds: float | None) -> bool:
-        """Wait for the end; False where it did not come in time."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._event.wait()
-        return self._event.is_set()
 
 
 class _BoundPort:
@@ -291,18 +265,20 @@ def build_session(
         pace=Pace(clock, len(options.names), real_time=options.real_time),
         told=[],
     )  # fmt: skip
-    feeds, episodes = _feeds(shared, latency, ready.set), _episodes(options, stopping)
-    recorder = _recorder(shared, feeds, episodes)
-    links = _links(shared, feeds if recorder is None else recorder.feeds)
-    reloader = _reloader(shared)
-    planning, safety = build_planning(options, policy, clock, shared.say), build_safety(options)
+    reloader, planning = _reloader(shared), build_planning(options, policy, clock, shared.say)
+    safety = build_safety(options)
     outcomes = _outcomes(shared, planning)
     learning = _learning(shared, outcomes)
+    rollouts = _rollouts(shared) if learning is not None and reloader is not None else None
+    contest = _contest(shared, reloader, rollouts)
+    feeds, episodes = _feeds(shared, latency, ready.set), _episodes(options, stopping, contest)
+    recorder = _recorder(shared, feeds, episodes, contest)
+    links = _links(shared, feeds if recorder is None else recorder.feeds)
     beside: list[Part] = [
         Supervision(supervisor),
         *([] if recorder is None else [recorder]),
-        *_weights(shared, reloader),
-        *_learners(shared, learning, reloader, outcomes),
+        *_weights(shared, reloader, contest),
+        *_learners(shared, learning, rollouts, contest, outcomes),
         *_served(policy),
         *_playback(links, stopping),
         _cards(shared, outcomes),
@@ -313,10 +289,11 @@ def build_session(
     ]
     actor = ActLoop(
         [Seat(feed, link) for feed, link in zip(feeds, links, strict=True)], policy, runner, clock, latency, ready,
-        budget_s=options.budget_s, judge=reloader, arbiter=arbiter, room=shared.pace.room, recorder=recorder,
+        budget_s=options.budget_s, judge=contest, arbiter=arbiter, room=shared.pace.room, recorder=recorder,
         watchers=(episodes, SeesTheGame(policy), *([] if planning is None else [planning.planner]), *watchers),
         navigator=planning.menu if planning is not None else None, safety=safety.rules if safety is not None else None,
         on_owner=Owners(options.names, shared.say).changed,
+        stepper=contest.pair if contest is not None else None,
     )  # fmt: skip
     status, bound = Status(clock, links, feeds, actor, latency, episodes, beside), _BoundPort(options.on_http)
     showing = [*_server(shared, status, bound, beside, learning), *_console(status, clock, console)]
@@ -366,19 +343,24 @@ def _say_takeover(shared: _Shared, game: int, is_on: bool, by: str) -> None:
 # --- what may be off ---------------------------------------------------------------------------------------------
 
 
-def _episodes(options: SessionOptions, stopping: Stopping) -> EpisodeLog:
-    enough = partial(stopping.stop, "episodes")
-    return EpisodeLog(len(options.names), enough=options.episodes, on_enough=enough, weights=options.reward)
+def _episodes(options: SessionOptions, stopping: Stopping, contest: Contest | None) -> EpisodeLog:
+    return EpisodeLog(
+        len(options.names), enough=options.episodes, on_enough=partial(stopping.stop, "episodes"),
+        weights=options.reward, ended=None if contest is None else contest.ended,
+    )  # fmt: skip
 
 
-def _recorder(shared: _Shared, feeds: Sequence[Feed], episodes: EpisodeLog) -> RecordSession | None:
+def _recorder(
+    shared: _Shared, feeds: Sequence[Feed], episodes: EpisodeLog, contest: Contest | None
+) -> RecordSession | None:
     """What writes the session down, where it is wanted; it hears of every event as well."""
     options, wanted = shared.options, shared.options.recording
     if wanted is None:
         return None
     journal = Journal(wanted.folder, header_of_session(options, shared.policy, shared.clock), shared.clock, wanted.keep)
     recorder = RecordSession(
-        journal, shared.policy, shared.disk, shared.clock, wanted.is_asked,
+        journal, contest.pair.acting if contest is not None else lambda game: shared.policy, shared.disk, shared.clock,
+        wanted.is_asked,
         [RecordedFeed(feed.game, feed, journal, shared.clock) for feed in feeds],
         lambda kind, message, payload: shared.say(kind, message, payload), episodes.mean_score,
         None if wanted.recordings is None else History(wanted.recordings),
@@ -421,33 +403,54 @@ def _learning(shared: _Shared, outcomes: OutcomeWeights | None) -> Learning | No
     )  # fmt: skip
 
 
-def _weights(shared: _Shared, reloader: Reloader | None) -> list[Part]:
-    if reloader is None:
+def _weights(shared: _Shared, reloader: Reloader | None, contest: Contest | None) -> list[Part]:
+    if reloader is None or contest is None:
         return []
-    return [WeightsWatch(reloader, shared.options.keep_given_weights, shared.options.learn), WeightsMend(reloader)]
+    watch = WeightsWatch(reloader, shared.options.keep_given_weights, shared.options.learn)
+    return [watch, WeightsMend(reloader), ChampionAndChallenger(contest)]
+
+
+def _rollouts(shared: _Shared) -> RolloutRecorder | None:
+    """What writes down what is learned from; from here on the policy samples its actions."""
+    options, learnable = shared.options, capabilities_of(shared.policy).learnable
+    if learnable is None:
+        return None
+    off_policy = replays(learnable.kind, options.budget)
+    recorder = learnable.learn(options.names, shared.pace.rollouts.put, off_policy=off_policy)
+    recorder.pay_by(*(RewardTable(options.reward) for _ in options.names))
+    return recorder
+
+
+def _contest(shared: _Shared, reloader: Reloader | None, rollouts: RolloutRecorder | None) -> Contest | None:
+    """Champion and challenger, where weights are kept."""
+    if reloader is None:
+        return None
+    options = shared.options
+    return Contest(
+        reloader, shared.runner, shared.disk, shared.clock, share=options.challenger_share, games=len(options.names),
+        seed=options.seed, part=None if rollouts is None else rollouts.part, say=shared.say,
+    )  # fmt: skip
 
 
 def _learners(
-    shared: _Shared, learning: Learning | None, reloader: Reloader | None, outcomes: OutcomeWeights | None
-) -> list[Part]:
+    shared: _Shared, learning: Learning | None, recorder: RolloutRecorder | None, contest: Contest | None,
+    outcomes: OutcomeWeights | None,
+) -> list[Part]:  # fmt: skip
     """The learners, and learning from play where the policy that plays can."""
     learnable = capabilities_of(shared.policy).learnable
     if learning is None:
         return []
-    if reloader is None or learnable is None:
+    if recorder is None or contest is None or learnable is None:
         return [Learners(learning)]
     options = shared.options
-    off_policy = replays(learnable.kind, options.budget)
-    recorder = learnable.learn(options.names, shared.pace.rollouts.put, off_policy=off_policy)
-    recorder.pay_by(*(RewardTable(options.reward) for _ in options.names))
     policy_spec = spec_of(
         learnable.name, learnable.kind, recorder.features, learnable.spec, learnable.sizes, options.seed,
         paid_by="" if is_gymnasium(options.game) else options.reward.label,
     )  # fmt: skip
     after = partial(outcomes.learn_from, learning) if outcomes is not None else None
     live = LiveLearning(
-        shared.pace, recorder, learning, reloader, policy_spec, shared.disk, shared.clock, after=after,
-        lessons=options.budget.lessons if off_policy and learnable.kind == PILOT else 0,
+        shared.pace, recorder, learning, contest.reloader, contest, policy_spec, shared.disk, shared.clock, after=after,
+        lessons=options.budget.lessons if recorder.off_policy and learnable.kind == PILOT else 0,
     )  # fmt: skip
     return [Learners(learning), LearnFromPlay(live)]
 

@@ -196,6 +196,7 @@ def _session_options(
         real_time=not (options.lock_step or options.fast or game.startswith("research://")),
         game=game,
         reward=_reward(settings),
+        challenger_share=settings.general.challenger_share,
         rules=rules_of(game, options.calibration),
         weights_dir=None if measured else weights_folder(settings),
         keep_given_weights=options.weights is not None,

@@ -1,4 +1,4 @@
-"""The commands `weights seal`, `weights list`, `weights rollback` and `weights reset`."""
+"""The commands `weights seal`, `weights list`, `weights challenge`, `weights rollback` and `weights reset`."""
 
 from __future__ import annotations
 
@@ -54,6 +54,19 @@ class RollbackOptions:
     _: KW_ONLY
     policy: str | None = None
     """Its name in `weights list`. Default: the only one."""
+    config: Path | None = None
+    """A TOML file of settings. Default: ./metabonk.toml where it exists."""
+
+
+@dataclass(frozen=True)
+class ChallengeOptions:
+    """Which file, against whose weights."""
+
+    file: Path
+    """A sealed file of weights."""
+    _: KW_ONLY
+    policy: str | None = None
+    """The policy's name in `weights list`. Default: the only one."""
     config: Path | None = None
     """A TOML file of settings. Default: ./metabonk.toml where it exists."""
 
@@ -132,6 +145,23 @@ def _store(config: Path | None) -> WeightsStore:
     from agent.store.store import WeightsStore
 
     return WeightsStore(weights_folder(load_settings(config, os.environ)))
+
+
+@app.command(name="challenge")
+def challenge_file(options: Annotated[ChallengeOptions, FLAT]) -> int:
+    """Have a file play some of the runs, and take the place of the weights in force once its scores are higher.
+
+    A running play takes it up within a second, else the next one does. It is in `/status` under `challenge`.
+    """
+    from agent.store.challenging import give
+    from agent.store.rollback import one_policy
+
+    store = _store(options.config)
+    policy = one_policy(store, options.policy)
+    give(store, policy, options.file)
+    when = "play takes it up now" if store.is_played(policy) else "the next play takes it up"
+    _say(f"{policy}: {options.file} challenges version {store.named(policy)}; {when}")
+    return 0
 
 
 @app.command(name="rollback")

@@ -111,6 +111,7 @@ class _Buffer:
         self.time_s = 0.0
         self.open = False
         self.first = True
+        self.parted = False
 
 
 class RolloutRecorder:
@@ -136,6 +137,10 @@ class RolloutRecorder:
         """Let these objects with a method `of(observation)`, one a game, say what is paid, instead of play's table."""
         for buffer, each in zip(self._buffers, rewards, strict=True):
             buffer.rewards = each
+
+    def part(self, game: int) -> None:
+        """Begin a new rollout with the next decision of a game: other weights make it."""
+        self._buffers[game].parted = True
 
     def observe(self, observation: Observation, see: Callable[[], FloatArray] | None = None) -> None:
         """Take the reward, and the end of an episode, that an observation brings.
@@ -184,8 +189,9 @@ class RolloutRecorder:
         if observation.is_last or observation.by_human:
             return
         b = self._buffers[observation.game]
-        if b.rows == self.steps:
+        if b.rows == self.steps or (b.parted and b.rows):
             self._flush(b, self._names[observation.game], seen)
+        b.parted = False
         if b.rows == 0:
             b.version = version
             b.carry[:] = 0.0 if b.first else hidden

@@ -81,6 +81,14 @@ class GeneralSettings(_Group):
     weights_dir: str = _setting(
         "", "WEIGHTS_DIR", "Folder of the weights' versions, watched for new files; the user's data folder where empty"
     )
+    challenger_share: float = _setting(
+        0.0,
+        "CHALLENGER_SHARE",
+        "Share of the runs that new weights of the learner play until their scores are shown to be higher, such as "
+        "0.33; 0: they act at once",
+        ge=0.0,
+        le=0.5,
+    )
     reward_table: str = _setting(
         "score",
         "REWARD_TABLE",

@@ -1,7 +1,9 @@
 """Learning from the games that are played: rollouts in, new weights into play.
 
 The learner's process goes on from whatever weights act: after a roll-back, or a file that someone put in, it takes
-those up first. What it was learning from other weights meanwhile is dropped. Owns no process; ends by cancellation.
+those up first. What it was learning from other weights meanwhile is dropped. Where challengers are on, what it learns
+does not act but is offered as the next challenger; the learner goes on by itself, and begins anew from the champion's
+weights where its challenger was shown to be worse. Owns no process; ends by cancellation.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from agent.learner.bodies import pack_rollout
 from agent.learner.client import LEARNER, Known, Learning
 from agent.learner.pace import Pace
 from agent.learning.configs import MAX_VERSIONS_OLD, PolicySpec
+from agent.store.contest import Contest
 from agent.store.reload import Reloader
 
 RETRY_S: Final = 2.0
@@ -39,6 +42,7 @@ class LiveLearning:
         recorder: RolloutRecorder,
         learning: Learning,
         reloader: Reloader,
+        contest: Contest,
         policy_spec: PolicySpec,
         disk: Lane,
         clock: Clock,
@@ -52,6 +56,7 @@ class LiveLearning:
         self._recorder = recorder
         self._learning = learning
         self._reloader = reloader
+        self._contest = contest
         self._policy_spec = policy_spec
         self._clock = clock
         self._disk = disk
@@ -85,7 +90,8 @@ class LiveLearning:
     async def _learn(self, known: Known, rollout: Rollout) -> None:
         policy = self._reloader.policy
         base, tensors = policy.version, policy.tensors
-        if self._mine not in (-1, base):
+        goes_on = self._mine in (-1, base) or base == self._contest.from_learner
+        if self._contest.must_start_over() or not goes_on:
             await self._learning.take_back(known, tensors)
         self._mine = base
         payload = await self._disk.run(lambda: pack_rollout(rollout))
@@ -107,7 +113,10 @@ class LiveLearning:
             return
         learned = await self._disk.run(lambda: load_tensors(weights))
         try:
-            self._mine = await self._reloader.offer(learned, LEARNER, {"rollouts": known.rollouts}, base=base)
+            if self._contest.holds_back:
+                await self._contest.offer(learned, LEARNER, decisions=len(rollout))
+            else:
+                self._mine = await self._reloader.offer(learned, LEARNER, {"rollouts": known.rollouts}, base=base)
         except WeightsError:
             self._mine = 0
         known.version = policy.version

@@ -81,6 +81,22 @@ class Judge(Protocol):
         ...
 
 
+class Stepper(Protocol):
+    """Whoever chooses for each game which weights of the policy act in it; see `store.pair`."""
+
+    def step(self, carry: Any, observations: Sequence[Observation | None]) -> tuple[Any, list[Action | None]]:
+        """One step, as the policy's."""
+        ...
+
+    def version(self, game: int) -> int:
+        """The version that acted in a game in the last step."""
+        ...
+
+    def acting(self, game: int) -> Any:
+        """The policy that acted in a game in the last step."""
+        ...
+
+
 class Decided(msgspec.Struct, frozen=True):
     """One answer of a policy's step. action: what was sent, None where it came too late. card: −1 for none.
 
@@ -144,13 +160,13 @@ Taken = tuple[Observation, float] | None
 
 
 class _Step(msgspec.Struct):
-    """A policy step's result with the instants of its beginning and end where it ran."""
+    """A policy step's result with the instants of its beginning and end where it ran; versions: of each game."""
 
     carry: Any
     actions: list[Action | None]
     started_s: float
     stepped_s: float
-    version: int
+    versions: list[int]
     number: int
 
 
@@ -165,7 +181,8 @@ class _Sent(msgspec.Struct):
 class ActLoop:
     """Batches what is ready from all games into single policy steps, on the loop or on a lane: `StepRunner` decides.
 
-    `ready` is set by the feeds when an observation is published. room: awaited before each answer.
+    `ready` is set by the feeds when an observation is published. room: awaited before each answer. stepper: steps the
+    policy, where more than one set of its weights may act.
     """
 
     def __init__(
@@ -186,6 +203,7 @@ class ActLoop:
         navigator: Navigator | None = None,
         safety: Safety | None = None,
         on_owner: Callable[[Observation, str, Verdict], None] = lambda observation, before, verdict: None,
+        stepper: Stepper | None = None,
     ) -> None:
         self.seats = list(seats)
         self.policy = policy
@@ -201,6 +219,7 @@ class ActLoop:
         self._navigator = navigator
         self._safety = safety
         self._on_owner = on_owner
+        self._stepper = stepper
         self._steps = 0
         self._arbiter = arbiter if arbiter is not None else Arbiter()
         self._reloadable = capabilities_of(policy).reloadable
@@ -266,7 +285,8 @@ class ActLoop:
     def _rehearse(self, observation: Observation) -> None:
         """Compute an answer once more up to its bytes, and throw it away."""
         if self._rehearsing is not None and self.runner.on_loop and not self._ready.is_set():
-            action = self._rehearsing.rehearse(self._carry, observation)
+            acting = self._rehearsing if self._stepper is None else self._stepper.acting(observation.game)
+            action = acting.rehearse(self._carry, observation)
             if action is not None:
                 self.seats[observation.game].rehearse(action)
 
@@ -319,11 +339,11 @@ class ActLoop:
             game = item[0].game
             card = self._choosing.card(step.carry, game) if self._choosing is not None else -1
             if one is None:
-                decided = Decided(step.number, item[0], step.version, returned_s, None, "nobody", card)
+                decided = Decided(step.number, item[0], step.versions[game], returned_s, None, "nobody", card)
             else:
                 v = one.verdict
                 decided = Decided(
-                    step.number, item[0], step.version, one.at_s, v.action, v.owner, card, v.instead_of
+                    step.number, item[0], step.versions[game], one.at_s, v.action, v.owner, card, v.instead_of
                 )  # fmt: skip
             recorder.on_decision(decided)
 
@@ -346,10 +366,15 @@ class ActLoop:
 
     def _step(self, observations: Sequence[Observation | None]) -> _Step:
         started_s = self._clock.now_s()
-        version = self._reloadable.version if self._reloadable is not None else 0
-        carry, actions = self.policy.step(self._carry, observations)
+        stepper = self._stepper
+        if stepper is None:
+            versions = [self._reloadable.version if self._reloadable is not None else 0] * len(self.seats)
+            carry, actions = self.policy.step(self._carry, observations)
+        else:
+            carry, actions = stepper.step(self._carry, observations)
+            versions = [stepper.version(game) for game in range(len(self.seats))]
         self._steps += 1
-        return _Step(carry, actions, started_s, self._clock.now_s(), version, self._steps)
+        return _Step(carry, actions, started_s, self._clock.now_s(), versions, self._steps)
 
     def _abandon(self, observations: Sequence[Observation | None]) -> None:
         """The step failed or was cancelled: leave every game of the batch with a neutral action."""
@@ -383,7 +408,8 @@ class ActLoop:
         if feed.real_time and (age_s > feed.lifespan_s or not feed.is_armed):
             feed.ledger.settle(PacketOutcome.EXPIRED)
             if self._judge is not None:
-                self._judge.stepped(step.version, observation, Verdict(NEUTRAL, "nobody"), True)
+                version = step.versions[observation.game]
+                self._judge.stepped(version, observation, Verdict(NEUTRAL, "nobody"), True)
             return None
         owner = self._choosing.owner(step.carry, observation.game) if self._choosing is not None else "motor"
         human = self._by_hand(seat, observation.sequence) if feed.human.is_on(returned_s) else None
@@ -411,7 +437,8 @@ class ActLoop:
         budget_s = self._budget_s if seat.feed.real_time else math.inf  # in lock-step nothing is late
         looks = seat.feed.looks and observation.frame is not None
         missed = self._latency.record_walk(walk, budget_s, seat.captured_s(observation), looks) is not None
+        version = step.versions[observation.game]
         if self._judge is not None:
-            self._judge.stepped(step.version, observation, verdict, missed)
+            self._judge.stepped(version, observation, verdict, missed)
         for watcher in self._watchers:
-            watcher.on_step(observation, verdict.action, step.version)
+            watcher.on_step(observation, verdict.action, version)

@@ -29,6 +29,7 @@ class EpisodeLog:
     """Watches the actor's steps, counts finished episodes, and keeps the results of the first `keep`.
 
     `on_enough` is called when `enough` episodes have ended, and with each one after that. weights: of the returns.
+    ended: told of each game's episode that ended.
     """
 
     def __init__(
@@ -39,7 +40,9 @@ class EpisodeLog:
         enough: int | None = None,
         on_enough: Callable[[], None] = lambda: None,
         weights: Weights = SCORE,
+        ended: Callable[[int, EpisodeResult], None] | None = None,
     ) -> None:
+        self._tell = ended
         self._trackers = [EpisodeTracker(weights) for _ in range(games)]
         self._keep = max(keep, enough or 0)
         self._enough = enough
@@ -61,6 +64,8 @@ class EpisodeLog:
         result = self._trackers[observation.game].add(observation)
         if result is None:
             return
+        if self._tell is not None:
+            self._tell(observation.game, result)
         self._ended += 1
         self._wins += result.won
         if result.episode_return is not None:

@@ -15,6 +15,34 @@ from agent.link.endpoint import Endpoint
 from agent.link.links import Address
 
 
+class Stopping:
+    """Whether the session is to end, and `by` what: time, episodes, signal, silence, recording, caller or error."""
+
+    def __init__(self) -> None:
+        self.by = "error"
+        self.signal: int | None = None
+        self._event = asyncio.Event()
+
+    def stop(self, by: str) -> None:
+        """End the session soon; the first one says why."""
+        if not self._event.is_set():
+            self.by = by
+            self._event.set()
+
+    def stop_by_signal(self, number: int) -> None:
+        """End the session soon, told so by this signal."""
+        if not self._event.is_set():
+            self.signal = number
+        self.stop("signal")
+
+    async def within(self, seconds: float | None) -> bool:
+        """Wait for the end; False where it did not come in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        return self._event.is_set()
+
+
 @contextlib.contextmanager
 def stopping_on_signals(stop: Callable[[int], None]) -> Iterator[None]:
     """Turn Ctrl-C, a polite kill and a closed terminal into `stop`, told the signal's number.

@@ -63,6 +63,7 @@ class SessionOptions(RunOptions):
     http_port: None for no server, 0 for a free port. budget_s: an action must have left this long after its packet
     came. wanted: what is liked of cards, None: the policy chooses its own. on_http: told the server's port.
     on_begun: called when all is ready to act. reward: the table of a game without a reward of its own.
+    challenger_share: of the runs, 0 where what is learned acts at once.
     """
 
     endpoints: tuple[Address, ...]
@@ -84,6 +85,7 @@ class SessionOptions(RunOptions):
     wanted: Preferences | None = None
     shipped_outcomes: Path | None = None
     reward: Weights = SCORE
+    challenger_share: float = 0.0
     recording: Recording | None = None
     planning: Planning | None = None
     safety: bool = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import math
 import os
 import sys
 from collections import deque
@@ -52,6 +53,8 @@ AGAIN_S: Final = 2.0
 """Pause after the disk refused weights."""
 HISTORY_S: Final = 10.0
 """How old a run's row may be in the history of runs."""
+TOLD_AGAIN_S: Final = 60.0
+"""Weights that act beside others are told again after this: what was told before may be deleted with its segment."""
 WAITING: Final = 8
 """Versions that wait for the disk at most; the oldest are given up."""
 REMEMBERED: Final = 64
@@ -116,14 +119,17 @@ class Acted:
         self.told: int | None = None
         self.sha256 = ""
         self._version: int | None = None
+        self._at_s: dict[int, float] = {}
 
-    def decided(self, version: int, policy: Policy) -> None:
-        """A decision of this version was made; on the loop, soon after it."""
-        reloadable = capabilities_of(policy).reloadable if version != self._version else None
-        if reloadable is not None:
+    def decided(self, version: int, policy: Policy, at_s: float) -> None:
+        """A decision of this version was made by this policy; on the loop, soon after it."""
+        if version == self._version or at_s - self._at_s.get(version, -math.inf) < TOLD_AGAIN_S:
+            return
+        reloadable = capabilities_of(policy).reloadable
+        if reloadable is not None and reloadable.version == version:
             self._version = version
-            if reloadable.version == version:
-                self.waiting.append((version, reloadable.tensors, str(path_of(policy).get("path", ""))))
+            self._at_s = {v: s for v, s in self._at_s.items() if at_s - s < 2 * TOLD_AGAIN_S} | {version: at_s}
+            self.waiting.append((version, reloadable.tensors, str(path_of(policy).get("path", ""))))
 
 
 @dataclass(frozen=True)
@@ -132,12 +138,13 @@ class RecordSession(Part):
 
     scored: finished episodes, their mean score (None without one), and what it is of. history: where the run is listed.
     clips: what saves the last seconds.
+    acting: the policy whose weights acted in a game in the last step.
     """
 
     name = "recorder"
     key = "recording"
     journal: Journal
-    policy: Policy
+    acting: Callable[[int], Policy]
     disk: Lane
     clock: Clock
     is_asked: bool
@@ -254,7 +261,7 @@ class RecordSession(Part):
     def on_decision(self, decided: Decided) -> None:
         """Write down one decision."""
         o = decided.observation
-        self.acted.decided(decided.version, self.policy)
+        self.acted.decided(decided.version, self.acting(o.game), decided.at_s)
         if self.clips is not None:
             self.clips.on_decision(o)
         packet, picture = self.feeds[o.game].origins(o)

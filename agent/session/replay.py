@@ -136,6 +136,7 @@ class Replayer:
         if header.learns and can.learnable is not None:
             can.learnable.learn(header.games, lambda rollout: None, off_policy=header.off_policy)
         self._version: int | None = None
+        self._prepared: dict[int, Any] = {}
         self._carry = self.policy.initial(len(header.games))
         self.policy.warm_up()
 
@@ -172,10 +173,13 @@ class Replayer:
 
     def _step(self, batch: list[tuple[int, DecisionRecord]]) -> None:
         """Compute one step of the policy; a policy that asks a chooser takes one game after the other, as in play."""
-        rows = [row for row in batch if self._is_wanted(row[1])]
-        if not rows:
-            return
-        self._take_weights(rows[0][1].version)
+        wanted = [row for row in batch if self._is_wanted(row[1])]
+        for version in sorted({record.version for _, record in wanted}, reverse=True):  # a challenger's games go first
+            self._take_weights(version)
+            self._step_alike([row for row in wanted if row[1].version == version])
+
+    def _step_alike(self, rows: list[tuple[int, DecisionRecord]]) -> None:
+        """Compute a step's games that the weights in force play."""
         together = capabilities_of(self.policy).chooses_cards is None
         for part in [rows] if together else [[row] for row in rows]:
             record = part[0][1]
@@ -211,15 +215,21 @@ class Replayer:
         reloadable = capabilities_of(self.policy).reloadable
         if reloadable is None or version == self._version:
             return
+        if version not in self._prepared:
+            self._prepared = dict([*self._prepared.items()][-1:]) | {version: self._prepare_weights(version)}
+        reloadable.load(self._prepared[version], version)
+        self._version = version
+
+    def _prepare_weights(self, version: int) -> Any:
+        """What the policy loads to act as it did in the recording."""
         tensors, told = self._tensors(version), self._weights[version]
         found = str(self._folder / WEIGHTS / f"{told['sha256']}.safetensors")
         measured = capabilities_of(self.policy).measured
         if measured is not None and told["path"]:
-            prepared = measured.prepare_by(tensors, found, told["path"])
-        else:
-            prepared = reloadable.prepare(tensors, found)
-        reloadable.load(prepared, version)
-        self._version = version
+            return measured.prepare_by(tensors, found, told["path"])
+        reloadable = capabilities_of(self.policy).reloadable
+        assert reloadable is not None
+        return reloadable.prepare(tensors, found)
 
     def _tensors(self, version: int) -> Tensors:
         """The weights of a version; raises RecordingError where they are missing, damaged or others."""

@@ -1,8 +1,12 @@
 """Who plays a run, the champion's weights or a challenger's, and what their scores say.
 
 Runs are dealt in blocks: one of a block's runs is the challenger's, in a place drawn by chance, the others are the
-champion's. A block counts when all its runs have ended: its value is the challenger's score minus the mean of the
-champion's. So what changes with time changes for both. Owns no file, no weights and no clock.
+champion's. A block counts when all its runs have ended, so what changes with time changes for both. Its value is the
+challenger's score minus the mean of the champion's, as a share of the cap. Returns of environments have no bounds:
+there it is the share of the champion's runs that the challenger's beat, minus the share that beat it.
+
+A confidence sequence of the values promotes. One of the shares discards as well: where scores are small beside the cap
+it is much sooner, and a discard needs no guarantee. Owns no file, no weights and no clock.
 """
 
 from __future__ import annotations
@@ -13,13 +17,22 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from agent.control.reward import CAP_S
+from agent.control.score import EpisodeResult
 from agent.core.statistics import ConfidenceSequence, scaled
 
-MAX_RUNS: Final = 200
-"""Runs of a challenger after which it is discarded, where nothing was shown."""
+MAX_BLOCKS: Final = 200
+"""Blocks after which a challenger is discarded where nothing was shown."""
+HOPELESS_FROM: Final = 20
+"""From so many blocks on, one is also discarded where as many as are left would not decide either, going on so."""
 MIN_SHARE: Final = 1 / 20
 CHAMPION: Final = 0
 CHALLENGER: Final = 1
+SCORE: Final = "score_s"
+RETURN: Final = "episode_return"
+PROMOTE: Final = "promote"
+WORSE: Final = "worse"
+UNSHOWN: Final = "unshown"
 
 
 class _Block(msgspec.Struct):
@@ -33,38 +46,57 @@ class _Block(msgspec.Struct):
 
 
 class Record(msgspec.Struct):
-    """What is kept over a restart: the challenger's number, by whom, the values of its blocks, and the next share."""
+    """What is kept over a restart.
+
+    version: the challenger's, 0 for none; source: who made it, by_hand: a person gave it. weights, champion: SHA-256 of
+    what both are. values, shares: of the blocks so far; scores: of the champion's and the challenger's runs.
+    halvings: of the share of the learner's challengers. decisions: the last ones, with their figures.
+    """
 
     version: int = 0
     source: str = ""
-    share: float = 1 / 3
+    by_hand: bool = False
+    weights: str = ""
+    champion: str = ""
+    measure: str = ""
     values: list[float] = []
+    shares: list[float] = []
     scores: list[list[float]] = msgspec.field(default_factory=lambda: [[], []])
-    discarded: int = 0
+    halvings: int = 0
     promoted: int = 0
+    discarded: int = 0
+    decisions: list[dict[str, Any]] = []
 
 
 class Challenge:
-    """One challenger against the champion. span: scores lie within 0 and this."""
+    """One challenger against the champion. share: of the runs that are the challenger's while no share was halved."""
 
-    def __init__(self, record: Record, *, share: float, span: float, seed: int = 0) -> None:
+    def __init__(self, record: Record, *, share: float, seed: int = 0) -> None:
         self.record = record
-        self._share, self._span = share, span
+        self._share = share
         self._rng = np.random.default_rng(seed)
         self._blocks: deque[_Block] = deque()
         self._dealt: dict[int, tuple[_Block, int]] = {}
-        self.sequence = ConfidenceSequence(record.values)
+        self._values, self._shares = ConfidenceSequence(record.values), ConfidenceSequence(record.shares)
 
     @property
     def is_on(self) -> bool:
         """There is a challenger."""
         return self.record.version > 0
 
-    def begin(self, version: int, source: str) -> None:
+    @property
+    def runs_a_block(self) -> int:
+        """One of so many runs is the challenger's; a person's is not slowed down by what the learner's did."""
+        r = self.record
+        share = self._share / 2 ** (0 if r.by_hand else r.halvings)
+        return int(round(1 / max(share, min(MIN_SHARE, self._share))))
+
+    def begin(self, version: int, source: str, *, by_hand: bool = False, weights: str = "", champion: str = "") -> None:
         """A challenger comes; blocks of the one before are void."""
         r = self.record
-        r.version, r.source, r.values, r.scores = version, source, [], [[], []]
-        self.sequence = ConfidenceSequence()
+        r.version, r.source, r.by_hand, r.weights, r.champion = version, source, by_hand, weights, champion
+        r.values, r.shares, r.scores, r.measure = [], [], [[], []], ""
+        self._values, self._shares = ConfidenceSequence(), ConfidenceSequence()
         self._void()
 
     def _void(self) -> None:
@@ -77,7 +109,7 @@ class Challenge:
         if not self.is_on:
             return CHAMPION
         if not self._blocks or not self._blocks[-1].roles:
-            roles = [CHAMPION] * round(1 / self.record.share)
+            roles = [CHAMPION] * self.runs_a_block
             roles[int(self._rng.integers(len(roles)))] = CHALLENGER
             self._blocks.append(_Block(roles, len(roles)))
         block = self._blocks[-1]
@@ -91,59 +123,87 @@ class Challenge:
             block.broken, block.open = True, block.open - 1
             self._count()
 
-    def ended(self, game: int, score: float) -> str:
-        """A run ended: `promote`, `worse`, `unshown` (after MAX_RUNS), or "" where nothing is decided."""
-        block, role = self._dealt.pop(game, (None, CHAMPION))
-        if block is None:
-            return ""
+    def ended(self, game: int, result: EpisodeResult) -> bool:
+        """A run ended: True where it was dealt. One that broke off at something that is no number breaks its block."""
+        if game not in self._dealt:
+            return False
+        if result.episode_return is None:
+            self._break(game)
+            return True
+        r = self.record
+        r.measure = r.measure or (RETURN if result.level is None else SCORE)
+        score = result.score_s if r.measure == SCORE else result.episode_return
+        block, role = self._dealt.pop(game)
         block.open -= 1
         if role == CHALLENGER:
             block.challenger = score
         else:
             block.champion.append(score)
         self._count()
-        return self.verdict()
+        return True
 
     def _count(self) -> None:
         """Take in the blocks that are whole, in the order in which they were dealt."""
+        r = self.record
         while self._blocks and self._blocks[0].open == 0:
             block = self._blocks.popleft()
             if block.broken or block.challenger is None:
                 continue
-            value = float(scaled([block.challenger], [float(np.mean(block.champion))], self._span)[0])
-            self.record.values.append(value)
-            self.record.scores[CHAMPION] += block.champion
-            self.record.scores[CHALLENGER].append(block.challenger)
-            self.sequence.add(value)
+            share = float(np.mean(np.sign(block.challenger - np.array(block.champion))))
+            mean = float(np.mean(block.champion))
+            value = float(scaled([block.challenger], [mean], CAP_S)[0]) if r.measure == SCORE else share
+            r.values.append(value)
+            r.shares.append(share)
+            r.scores[CHAMPION] += block.champion
+            r.scores[CHALLENGER].append(block.challenger)
+            self._values.add(value)
+            self._shares.add(share)
 
     def verdict(self) -> str:
-        """What the runs so far say."""
+        """What the runs so far say: `promote`, `worse`, `unshown`, or "" where nothing is decided."""
         if not self.is_on:
             return ""
-        if self.sequence.is_above:
-            return "promote"
-        if self.sequence.is_below:
-            return "worse"
-        return "unshown" if len(self.record.values) >= MAX_RUNS else ""
+        if self._values.is_above:
+            return PROMOTE
+        if self._values.is_below or self._shares.is_below:
+            return WORSE
+        blocks = len(self.record.values)
+        left = MAX_BLOCKS - blocks
+        if blocks >= HOPELESS_FROM and (self._values.still_needed() or left + 1) > left:
+            return UNSHOWN
+        return UNSHOWN if left <= 0 else ""
 
-    def close(self, *, promoted: bool) -> None:
-        """The challenger is gone: the share halves, or is what it was at first again."""
+    def close(self, decision: str, *, why: str = "", halves: bool = False) -> dict[str, Any]:
+        """The challenger is gone; its figures with the decision, which are kept.
+
+        decision: `promoted`, `discarded` or `withdrawn`. halves: the learner's next one plays half as many runs; after
+        a promotion the share is again what it was at first.
+        """
         r = self.record
-        r.promoted, r.discarded = r.promoted + promoted, r.discarded + (not promoted)
-        r.share = self._share if promoted else max(MIN_SHARE, r.share / 2)
-        r.version, r.source = 0, ""
+        said = {"decision": decision, "why": why, **self.figures()}
+        r.decisions = [*r.decisions[-19:], said]
+        r.promoted, r.discarded = r.promoted + (decision == "promoted"), r.discarded + (decision == "discarded")
+        r.halvings = 0 if decision == "promoted" else min(r.halvings + halves, 16)
+        r.version, r.source, r.by_hand, r.weights = 0, "", False, ""
         self._void()
+        return said
 
-    def status(self) -> dict[str, Any]:
-        """Runs so far of each, the difference with its ends, in the score's unit, and runs needed (an estimate)."""
-        r, (mean, low, high) = self.record, self.sequence.interval()
-        left = MAX_RUNS - len(r.values)
-        blocks = min(left, self.sequence.still_needed() or left)
-        means = [round(float(np.mean(s)), 1) if s else None for s in r.scores]
+    def figures(self) -> dict[str, Any]:
+        """Of the challenge that is on: runs of each, their means, and the difference with its ends."""
+        r, (mean, low, high) = self.record, self._values.interval()
+        is_score = r.measure != RETURN
+        unit = CAP_S if is_score else 1.0
+        means = [round(float(np.mean(s)), 2) if s else None for s in r.scores]
         return {
-            "version": r.version, "source": r.source, "share": round(r.share, 4),
+            "version": r.version, "source": r.source, "share": round(1 / self.runs_a_block, 4),
+            "measure": r.measure or SCORE,
             "runs": {"champion": len(r.scores[CHAMPION]), "challenger": len(r.scores[CHALLENGER])},
             "mean": {"champion": means[CHAMPION], "challenger": means[CHALLENGER]},
-            "difference": {k: round(v * self._span, 1) for k, v in (("mean", mean), ("low", low), ("high", high))},
-            "runs_needed": blocks * round(1 / r.share), "promoted": r.promoted, "discarded": r.discarded,
+            "difference": {k: round(v * unit, 3) for k, v in (("mean", mean), ("low", low), ("high", high))},
+            "unit": "s" if is_score else "runs won minus lost, of 1",
         }  # fmt: skip
+
+    def runs_needed(self) -> int:
+        """About how many more runs will decide."""
+        left = MAX_BLOCKS - len(self.record.values)
+        return min(left, self._values.still_needed() or left) * self.runs_a_block

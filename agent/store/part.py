@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.core.part import Part
+from agent.store.contest import Contest
 from agent.store.reload import Reloader
 
 
@@ -51,3 +52,32 @@ class WeightsMend(Part):
     async def run(self) -> None:
         """Wait for bad weights until cancelled."""
         await self.reloader.mend()
+
+
+@dataclass(frozen=True)
+class ChampionAndChallenger(Part):
+    """Weights that are on trial over whole runs."""
+
+    name = "champion and challenger"
+    key = "challenge"
+    contest: Contest
+
+    async def begin(self) -> None:
+        """Go on with the challenge that an earlier play left."""
+        await self.contest.begin()
+
+    async def run(self) -> None:
+        """Decide where the runs so far do, until cancelled."""
+        await self.contest.run()
+
+    async def finish(self) -> None:
+        """Write down what was counted."""
+        await self.contest.finish()
+
+    def close(self) -> None:
+        """Let another play hold the challenge."""
+        self.contest.close()
+
+    def status(self) -> dict[str, Any]:
+        """Champion, challenger, and the decisions so far."""
+        return self.contest.status()

@@ -154,7 +154,7 @@ class Reloader:
             try:
                 return self._fitting(version)
             except WeightsError as error:
-                self._refuse(self.store.path(name, version).name, str(error))
+                self.refuse(self.store.path(name, version).name, str(error))
         return None
 
     def _fitting(self, version: int) -> _Trusted:
@@ -174,16 +174,39 @@ class Reloader:
         """
         async with self._exchange:
             try:
-                prepared = await self._disk.run(lambda: self._prepare(tensors, source))
+                prepared = await self._disk.run(lambda: self.prepare(tensors, source))
                 await self._check_base(base, source)
                 stored = await self._disk.run(lambda: self._publish(tensors, source, notes or {}))
             except WeightsError as error:
-                self._refuse(source, str(error))
+                self.refuse(source, str(error))
                 raise
             await self._swap(prepared, stored.version)
             self._trial = Trial(stored.version, self._baseline.missed_share)
             self._say("weights_live", f"version {stored.version} from {source}", {"version": stored.version})
             return stored.version
+
+    async def promote(self, prepared: Any, tensors: Tensors, source: str, notes: dict[str, Any], *, base: int) -> int:
+        """Act with weights that have shown themselves in whole runs: stored as the next version, and trusted.
+
+        base: the version that they are better than. Raises WeightsError, and changes nothing, where another version has
+        taken its place, or the disk refuses.
+        """
+        async with self._exchange:
+            try:
+                await self._check_base(base, source)
+                stored = await self._disk.run(lambda: self._publish(tensors, source, notes))
+            except WeightsError as error:
+                self.refuse(source, str(error))
+                raise
+            await self._swap(prepared, stored.version)
+            self._trial = None
+            self._trust(stored.version)
+            self._say("weights_live", f"version {stored.version} from {source}", {"version": stored.version})
+            return stored.version
+
+    def trial(self, version: int) -> Trial:
+        """What judges the first steps of weights that do not act in all games."""
+        return Trial(version, self._baseline.missed_share)
 
     async def _check_base(self, base: int | None, source: str) -> None:
         if base is None:
@@ -192,7 +215,8 @@ class Reloader:
         if self.policy.version != base:
             raise WeightsError(f"{source}: learned from version {base}, version {self.policy.version} acts now")
 
-    def _prepare(self, tensors: Tensors, source: str) -> Any:
+    def prepare(self, tensors: Tensors, source: str) -> Any:
+        """What the policy's `load` takes, tried; blocks, raises WeightsError."""
         _same_specs(tensors, self.policy.tensors, source)
         for name, tensor in tensors.items():
             if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
@@ -217,7 +241,8 @@ class Reloader:
         await self._inference.run(lambda: self.policy.load(prepared, version))
         self.swaps += 1
 
-    def _refuse(self, source: str, reason: str) -> None:
+    def refuse(self, source: str, reason: str) -> None:
+        """Say, once, why something was not taken up."""
         reason = printable(reason[:MAX_REASON])
         if self.refused.get(source) == reason:
             return
@@ -284,7 +309,7 @@ class Reloader:
             version = stored.version
             await self._disk.run(lambda: self.store.mark_good(self.policy.name, version))
         except WeightsError as error:
-            self._refuse("roll-back", str(error))
+            self.refuse("roll-back", str(error))
             version = self.store.skip(self.policy.name)
         await self._swap(trusted.prepared, version)
         trusted.version = version
@@ -315,7 +340,7 @@ class Reloader:
         try:
             found = await self._disk.run(lambda: self._fitting(version))
         except WeightsError as error:
-            self._refuse(newest.path.name, str(error))
+            self.refuse(newest.path.name, str(error))
             return
         await self._swap(found.prepared, version)
         self._trial = Trial(version, self._baseline.missed_share)
@@ -341,7 +366,7 @@ class Reloader:
             )
         except WeightsError as error:
             self._write_again_s = self._clock.now_s() + WRITE_AGAIN_S
-            self._refuse("memory", str(error))
+            self.refuse("memory", str(error))
             return
         if missing:
             self._say("weights_written_again", f"version {version} was missing in the store", {"version": version})
@@ -359,16 +384,17 @@ class Reloader:
 
     async def _offer_file(self, path: Path, identity: Identity) -> None:
         try:
-            sha256, tensors = await self._disk.run(lambda: self._read(path))
+            sha256, tensors = await self._disk.run(lambda: self.read_file(path))
             await self.offer(tensors, path.name, {"file": path.name, "sha256": sha256, ORIGIN: sha256})
         except (WeightsError, OSError) as error:
-            self._refuse(printable(path.name), str(error))
+            self.refuse(printable(path.name), str(error))
             return
         self.refused.pop(path.name, None)
         self._accepted[path.name] = identity
         await self._disk.run(self._write_accepted)
 
-    def _read(self, path: Path) -> tuple[str, Tensors]:
+    def read_file(self, path: Path) -> tuple[str, Tensors]:
+        """SHA-256 and tensors of a sealed file that this policy takes; blocks, raises WeightsError."""
         if not path.name.isprintable():
             raise WeightsError(f"{printable(path.name)}: its name has characters that cannot be shown; rename it")
         if path.is_symlink():

@@ -119,7 +119,7 @@ class WeightsStore:
 
     def named(self, policy: str) -> int:
         """The version that `current` names, 0 where it names none; looks at no other file and changes nothing."""
-        current = _read_current(self._home(policy) / CURRENT)
+        current = _read_current(self.home(policy) / CURRENT)
         return 0 if current is None else current.version
 
     def current(self, policy: str) -> Stored | None:
@@ -206,7 +206,7 @@ class WeightsStore:
             if newest > version or (newest == version and self._pointer(policy)):
                 return False
             try:
-                self._home(policy).mkdir(parents=True, exist_ok=True)
+                self.home(policy).mkdir(parents=True, exist_ok=True)
                 self._write(policy, version, tensors, kind, layout, sizes, created_by, {"written_again": True})
             except OSError as error:
                 path = self.path(policy, version)
@@ -228,7 +228,7 @@ class WeightsStore:
         notes: dict[str, Any],
     ) -> Stored:
         """One version, and `current` where there is no later one."""
-        path, named = self.path(policy, version), _read_current(self._home(policy) / CURRENT)
+        path, named = self.path(policy, version), _read_current(self.home(policy) / CURRENT)
         parent = self.path(policy, named.version).name if named is not None else ""
         origin = notes.pop(ORIGIN, self.origin(policy, named.version) if named is not None else "")
         notes |= {ORIGIN: origin} if origin else {}
@@ -253,20 +253,20 @@ class WeightsStore:
     def good(self, policy: str) -> int:
         """The last version that acted well, 0 where none is known."""
         try:
-            return msgspec.json.decode((self._home(policy) / GOOD).read_bytes(), type=_Good).version
+            return msgspec.json.decode((self.home(policy) / GOOD).read_bytes(), type=_Good).version
         except (OSError, RecursionError, msgspec.DecodeError, msgspec.ValidationError):
             return 0
 
     def mark_good(self, policy: str, version: int) -> None:
         """Note that a version has acted well: it is never pruned until another has."""
         try:
-            write_atomically(self._home(policy) / GOOD, msgspec.json.encode(_Good(policy, version)))
+            write_atomically(self.home(policy) / GOOD, msgspec.json.encode(_Good(policy, version)))
         except OSError as error:
             log.warning("weights_not_marked", policy=policy, version=version, reason=str(error))
 
     def path(self, policy: str, version: int) -> Path:
         """Where a version lies."""
-        return self._home(policy) / f"v{version:08d}.safetensors"
+        return self.home(policy) / f"v{version:08d}.safetensors"
 
     def skip(self, policy: str) -> int:
         """Give out the next version without storing anything under it, also where the folder cannot be read."""
@@ -277,11 +277,30 @@ class WeightsStore:
             self._highest[policy] = known + 1
             return self._highest[policy]
 
+    def reserve(self, policy: str) -> int:
+        """Give out the next version without storing anything under it, so that no process ever gives it out again.
+
+        Raises WeightsError.
+        """
+        with self._lock:
+            version = self._claim(policy)
+            try:
+                named = _read_current(self.home(policy) / CURRENT)
+                if named is not None:
+                    kept = msgspec.structs.replace(named, highest=max(version, named.highest))
+                    write_atomically(self.home(policy) / CURRENT, msgspec.json.encode(kept))
+                    self._point(policy, named.version)
+            except OSError as error:
+                raise WeightsError(f"{self.home(policy)}: {error.strerror or error}") from error
+            finally:
+                _remove(self._claim_path(policy, version))
+            return version
+
     # --- who plays -------------------------------------------------------------------------------------------
 
     def claim_play(self, policy: str) -> Path | None:
         """A file that says that this process plays with a policy, until it is removed; None where none can be made."""
-        home = self._home(policy)
+        home = self.home(policy)
         try:
             for path in home.glob(PLAY_CLAIMS):
                 if is_abandoned(path):
@@ -296,11 +315,12 @@ class WeightsStore:
 
     def is_played(self, policy: str) -> bool:
         """True where a process that lives, or one of another machine, says that it plays with this policy."""
-        return any(not is_abandoned(path) for path in self._home(policy).glob(PLAY_CLAIMS))
+        return any(not is_abandoned(path) for path in self.home(policy).glob(PLAY_CLAIMS))
 
     # --- files ---------------------------------------------------------------------------------------------
 
-    def _home(self, policy: str) -> Path:
+    def home(self, policy: str) -> Path:
+        """The folder of a policy."""
         return self.folder / folder_name(policy)
 
     @contextlib.contextmanager
@@ -309,37 +329,37 @@ class WeightsStore:
         try:
             yield
         except OSError as error:
-            home = error.filename or self._home(policy)
+            home = error.filename or self.home(policy)
             why = f"{error.strerror or error}; make it readable, or set METABONK_WEIGHTS_DIR"
             raise WeightsError(f"{home}: {why}") from error
 
     def _files(self, policy: str) -> list[tuple[int, Path]]:
-        home = self._home(policy)
+        home = self.home(policy)
         if not home.is_dir():
             return []
         found = [(int(m[1]), p) for p in home.iterdir() if (m := _FILE.fullmatch(p.name)) is not None]
         return [(version, path) for version, path in found if version <= MAX_VERSION]
 
     def _claim_path(self, policy: str, version: int) -> Path:
-        return self._home(policy) / f".v{version:08d}.claim"
+        return self.home(policy) / f".v{version:08d}.claim"
 
     def _pointer(self, policy: str) -> Identity:
         """What changes when `current` is written by anybody; empty where it is missing."""
         try:
-            info = (self._home(policy) / CURRENT).stat()
+            info = (self.home(policy) / CURRENT).stat()
         except OSError:
             return ()
         return (info.st_mtime_ns, info.st_ino, info.st_size)
 
     def _newest(self, policy: str) -> int:
         """The highest version that this store has seen or that lies in its folder."""
-        named = _read_current(self._home(policy) / CURRENT)
+        named = _read_current(self.home(policy) / CURRENT)
         on_disk = [v for v, _ in self._files(policy)] + ([named.highest, named.version] if named is not None else [])
         return max([self._highest.get(policy, 0), *on_disk])
 
     def _claim(self, policy: str) -> int:
         """A version above all that this folder has seen, which no other process will take."""
-        home = self._home(policy)
+        home = self.home(policy)
         try:
             home.mkdir(parents=True, exist_ok=True)
             version = self._newest(policy)
@@ -362,7 +382,7 @@ class WeightsStore:
 
         Two processes may write at once: whoever is last looks again, so that `current` ends at the latest.
         """
-        home, mine = self._home(policy), version
+        home, mine = self.home(policy), version
         while True:
             named = _read_current(home / CURRENT)
             if named is None or named.version < version or not self.path(policy, named.version).exists():
@@ -383,7 +403,7 @@ class WeightsStore:
 
     def _recover(self, policy: str) -> None:
         """Read what others left: what a process that is gone left unfinished goes, damaged versions are put aside."""
-        home = self._home(policy)
+        home = self.home(policy)
         remove_leftovers(home)
         for path in home.glob(".v*.claim") if home.is_dir() else ():
             if is_abandoned(path):

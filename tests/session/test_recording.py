@@ -92,7 +92,7 @@ def test_a_decision_names_the_packets_that_it_saw() -> None:
     frame = Frame(np.zeros((1, 1, 3), np.uint8), 0.0, 5.1)
     assert tap.origins(seen(states[1], frame)) == (2, 1)
     assert tap.origins(seen(states[2], None)) == (3, 0)
-    recorder = RecordSession(journal, None, None, VirtualClock(), True, [tap], print)  # type: ignore[arg-type]
+    recorder = RecordSession(journal, lambda game: None, None, VirtualClock(), True, [tap], print)  # type: ignore[arg-type]
     action = Action((0.5, 0.0), fire=True, answers=4)
     recorder.on_decision(Decided(9, seen(states[2], frame), 7, 5.4, action, "motor", 1))
     recorder.on_decision(Decided(10, seen(states[2], frame), 7, 5.4, None, "nobody", -1))
@@ -134,7 +134,7 @@ def recorded(
             tap = RecordedFeed(0, Feed(Journal()), journal, clock)  # type: ignore[arg-type]
             session = RecordSession(
                 journal,
-                policy,
+                lambda game: policy,
                 disk,
                 clock,
                 False,
