@@ -288,7 +288,8 @@ def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
     ]
     pilot = Motor(untrained_tensors(0))
     assert asyncio.run(names(pilot, http_port=None, learn=True, weights_dir=tmp_path, wanted=LIKING)) == [
-        "supervision", "weights watch", "weights mend", "learners", "learning from play", "cards by outcomes",
+        "supervision", "weights watch", "weights mend", "champion and challenger", "learners", "learning from play",
+        "cards by outcomes",
     ]  # fmt: skip
 
 

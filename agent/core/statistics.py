@@ -164,6 +164,8 @@ class ConfidenceSequence:
     def _end(self, values: Array) -> float:
         """The lower end: the largest mean below which the capital decides; it falls as the mean grows."""
         low, high = -1.0, float(values.mean())
+        if high <= low:
+            return low
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2.0
             if log_capital(values, middle) >= self.needed:

@@ -189,21 +189,26 @@ class Challenge:
         return said
 
     def figures(self) -> dict[str, Any]:
-        """Of the challenge that is on: runs of each, their means, and the difference with its ends."""
-        r, (mean, low, high) = self.record, self._values.interval()
-        is_score = r.measure != RETURN
-        unit = CAP_S if is_score else 1.0
+        """Of the challenge that is on: runs of each, their means, the difference, and shares of runs, with their ends.
+
+        won_minus_lost: −1 where each of the champion's runs was better, 1 where each of the challenger's was.
+        """
+        r = self.record
         means = [round(float(np.mean(s)), 2) if s else None for s in r.scores]
         return {
             "version": r.version, "source": r.source, "share": round(1 / self.runs_a_block, 4),
             "measure": r.measure or SCORE,
             "runs": {"champion": len(r.scores[CHAMPION]), "challenger": len(r.scores[CHALLENGER])},
             "mean": {"champion": means[CHAMPION], "challenger": means[CHALLENGER]},
-            "difference": {k: round(v * unit, 3) for k, v in (("mean", mean), ("low", low), ("high", high))},
-            "unit": "s" if is_score else "runs won minus lost, of 1",
+            "difference": None if r.measure == RETURN else _rounded(self._values, CAP_S),
+            "won_minus_lost": _rounded(self._shares, 1.0),
         }  # fmt: skip
 
     def runs_needed(self) -> int:
         """About how many more runs will decide."""
         left = MAX_BLOCKS - len(self.record.values)
         return min(left, self._values.still_needed() or left) * self.runs_a_block
+
+
+def _rounded(sequence: ConfidenceSequence, unit: float) -> dict[str, float]:
+    return {name: round(value * unit, 3) for name, value in sequence.interval()._asdict().items()}

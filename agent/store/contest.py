@@ -387,14 +387,19 @@ class Contest:
 
 def in_words(said: dict[str, Any]) -> str:
     """A decision with its figures, in one line."""
-    runs, mean, d = said["runs"], said["mean"], said["difference"]
+    runs, mean, d, won = said["runs"], said["mean"], said["difference"], said["won_minus_lost"]
     start = f"challenger {said['version']} from {said['source']} {said['decision']}: {said['why']}"
     if not runs["challenger"]:
         return start
+    unit, difference = ("", "") if d is None else (" s", f"difference {_interval(d)} s, ")
     return (
-        f"{start}; {runs['challenger']} of its runs have a mean of {mean['challenger']:g}, {runs['champion']} of the "
-        f"champion's {mean['champion']:g}, difference {d['mean']:+g} ({d['low']:+g} to {d['high']:+g}) {said['unit']}"
+        f"{start}; {runs['challenger']} of its runs have a mean of {mean['challenger']:g}{unit}, {runs['champion']} of "
+        f"the champion's {mean['champion']:g}{unit}; {difference}share of runs won minus lost {_interval(won)}"
     )
+
+
+def _interval(ends: dict[str, float]) -> str:
+    return f"{ends['mean']:+.4g} ({ends['low']:+.4g} to {ends['high']:+.4g})"
 
 
 def _remove(path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from agent.commands.cli import run
+from agent.models.sealed import save_sealed
 from agent.store.store import WeightsStore
 
 ONE = {"a": np.ones(2, np.float32)}
@@ -52,3 +53,25 @@ def test_weights_of_a_type_that_is_not_read_are_refused_in_one_line(
     said = capsys.readouterr().err.strip()
     assert "BF16" in said and "store them as float32" in said and len(said.splitlines()) == 1
     assert [p.name for p in tmp_path.iterdir()] == ["b.safetensors"]
+
+
+def test_a_file_challenges_the_version_in_force_and_one_that_is_no_weights_of_it_is_refused_in_one_line(
+    store: WeightsStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = store.home("pilot") / "given.safetensors"
+    cases = (
+        (ONE, "pilot", "in force, version 2"),
+        ({"a": np.zeros(3, np.float32)}, "pilot", "the policy has"),
+        ({"a": np.zeros(2, np.float32)}, "dreamer", "a pilot"),
+    )
+    for tensors, kind, why in cases:
+        save_sealed(tmp_path / "mine.safetensors", tensors, kind=kind, layout={}, sizes={})
+        assert run(["weights", "challenge", str(tmp_path / "mine.safetensors")]) == 2
+        said = capsys.readouterr().err.strip()
+        assert why in said and len(said.splitlines()) == 1 and not given.exists()
+    save_sealed(tmp_path / "mine.safetensors", {"a": np.zeros(2, np.float32)}, kind="pilot", layout={}, sizes={})
+    assert run(["weights", "challenge", str(tmp_path / "mine.safetensors")]) == 0
+    assert "challenges version 2; the next play takes it up" in capsys.readouterr().out
+    assert given.exists() and store.versions("pilot") == [1, 2]
+    assert store.reserve("pilot") == 3 and WeightsStore(store.folder).reserve("pilot") == 4, "no number is given twice"
+    assert WeightsStore(store.folder).named("pilot") == 2

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from agent.control.arrays import STILL
 from agent.control.experience import FEATURES, Number, button_log_prob, choice_log_prob, sampled_axes
 from agent.control.motor import Motor
 from agent.control.reward import OUTCOMES, RewardTable
@@ -117,3 +118,21 @@ def test_a_rehearsal_changes_no_action_and_no_rollout() -> None:
         for field in one.__struct_fields__:
             a, b = getattr(one, field), getattr(other, field)
             assert np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b, field
+
+
+def test_a_game_that_other_weights_play_from_now_on_begins_a_new_rollout_and_others_do_not() -> None:
+    rollouts = list[Rollout]()
+    motor = Motor(untrained_tensors(3), seed=1)
+    recorder = motor.learn(("a", "b"), rollouts.append, steps=8)
+    carry = motor.initial(2)
+    for tick in range(200):
+        if tick == 40:
+            motor.load(motor.prepare(untrained_tensors(4), "others"), 7)
+            recorder.part(1)
+        seen = [Observation(game, STILL, None, tick, 1 / 60, 0.0, 0.0, tick == 0, False, False) for game in (0, 1)]
+        carry, _ = motor.step(carry, seen)
+    first, second = ([r for r in rollouts if r.instance == name] for name in ("a", "b"))
+    assert [len(r) for r in first[:2]] == [8, 8]
+    lengths = [len(r) for r in second]
+    assert [r.policy_version for r in second[:3]] == [0, 0, 7] and lengths[0] == 8 and 0 < lengths[1] < 8
+    assert all(check_rollout(r, FEATURES, motor.spec) == "" for r in rollouts)

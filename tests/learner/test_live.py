@@ -33,7 +33,7 @@ def rollout(version: int, reward: float = 0.0) -> Rollout:
 
 
 class Side:
-    """A learner and a reloader that note what they are told."""
+    """A learner, a reloader and a contest that note what they are told."""
 
     def __init__(self, max_waiting: int = 8) -> None:
         self.policy, self.told = SimpleNamespace(name="p", version=20, tensors={}), list[str]()
@@ -41,13 +41,14 @@ class Side:
         self.fails, self.refuses = False, ""
         self.raises: RequestError | None = None
         self.meanwhile = 0
+        self.holds_back, self.starts_over, self.from_learner = False, False, -1
         self.pace = Pace(VirtualClock(), 1, real_time=True)
         self.rollouts = self.pace.rollouts = ThreadQueue(max_waiting)
         recorder: Any = SimpleNamespace(off_policy=False, status=lambda: {"decisions": 9})
         me: Any = self
         self.disk = Lane("disk")
         self.live = LiveLearning(
-            self.pace, recorder, me, me, PolicySpec(name="p", features=2, continuous=4, branches=(2,)), self.disk,
+            self.pace, recorder, me, me, me, PolicySpec(name="p", features=2, continuous=4, branches=(2,)), self.disk,
             VirtualClock(), after=self.after,
         )  # fmt: skip
 
@@ -67,7 +68,16 @@ class Side:
     async def take_back(self, known: Known, tensors: Any) -> None:
         self.told.append("take back")
 
-    async def offer(self, tensors: Any, source: str, notes: Any, *, base: int | None = None) -> int:
+    def must_start_over(self) -> bool:
+        must, self.starts_over = self.starts_over, False
+        return must
+
+    async def offer(
+        self, tensors: Any, source: str, notes: Any = None, *, base: int | None = None, decisions: int = 0
+    ) -> int:
+        if decisions:
+            self.told.append(f"challenge after {decisions}")
+            return 0
         if base not in (None, self.policy.version):
             self.told.append("refuse")
             raise WeightsError(f"learned from version {base}")
@@ -190,3 +200,36 @@ def test_what_is_learned_while_other_weights_are_put_into_play_is_dropped_and_th
     side.disk.close()
     first = ["learn"] if refuses else ["learn", "refuse", "after 30"]
     assert side.told == [*first, "take back", "learn", "offer", "after 31"]
+
+
+def test_where_challengers_are_on_what_is_learned_is_offered_and_the_learner_goes_on_by_itself() -> None:
+    side = Side()
+    side.holds_back = True
+
+    async def main() -> None:
+        side.live.begin()
+        task = asyncio.ensure_future(side.live.run())
+
+        async def learn(count: int) -> None:
+            side.rollouts.put(rollout(side.policy.version))
+            while side.live.learned < count:
+                await asyncio.sleep(0.001)
+                if task.done():
+                    task.result()
+
+        await learn(1)
+        await learn(2)
+        side.starts_over = True  # its challenger was worse
+        await learn(3)
+        side.policy.version, side.from_learner = 31, 31  # its challenger was promoted
+        await learn(4)
+        side.policy.version = 40  # a person's file acts
+        await learn(5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    side.disk.close()
+    said = [text for text in side.told if not text.startswith("after")]
+    once = ["learn", "challenge after 1"]
+    assert said == [*once, *once, "take back", *once, *once, "take back", *once]

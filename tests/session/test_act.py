@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 from agent.core.clock import VirtualClock
 from agent.core.latency import Latency
-from agent.core.types import NEUTRAL, Action
+from agent.core.types import NEUTRAL, Action, Observation
 from agent.session.act import Seat
 from agent.session.sense import Feed
 from tests.session.test_walk import PERIOD_S, Sink, Table
+from tests.store.test_reload import Versions
 
 AHEAD = Action(move=(1.0, 0.0), click=(3, 4), answers=7)
 
@@ -67,5 +70,33 @@ def test_in_lock_step_nothing_is_late_and_each_answer_waits_for_room() -> None:
                 await table.settle()
                 assert len(table.sinks[0].actions) == 1
             assert sum(table.latency.missed.values()) == late
+
+    asyncio.run(main())
+
+
+class Two:
+    """A stepper whose second game is played by other weights, which answer with another action."""
+
+    def step(self, carry: int, observations: Sequence[Observation | None]) -> tuple[int, list[Action | None]]:
+        return carry, [o and Action((float(o.game), 0.0), answers=o.sequence) for o in observations]
+
+    def version(self, game: int) -> int:
+        return 5 + game
+
+    def acting(self, game: int) -> Any:
+        raise AssertionError("nothing is rehearsed here")
+
+
+def test_each_game_names_the_version_that_acted_in_it() -> None:
+    async def main() -> None:
+        table, versions = Table(2), Versions()
+        table.actor._stepper, table.actor._watchers = Two(), [versions]
+        async with table.running():
+            for game in (1, 0, 1):
+                table.packet(1 + len(versions.seen), game)
+                await table.settle()
+                await table.clock.advance(PERIOD_S)
+        assert versions.seen == [6, 5, 6]
+        assert table.sinks[1].actions[0].move == (1.0, 0.0)
 
     asyncio.run(main())

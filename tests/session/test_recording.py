@@ -21,7 +21,7 @@ from agent.journal.read import records_of
 from agent.journal.records import DecisionRecord, EventRecord, LinkRecord, PacketRecord, Record
 from agent.link.wire import PacketDecoder, decode_state, encode_action, encode_packet, encode_state
 from agent.session.act import Decided
-from agent.session.recording import RecordedFeed, RecordSession, hash_of, keep_weights
+from agent.session.recording import Acted, RecordedFeed, RecordSession, hash_of, keep_weights
 from tests.journal.test_journal import header
 
 
@@ -176,6 +176,25 @@ def test_every_version_that_acted_is_kept_however_short(tmp_path: Path) -> None:
     assert kept == {each["sha256"] for each in told} and len(kept) == 3
 
 
+def test_weights_that_act_side_by_side_are_told_again_now_and_then() -> None:
+    acted, policies = Acted(), {1: Tried(), 2: Tried()}
+    policies[2].version = 2
+
+    def decide(seconds: range) -> list[int]:
+        acted.waiting.clear()
+        for at_s in seconds:
+            for version in (1, 2):
+                acted.decided(version, policies[version], float(at_s))  # type: ignore[arg-type]
+        return [version for version, _, _ in acted.waiting]
+
+    assert decide(range(60)) == [1, 2]
+    assert decide(range(60, 180)) == [1, 2, 1, 2], "their segments may be deleted"
+    acted.waiting.clear()
+    for at_s in range(180, 600):
+        acted.decided(1, policies[1], float(at_s))  # type: ignore[arg-type]
+    assert [version for version, _, _ in acted.waiting] == [1], "the last one that was told stays told"
+
+
 def test_weights_that_the_disk_refuses_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.session.recording.LOOK_S", 0.01)
     monkeypatch.setattr("agent.session.recording.AGAIN_S", 0.01)
@@ -193,7 +212,7 @@ def test_weights_that_the_disk_refuses_are_tried_again(tmp_path: Path, monkeypat
     async def wait(session: RecordSession) -> None:
         session.feeds[0].on_packet(Packet(STILL, b""), 5.0)
         answer(session, 1)
-        while not list(tmp_path.glob("a/weights/*.safetensors")):
+        while session.acted.waiting:
             await asyncio.sleep(0.01)
 
     journal = recorded(tmp_path / "a", Tried(), wait)

@@ -17,6 +17,7 @@ from agent.control.dreamer import DreamPilot, untrained_tensors
 from agent.control.environment.policy import EnvPolicy
 from agent.control.policies import build_policy
 from agent.control.policy import Policy, capabilities_of, path_of
+from agent.control.untrained import untrained_tensors as pilot_of
 from agent.core.clock import SystemClock
 from agent.core.errors import RecordingError
 from agent.core.types import Observation, RunInfo
@@ -28,6 +29,7 @@ from agent.models.sizes import FLAT_KIND, FRAME_KIND
 from agent.session.options import SessionOptions
 from agent.session.recording import hash_of, header_of_session, keep_weights
 from agent.session.replay import NOT_APART, Replay, Replayer
+from agent.store.pair import Pair
 from agent.training.quantize import quantised
 from tests.control.environment.test_policy import numbers, sight, weights
 from tests.journal.test_journal import drain
@@ -113,7 +115,9 @@ def test_another_processor_is_said(recording: Path, result: Replay, monkeypatch:
 Look = Callable[[int], Sequence[Observation | None]]
 
 
-def recorded(folder: Path, policy: Policy, look: Look, ticks: int, *, full: range = range(0)) -> Path:
+def recorded(
+    folder: Path, policy: Policy, look: Look, ticks: int, *, full: range = range(0), pair: Pair | None = None
+) -> Path:
     """Record what a policy does with what it sees at each tick; in the ticks of `full` the queue takes nothing."""
     clock, games = SystemClock(), len(look(0))
     options = SessionOptions(endpoints=(), names=tuple(f"game {i}" for i in range(games)), game="test")
@@ -127,10 +131,13 @@ def recorded(folder: Path, policy: Policy, look: Look, ticks: int, *, full: rang
             "path": path_of(policy).get("path", ""),
         }
         journal.offer(EventRecord(0.0, WEIGHTS, "", payload), 0.0)
+        if pair is not None:
+            theirs = {"version": 7, "sha256": keep_weights(folder, pair._challenger.tensors)}
+            journal.offer(EventRecord(0.0, WEIGHTS, "", payload | theirs), 0.0)
     policy.warm_up()
     carry = policy.initial(games)
     for tick in range(ticks):
-        carry = step(journal, policy, carry, look(tick), tick + 1, is_full=tick in full)
+        carry = step(journal, pair or policy, carry, look(tick), tick + 1, is_full=tick in full)
     drain(journal)
     journal.close()
     return folder
@@ -138,7 +145,7 @@ def recorded(folder: Path, policy: Policy, look: Look, ticks: int, *, full: rang
 
 def step(
     journal: Journal,
-    policy: Policy,
+    policy: Policy | Pair,
     carry: object,
     seen: Sequence[Observation | None],
     number: int,
@@ -157,7 +164,7 @@ def step(
             data = encode_action(Arbiter().choose(action, "motor").action)
             decision = DecisionRecord(
                 o.game, number, number, 0, o.elapsed_s, o.received_at_s, o.reward, o.is_first, o.is_last, o.is_terminal,
-                o.is_won, 0, now_s, data, "motor", -1,
+                o.is_won, policy.version(o.game) if isinstance(policy, Pair) else 0, now_s, data, "motor", -1,
             )  # fmt: skip
             journal.offer(decision, now_s)
     return carry
@@ -191,6 +198,16 @@ def test_one_game_of_a_dreamer_whose_games_share_their_random_numbers(tmp_path: 
     both, alone = replayed(path), replayed(path, only=1)
     assert (both.decisions, both.different) == (87, 0)
     assert (alone.decisions, alone.different, alone.skipped) == (60, 0, 0)
+
+
+@pytest.mark.parametrize("kind", ["dreamer", "pilot"])
+def test_a_champion_and_a_challenger_side_by_side(tmp_path: Path, kind: str) -> None:
+    policy = DreamPilot(untrained_tensors(0)) if kind == "dreamer" else build_policy("pilot")
+    pair = Pair(policy, lambda game: game == 1)
+    others = untrained_tensors(1) if kind == "dreamer" else pilot_of(1)
+    pair.challenge(policy.prepare(others, "a challenger"), 7)
+    result = replayed(recorded(tmp_path / "a", policy, uneven, 60, pair=pair))
+    assert (result.decisions, result.different) == (87, 0)
 
 
 def test_weights_of_eight_bits(tmp_path: Path) -> None:

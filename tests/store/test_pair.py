@@ -51,3 +51,21 @@ def test_a_challenger_that_raises_is_gone_and_the_champion_answers_at_once() -> 
 
 def _raises(*_: object) -> None:
     raise ValueError("broken")
+
+
+def test_each_change_of_who_plays_a_game_is_told_once() -> None:
+    champion, told, theirs = Motor(untrained_tensors(0)), list[int](), {1}
+    pair = Pair(champion, lambda game: game in theirs, part=told.append)
+    pair.challenge(champion.prepare(untrained_tensors(1), "a challenger"), 7)
+    _played(pair, champion, ticks=3)
+    assert told == [1]
+    _played(pair, champion, ticks=3)
+    assert told == [1]  # it plays the next run as well
+    theirs.clear()
+    theirs.add(2)
+    _played(pair, champion, ticks=3)
+    assert told == [1, 1, 2]
+    pair.end_soon()
+    assert pair.version(2) == 7  # what acted in the last step
+    _played(pair, champion, ticks=1)
+    assert told == [1, 1, 2, 2] and pair.version(2) == 0
