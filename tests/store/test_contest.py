@@ -34,7 +34,7 @@ class Play:
         runner = StepRunner(lane)
         say = lambda kind, message, payload: self.said.append((kind, {**payload, "message": message}))
         self.reloader = Reloader(self.policy, self.store, runner, self.disk, clock, say=say)
-        self.parted = list[int]()
+        self.parted, self.acted = list[int](), list[int]()
         self.contest = Contest(
             self.reloader, runner, self.disk, clock, share=share, games=3, part=self.parted.append, say=say,
             min_learned=min_learned,
@@ -46,18 +46,21 @@ class Play:
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.said if kind.startswith("challenger")]
 
-    async def runs(self, count: int, until: str = "") -> None:
+    async def runs(self, count: int, until: str = "", *, looks: bool = True) -> None:
         """Play runs, each game's in turn, until something is said."""
         for k in range(count):
             game, pair = k % 3, self.contest.pair
             o = Observation(game, STILL, None, k, 1 / 60, 0.0, 0.0, True, False, False)
             _, actions = pair.step(0, [o if g == game else None for g in range(3)])
+            self.acted.append(pair.version(game))
             self.contest.stepped(pair.version(game), o, self.arbiter.choose(actions[game], "motor"), False)
             worth = float(pair.acting(game).tensors["gain"][0, 0])
             score_s = float(np.clip(1000.0 * worth + self.rng.normal(0.0, 60.0), 0.0, 1200.0))
             self.scores.append(score_s)
             self.contest.ended(game, EpisodeResult(score_s, score_s, False, 1, 1, score_s, 1))
-            await self.contest.look()
+            self.parted.clear()
+            if looks:
+                await self.contest.look()
             if until in self.kinds:
                 return
         assert not until, f"{count} runs, and {until} was not said"
@@ -94,7 +97,7 @@ def test_better_weights_of_the_learner_are_promoted_and_are_no_version_before(tm
         await p.runs(200, "challenger_promoted")
         assert p.policy.version == 3 == p.contest.from_learner and p.store.good("gain") == 3
         assert p.store.load("gain")[1]["gain"][0, 0] == 0.75 and not (home(p) / WEIGHTS).exists()
-        assert {0, 1, 2} <= set(p.parted[-6:])  # no rollout mixes the two
+        assert {0, 1, 2} <= set(p.parted)  # no rollout mixes the two
         assert not p.contest.must_start_over()
 
     p = played(tmp_path, play)
@@ -174,7 +177,9 @@ def test_the_learners_challenger_goes_where_other_weights_act(tmp_path: Path) ->
     async def play(p: Play) -> None:
         await p.contest.offer(weights(0.75), "learner", decisions=1)
         await p.reloader.offer(weights(0.5), "a file")
-        await p.runs(3)
+        await p.runs(9, looks=False)
+        assert set(p.acted) == {3} and p.contest.status()["challenger"]["runs"]["champion"] == 0
+        await p.runs(1)
         assert p.kinds == ["challenger_begins", "challenger_withdrawn"] and p.policy.version == 3
         assert p.contest.status()["discarded"] == 0
 
@@ -185,6 +190,8 @@ def test_the_learners_challenger_goes_where_other_weights_act(tmp_path: Path) ->
 def test_what_is_broken_goes_at_once_and_the_champion_is_not_taken_back(tmp_path: Path, worth: float, why: str) -> None:
     async def play(p: Play) -> None:
         await p.contest.offer(weights(worth), "learner", decisions=1)
+        await p.runs(9, looks=False)
+        assert p.acted.count(2) <= 1, "the champion answers from the next step on"
         await p.runs(9, "challenger_discarded")
         assert why in p.said[-1][1]["why"] and p.contest.must_start_over()
         assert p.policy.version == 1 and p.reloader.rollbacks == []

@@ -30,6 +30,17 @@ function spark() {
   }));
 }
 
+function trial(challenge) {
+  if (!challenge) return [];
+  const c = challenge.challenger;
+  const last = (challenge.decisions || []).slice(-1).map((d) => ["last challenger", `${d.version} ${d.decision}: ${d.why}`]);
+  if (!c) return last;
+  const d = c.difference || c.won_minus_lost;
+  return [["champion, challenger", `version ${challenge.champion}, ${c.version} from ${c.source}`],
+    ["their runs", `${c.runs.champion}, ${c.runs.challenger}`], ["their means", `${round(c.mean.champion, 1)}, ${round(c.mean.challenger, 1)}`],
+    ["difference", `${round(d.mean)} (${round(d.low)} to ${round(d.high)})`], ["runs needed, about", c.runs_needed], ...last];
+}
+
 function show(s) {
   byId("policy").textContent = s.policy || "";
   byId("uptime").textContent = `${Math.floor(s.uptime_s || 0)} s`;
@@ -58,7 +69,8 @@ function show(s) {
   fill("missed", Object.entries(s.deadline_missed || {}));
   const e = s.episodes || {};
   fill("episodes", [["finished", e.count ?? 0], ["wins", e.wins ?? 0],
-    ["mean score, s", e.score_s ? round(e.score_s.mean, 1) : "–"], ["mean kills", e.kills ? round(e.kills.mean, 1) : "–"]]);
+    ["mean score, s", e.score_s ? round(e.score_s.mean, 1) : "–"], ["mean kills", e.kills ? round(e.kills.mean, 1) : "–"],
+    ...trial(s.challenge)]);
 }
 
 async function tick() {
