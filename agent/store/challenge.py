@@ -105,7 +105,7 @@ class Challenge:
 
     def deal(self, game: int) -> int:
         """Who plays the run that begins in a game; a run of it that did not end breaks its block."""
-        self._break(game)
+        self.break_off(game)
         if not self.is_on:
             return CHAMPION
         if not self._blocks or not self._blocks[-1].roles:
@@ -117,7 +117,8 @@ class Challenge:
         self._dealt[game] = (block, role)
         return role
 
-    def _break(self, game: int) -> None:
+    def break_off(self, game: int) -> None:
+        """The run of a game does not count, nor does its block."""
         block, _ = self._dealt.pop(game, (None, CHAMPION))
         if block is not None:
             block.broken, block.open = True, block.open - 1
@@ -128,7 +129,7 @@ class Challenge:
         if game not in self._dealt:
             return False
         if result.episode_return is None:
-            self._break(game)
+            self.break_off(game)
             return True
         r = self.record
         r.measure = r.measure or (RETURN if result.level is None else SCORE)

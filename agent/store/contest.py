@@ -158,6 +158,8 @@ class Contest:
 
     def stepped(self, version: int, observation: Observation, verdict: Verdict, missed: bool) -> None:
         """Hear of one answered observation; what the champion answers is for the reloader to judge."""
+        if observation.by_human:  # a run that a person had a hand in says nothing of either
+            self.challenge.break_off(observation.game)
         if not self.challenge.is_on or version != self.challenge.record.version:
             self.reloader.stepped(version, observation, verdict, missed)
             return

@@ -46,11 +46,11 @@ class Play:
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.said if kind.startswith("challenger")]
 
-    async def runs(self, count: int, until: str = "", *, looks: bool = True) -> None:
+    async def runs(self, count: int, until: str = "", *, looks: bool = True, by_human: bool = False) -> None:
         """Play runs, each game's in turn, until something is said."""
         for k in range(count):
             game, pair = k % 3, self.contest.pair
-            o = Observation(game, STILL, None, k, 1 / 60, 0.0, 0.0, True, False, False)
+            o = Observation(game, STILL, None, k, 1 / 60, 0.0, 0.0, True, False, False, by_human=by_human)
             _, actions = pair.step(0, [o if g == game else None for g in range(3)])
             self.acted.append(pair.version(game))
             self.contest.stepped(pair.version(game), o, self.arbiter.choose(actions[game], "motor"), False)
@@ -236,3 +236,14 @@ def test_a_damaged_challenge_ends_and_play_goes_on(tmp_path: Path, damaged: str)
 
     (home(played(tmp_path, first)) / damaged).write_bytes(b"{")
     played(tmp_path, second)
+
+
+def test_runs_that_a_person_had_a_hand_in_do_not_count(tmp_path: Path) -> None:
+    async def play(p: Play) -> None:
+        await p.contest.offer(weights(0.75), "learner", decisions=1)
+        await p.runs(9, by_human=True)
+        assert p.contest.status()["challenger"]["runs"] == {"champion": 0, "challenger": 0}
+        await p.runs(9)
+        assert p.contest.status()["challenger"]["runs"]["challenger"] >= 2
+
+    played(tmp_path, play)
