@@ -18,7 +18,7 @@ from tools.scripts.csharp import Toolchain
 
 @pytest.fixture
 def game(toolchain: Toolchain, built: Path, tmp_path: Path) -> Iterator[PluginHost]:
-    chosen = {"Performance.UpdateHz": "20", "Capture.JpegHz": "20", "Capture.EnableInputSnapshot": "False"}
+    chosen = {"Performance.UpdateHz": "4", "Capture.JpegHz": "20", "Capture.EnableInputSnapshot": "False"}
     written = ("Network.Port", free_port(), *(part for pair in chosen.items() for part in pair))
     with PluginHost(toolchain, built, "BonkLink", str(tmp_path), *written, program="stubs/fakegame.dll") as game:
         yield game
@@ -36,17 +36,17 @@ def edit(folder: Path, **values: object) -> None:
 
 def period_ms(client: Client) -> float:
     """The median time between packets, by the game's clock."""
-    client.newest(2)
-    times = [run.capture_time_us for run in (client.packet().state.run for _ in range(12)) if run is not None]
+    client.newest(1)
+    times = [run.capture_time_us for run in (client.packet().state.run for _ in range(6)) if run is not None]
     return median(after - before for before, after in zip(times, times[1:], strict=False)) / 1000
 
 
 def test_a_new_value_acts_in_the_run_and_one_that_cannot_is_named(game: PluginHost, tmp_path: Path) -> None:
     with Client(game.port) as client:
-        assert client.frame().frame[:2] == b"\xff\xd8" and 40 < period_ms(client) < 75
+        assert client.frame().frame[:2] == b"\xff\xd8" and 220 < period_ms(client)
         assert client.packet().state.human is None
         edit(tmp_path, UpdateHz=60, FrameFormat="raw_rgb", EnableInputSnapshot=True, JpegWidth=640, JpegQuality=900)
-        wait_for_log(game, "Performance.UpdateHz is 60 from now on; it was 20")
+        wait_for_log(game, "Performance.UpdateHz is 60 from now on; it was 4")
         wait_for_log(game, "Capture.JpegQuality = 900 is not in 1 to 100; using 100")
         said = wait_for_log(game, "Capture.JpegWidth = 640 counts when the game is started again")
         assert said.startswith("info: settings:")
@@ -54,7 +54,7 @@ def test_a_new_value_acts_in_the_run_and_one_that_cannot_is_named(game: PluginHo
         packet = client.frame()
         assert packet.frame[:4] == b"MBRF" and decode_frame(packet.frame, True).shape == (180, 320, 3)
         assert packet.state.run is not None and packet.state.run.capture_size_px == (320, 180)
-        assert client.packet().state.human is not None and 10 < period_ms(client) < 35
+        assert client.packet().state.human is not None and period_ms(client) < 150
 
 
 def test_pictures_are_turned_off_and_on_again(game: PluginHost, tmp_path: Path) -> None:

@@ -71,12 +71,13 @@ public static class Program
             ResearchPlugin.SharedFrame.FolderOf(true, name => name.Length == 10 && name.StartsWith('Z')));
         var answer = new JsonObject
         {
-            ["held"] = Held(), ["folders"] = folders, ["fields"] = all, ["said"] = said, ["json"] = json.ToString(),
+            ["held"] = Held(), ["folders"] = folders,
+            ["fields"] = all, ["said"] = said, ["json"] = json.ToString(),
         };
         Console.WriteLine(answer.ToJsonString());
     }
 
-    /// <summary>One press, an even frame, a long one that ends it, and short ones after it: is the button down?</summary>
+    /// <summary>One press, even frames, a long one that ends it, short ones after it: is the button down?</summary>
     private static JsonArray Held()
     {
         var hands = new Hands();
