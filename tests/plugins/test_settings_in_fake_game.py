@@ -43,7 +43,7 @@ def period_ms(client: Client) -> float:
 
 def test_a_new_value_acts_in_the_run_and_one_that_cannot_is_named(game: PluginHost, tmp_path: Path) -> None:
     with Client(game.port) as client:
-        assert client.frame().frame[:2] == b"\xff\xd8" and 220 < period_ms(client)
+        assert client.frame().frame[:2] == b"\xff\xd8" and period_ms(client) > 220
         assert client.packet().state.human is None
         edit(tmp_path, UpdateHz=60, FrameFormat="raw_rgb", EnableInputSnapshot=True, JpegWidth=640, JpegQuality=900)
         wait_for_log(game, "Performance.UpdateHz is 60 from now on; it was 4")
