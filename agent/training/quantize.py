@@ -5,7 +5,7 @@ bootstrap interval of the mean paired difference (quantised − original) lies a
 original's mean score. Fewer episodes make the interval wider, so that fewer episodes pass less easily.
 
 How many episodes: with a standard deviation of the differences of s and a margin of m, a pilot whose true difference is
-zero passes with probability p where n = ((z(0.975) + z(p)) · s / m)². The shipped pilot scores about 1,093 s, so m is
+zero passes with probability p where n = ((z(0.975) + z(p)) · s / m)². The pilot of 0.1.0 scored about 1,093 s, so m is
 55 s. The differences of its int8, int4 and nvfp4 versions have s = 361, 399 and 407 s (119 pairs of seeds), together
 390 s: one of the two loses a run that the other wins. n = 400 = `EPISODES` gives 80 %. The number is fixed from s; the
 verdict waits for the last episode. A refused pilot that is tried again on other seeds has one more chance of 2.5 % to

@@ -19,7 +19,7 @@ from agent.games.arena.things import add_thing
 from agent.games.arena.world import Worlds
 from agent.training.arena.batch import ArenaBatch, Cast
 from agent.training.arena.teacher import KNOBS, Teacher
-from agent.training.arena.train import ArenaTraining, all_casts
+from agent.training.arena.train import BEGUN_SHARE, ArenaTraining, all_casts
 from agent.training.arena.worth import WEIGHTS, best_card, reach_m
 from agent.training.command import build_training
 from agent.training.options import TrainOptions
@@ -102,10 +102,12 @@ def test_it_wins_with_characters_whose_weapons_are_short() -> None:
 def test_a_training_plays_every_tier_and_character_and_begins_with_the_weights_that_are_named(tmp_path: Path) -> None:
     assert len(set(all_casts())) == len(all_casts()) == 3 * len(NAMES)
     tensors = untrained_tensors(3)
-    training = ArenaTraining(seed=0, total_steps=10, lesson_steps=0, runs=24, begin=tensors)
+    training = ArenaTraining(seed=0, total_steps=9000, lesson_steps=9000, runs=24, begin=tensors)
     own = training.policy.pilot.state_dict()
     assert all(np.array_equal(own[name].numpy(), tensor) for name, tensor in tensors.items())
     pairs = {(int(w["tier"]), int(w["character"])) for w in training.batch.records}
     assert pairs == set(all_casts())
+    training.advance()
+    assert training.lessons.share == BEGUN_SHARE, "who plays already need not watch first"
     with pytest.raises(SettingsError, match="--begin"):
         build_training(TrainOptions(game="gym:CartPole-v1", steps=10, out=tmp_path, begin=tmp_path / "p.safetensors"))

@@ -23,7 +23,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "agent" / "shipped" / "pilot.saf
 SCORES = RNG.normal(1093, 200, EPISODES)
 MARGIN_S = MARGIN_SHARE * float(SCORES.mean())
 SPREAD_S = 390.0
-"""Of the paired differences of the shipped pilot; the docstring of the gate computes with it."""
+"""Of the paired differences of the pilot of 0.1.0; the docstring of the gate computes with it."""
 
 
 def old_rule(gate: module.Gate) -> bool:

@@ -3,10 +3,10 @@
     python -m tools.bench.tiers --players router,kiter,pilot [--each 8] [--seed 3000] [--tiers 1 2 3]
         [--parts docs/results/parts/tiers] [--out FILE]
 
-A player is the name of a policy or a file of a pilot's weights. Each plays `--each` seeds in a row with each character
-in each tier, in lock-step, as `evaluate --tier --character` does; pilots in compiled code with the same runs to the
-bit. One tier and character of one player is a part; parts that are kept and of these seeds, rules and weights are not
-played again, so a run that was cut off goes on.
+A player is the name of a policy or a file of a pilot's weights, which the figures call by its stem. Each plays `--each`
+seeds in a row with each character in each tier, in lock-step, as `evaluate --tier --character` does; pilots in compiled
+code with the same runs to the bit. One tier and character of one player is a part; parts that are kept and of these
+seeds, rules and weights are not played again, so a run that was cut off goes on.
 """
 
 from __future__ import annotations
@@ -130,16 +130,18 @@ def main() -> None:
     parser.add_argument("--parts", type=Path, default=PARTS)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    players, seeds = args.players.split(","), range(args.seed, args.seed + args.each)
+    seeds = range(args.seed, args.seed + args.each)
+    players = {Path(player).stem: player for player in args.players.split(",")}
     found: dict[str, Any] = {}
     for tier in args.tiers:
         rows = {
-            player: [part(args.parts, player, tier, c, seeds) for c in range(len(CHARACTERS))] for player in players
+            name: [part(args.parts, player, tier, c, seeds) for c in range(len(CHARACTERS))]
+            for name, player in players.items()
         }
-        against = {}
-        for other in players[1:]:
+        first, against = next(iter(rows)), {}
+        for other in list(rows)[1:]:
             for key in ("won", "scores_s"):
-                one, two = (np.concatenate([p[key] for p in rows[name]]).astype(float) for name in (players[0], other))
+                one, two = (np.concatenate([p[key] for p in rows[name]]).astype(float) for name in (first, other))
                 against[f"{key} minus {other}"] = {
                     k: round(v, 4) for k, v in paired_difference(one.tolist(), two.tolist())._asdict().items()
                 }
