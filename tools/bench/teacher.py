@@ -35,14 +35,15 @@ def whole_runs(casts: list[Cast], seeds: list[int], knobs: Knobs, weights: Weigh
     worlds, count = Worlds(len(casts)), len(casts)
     for row, (cast, seed) in enumerate(zip(casts, seeds, strict=True)):
         worlds.reset(row, run_seed(seed, 0), character=cast.character, tier=cast.tier)
-    r, rules, elapsed = worlds.records, worlds.catalog.rules, np.zeros(count, np.float32)
+    r, rules = worlds.records, worlds.catalog.rules
+    elapsed_ticks = np.zeros(count, np.float32)
     last, held = np.zeros((count, 4), np.float32), np.zeros((count, 3), np.int32)
     while ((r["phase"] < layout.DEAD) & (r["time_s"] < CAP_S)).any():
         axes, buttons, cards = np.zeros_like(last), np.zeros_like(held), np.zeros(count, np.int32)
         act_all(r, rules, last, held, np.isin(r["phase"], CHOOSES), axes, buttons, cards, knobs, weights)
         playing = (r["phase"] == layout.PLAY) & (r["time_s"] < CAP_S)
         last[playing], held[playing] = axes[playing], buttons[playing]
-        advance_all(r, rules, worlds.controls, last, held, cards, TICKS, elapsed, PRESS_EVERY)
+        advance_all(r, rules, worlds.controls, last, held, cards, TICKS, elapsed_ticks, PRESS_EVERY)
     won = r["phase"] == layout.WON
     return [(bool(w), CAP_S if w else min(float(t), CAP_S)) for w, t in zip(won, r["time_s"], strict=True)]
 

@@ -22,6 +22,7 @@ from agent.control.scripted.cards import worth
 from agent.control.scripted.goals import Goal, Pursuit, in_use_range, noticed, pursue
 from agent.control.scripted.routes import danger_grid, waypoint
 from agent.control.scripted.steering import heading
+from agent.core.rewards.tables import MINUTE_S
 from agent.core.types import Action, GameState, Menu, Observation
 
 RANGE_SHARE: Final = 0.72
@@ -170,7 +171,7 @@ def _steer(carry: _Carry, state: GameState, around: Surroundings) -> float:
         heading(
             carry.angle, x, z, around.enemies, around.enemy_kinds, around.object_kinds, around.places,
             (carry.way[0] - x, carry.way[1] - z, strength), carry.reach.reach_m * RANGE_SHARE,
-            state.health, hurt, state.game_time_s / 60.0,
+            state.health, hurt, state.game_time_s / MINUTE_S,
         )
     )  # fmt: skip
 
