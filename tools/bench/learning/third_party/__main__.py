@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from agent.core.files import write_atomically
 from tools.bench._result_file import ROOT, publish
+from tools.bench.learning.__main__ import commit
 from tools.bench.learning.third_party import environment
 from tools.bench.learning.third_party.games import GAMES
 from tools.bench.learning.third_party.summary import SIDES, Parts, summarise
@@ -95,7 +96,7 @@ def main() -> None:
     every = [(game, side, seed) for game in GAMES for side in (*SIDES, "random") for seed in range(args.seeds)]
     parts: Parts = {key: part for key in every if (part := kept(args.folder, *key)) is not None}
     values = summarise(parts, args.seeds)
-    publish("bench_learning third_party", {"seeds": args.seeds, **values}, args.out)
+    publish("bench_learning third_party", {"commit": commit(), "seeds": args.seeds, **values}, args.out)
     sys.exit(0 if values["passed"] else 1)
 
 
