@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import aiohttp
 import numpy as np
@@ -296,6 +297,28 @@ def test_where_all_are_busy_the_newest_is_let_go(monkeypatch: pytest.MonkeyPatch
     connections.opened(fourth)  # type: ignore[arg-type]
     assert [t.aborted for t in (first, second, fourth)] == [True, False, False]
     connections.closed(fourth)  # type: ignore[arg-type]
+    loop.close()
+
+
+def test_who_was_let_go_makes_room_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of a connection is told later; those that come meanwhile let others go, not the same one again."""
+    connections, loop = serving._Connections(), asyncio.new_event_loop()
+    monkeypatch.setattr(serving, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
+    idle, other, waiting, *new = (mock.Mock(asyncio.Transport, is_closing=lambda: False) for _ in range(6))
+    for transport in (idle, other, waiting):
+        connections.opened(transport)
+    for transport in (idle, other):
+        connections.asked(transport)
+        connections.answered(transport)
+    gone = []
+    for transport in new:
+        connections.opened(transport)
+        gone.append([t.abort.call_count for t in (idle, other, waiting)])
+    assert gone == [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
+    assert not any(transport.abort.called for transport in new)
+    for transport in new:
+        connections.closed(transport)
     loop.close()
 
 
