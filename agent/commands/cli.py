@@ -29,6 +29,7 @@ from agent.commands.recordings.loops import loops
 from agent.commands.recordings.record import record
 from agent.commands.recordings.replay import replay
 from agent.commands.recordings.runs import runs
+from agent.commands.recordings.view import view
 from agent.concurrency.output import printable
 from agent.concurrency.signals import exit_code, interrupting, name_of
 from agent.concurrency.streams import OutputError
@@ -66,6 +67,7 @@ _WORKING: Final = (
     record,
     clip,
     loops,
+    view,
 )
 for command in (*_WORKING, weights.app, recordings, plugins.app):
     app.command(command)
