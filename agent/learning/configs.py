@@ -131,6 +131,35 @@ class ActiveInferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     seed: int = 0
 
 
+class CpqeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a motor's chunks are learned; see `learning.cpqe`.
+
+    backup: decisions whose rewards a critic's target sums before it asks for the value of what follows. gamma: a
+    decision. value_share: the quantile of the critics that the value settles at. beta: standard deviations that the
+    members' disagreement takes off a value. anchor: weight of the flow's chunk against the critics' in the student's
+    loss. euler: steps of the flow for the student. most_known: actions of a chunk that may be certain beforehand, drawn
+    evenly. advantage: temperature, in standard deviations, of how much more a chunk that gained is imitated; 0: all
+    alike.
+    """
+
+    lr: float = 3e-4
+    weight_decay: float = 1e-2
+    clip: float = 10.0
+    warm_up: int = 1000
+    batch: int = 256
+    gamma: float = 0.99
+    backup: int = 25
+    value_share: float = 0.9
+    beta: float = 1.0
+    anchor: float = 1.0
+    euler: int = 20
+    most_known: int = 4
+    advantage: float = 0.0
+    tau: float = 0.005
+    teacher_hidden: int = 256
+    seed: int = 0
+
+
 class OffPolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a learner for play uses its replay.
 

@@ -109,3 +109,23 @@ class OutcomeSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hidden: int = 64
     units: int = 64
     members: int = 5
+
+
+class CpqeSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Widths of a motor's networks on `features` numbers of what is seen and remembered, and `goal` of a subgoal.
+
+    A chunk is `chunk` decisions of `action` numbers in −1 … 1; the critics read its first `executed`. bins: of a
+    critic's values between `low` and `high`.
+    """
+
+    features: int
+    action: int = 7
+    chunk: int = 8
+    executed: int = 4
+    goal: int = 0
+    hidden: int = 128
+    layers: int = 3
+    members: int = 5
+    bins: int = 51
+    low: float = 0.0
+    high: float = 1.0

@@ -1,0 +1,189 @@
+"""A motor's choice of its next chunk, compiled: what `models.cpqe` computes, for one game at a time.
+
+One call draws nothing and owns nothing: the student makes a chunk of each row of noise, the critics bound what the
+beginning of each is worth, and the rest of the chunk that is running is always among the candidates.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from agent.control.reflex.curves import exp, silu
+from agent.control.reflex.linears import add_product
+from agent.core.types import FloatArray
+
+Tensors = dict[str, NDArray[Any]]
+_F = np.float32
+
+
+class Stack(NamedTuple):
+    """Layers of `models.cpqe.Layered` of every member: first [M, I, h], rest [M, L − 1, h, h], out [M, h, O].
+
+    bias, scale and shift are [M, L, h], out_bias [M, O].
+    """
+
+    first: FloatArray
+    rest: FloatArray
+    bias: FloatArray
+    scale: FloatArray
+    shift: FloatArray
+    out: FloatArray
+    out_bias: FloatArray
+
+
+class Planner(NamedTuple):
+    """Student and critics of a motor, and the critics' bins [K]."""
+
+    student: Stack
+    critics: Stack
+    bins: FloatArray
+
+
+class Plan(NamedTuple):
+    """The chunk taken [W], its place among the candidates (the last is the running one), and all bounds [N + 1]."""
+
+    chunk: FloatArray
+    taken: int
+    bounds: FloatArray
+
+
+def stack_of(tensors: Tensors, prefixes: list[str]) -> Stack:
+    """The layers of members by the prefixes of their names; raises KeyError or ValueError where they do not fit."""
+    layers = 0
+    while f"{prefixes[0]}.inner.{layers}.weight" in tensors:
+        layers += 1
+
+    def every(part: str, turned: bool = False) -> FloatArray:
+        arrays = [np.asarray(tensors[f"{p}.{part}"], _F) for p in prefixes]
+        return np.ascontiguousarray(np.stack([a.T if turned else a for a in arrays]))
+
+    def along(part: str, start: int, turned: bool = False) -> FloatArray:
+        return np.ascontiguousarray(np.stack([every(part.format(i), turned) for i in range(start, layers)], 1))
+
+    return Stack(
+        every("inner.0.weight", True), along("inner.{}.weight", 1, True), along("inner.{}.bias", 0),
+        along("norms.{}.weight", 0), along("norms.{}.bias", 0), every("out.weight", True), every("out.bias"),
+    )  # fmt: skip
+
+
+def build_planner(tensors: Tensors) -> Planner:
+    """Student and critics by their names in a motor's file; raises KeyError or ValueError where they do not fit."""
+    members = 0
+    while f"critics.members.{members}.out.bias" in tensors:
+        members += 1
+    if members == 0:
+        raise KeyError("critics.members.0.out.bias")
+    critics = stack_of(tensors, [f"critics.members.{m}" for m in range(members)])
+    return Planner(stack_of(tensors, ["student.net"]), critics, np.ascontiguousarray(tensors["critics.bins"], _F))
+
+
+@njit(cache=True, error_model="numpy")
+def _normal(x: FloatArray, scale: FloatArray, shift: FloatArray) -> None:
+    """Layer normalisation and SiLU, in place."""
+    n = x.shape[0]
+    mean = _F(0.0)
+    for i in range(n):
+        mean += x[i]
+    mean /= _F(n)
+    var = _F(0.0)
+    for i in range(n):
+        var += (x[i] - mean) * (x[i] - mean)
+    inverse = _F(1.0) / np.sqrt(var / _F(n) + _F(1e-5))
+    for i in range(n):
+        x[i] = (x[i] - mean) * inverse * scale[i] + shift[i]
+    silu(x)
+
+
+@njit(cache=True, error_model="numpy")
+def _onwards(s: Stack, m: int, x: FloatArray) -> FloatArray:
+    """From the first layer's sums [h], which are overwritten, to the outputs of member m."""
+    _normal(x, s.scale[m, 0], s.shift[m, 0])
+    for layer in range(s.rest.shape[1]):
+        y = s.bias[m, layer + 1].copy()
+        add_product(y, x, s.rest[m, layer])
+        _normal(y, s.scale[m, layer + 1], s.shift[m, layer + 1])
+        x = y
+    out = s.out_bias[m].copy()
+    add_product(out, x, s.out[m])
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def make_chunks(
+    s: Stack, condition: FloatArray, noise: FloatArray, prefix: FloatArray, known: FloatArray
+) -> FloatArray:
+    """A chunk in −1 … 1 for each row of noise [N, W], which begins with the `known` [H] actions of `prefix` [W]."""
+    seen, width = condition.shape[0], noise.shape[1]
+    each = width // known.shape[0]
+    base = s.bias[0, 0].copy()
+    add_product(base, condition, s.first[0, :seen])
+    add_product(base, prefix, s.first[0, seen + width : seen + 2 * width])
+    add_product(base, known, s.first[0, seen + 2 * width :])
+    chunks = np.empty(noise.shape, np.float32)
+    for row in range(noise.shape[0]):
+        x = base.copy()
+        add_product(x, noise[row], s.first[0, seen : seen + width])
+        made = _onwards(s, 0, x)
+        for i in range(width):
+            a = prefix[i] if known[i // each] > 0 else made[i]
+            chunks[row, i] = min(max(a, _F(-1.0)), _F(1.0))
+    return chunks
+
+
+@njit(cache=True, error_model="numpy")
+def bound_chunks(
+    s: Stack, bins: FloatArray, condition: FloatArray, chunks: FloatArray, beta: float
+) -> FloatArray:
+    """Mean of the members' values of each chunk less `beta` times their standard deviation."""
+    members, seen, rows = s.first.shape[0], condition.shape[0], chunks.shape[0]
+    width = s.first.shape[1] - seen
+    values = np.empty((members, rows), np.float64)
+    for m in range(members):
+        base = s.bias[m, 0].copy()
+        add_product(base, condition, s.first[m, :seen])
+        for row in range(rows):
+            x = base.copy()
+            add_product(x, chunks[row, :width], s.first[m, seen:])
+            logits = _onwards(s, m, x)
+            highest = logits.max()
+            total, weighted = 0.0, 0.0
+            for k in range(bins.shape[0]):
+                mass = exp(logits[k] - highest)
+                total += mass
+                weighted += mass * bins[k]
+            values[m, row] = weighted / total
+    bounds = np.empty(rows, np.float32)
+    for row in range(rows):
+        mean = values[:, row].mean()
+        spread = 0.0
+        for m in range(members):
+            spread += (values[m, row] - mean) ** 2
+        bounds[row] = mean - beta * np.sqrt(spread / max(members - 1, 1))
+    return bounds
+
+
+@njit(cache=True, error_model="numpy")
+def plan(
+    p: Planner, condition: FloatArray, noise: FloatArray, prefix: FloatArray, known: FloatArray, running: FloatArray,
+    beta: float, margin: float,
+) -> Plan:  # fmt: skip
+    """The next chunk: the best of the student's and the running one, which is left only for more than `margin`.
+
+    running [W] holds what is left of the running chunk; empty where there is none.
+    """
+    fresh = make_chunks(p.student, condition, noise, prefix, known)
+    count = fresh.shape[0]
+    chunks = fresh
+    if running.shape[0] > 0:
+        chunks = np.empty((count + 1, fresh.shape[1]), np.float32)
+        chunks[:count] = fresh
+        chunks[count] = running
+    bounds = bound_chunks(p.critics, p.bins, condition, chunks, beta)
+    taken = int(np.argmax(bounds))
+    if running.shape[0] > 0 and bounds[taken] - bounds[count] <= margin:
+        taken = count
+    return Plan(chunks[taken].copy(), taken, bounds)

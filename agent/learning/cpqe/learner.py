@@ -1,0 +1,122 @@
+"""A motor's learner: critics and a flow from chunks of every player, and a one-step student of both.
+
+Critics look `backup` decisions ahead and ask a value, a high quantile of what they say of the chunks that were played
+(Kostrikov et al. 2022), so that no action is asked about that nobody did. The flow imitates; the student imitates the
+flow and leans to what the critics' mean prefers (arXiv 2503.16978).
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from agent.learning.adam import Adam
+from agent.learning.configs import CpqeConfig
+from agent.learning.cpqe.losses import critic_loss, drawn_prefix, flow_loss, quantile_loss, student_loss, taught
+from agent.learning.cpqe.windows import Chunks
+from agent.learning.tensors import load_adam, module_tensors, moment_tensors, take_up
+from agent.models.cpqe import ChunkCritics, ChunkFlow, ChunkStudent, Layered, lower_bound
+from agent.models.sizes import CpqeSizes
+
+
+class CpqeLearner:
+    """Flow, student, critics and value, and their optimisers; `updates` counts steps of each."""
+
+    def __init__(self, sizes: CpqeSizes, config: CpqeConfig) -> None:
+        self.sizes, self.config = sizes, config
+        self.flow = ChunkFlow(sizes, config.teacher_hidden)
+        self.student = ChunkStudent(sizes)
+        self.critics = ChunkCritics(sizes)
+        self.targets = copy.deepcopy(self.critics).requires_grad_(False)
+        self.value = Layered(sizes.features + sizes.goal, sizes.hidden, 2, 1)
+        self.random = torch.Generator().manual_seed(config.seed)
+        self.optimisers = {
+            name: Adam(module.parameters(), config.lr, weight_decay=config.weight_decay)
+            for name, module in self.modules.items()
+        }
+        self.updates = dict.fromkeys(self.modules, 0)
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """What is trained, by name."""
+        return {"flow": self.flow, "student": self.student, "critics": self.critics, "value": self.value}
+
+    def judge(self, batch: Chunks) -> dict[str, float]:
+        """One step of the critics and the value; figures by name."""
+        c = self.config
+        begun = batch.chunk[:, : self.critics.width]
+        with torch.no_grad():
+            after = self.value(batch.after).squeeze(1)
+            wanted = batch.gained + batch.discount * after
+            known = lower_bound(self.targets(batch.condition, begun), 0.0)
+        loss = critic_loss(self.critics, batch.condition, begun, wanted)
+        self._step("critics", loss)
+        said = self.value(batch.condition).squeeze(1)
+        settled = quantile_loss(known - said, c.value_share)
+        self._step("value", settled)
+        with torch.no_grad():
+            for target, source in zip(self.targets.parameters(), self.critics.parameters(), strict=True):
+                target.lerp_(source, c.tau)
+        return {"critic_loss": float(loss.detach()), "value": float(said.detach().mean())}
+
+    def imitate(self, batch: Chunks) -> dict[str, float]:
+        """One step of the flow on these chunks."""
+        prefix = drawn_prefix(batch.chunk, self.sizes.chunk, self.config.most_known, self.random)
+        loss = flow_loss(self.flow, batch.condition, batch.chunk, prefix, self.random)
+        self._step("flow", loss)
+        return {"flow_loss": float(loss.detach())}
+
+    def distil(self, batch: Chunks, *, by_value: bool = True) -> dict[str, float]:
+        """One step of the student on these situations: the flow's chunks, and what the critics' mean prefers."""
+        chunks = batch.chunk
+        prefix = drawn_prefix(chunks, self.sizes.chunk, self.config.most_known, self.random)
+        noise = torch.randn(chunks.shape, generator=self.random)
+        wanted = taught(self.flow, batch.condition, noise, prefix, self.config.euler)
+        error, made = student_loss(self.student, batch.condition, noise, wanted, prefix)
+        loss, worth = self.config.anchor * error, torch.zeros(())
+        if by_value:
+            values = self.critics(batch.condition, made[:, : self.critics.width].clamp(-1.0, 1.0)).mean(0)
+            worth = values.mean()
+            loss = loss - worth / values.detach().abs().mean().clamp_min(1e-6)
+        self._step("student", loss)
+        return {"student_loss": float(error.detach()), "student_value": float(worth.detach())}
+
+    def _step(self, name: str, loss: Float[Tensor, ""]) -> None:
+        optimiser, c = self.optimisers[name], self.config
+        optimiser.lr = c.lr * min(1.0, (self.updates[name] + 1) / max(1, c.warm_up))
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(optimiser.parameters, c.clip)
+        optimiser.step()
+        self.updates[name] += 1
+        if name == "student":
+            self.optimisers["critics"].zero_grad()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a restart needs."""
+        found = {"random": self.random.get_state(), "updates": torch.tensor(list(self.updates.values()))}
+        for name, module in self._kept.items():
+            found |= module_tensors(module, f"{name}.")
+        for name, module in self.modules.items():
+            found |= moment_tensors(_moments(name), list(module.named_parameters()), self.optimisers[name].state)
+        return found
+
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `tensors()` gave; raises KeyError or WeightsError where it does not fit."""
+        own = {f"{name}.{key}": t for name, module in self._kept.items() for key, t in module.state_dict().items()}
+        take_up(own, {key: tensors[key] for key in own})
+        for name, module in self.modules.items():
+            load_adam(_moments(name), list(module.named_parameters()), self.optimisers[name], tensors)
+        self.random.set_state(tensors["random"])
+        self.updates = dict(zip(self.modules, tensors["updates"].tolist(), strict=True))
+
+    @property
+    def _kept(self) -> dict[str, nn.Module]:
+        return self.modules | {"targets": self.targets}
+
+
+def _moments(name: str) -> str:
+    return "adam." + name + ".{name}.{moment}"
