@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OptionsT = TypeVar("OptionsT", bound=GameOptions)
 OWN_GAME: Final = (FLAT_KIND, FRAME_KIND)
 """Kinds of weights that observe one environment, and act in it alone."""
-_PLAYABLE: Final = ("pilot", "dreamer", *OWN_GAME)
+_PLAYABLE: Final = ("pilot", "dreamer", "motor", *OWN_GAME)
 
 
 def name_of(policy: str | None, weights: Path | None, default: str) -> str:
@@ -68,7 +68,7 @@ def check_sight(name: str, game: str) -> None:
     """Refuse a policy for a game whose observations it cannot see, naming those that can; raises SettingsError."""
     if is_user_code(name):
         return
-    if is_gymnasium(game) and ("pilot" in name or name in ("kiter", "router")):
+    if is_gymnasium(game) and ("pilot" in name or name in ("kiter", "router", "motor")):
         raise SettingsError(
             f"--policy {name}: sees the state of a run, and {game} shows none, only pictures or numbers; name "
             f"--policy dreamer, which sees pictures, or train one that sees this game with `python -m agent train "

@@ -56,7 +56,8 @@ class ChunkFlow(nn.Module):
     ) -> Float[Tensor, "B W"]:
         """Velocity at `x`; `prefix` holds the actions that are certain, zeros after them, `known` 1 for each of them."""
         turn = 2.0 * math.pi * time
-        return self.net(torch.cat([condition, x, prefix, known, time, turn.sin(), turn.cos()], 1))
+        velocity: Tensor = self.net(torch.cat([condition, x, prefix, known, time, turn.sin(), turn.cos()], 1))
+        return velocity
 
 
 class ChunkStudent(nn.Module):
@@ -76,7 +77,8 @@ class ChunkStudent(nn.Module):
         known: Float[Tensor, "B H"],
     ) -> Float[Tensor, "B W"]:
         """A chunk for each row, which is not cut to −1 … 1 yet."""
-        return self.net(torch.cat([condition, noise, prefix, known], 1))
+        chunk: Tensor = self.net(torch.cat([condition, noise, prefix, known], 1))
+        return chunk
 
 
 class ChunkCritics(nn.Module):
@@ -106,6 +108,6 @@ class ChunkCritics(nn.Module):
         return torch.softmax(self.logits(condition, begun), -1) @ self.bins
 
 
-def lower_bound(values: Float[Tensor, "M *B"], beta: float) -> Float[Tensor, "*B"]:
+def lower_bound(values: Float[Tensor, " M *B"], beta: float) -> Float[Tensor, " *B"]:
     """Mean of the members less `beta` times their standard deviation."""
     return values.mean(0) - beta * values.std(0)

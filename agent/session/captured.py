@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -94,6 +94,9 @@ class CapturedStep:
         return {"path": "dry run" if isinstance(self._device, Dry) else "CUDA graph", "kernels": dict(self.paths)}
 
 
+_NOT_SEEN: Final = np.zeros(0, np.float32)
+
+
 def step_inputs(batch: encode.Encoded, picture: FloatArray, hidden: FloatArray, ticks: float) -> StepInputs:
     """One game's step as tensors on the host."""
     parts = (batch.self_[0], batch.tokens[0], batch.mask[0], batch.rings[0], batch.cards[0], picture, hidden, ticks)
@@ -106,7 +109,7 @@ def decide_captured(
     """One decision by a captured step."""
     out = captured.step(step_inputs(batch, picture, hidden, ticks))
     heads, cards, after = (t[0].numpy().copy() for t in out)
-    return Decision(heads[:AXES], heads[AXES : AXES + BUTTONS], cards, float(heads[AXES + BUTTONS]), after)
+    return Decision(heads[:AXES], heads[AXES : AXES + BUTTONS], cards, float(heads[AXES + BUTTONS]), after, _NOT_SEEN)
 
 
 class OnCard:

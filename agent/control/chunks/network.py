@@ -107,7 +107,7 @@ def _onwards(s: Stack, m: int, x: FloatArray) -> FloatArray:
         add_product(y, x, s.rest[m, layer])
         _normal(y, s.scale[m, layer + 1], s.shift[m, layer + 1])
         x = y
-    out = s.out_bias[m].copy()
+    out: FloatArray = s.out_bias[m].copy()
     add_product(out, x, s.out[m])
     return out
 
@@ -135,9 +135,7 @@ def make_chunks(
 
 
 @njit(cache=True, error_model="numpy")
-def bound_chunks(
-    s: Stack, bins: FloatArray, condition: FloatArray, chunks: FloatArray, beta: float
-) -> FloatArray:
+def bound_chunks(s: Stack, bins: FloatArray, condition: FloatArray, chunks: FloatArray, beta: float) -> FloatArray:
     """Mean of the members' values of each chunk less `beta` times their standard deviation."""
     members, seen, rows = s.first.shape[0], condition.shape[0], chunks.shape[0]
     width = s.first.shape[1] - seen

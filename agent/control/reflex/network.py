@@ -97,13 +97,17 @@ def _hold(p: Layers) -> Any:
 
 
 class Decision(NamedTuple):
-    """What one step gives: axes' means before tanh, logits of buttons and cards, the value, the next hidden state."""
+    """What one step gives: axes' means before tanh, logits of buttons and cards, the value, the next hidden state.
+
+    seen: the encoder's output; empty where a card computed the step.
+    """
 
     axes: FloatArray
     buttons: FloatArray
     cards: FloatArray
     value: float
     hidden: FloatArray
+    seen: FloatArray
 
 
 def build_reflex(tensors: Tensors, *, packed: bool | None = None) -> Reflex:
@@ -262,7 +266,7 @@ def decide_held(
             card = apply(r.card_a, np.concatenate((trunk, cards[k])))
             silu(card)
             logits[k] = apply(r.card_b, card)[0]
-    return Decision(heads[:AXES], heads[AXES : AXES + BUTTONS], logits, heads[AXES + BUTTONS], after)
+    return Decision(heads[:AXES], heads[AXES : AXES + BUTTONS], logits, heads[AXES + BUTTONS], after, seen)
 
 
 @njit(cache=True, error_model="numpy")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from agent.learning.adam import Adam
@@ -84,11 +83,11 @@ class CpqeLearner:
         self._step("student", loss)
         return {"student_loss": float(error.detach()), "student_value": float(worth.detach())}
 
-    def _step(self, name: str, loss: Float[Tensor, ""]) -> None:
+    def _step(self, name: str, loss: Tensor) -> None:
         optimiser, c = self.optimisers[name], self.config
         optimiser.lr = c.lr * min(1.0, (self.updates[name] + 1) / max(1, c.warm_up))
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(optimiser.parameters, c.clip)
         optimiser.step()
         self.updates[name] += 1

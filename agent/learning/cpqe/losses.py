@@ -47,7 +47,7 @@ def flow_loss(
     time = torch.rand(len(chunks), 1, generator=random)
     free = 1.0 - prefix.spread()
     at = torch.where(free > 0, (1.0 - time) * noise + time * chunks, chunks)
-    error = (flow(condition, at, time, prefix.actions, prefix.known) - (chunks - noise)) * free
+    error: Tensor = (flow(condition, at, time, prefix.actions, prefix.known) - (chunks - noise)) * free
     return error.square().sum() / free.sum().clamp_min(1.0)
 
 
@@ -86,7 +86,7 @@ def value_target(values: Float[Tensor, " B"], critics: ChunkCritics) -> Float[Te
     edges = torch.cat([bins - step / 2, (bins[-1] + step / 2)[None]])
     held = values.clamp(bins[0], bins[-1])
     below = torch.special.ndtr((edges[None] - held[:, None]) / (0.75 * step))
-    mass = below[:, 1:] - below[:, :-1]
+    mass: Tensor = below[:, 1:] - below[:, :-1]
     return mass / mass.sum(1, keepdim=True)
 
 
@@ -113,4 +113,3 @@ def best_of(
     repeated = condition[:, None].expand(-1, count, -1).reshape(rows * count, -1)
     bounds = lower_bound(critics(repeated, begun), beta).reshape(rows, count)
     return bounds.argmax(1), bounds
-

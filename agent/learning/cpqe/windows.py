@@ -69,8 +69,9 @@ def cut_chunks(played: Played, *, length: int, backup: int, gamma: float) -> Chu
     if not kept:
         width, action = played.condition.shape[1], played.action.shape[1]
         empty = np.zeros((0, width), np.float32)
-        kept = [(empty, np.zeros((0, length * action), np.float32), np.zeros(0), empty, np.zeros(0))]
-    columns = [np.concatenate(parts).astype(np.float32) for parts in zip(*kept, strict=True)]
+        none = np.zeros(0, np.float32)
+        kept = [(empty, np.zeros((0, length * action), np.float32), none, empty, none)]
+    columns = [np.concatenate(parts) for parts in zip(*kept, strict=True)]
     return Chunks(*(torch.from_numpy(c) for c in columns))
 
 
@@ -98,4 +99,5 @@ def _episode(
     alive = (stop < count) if ended else np.ones(len(starts), np.bool_)
     discount = np.where(alive, gamma ** (stop - starts), 0.0)
     after = played.condition[at[np.minimum(stop, count - 1)]]
-    return played.condition[at[starts]], chunk, gained, after, discount
+    columns = played.condition[at[starts]], chunk, gained, after, discount
+    return tuple(c.astype(np.float32) for c in columns)

@@ -1,0 +1,199 @@
+"""CPQE in play: a pilot that sees and remembers, and a motor that plans chunks of decisions on what it does.
+
+The pilot's network runs at every decision, chooses cards and keeps the memory. Every few decisions the student makes
+new chunks, the critics bound them, and the best is executed; the rest of the running chunk is always a candidate.
+Between decisions the action is held.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from agent.control import encode
+from agent.control.chunks.network import Plan, Planner, build_planner, plan
+from agent.control.motor import Motor, PilotCarry, Prepared
+from agent.control.policy import Capabilities
+from agent.control.reflex.network import BUTTONS, Tensors
+from agent.core.errors import WeightsError
+from agent.core.types import Action, FloatArray, GameState, Observation
+from agent.models.sealed import load_sealed, read_manifest
+from agent.models.sizes import CpqeSizes
+
+KIND: Final = "motor"
+PILOT_PREFIX: Final = "pilot."
+CANDIDATES: Final = 8
+"""Chunks that are made anew for each choice."""
+COMMITTED: Final = 2
+"""Decisions of a chunk that are executed before it is weighed again."""
+BETA: Final = 1.0
+MARGIN: Final = 1e-3
+"""How much more a new chunk must be worth to take the running one's place."""
+_CANNED_ROWS: Final = 4
+
+
+def describe() -> dict[str, Any]:
+    """What a motor observes, for manifests: what its pilot does."""
+    return encode.describe()
+
+
+def motor_tensors(path: Path) -> Tensors:
+    """The tensors of a sealed file; raises WeightsError where it is not a motor that observes what we encode."""
+    manifest = read_manifest(path)
+    if manifest.kind != KIND:
+        raise WeightsError(f"{path}: holds a {manifest.kind}, a {KIND} is needed")
+    if manifest.layout != describe():
+        raise WeightsError(f"{path}: observes {manifest.layout}, this program encodes {describe()}")
+    return load_sealed(path)[1]
+
+
+def pilot_part(tensors: Tensors) -> Tensors:
+    """The pilot's tensors by their own names."""
+    return {n.removeprefix(PILOT_PREFIX): t for n, t in tensors.items() if n.startswith(PILOT_PREFIX)}
+
+
+class Chunked(msgspec.Struct, frozen=True, eq=False):
+    """A motor's compiled part, and its widths."""
+
+    planner: Planner
+    sizes: CpqeSizes
+
+
+def checked_planner(tensors: Tensors, features: int, where: str) -> Chunked:
+    """Student and critics of these tensors, tried on canned conditions; raises WeightsError where they do not fit."""
+    try:
+        planner = build_planner(tensors)
+        sizes = _sizes(planner, features)
+    except (KeyError, ValueError) as error:
+        raise WeightsError(f"{where}: not the tensors of a motor: {error}") from error
+    chunked, rng = Chunked(planner, sizes), np.random.default_rng(0)
+    for _ in range(_CANNED_ROWS):
+        condition = rng.standard_normal(features + sizes.goal).astype(np.float32)
+        made = _plan(chunked, condition, rng, None)
+        if not (np.isfinite(made.chunk).all() and np.isfinite(made.bounds).all()):
+            raise WeightsError(f"{where}: a canned observation gives values that are not finite")
+    return chunked
+
+
+def _sizes(p: Planner, features: int) -> CpqeSizes:
+    """The widths by the arrays' shapes; raises ValueError. Compiled code does not check its indices."""
+    each = 4 + BUTTONS
+    width, members = p.student.out.shape[2], p.critics.first.shape[0]
+    chunk, hidden = width // each, p.student.first.shape[2]
+    for name, stack, inputs, outputs in (
+        ("student", p.student, p.student.first.shape[1], chunk * each),
+        ("critics", p.critics, p.critics.first.shape[1], len(p.bins)),
+    ):
+        layers, h = stack.rest.shape[1] + 1, stack.first.shape[2]
+        m = stack.first.shape[0]
+        expected = (
+            (m, inputs, h), (m, layers - 1, h, h), (m, layers, h), (m, layers, h), (m, layers, h), (m, h, outputs),
+            (m, outputs),
+        )  # fmt: skip
+        found = tuple(a.shape for a in stack)
+        if found != expected:
+            raise ValueError(f"{name}: widths are {found}, {expected} are needed")
+    goal = p.student.first.shape[1] - features - 2 * width - chunk
+    executed = (p.critics.first.shape[1] - features - goal) // each
+    if goal < 0 or not 1 <= executed <= chunk or p.critics.first.shape[1] != features + goal + executed * each:
+        raise ValueError(f"{p.student.first.shape[1]} and {p.critics.first.shape[1]} inputs with {features} features")
+    return CpqeSizes(
+        features, each, chunk, executed, goal, hidden, p.student.rest.shape[1] + 1, members, len(p.bins),
+        float(p.bins[0]), float(p.bins[-1]),
+    )  # fmt: skip
+
+
+def _plan(c: Chunked, condition: FloatArray, rng: np.random.Generator, running: FloatArray | None) -> Plan:
+    width = c.sizes.chunk * c.sizes.action
+    noise = rng.standard_normal((CANDIDATES, width)).astype(np.float32)
+    nothing = np.zeros(width, np.float32), np.zeros(c.sizes.chunk, np.float32)
+    left = np.zeros(0, np.float32) if running is None else running
+    found: Plan = plan(c.planner, condition, noise, *nothing, left, BETA, MARGIN)
+    return found
+
+
+class ChunkCarry(PilotCarry):
+    """What is remembered of one game beside the pilot's: the running chunk, and how many of its actions were taken."""
+
+    chunk: FloatArray | None = None
+    taken: int = 0
+    plans: int = 0
+
+
+class ChunkMotor(Motor):
+    """A motor as a policy: greedy, and the same to the bit for the same seed and episode."""
+
+    kind = KIND
+
+    def __init__(self, tensors: Tensors, *, seed: int = 0, name: str = KIND) -> None:
+        super().__init__(pilot_part(tensors), seed=seed, name=name, hold=True)
+        self.chunked = checked_planner(tensors, self._features, name)
+        self.tensors = tensors
+
+    @property
+    def _features(self) -> int:
+        r = self.reflex
+        return int(r.join.b.shape[0]) + int(r.gates.b.shape[0]) // 4
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do beside playing."""
+        return Capabilities(
+            reloadable=self, chooses_cards=self, measured=self, never_waits=True, looks=self._looks, apart=True
+        )
+
+    def prepare(self, tensors: Tensors, where: str) -> Any:
+        """The networks of these tensors, tried; raises WeightsError."""
+        chosen, _, take_up = super().prepare(pilot_part(tensors), where)
+        reflex = chosen.reflex
+        features = int(reflex.join.b.shape[0]) + int(reflex.gates.b.shape[0]) // 4
+        return (chosen, tensors, take_up), checked_planner(tensors, features, where)
+
+    def prepare_by(self, tensors: Tensors, where: str, way: str) -> Any:
+        """As `prepare`, computed by the processor in the way that is named; WeightsError where there is none of it."""
+        (_, _, take_up), chunked = self.prepare(tensors, where)
+        chosen, _, _ = super().prepare_by(pilot_part(tensors), where, way)
+        return (chosen, tensors, take_up), chunked
+
+    def load(self, prepared: Any, version: int) -> None:
+        """Act with these networks from the next step on; a running chunk is finished by the new ones' judgement."""
+        of_pilot, self.chunked = prepared
+        pilot: Prepared = of_pilot
+        super().load(pilot, version)
+
+    def initial(self, games: int) -> list[PilotCarry]:
+        """No memory of any game."""
+        return [ChunkCarry(**msgspec.structs.asdict(c)) for c in super().initial(games)]
+
+    def _play(self, carry: PilotCarry, observation: Observation) -> Action:
+        """The next action of the chunk, which is chosen anew every `COMMITTED` decisions."""
+        assert isinstance(carry, ChunkCarry)
+        decision, _, _ = self._decision(carry, observation.state)
+        if observation.is_first:
+            carry.chunk, carry.taken, carry.plans = None, 0, 0
+        if carry.chunk is None or carry.taken >= COMMITTED:
+            self._choose_chunk(carry, np.concatenate((decision.seen, decision.hidden)))
+        assert carry.chunk is not None
+        each = self.chunked.sizes.action
+        a = carry.chunk[carry.taken * each : (carry.taken + 1) * each]
+        carry.taken += 1
+        move, turn = (float(a[0]), float(a[1])), (float(a[2]), float(a[3]))
+        return Action(move, turn, bool(a[4] > 0), bool(a[5] > 0), bool(a[6] > 0))
+
+    def _choose_chunk(self, carry: ChunkCarry, condition: FloatArray) -> None:
+        """Weigh new chunks against what is left of the running one; its last action goes on where it is too short."""
+        sizes, running = self.chunked.sizes, None
+        if carry.chunk is not None and len(carry.chunk) == sizes.chunk * sizes.action:
+            rows = carry.chunk.reshape(sizes.chunk, sizes.action)
+            left = rows[min(carry.taken, sizes.chunk - 1) :]
+            running = np.concatenate([left, np.repeat(rows[-1:], sizes.chunk - len(left), 0)]).reshape(-1)
+        goal = np.zeros(sizes.goal, np.float32)
+        carry.chunk = _plan(self.chunked, np.concatenate((condition, goal)), carry.random, running).chunk
+        carry.taken, carry.plans = 0, carry.plans + 1
+
+    def _between(self, carry: PilotCarry, state: GameState) -> Action:
+        """Between two decisions the action is held."""
+        return carry.last
