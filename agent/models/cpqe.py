@@ -54,9 +54,10 @@ class ChunkFlow(nn.Module):
         prefix: Float[Tensor, "B W"],
         known: Float[Tensor, "B H"],
     ) -> Float[Tensor, "B W"]:
-        """Velocity at `x`; `prefix` holds the actions that are certain, zeros after them, `known` 1 for each of them."""
+        """Velocity at `x`; `prefix`: the actions that are certain, zeros after them; `known`: 1 for each of them."""
         turn = 2.0 * math.pi * time
-        velocity: Tensor = self.net(torch.cat([condition, x, prefix, known, time, turn.sin(), turn.cos()], 1))
+        inputs = torch.cat([condition, x, prefix, known, time, turn.sin(), turn.cos()], 1)
+        velocity: Tensor = self.net(inputs)
         return velocity
 
 
@@ -108,6 +109,6 @@ class ChunkCritics(nn.Module):
         return torch.softmax(self.logits(condition, begun), -1) @ self.bins
 
 
-def lower_bound(values: Float[Tensor, " M *B"], beta: float) -> Float[Tensor, " *B"]:
+def lower_bound(values: Float[Tensor, "M ..."], beta: float) -> Float[Tensor, ...]:
     """Mean of the members less `beta` times their standard deviation."""
     return values.mean(0) - beta * values.std(0)

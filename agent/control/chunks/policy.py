@@ -19,6 +19,7 @@ from agent.control.motor import Motor, PilotCarry, Prepared
 from agent.control.policy import Capabilities
 from agent.control.reflex.network import BUTTONS, Tensors
 from agent.core.errors import WeightsError
+from agent.core.goals.vector import describe as describe_goal
 from agent.core.types import Action, FloatArray, GameState, Observation
 from agent.models.sealed import load_sealed, read_manifest
 from agent.models.sizes import CpqeSizes
@@ -37,7 +38,7 @@ _CANNED_ROWS: Final = 4
 
 def describe() -> dict[str, Any]:
     """What a motor observes, for manifests: what its pilot does."""
-    return encode.describe()
+    return encode.describe() | describe_goal()
 
 
 def motor_tensors(path: Path) -> Tensors:

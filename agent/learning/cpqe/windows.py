@@ -17,7 +17,7 @@ BoolArray = NDArray[np.bool_]
 
 
 class Played(msgspec.Struct, frozen=True, eq=False):
-    """One game's decisions in order, [T, …]: condition, action in −1 … 1, reward, whether it was play, and how it ended.
+    """One game's decisions, [T, …]: condition, action in −1 … 1, reward, whether it was play, and how it ended.
 
     first: an episode's first decision. terminated: its last, by death or win; where the next is `first` without it, the
     episode was cut.
@@ -51,6 +51,11 @@ class Chunks(msgspec.Struct, frozen=True, eq=False):
         return Chunks(
             self.condition[index], self.chunk[index], self.gained[index], self.after[index], self.discount[index]
         )
+
+
+def joined(parts: list[Chunks]) -> Chunks:
+    """One after another."""
+    return Chunks(*(torch.cat(columns) for columns in zip(*(msgspec.structs.astuple(p) for p in parts), strict=True)))
 
 
 def cut_chunks(played: Played, *, length: int, backup: int, gamma: float) -> Chunks:

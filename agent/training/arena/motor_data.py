@@ -1,93 +1,140 @@
 """What a motor learns from: runs of the arena by several players, as a pilot sees and remembers them.
 
-Owns the runs and the pilot's memory of each. Rows of the batch belong to players: the pilot as it is, the pilot
-with noise, and the script of the lessons.
+Each run of the batch has its player: the pilot as it is, the pilot with noise, or the script of the lessons, whose
+knobs are set for one of the subgoals of `arena.goals`. Owns the runs and the pilot's memory of each.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.core.rollout import OFF_POLICY_SPREAD
-from agent.learning.cpqe.windows import Chunks, Played, cut_chunks
+from agent.core.types import FloatArray
+from agent.learning.cpqe.windows import Chunks, Played, cut_chunks, joined
 from agent.models.actor_critic import Pilot, PilotOutput
-from agent.training.arena.batch import ArenaBatch, EndedRun
-from agent.training.arena.teacher import Teacher
+from agent.training.arena.batch import ArenaBatch, EndedRun, Outcome
+from agent.training.arena.goals import BOSS, CHEST, NONE, SHRINE, TRAINED, XP, counted, goal_vectors
+from agent.training.arena.teacher import KNOBS, Knobs, Teacher
 
 KEPT_NOISE: Final = 0.9
 """Share of a decision's noise that the next one has too."""
+MAX_TICKS: Final = 30.0
+GOAL_REWARD: Final = (0.2, 0.2, 0.4, 0.1)
+"""What one chest, shrine, boss or level is worth to who pursues it, in minutes survived."""
+_SCRIPTS: Final[dict[int, Knobs]] = {
+    CHEST: KNOBS._replace(chests=6.0, shrine=0.0, charge=0.0, boss_latest_s=1e9, boss_s=1e9),
+    SHRINE: KNOBS._replace(shrine=5.0, charge=4.0, chests=0.0, boss_latest_s=1e9, boss_s=1e9),
+    BOSS: KNOBS._replace(boss_s=0.0, boss_level=0.0, portal=6.0, shrine=0.0, charge=0.0, chests=0.2),
+    XP: KNOBS._replace(gather=5.0, sight_m=40.0, shrine=0.0, charge=0.0, chests=0.0, boss_latest_s=1e9, boss_s=1e9),
+}
+"""How the script plays towards each subgoal."""
 
 
 class Shares(msgspec.Struct, frozen=True):
-    """Shares of the rows that the pilot with noise and the script play; the pilot as it is plays the others."""
+    """Shares of the runs that are played by the pilot with noise and by the script, towards each subgoal alike.
 
-    noisy: float = 0.3
-    script: float = 0.2
+    The pilot as it is plays the others.
+    """
+
+    noisy: float = 0.25
+    script: float = 0.4
 
 
 class MotorData:
-    """Runs that are played on and on, and what was done in them."""
+    """Runs that are played on and on, and what was done in them.
+
+    goals: of each run, by its place in `goals.TRAINED`; the script's rows have one, the pilot's have none.
+    """
 
     def __init__(self, batch: ArenaBatch, pilot: Pilot, *, shares: Shares, seed: int) -> None:
         self.batch, self.pilot = batch, pilot.requires_grad_(False)
         self.ended: list[EndedRun] = []
         count = batch.count
         self._noisy = np.arange(count) < shares.noisy * count
-        self._script = np.arange(count) >= (1.0 - shares.script) * count
-        self._teacher = Teacher()
+        scripted = round(shares.script * count)
+        self.goals = np.full(count, NONE, np.int32)
+        self.goals[count - scripted :] = np.arange(scripted) * len(TRAINED) // max(1, scripted)
+        self._teachers = {goal: Teacher(knobs) for goal, knobs in _SCRIPTS.items()}
         self._random = np.random.default_rng(seed)
         self._hidden = torch.zeros(count, pilot.sizes.units)
         self._noise = self._random.standard_normal((count, 4)).astype(np.float32)
         self._spread = OFF_POLICY_SPREAD * pilot.axes_log_std.exp().numpy()
 
     @torch.no_grad()
-    def _think(self) -> tuple[Tensor, PilotOutput]:
-        """One step of the pilot on every run: what it sees and remembers, and what it would do."""
+    def think(self) -> tuple[Tensor, PilotOutput]:
+        """One step of the pilot on every run: what it sees and remembers [N, C], and what it would do."""
         o, b = self.batch.observed, self.batch
         self._hidden[torch.from_numpy(b.is_first)] = 0.0
         parts = (torch.from_numpy(x) for x in (o.self_, o.tokens, o.mask, o.rings))
         seen = self.pilot.encoder(*parts, torch.zeros(b.count, self.pilot.sizes.encoder.picture))
-        ticks = torch.from_numpy(np.minimum(b.elapsed_ticks, 30.0))[:, None]
+        ticks = torch.from_numpy(np.minimum(b.elapsed_ticks, MAX_TICKS))[:, None]
         self._hidden = self.pilot.memory(seen, self._hidden, ticks)
         out = self.pilot.decide(seen, self._hidden, torch.from_numpy(o.cards))
         return torch.cat([seen, self._hidden], 1), out
 
-    def play(self, decisions: int) -> list[Played]:
-        """Play on; what was done in each run."""
-        columns: list[tuple[np.ndarray, ...]] = []
+    def play(self, decisions: int) -> list[list[Played]]:
+        """Play on; of each run what was done: as its own subgoal pays it, then as one that is drawn would.
+
+        Any decision can be judged by any subgoal, so critics learn of each from all runs.
+        """
+        columns: list[tuple[NDArray[Any], ...]] = []
+        other = self._random.integers(0, len(TRAINED), self.batch.count).astype(np.int32)
         for _ in range(decisions):
-            condition, out = self._think()
+            condition, out = self.think()
             first, playing = self.batch.is_first.copy(), ~self.batch.in_menu
+            own_goal, other_goal = goal_vectors(self.batch, self.goals), goal_vectors(self.batch, other)
+            before = counted(self.batch)
             axes, buttons, cards = self._act(out)
             outcome = self.batch.step(axes, buttons, cards)
             self.ended += outcome.ended
             action = np.concatenate([axes, buttons * 2.0 - 1.0], 1).astype(np.float32)
-            gained = outcome.reward + outcome.potential
-            columns.append((condition.numpy(), action, gained, playing, first, outcome.is_terminal))
-        stacked = [np.stack(parts) for parts in zip(*columns, strict=True)]
-        return [Played(*(column[:, row] for column in stacked)) for row in range(self.batch.count)]
+            grown = np.maximum(counted(self.batch) - before, 0.0) * ~outcome.is_last[:, None]
+            seen = condition.numpy()
+            columns.append((
+                np.concatenate([seen, own_goal], 1), np.concatenate([seen, other_goal], 1), action,
+                rewarded(outcome, grown, self.goals), rewarded(outcome, grown, other), playing, first,
+                outcome.is_terminal,
+            ))  # fmt: skip
+        own, drawn, action, paid, would_pay, playing, first, ended = (
+            np.stack(parts) for parts in zip(*columns, strict=True)
+        )
+        return [
+            [Played(own[:, r], action[:, r], paid[:, r], playing[:, r], first[:, r], ended[:, r]),
+             Played(drawn[:, r], action[:, r], would_pay[:, r], playing[:, r], first[:, r], ended[:, r])]
+            for r in range(self.batch.count)
+        ]  # fmt: skip
 
-    def _act(self, out: PilotOutput) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What the player of each row does."""
+    def _act(self, out: PilotOutput) -> tuple[FloatArray, NDArray[np.int32], NDArray[np.int32]]:
+        """What the player of each run does."""
         fresh = self._random.standard_normal(self._noise.shape).astype(np.float32)
-        self._noise = KEPT_NOISE * self._noise + np.sqrt(1.0 - KEPT_NOISE**2).astype(np.float32) * fresh
+        self._noise = KEPT_NOISE * self._noise + np.float32(np.sqrt(1.0 - KEPT_NOISE**2)) * fresh
         mean = out.axes_mean.numpy()
         axes = np.tanh(mean + np.where(self._noisy[:, None], self._noise * self._spread, 0.0)).astype(np.float32)
         buttons = (out.buttons.numpy() > 0).astype(np.int32)
         cards = out.cards.numpy().argmax(1).astype(np.int32)
-        if self._script.any():
-            a, b, c = self._teacher.act(self.batch)
-            rows = self._script
-            axes[rows], buttons[rows], cards[rows] = a[rows], b[rows], c[rows]
+        for goal in np.unique(self.goals[self.goals >= 0]):
+            a, b, _ = self._teachers[int(goal)].act(self.batch)
+            rows = self.goals == goal
+            axes[rows], buttons[rows] = a[rows], b[rows]
         return axes, buttons, cards
 
 
-def gather(data: MotorData, decisions: int, *, length: int, backup: int, gamma: float) -> Chunks:
-    """Chunks of so many decisions of every run."""
-    found = [cut_chunks(p, length=length, backup=backup, gamma=gamma) for p in data.play(decisions)]
-    return Chunks(*(torch.cat(parts) for parts in zip(*(msgspec.structs.astuple(c) for c in found), strict=True)))
+def rewarded(outcome: Outcome, grown: FloatArray, goals: NDArray[np.int32]) -> FloatArray:
+    """Rewards of a decision by each run's subgoal [N]: the score's, with its potentials, and what was gained of it."""
+    of_goal = np.where(goals >= 0, (grown * np.array(GOAL_REWARD))[np.arange(len(goals)), goals], 0.0)
+    paid: FloatArray = (outcome.reward + outcome.potential + of_goal).astype(np.float32)
+    return paid
+
+
+def gather(data: MotorData, decisions: int, *, length: int, backup: int, gamma: float) -> tuple[Chunks, Chunks]:
+    """Chunks of so many decisions of every run: by their own subgoals, and by drawn ones."""
+    played = data.play(decisions)
+    return tuple(
+        joined([cut_chunks(run[kind], length=length, backup=backup, gamma=gamma) for run in played]) for kind in (0, 1)
+    )  # type: ignore[return-value]
