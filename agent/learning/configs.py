@@ -136,8 +136,8 @@ class CpqeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     backup: decisions whose rewards a critic's target sums before it asks for the value of what follows. gamma: a
     decision. value_share: the quantile of the critics that the value settles at. beta: standard deviations that the
-    members' disagreement takes off a value. anchor: weight of the flow's chunk against the critics' in the student's
-    loss. euler: steps of the flow for the student. most_known: actions of a chunk that may be certain beforehand, drawn
+    members' disagreement takes off a value. anchor: weight of the squared distance from the flow's chunk against
+    the critics' value in the student's loss. euler: steps of the flow for the student. most_known: actions of a chunk that may be certain beforehand, drawn
     evenly. advantage: temperature, in standard deviations, of how much more a chunk that gained is imitated; 0: all
     alike.
     """

@@ -27,7 +27,7 @@ from agent.models.sizes import CpqeSizes
 KIND: Final = "motor"
 PILOT_PREFIX: Final = "pilot."
 CANDIDATES: Final = 8
-"""Chunks that are made anew for each choice."""
+"""Chunks that are made anew for each choice; the first is of no noise, where chunks are likeliest."""
 COMMITTED: Final = 2
 """Decisions of a chunk that are executed before it is weighed again."""
 BETA: Final = 1.0
@@ -110,6 +110,7 @@ def _sizes(p: Planner, features: int) -> CpqeSizes:
 def _plan(c: Chunked, condition: FloatArray, rng: np.random.Generator, running: FloatArray | None) -> Plan:
     width = c.sizes.chunk * c.sizes.action
     noise = rng.standard_normal((CANDIDATES, width)).astype(np.float32)
+    noise[0] = 0.0
     nothing = np.zeros(width, np.float32), np.zeros(c.sizes.chunk, np.float32)
     left = np.zeros(0, np.float32) if running is None else running
     found: Plan = plan(c.planner, condition, noise, *nothing, left, BETA, MARGIN)
@@ -182,7 +183,9 @@ class ChunkMotor(Motor):
         a = carry.chunk[carry.taken * each : (carry.taken + 1) * each]
         carry.taken += 1
         move, turn = (float(a[0]), float(a[1])), (float(a[2]), float(a[3]))
-        return Action(move, turn, bool(a[4] > 0), bool(a[5] > 0), bool(a[6] > 0))
+        # What lies near is rarely used: the pilot knows when, and a chunk adds to it.
+        interact = bool(a[6] > 0 or decision.buttons[2] > 0)
+        return Action(move, turn, bool(a[4] > 0), bool(a[5] > 0), interact)
 
     def _choose_chunk(self, carry: ChunkCarry, condition: FloatArray) -> None:
         """Weigh new chunks against what is left of the running one; its last action goes on where it is too short."""

@@ -75,7 +75,7 @@ class CpqeLearner:
         noise = torch.randn(chunks.shape, generator=self.random)
         wanted = taught(self.flow, batch.condition, noise, prefix, self.config.euler)
         error, made = student_loss(self.student, batch.condition, noise, wanted, prefix)
-        loss, worth = self.config.anchor * error, torch.zeros(())
+        loss, worth = self.config.anchor * chunks.shape[1] * error, torch.zeros(())
         if by_value:
             values = self.critics(batch.condition, made[:, : self.critics.width].clamp(-1.0, 1.0)).mean(0)
             worth = values.mean()

@@ -24,7 +24,11 @@ from tools.bench.learning import _parts
 
 BENCH = Path(__file__).resolve().parent
 PARTS = ROOT / "docs" / "results" / "parts"
-NAMES = sorted(p.stem for p in BENCH.glob("*.py") if not p.stem.startswith("_"))
+NAMES = sorted(
+    ".".join(p.relative_to(BENCH).with_suffix("").parts)
+    for p in (*BENCH.glob("*.py"), *(BENCH / "motor").glob("*.py"))
+    if not p.stem.startswith("_")
+)
 
 
 def commit() -> str:

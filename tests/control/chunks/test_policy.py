@@ -1,0 +1,68 @@
+"""A motor as a policy: each action of a chunk once and in order, held between decisions, and the same every time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from agent.control.arrays import STILL
+from agent.control.chunks.policy import COMMITTED, ChunkCarry, ChunkMotor
+from agent.control.reflex.network import Tensors
+from agent.core.clock import TICK_S
+from agent.core.errors import WeightsError
+from agent.core.types import Action, Observation
+
+
+def _ticks(motor: ChunkMotor, count: int) -> tuple[list[Action], list[ChunkCarry]]:
+    carry, actions, carries = motor.initial(1), [], []
+    for tick in range(count):
+        seen = Observation(0, STILL, None, tick, TICK_S, 0.0, 0.0, tick == 0, False, False)
+        carry, (action,) = motor.step(carry, [seen])
+        assert action is not None and isinstance(carry[0], ChunkCarry)
+        actions.append(action)
+        carries.append((carry[0].plans, carry[0].taken, carry[0].chunk))
+    return actions, carries
+
+
+def test_every_action_of_a_chunk_is_executed_once_and_in_order(tensors: Tensors) -> None:
+    motor = ChunkMotor(tensors, seed=1)
+    ticks = int(motor.reflex.ticks)
+    actions, carries = _ticks(motor, 40 * ticks)
+    decisions = carries[::ticks]
+    assert [(plans, taken) for plans, taken, _ in decisions] == [
+        (1 + i // COMMITTED, 1 + i % COMMITTED) for i in range(40)
+    ]
+    for tick, (action, (_, taken, chunk)) in enumerate(zip(actions, carries, strict=True)):
+        wanted = chunk.reshape(-1, motor.chunked.sizes.action)[taken - 1]
+        assert np.allclose([*action.move, *action.look], wanted[:4]), tick
+        assert [action.fire, action.ability] == (wanted[4:6] > 0).tolist()
+        assert action.interact >= (wanted[6] > 0)
+
+
+def test_an_episode_is_the_same_to_the_bit(tensors: Tensors) -> None:
+    def played(seed: int) -> list[tuple[float, ...]]:
+        return [(*a.move, *a.look) for a in _ticks(ChunkMotor(tensors, seed=seed), 60)[0]]
+
+    assert played(3) == played(3) != played(4)
+
+
+def test_new_weights_act_from_the_next_decision_on(tensors: Tensors) -> None:
+    motor = ChunkMotor(tensors, seed=1)
+    other = {n: t * 0 if n == "student.net.out.weight" else t for n, t in tensors.items()}
+    bias = np.zeros_like(other["student.net.out.bias"])
+    motor.load(motor.prepare(other | {"student.net.out.bias": bias}, "here"), 7)
+    assert motor.version == 7
+    actions, _ = _ticks(motor, 8)
+    assert all(action.move == (0.0, 0.0) for action in actions)
+
+
+@pytest.mark.parametrize("name", ["student.net.inner.1.weight", "critics.members.4.out.bias", "critics.bins"])
+def test_weights_of_other_widths_are_refused(tensors: Tensors, name: str) -> None:
+    with pytest.raises(WeightsError, match="not the tensors of a motor"):
+        ChunkMotor(tensors | {name: tensors[name][..., :-1].copy()})
+
+
+def test_weights_that_are_not_finite_are_refused(tensors: Tensors) -> None:
+    broken = np.full_like(tensors["student.net.out.bias"], np.nan)
+    with pytest.raises(WeightsError, match="not finite"):
+        ChunkMotor(tensors | {"student.net.out.bias": broken})
