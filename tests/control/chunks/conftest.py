@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
@@ -27,4 +26,4 @@ def tensors(networks: tuple[ChunkStudent, ChunkCritics]) -> Tensors:
     student, critics = networks
     found = {PILOT_PREFIX + name: t for name, t in untrained_tensors(0).items()}
     found |= {f"student.{name}": t.numpy() for name, t in student.state_dict().items()}
-    return found | {f"critics.{name}": np.array(t) for name, t in critics.state_dict().items()}
+    return found | {f"critics.{name}": t.numpy() for name, t in critics.state_dict().items()}

@@ -1,6 +1,6 @@
-"""E2: eight candidates, of which one kind is better: the critics' lower bound must find it, and must know what it knows.
+"""E2: eight candidates, some better: the critics' lower bound must find those, and must know what it knows.
 
-The situations and players of E1; a chunk on the plus side pays 1, one on the minus side .5, with noise of deviation .1.
+Situations and players are those of E1. A chunk on the plus side pays 1, one on the minus side .5, with some noise.
 Critics learn from what was played alone. Candidates are four chunks of players and four drawn evenly from the whole
 range, which nobody played and which pay nothing. Choosing by the mean alone (beta 0) is the control.
 """
