@@ -136,10 +136,9 @@ class CpqeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     backup: decisions whose rewards a critic's target sums before it asks for the value of what follows. gamma: a
     decision. value_share: the quantile of the critics that the value settles at. beta: standard deviations that the
-    members' disagreement takes off a value. anchor: weight of the squared distance from the flow's chunk against
-    the critics' value in the student's loss. euler: steps of the flow for the student. most_known: actions of a chunk that may be certain beforehand, drawn
-    evenly. advantage: temperature, in standard deviations, of how much more a chunk that gained is imitated; 0: all
-    alike.
+    members' disagreement takes off a value. anchor: weight of the squared distance from the flow's chunk against the
+    critics' value in the student's loss. euler: steps of the flow for the student. most_known: actions of a chunk that
+    may be certain beforehand, drawn evenly. tau: share of the critics that their targets take up in each step.
     """
 
     lr: float = 3e-4
@@ -154,7 +153,6 @@ class CpqeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     anchor: float = 1.0
     euler: int = 20
     most_known: int = 4
-    advantage: float = 0.0
     tau: float = 0.005
     teacher_hidden: int = 256
     seed: int = 0
