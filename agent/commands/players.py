@@ -68,7 +68,7 @@ def check_sight(name: str, game: str) -> None:
     """Refuse a policy for a game whose observations it cannot see, naming those that can; raises SettingsError."""
     if is_user_code(name):
         return
-    if is_gymnasium(game) and ("pilot" in name or name in ("kiter", "router", "motor")):
+    if is_gymnasium(game) and ("pilot" in name or name in ("kiter", "router") or "motor" in name):
         raise SettingsError(
             f"--policy {name}: sees the state of a run, and {game} shows none, only pictures or numbers; name "
             f"--policy dreamer, which sees pictures, or train one that sees this game with `python -m agent train "

@@ -11,7 +11,7 @@ from agent.core.suggest import did_you_mean
 from agent.core.user_code import is_user_code
 from agent.models.sizes import FLAT_KIND, FRAME_KIND
 
-NAMES = ("random", "kiter", "router", "pilot", "untrained-pilot", "dreamer", "motor")
+NAMES = ("random", "kiter", "router", "pilot", "untrained-pilot", "dreamer", "motor", "motor-best-of-8")
 """Those that can be named without weights; the kinds of weights of a Gymnasium environment are names as well."""
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "shipped" / "pilot.safetensors"
 
@@ -35,10 +35,10 @@ def build_policy(name: str, *, seed: int = 0, weights: Path | None = None) -> Po
         from agent.control.dreamer import DreamPilot, dreamer_tensors, untrained_tensors
 
         return DreamPilot(untrained_tensors(seed) if weights is None else dreamer_tensors(weights), seed=seed)
-    if name == "motor":
+    if name in ("motor", "motor-best-of-8"):
         from agent.control.chunks.policy import ChunkMotor, motor_tensors
 
-        return ChunkMotor(motor_tensors(SHIPPED_MOTOR if weights is None else weights), seed=seed)
+        return ChunkMotor(motor_tensors(SHIPPED_MOTOR if weights is None else weights), seed=seed, name=name)
     if name in (FLAT_KIND, FRAME_KIND):
         from agent.control.environment.policy import EnvPolicy, env_weights
 

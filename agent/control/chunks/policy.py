@@ -1,12 +1,13 @@
 """CPQE in play: a pilot that sees and remembers, and a motor that plans chunks of decisions on what it does.
 
-The pilot's network runs at every decision, chooses cards and keeps the memory. Every few decisions the student makes
-new chunks, the critics bound them, and the best is executed; the rest of the running chunk is always a candidate.
-Between decisions the action is held.
+The pilot's network runs at every decision, chooses cards and keeps the memory. Every few decisions the student makes a
+new chunk towards the subgoal that is pursued; or it makes several, the critics bound them, and the best is executed,
+where the rest of the running chunk is always a candidate. Between decisions the action is held.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,17 +15,26 @@ import msgspec
 import numpy as np
 
 from agent.control import encode
-from agent.control.chunks.network import Plan, Planner, build_planner, plan
+from agent.control.chunks.network import Planner, build_planner, make_chunks, plan
 from agent.control.motor import Motor, PilotCarry, Prepared
 from agent.control.policy import Capabilities
 from agent.control.reflex.network import BUTTONS, Tensors
 from agent.core.errors import WeightsError
+from agent.core.goals.progress import Judged, Pursuit
+from agent.core.goals.vector import GOAL_FEATURES, GoalColumn, features
 from agent.core.goals.vector import describe as describe_goal
+from agent.core.goals.vocabulary import SubgoalKind
 from agent.core.types import Action, FloatArray, GameState, Observation
 from agent.models.sealed import load_sealed, read_manifest
 from agent.models.sizes import CpqeSizes
 
 KIND: Final = "motor"
+BEST_OF_8: Final = "motor-best-of-8"
+"""The name of the policy in which critics choose among eight chunks."""
+TRAINED: Final = (
+    (SubgoalKind.OPEN, "chest"), (SubgoalKind.OPEN, "shrine"), (SubgoalKind.BOSS, ""), (SubgoalKind.COLLECT, "xp"),
+)  # fmt: skip
+"""Kinds of subgoals that motors are trained on, and their objects; with another one they play as without."""
 PILOT_PREFIX: Final = "pilot."
 CANDIDATES: Final = 8
 """Chunks that are made anew for each choice; the first is of no noise, where chunks are likeliest."""
@@ -34,6 +44,7 @@ BETA: Final = 1.0
 MARGIN: Final = 1e-3
 """How much more a new chunk must be worth to take the running one's place."""
 _CANNED_ROWS: Final = 4
+_AMOUNT: Final = 0.1 * math.log1p(1.0)
 
 
 def describe() -> dict[str, Any]:
@@ -73,8 +84,9 @@ def checked_planner(tensors: Tensors, features: int, where: str) -> Chunked:
     chunked, rng = Chunked(planner, sizes), np.random.default_rng(0)
     for _ in range(_CANNED_ROWS):
         condition = rng.standard_normal(features + sizes.goal).astype(np.float32)
-        made = _plan(chunked, condition, rng, None)
-        if not (np.isfinite(made.chunk).all() and np.isfinite(made.bounds).all()):
+        made = likeliest(chunked, condition)
+        chosen, bounds = best_of_8(chunked, condition, rng, made)
+        if not all(np.isfinite(part).all() for part in (made, chosen, bounds)):
             raise WeightsError(f"{where}: a canned observation gives values that are not finite")
     return chunked
 
@@ -107,14 +119,28 @@ def _sizes(p: Planner, features: int) -> CpqeSizes:
     )  # fmt: skip
 
 
-def _plan(c: Chunked, condition: FloatArray, rng: np.random.Generator, running: FloatArray | None) -> Plan:
+def likeliest(c: Chunked, condition: FloatArray) -> FloatArray:
+    """The student's chunk [W] of no noise, where chunks are likeliest."""
+    width = c.sizes.chunk * c.sizes.action
+    nothing = np.zeros(width, np.float32), np.zeros(c.sizes.chunk, np.float32)
+    chunk: FloatArray = make_chunks(c.planner.student, condition, np.zeros((1, width), np.float32), *nothing)[0]
+    return chunk
+
+
+def best_of_8(
+    c: Chunked, condition: FloatArray, rng: np.random.Generator, running: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """The chunk [W] that the critics bound highest, among the likeliest, seven drawn ones and the running one.
+
+    With the bounds of all, the running one's last.
+    """
     width = c.sizes.chunk * c.sizes.action
     noise = rng.standard_normal((CANDIDATES, width)).astype(np.float32)
     noise[0] = 0.0
     nothing = np.zeros(width, np.float32), np.zeros(c.sizes.chunk, np.float32)
     left = np.zeros(0, np.float32) if running is None else running
-    found: Plan = plan(c.planner, condition, noise, *nothing, left, BETA, MARGIN)
-    return found
+    found = plan(c.planner, condition, noise, *nothing, left, BETA, MARGIN)
+    return found.chunk, found.bounds
 
 
 class ChunkCarry(PilotCarry):
@@ -126,12 +152,14 @@ class ChunkCarry(PilotCarry):
 
 
 class ChunkMotor(Motor):
-    """A motor as a policy: greedy, and the same to the bit for the same seed and episode."""
+    """A motor as a policy; by the name `BEST_OF_8` critics choose its chunks."""
 
     kind = KIND
 
     def __init__(self, tensors: Tensors, *, seed: int = 0, name: str = KIND) -> None:
         super().__init__(pilot_part(tensors), seed=seed, name=name, hold=True)
+        self._by_critics = name == BEST_OF_8
+        self._pursuits: dict[int, tuple[Pursuit, Judged | None]] = {}
         self.chunked = checked_planner(tensors, self._features, name)
         self.tensors = tensors
 
@@ -144,8 +172,16 @@ class ChunkMotor(Motor):
     def capabilities(self) -> Capabilities:
         """What it can do beside playing."""
         return Capabilities(
-            reloadable=self, chooses_cards=self, measured=self, never_waits=True, looks=self._looks, apart=True
-        )
+            reloadable=self, chooses_cards=self, measured=self, subgoals=self, never_waits=True, looks=self._looks,
+            apart=not self._pursuits,
+        )  # fmt: skip
+
+    def pursue(self, game: int, pursuit: Pursuit | None, judged: Judged | None) -> None:
+        """Pursue this in a game from its next chunk on; one that motors are not trained on is nothing."""
+        if pursuit is None or (pursuit.subgoal.kind, pursuit.subgoal.what) not in TRAINED:
+            self._pursuits.pop(game, None)
+        else:
+            self._pursuits[game] = pursuit, judged
 
     def prepare(self, tensors: Tensors, where: str) -> Any:
         """The networks of these tensors, tried; raises WeightsError."""
@@ -177,7 +213,7 @@ class ChunkMotor(Motor):
         if observation.is_first:
             carry.chunk, carry.taken, carry.plans = None, 0, 0
         if carry.chunk is None or carry.taken >= COMMITTED:
-            self._choose_chunk(carry, np.concatenate((decision.seen, decision.hidden)))
+            self._choose_chunk(carry, observation, np.concatenate((decision.seen, decision.hidden)))
         assert carry.chunk is not None
         each = self.chunked.sizes.action
         a = carry.chunk[carry.taken * each : (carry.taken + 1) * each]
@@ -187,16 +223,29 @@ class ChunkMotor(Motor):
         interact = bool(a[6] > 0 or decision.buttons[2] > 0)
         return Action(move, turn, bool(a[4] > 0), bool(a[5] > 0), interact)
 
-    def _choose_chunk(self, carry: ChunkCarry, condition: FloatArray) -> None:
-        """Weigh new chunks against what is left of the running one; its last action goes on where it is too short."""
-        sizes, running = self.chunked.sizes, None
-        if carry.chunk is not None and len(carry.chunk) == sizes.chunk * sizes.action:
-            rows = carry.chunk.reshape(sizes.chunk, sizes.action)
-            left = rows[min(carry.taken, sizes.chunk - 1) :]
-            running = np.concatenate([left, np.repeat(rows[-1:], sizes.chunk - len(left), 0)]).reshape(-1)
-        goal = np.zeros(sizes.goal, np.float32)
-        carry.chunk = _plan(self.chunked, np.concatenate((condition, goal)), carry.random, running).chunk
+    def _choose_chunk(self, carry: ChunkCarry, observation: Observation, seen: FloatArray) -> None:
+        """A new chunk; what is left of the running one is weighed too, its last action going on where it is short."""
+        sizes, before = self.chunked.sizes, carry.chunk
+        condition = np.concatenate((seen, self._goal(observation)))
+        if not self._by_critics:
+            carry.chunk = likeliest(self.chunked, condition)
+        else:
+            running = None
+            if before is not None and len(before) == sizes.chunk * sizes.action:
+                rows = before.reshape(sizes.chunk, sizes.action)
+                left = rows[min(carry.taken, sizes.chunk - 1) :]
+                running = np.concatenate([left, np.repeat(rows[-1:], sizes.chunk - len(left), 0)]).reshape(-1)
+            carry.chunk, _ = best_of_8(self.chunked, condition, carry.random, running)
         carry.taken, carry.plans = 0, carry.plans + 1
+
+    def _goal(self, observation: Observation) -> FloatArray:
+        """The subgoal's vector as motors are trained on it: as if it had just begun."""
+        goal = np.zeros(self.chunked.sizes.goal, np.float32)
+        found = self._pursuits.get(observation.game)
+        if found is not None and len(goal) == GOAL_FEATURES:
+            features(*found, observation.state, goal)
+            goal[GoalColumn.LEFT], goal[GoalColumn.AMOUNT] = 1.0, _AMOUNT
+        return goal
 
     def _between(self, carry: PilotCarry, state: GameState) -> Action:
         """Between two decisions the action is held."""
