@@ -38,6 +38,8 @@ def asked(options: TrainOptions, budget: Budget | None, weights: Weights = SCORE
     served = {} if budget is None else {"served": "dreamer"}
     other = options.game == "arena" and weights != SCORE
     reward = {"reward": msgspec.to_builtins(weights)} if other else {}
+    if options.policy != "pilot":
+        served = {**served, "policy": options.policy}
     return {"game": options.game, "seed": options.seed, **served, **reward}
 
 
@@ -45,7 +47,7 @@ def lesson_steps(options: TrainOptions, budget: Budget | None) -> int:
     """Steps that are lessons: as told, else a third in the arena, where PPO trains."""
     if options.lesson_steps is not None:
         return options.lesson_steps
-    return options.steps // 3 if options.game == "arena" and budget is None else 0
+    return options.steps // 3 if options.game == "arena" and budget is None and options.policy == "pilot" else 0
 
 
 class Training(Protocol):
@@ -111,6 +113,8 @@ def build_training(
             raise SettingsError("--lesson-steps: a dreamer takes no lessons; unset METABONK_SERVED_POLICY, or name 0")
         copies = DREAMS_COPIES if options.copies is None else options.copies
         return DreamTraining(game, seed=seed, copies=copies, budget=budget, profile=options.profile, weights=weights)
+    if options.policy == "motor":
+        return _motor(options, budget, weights)
     if game == "arena":
         from agent.control.motor import pilot_tensors
         from agent.training.arena.train import ArenaTraining
@@ -126,6 +130,19 @@ def build_training(
             game, seed=seed, total_steps=options.steps, options=options, profile=options.profile, kept=kept
         )
     raise SettingsError(f"--game {game}: arena, gym:[MODULE:]ID or MODULE:FACTORY can be trained on")
+
+
+def _motor(options: TrainOptions, budget: Budget | None, weights: Weights) -> Training:
+    """The training of a motor; raises SettingsError where there is none."""
+    from agent.control.policies import SHIPPED
+    from agent.training.arena.motor import MotorTraining
+
+    if options.game != "arena" or budget is not None:
+        raise SettingsError("--policy motor: is trained in the arena, and not where a dreamer is served")
+    if options.lesson_steps:
+        raise SettingsError("--lesson-steps: a motor takes none; leave it out")
+    pilot = options.begin if options.begin is not None else SHIPPED
+    return MotorTraining(seed=options.seed, total_steps=options.steps, weights=weights, pilot=pilot)
 
 
 def _go_on(folder: TrainingFolder, training: Training) -> float:
@@ -148,7 +165,7 @@ def _keep(
 ) -> None:
     _checkpoint(folder, training, wall_s)
     values = training.sealed()
-    name = "dreamer" if budget is not None else "pilot" if options.game == "arena" else "policy"
+    name = "dreamer" if budget is not None else options.policy if options.game == "arena" else "policy"
     values["notes"] = {**values["notes"], "wall_s": round(wall_s, 1)}
     with folder.writing():
         for path in (f"{name}.safetensors", f"history/{name}-{training.steps}.safetensors"):
@@ -158,6 +175,8 @@ def _keep(
 def _command(options: TrainOptions, budget: Budget | None, notes: dict[str, Any]) -> str:
     """The command that makes such weights."""
     command = f"python -m agent train --game {options.game} --steps {options.steps} --seed {options.seed}"
+    if options.policy != "pilot":
+        command += f" --policy {options.policy}"
     for name in options.given():
         command += f" {name} {getattr(options, name.removeprefix('--').replace('-', '_'))}"
     if options.copies is not None:

@@ -81,6 +81,8 @@ class TrainOptions(ConfigOption, HeldOutOptions, EnvironmentOptions):
 
     game: str = "arena"
     """arena, gym:[MODULE:]ID, or MODULE:FACTORY: a Gymnasium environment of your own."""
+    policy: Literal["pilot", "motor"] = "pilot"
+    """In the arena: a pilot, or a motor of chunks that pursues subgoals, on the pilot of --begin or the shipped one."""
     steps: int
     """Decisions of all runs together."""
     out: Path
@@ -90,7 +92,7 @@ class TrainOptions(ConfigOption, HeldOutOptions, EnvironmentOptions):
     lesson_steps: int | None = None
     """In the arena, so many of the steps are lessons by a script, before PPO. Default: a third."""
     begin: Path | None = None
-    """In the arena, a pilot's weights to begin with. Default: random ones."""
+    """In the arena, a pilot's weights to begin with. Default: random ones; for a motor, the shipped pilot's."""
     profile: Path | None = None
     """TOML file that says what is a picture of a Gymnasium environment, and which keys do what."""
     resume: bool = False

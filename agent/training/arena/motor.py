@@ -26,6 +26,7 @@ from agent.core.goals.vector import describe as describe_goal
 from agent.games.arena.rules_hash import rules_hash
 from agent.learning.configs import CpqeConfig
 from agent.learning.cpqe.learner import CpqeLearner
+from agent.learning.cpqe.losses import no_prefix
 from agent.learning.cpqe.windows import Chunks, joined
 from agent.models.sizes import CpqeSizes
 from agent.training.arena.batch import ArenaBatch
@@ -36,9 +37,11 @@ RUNS: Final = 64
 STRETCH: Final = 64
 FIRST_SEED: Final = 80_000_000
 """Runs have seeds from here on, far from those of evaluations and of the pilot's training."""
-UPDATES_PER_DECISION: Final = 0.04
-STUDENT_FROM: Final = 0.5
+UPDATES_PER_DECISION: Final = 0.05
+STUDENT_FROM: Final = 0.3
 """The share of the training after which the student learns too: before it there is little to learn from the flow."""
+TURNS_FROM: Final = 0.45
+"""The share after which the student takes turns with the script."""
 MIN_CHUNKS: Final = 16_384
 MAX_CHUNKS: Final = 150_000
 """Of each of the two kinds; the oldest go first."""
@@ -82,6 +85,8 @@ class MotorTraining:
     def advance(self) -> dict[str, float]:
         """Play one stretch and learn from it; figures by name."""
         c, s = self.config, self.sizes
+        if self.steps > TURNS_FROM * self._total:
+            self.data.motor = self._first_action
         own, drawn = gather(self.data, STRETCH + c.backup, length=s.chunk, backup=c.backup, gamma=c.gamma)
         self._keep(self._own, own)
         self._keep(self._drawn, drawn)
@@ -94,6 +99,13 @@ class MotorTraining:
             return metrics
         self._owed += UPDATES_PER_DECISION * decisions
         return metrics | self._learn()
+
+    @torch.no_grad()
+    def _first_action(self, condition: Tensor) -> Tensor:
+        """The first action [N, 7] of the student's likeliest chunk."""
+        nothing = no_prefix(len(condition), self.learner.student.width, self.sizes.chunk)
+        chunk: Tensor = self.learner.student(condition, nothing.actions, nothing.actions, nothing.known)
+        return chunk[:, : self.sizes.action]
 
     def _keep(self, parts: list[Chunks], new: Chunks) -> None:
         parts.append(new)

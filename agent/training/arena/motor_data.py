@@ -1,11 +1,14 @@
 """What a motor learns from: runs of the arena by several players, as a pilot sees and remembers them.
 
 Each run of the batch has its player: the pilot as it is, the pilot with noise, or the script of the lessons, whose
-knobs are set for one of the subgoals of `arena.goals`. Owns the runs and the pilot's memory of each.
+knobs are set for one of the subgoals of `arena.goals`. The script takes turns with the motor that learns from it, once
+there is one: so it is seen to go on from where the motor gets (DAgger, Ross et al. 2011). Owns the runs and the
+pilot's memory of each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +28,8 @@ from agent.training.arena.teacher import KNOBS, Knobs, Teacher
 KEPT_NOISE: Final = 0.9
 """Share of a decision's noise that the next one has too."""
 MAX_TICKS: Final = 30.0
+TURN: Final = (12, 40)
+"""Decisions of a turn of the script or of the motor, drawn evenly."""
 GOAL_REWARD: Final = (0.2, 0.2, 0.4, 0.1)
 """What one chest, shrine, boss or level is worth to who pursues it, in minutes survived."""
 _SCRIPTS: Final[dict[int, Knobs]] = {
@@ -50,6 +55,7 @@ class MotorData:
     """Runs that are played on and on, and what was done in them.
 
     goals: of each run, by its place in `goals.TRAINED`; the script's rows have one, the pilot's have none.
+    motor: from conditions with subgoals [N, C + G] to actions [N, 7]; None while there is none that takes turns.
     """
 
     def __init__(self, batch: ArenaBatch, pilot: Pilot, *, shares: Shares, seed: int) -> None:
@@ -64,6 +70,9 @@ class MotorData:
         self._random = np.random.default_rng(seed)
         self._hidden = torch.zeros(count, pilot.sizes.units)
         self._noise = self._random.standard_normal((count, 4)).astype(np.float32)
+        self.motor: Callable[[Tensor], Tensor] | None = None
+        self._turns = np.zeros(count, np.int32)
+        self._left = np.zeros(count, np.int32)
         self._spread = OFF_POLICY_SPREAD * pilot.axes_log_std.exp().numpy()
 
     @torch.no_grad()
@@ -90,7 +99,8 @@ class MotorData:
             first, playing = self.batch.is_first.copy(), ~self.batch.in_menu
             own_goal, other_goal = goal_vectors(self.batch, self.goals), goal_vectors(self.batch, other)
             before = counted(self.batch)
-            axes, buttons, cards = self._act(out)
+            axes, buttons, cards = self.act(out)
+            begun, led = self._take_turns(condition, own_goal, axes, buttons)
             outcome = self.batch.step(axes, buttons, cards)
             self.ended += outcome.ended
             action = np.concatenate([axes, buttons * 2.0 - 1.0], 1).astype(np.float32)
@@ -99,18 +109,37 @@ class MotorData:
             columns.append((
                 np.concatenate([seen, own_goal], 1), np.concatenate([seen, other_goal], 1), action,
                 rewarded(outcome, grown, self.goals), rewarded(outcome, grown, other), playing, first,
-                outcome.is_terminal,
+                outcome.is_terminal, playing & ~led, first | begun,
             ))  # fmt: skip
-        own, drawn, action, paid, would_pay, playing, first, ended = (
+        own, drawn, action, paid, would_pay, playing, first, ended, told, turn = (
             np.stack(parts) for parts in zip(*columns, strict=True)
         )
         return [
-            [Played(own[:, r], action[:, r], paid[:, r], playing[:, r], first[:, r], ended[:, r]),
+            [Played(own[:, r], action[:, r], paid[:, r], told[:, r], turn[:, r], ended[:, r]),
              Played(drawn[:, r], action[:, r], would_pay[:, r], playing[:, r], first[:, r], ended[:, r])]
             for r in range(self.batch.count)
         ]  # fmt: skip
 
-    def _act(self, out: PilotOutput) -> tuple[FloatArray, NDArray[np.int32], NDArray[np.int32]]:
+    def _take_turns(
+        self, condition: Tensor, goals: FloatArray, axes: FloatArray, buttons: NDArray[np.int32]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Let the motor act where it is its turn; where a turn begins, and where the motor has it."""
+        count = self.batch.count
+        if self.motor is None:
+            return np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+        begun = (self._left <= 0) & (self.goals >= 0)
+        self._left[begun] = self._random.integers(*TURN, int(begun.sum()))
+        self._turns[begun] += 1
+        self._left -= 1
+        leads = (self._turns % 2 == 1) & (self.goals >= 0)
+        if leads.any():
+            rows = torch.from_numpy(leads)
+            made = self.motor(torch.cat([condition[rows], torch.from_numpy(goals)[rows]], 1)).numpy()
+            axes[leads], buttons[leads, :2] = made[:, :4].clip(-1.0, 1.0), made[:, 4:6] > 0
+            buttons[leads, 2] |= made[:, 6] > 0
+        return begun, leads
+
+    def act(self, out: PilotOutput) -> tuple[FloatArray, NDArray[np.int32], NDArray[np.int32]]:
         """What the player of each run does."""
         fresh = self._random.standard_normal(self._noise.shape).astype(np.float32)
         self._noise = KEPT_NOISE * self._noise + np.float32(np.sqrt(1.0 - KEPT_NOISE**2)) * fresh

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from agent.control.arrays import STILL
-from agent.control.chunks.policy import COMMITTED, ChunkCarry, ChunkMotor
+from agent.control.chunks.policy import BEST_OF_8, COMMITTED, KIND, ChunkCarry, ChunkMotor
 from agent.control.reflex.network import Tensors
 from agent.core.clock import TICK_S
 from agent.core.errors import WeightsError
+from agent.core.goals.progress import Tally, begin
+from agent.core.goals.vocabulary import Subgoal, SubgoalKind
 from agent.core.types import Action, Observation
 
 
@@ -40,10 +42,25 @@ def test_every_action_of_a_chunk_is_executed_once_and_in_order(tensors: Tensors)
 
 
 def test_an_episode_is_the_same_to_the_bit(tensors: Tensors) -> None:
-    def played(seed: int) -> list[tuple[float, ...]]:
-        return [(*a.move, *a.look) for a in _ticks(ChunkMotor(tensors, seed=seed), 60)[0]]
+    def played(seed: int, name: str) -> list[tuple[float, ...]]:
+        return [(*a.move, *a.look) for a in _ticks(ChunkMotor(tensors, seed=seed, name=name), 60)[0]]
 
-    assert played(3) == played(3) != played(4)
+    assert played(3, BEST_OF_8) == played(3, BEST_OF_8) != played(4, BEST_OF_8)
+    assert played(3, KIND) == played(4, KIND) != played(3, BEST_OF_8)
+
+
+def test_a_subgoal_that_motors_know_changes_what_is_done(tensors: Tensors) -> None:
+    def played(subgoal: Subgoal | None) -> list[tuple[float, ...]]:
+        motor = ChunkMotor(tensors)
+        if subgoal is not None:
+            motor.pursue(0, begin(subgoal, Tally(), STILL, 0.0), None)
+        assert motor.capabilities.subgoals is motor
+        return [(*a.move, *a.look) for a in _ticks(motor, 12)[0]]
+
+    plain = played(None)
+    assert played(Subgoal(SubgoalKind.OPEN, "chest")) != plain
+    assert played(Subgoal(SubgoalKind.OPEN, "chest")) != played(Subgoal(SubgoalKind.BOSS))
+    assert played(Subgoal(SubgoalKind.KILL)) == plain, "motors are not trained on it"
 
 
 def test_new_weights_act_from_the_next_decision_on(tensors: Tensors) -> None:
