@@ -154,7 +154,7 @@ class CpqeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     euler: int = 20
     most_known: int = 4
     tau: float = 0.005
-    teacher_hidden: int = 256
+    teacher_hidden: int = 384
     seed: int = 0
 
 

@@ -38,7 +38,10 @@ class Layered(nn.Module):
 
 
 class ChunkFlow(nn.Module):
-    """The teacher: the velocity that carries noise at time 0 to a chunk at time 1."""
+    """The teacher: a flow that carries noise at time 0 to a chunk at time 1.
+
+    The network says where the chunk ends, which no noise disturbs, and the velocity leads there on a straight line.
+    """
 
     def __init__(self, sizes: CpqeSizes, hidden: int = 256) -> None:
         super().__init__()
@@ -55,10 +58,21 @@ class ChunkFlow(nn.Module):
         known: Float[Tensor, "B H"],
     ) -> Float[Tensor, "B W"]:
         """Velocity at `x`; `prefix`: the actions that are certain, zeros after them; `known`: 1 for each of them."""
+        return (self.ends(condition, x, time, prefix, known) - x) / (1.0 - time)
+
+    def ends(
+        self,
+        condition: Float[Tensor, "B C"],
+        x: Float[Tensor, "B W"],
+        time: Float[Tensor, "B 1"],
+        prefix: Float[Tensor, "B W"],
+        known: Float[Tensor, "B H"],
+    ) -> Float[Tensor, "B W"]:
+        """The chunk that is expected, from where `x` is at `time`."""
         turn = 2.0 * math.pi * time
         inputs = torch.cat([condition, x, prefix, known, time, turn.sin(), turn.cos()], 1)
-        velocity: Tensor = self.net(inputs)
-        return velocity
+        chunk: Tensor = self.net(inputs)
+        return chunk
 
 
 class ChunkStudent(nn.Module):

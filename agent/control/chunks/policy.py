@@ -21,7 +21,7 @@ from agent.control.policy import Capabilities
 from agent.control.reflex.network import BUTTONS, Tensors
 from agent.core.errors import WeightsError
 from agent.core.goals.progress import Judged, Pursuit
-from agent.core.goals.vector import GOAL_FEATURES, GoalColumn, features
+from agent.core.goals.vector import GOAL_FEATURES, PLACED_FEATURES, GoalColumn, features, placed
 from agent.core.goals.vector import describe as describe_goal
 from agent.core.goals.vocabulary import SubgoalKind
 from agent.core.types import Action, FloatArray, GameState, Observation
@@ -111,7 +111,8 @@ def _sizes(p: Planner, features: int) -> CpqeSizes:
             raise ValueError(f"{name}: widths are {found}, {expected} are needed")
     goal = p.student.first.shape[1] - features - 2 * width - chunk
     executed = (p.critics.first.shape[1] - features - goal) // each
-    if goal < 0 or not 1 <= executed <= chunk or p.critics.first.shape[1] != features + goal + executed * each:
+    read = features + goal + executed * each
+    if goal != PLACED_FEATURES or not 1 <= executed <= chunk or p.critics.first.shape[1] != read:
         raise ValueError(f"{p.student.first.shape[1]} and {p.critics.first.shape[1]} inputs with {features} features")
     return CpqeSizes(
         features, each, chunk, executed, goal, hidden, p.student.rest.shape[1] + 1, members, len(p.bins),
@@ -240,12 +241,12 @@ class ChunkMotor(Motor):
 
     def _goal(self, observation: Observation) -> FloatArray:
         """The subgoal's vector as motors are trained on it: as if it had just begun."""
-        goal = np.zeros(self.chunked.sizes.goal, np.float32)
+        goal = np.zeros(GOAL_FEATURES, np.float32)
         found = self._pursuits.get(observation.game)
-        if found is not None and len(goal) == GOAL_FEATURES:
+        if found is not None:
             features(*found, observation.state, goal)
             goal[GoalColumn.LEFT], goal[GoalColumn.AMOUNT] = 1.0, _AMOUNT
-        return goal
+        return placed(goal)
 
     def _between(self, carry: PilotCarry, state: GameState) -> Action:
         """Between two decisions the action is held."""

@@ -9,6 +9,8 @@ import math
 from enum import IntEnum
 from typing import Any, Final
 
+import numpy as np
+
 from agent.core.goals.progress import Judged, Pursuit, nearest, nearest_enemy
 from agent.core.goals.vocabulary import CARD_KINDS, KINDS, OBJECTS, Subgoal, SubgoalKind
 from agent.core.types import FloatArray, GameState, Vector2
@@ -40,6 +42,7 @@ class GoalColumn(IntEnum):
 
 
 GOAL_FEATURES: Final = 32
+PLACED_FEATURES: Final = GOAL_FEATURES + 16 * 4
 
 
 def describe() -> dict[str, Any]:
@@ -89,3 +92,15 @@ def _fill_place(place: Vector2, state: GameState, out: FloatArray) -> None:
     out[GoalColumn.RIGHT], out[GoalColumn.AHEAD] = right / 20.0, ahead / 20.0
     out[GoalColumn.RIGHT_SHARE], out[GoalColumn.AHEAD_SHARE] = right / distance_m, ahead / distance_m
     out[GoalColumn.NEARNESS] = math.exp(-distance_m / 4.0)
+
+
+def placed(goals: FloatArray) -> FloatArray:
+    """Vectors [..., 32] with where they lie written once more for each kind and object, [..., 96].
+
+    A network that reads these needs no product of kind and direction, which it would have to learn.
+    """
+    kinds = goals[..., GoalColumn.KIND : GoalColumn.CARD]
+    where = goals[..., [GoalColumn.SEEN, GoalColumn.RIGHT_SHARE, GoalColumn.AHEAD_SHARE, GoalColumn.NEARNESS]]
+    products = (kinds[..., :, None] * where[..., None, :]).reshape(*goals.shape[:-1], -1)
+    written: FloatArray = np.concatenate([goals, products], -1)
+    return written

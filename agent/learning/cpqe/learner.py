@@ -14,7 +14,15 @@ from torch import Tensor, nn
 
 from agent.learning.adam import Adam
 from agent.learning.configs import CpqeConfig
-from agent.learning.cpqe.losses import critic_loss, drawn_prefix, flow_loss, quantile_loss, student_loss, taught
+from agent.learning.cpqe.losses import (
+    critic_loss,
+    drawn_prefix,
+    flow_loss,
+    quantile_loss,
+    soonest,
+    student_loss,
+    taught,
+)
 from agent.learning.cpqe.windows import Chunks
 from agent.learning.tensors import load_adam, module_tensors, moment_tensors, take_up
 from agent.models.cpqe import ChunkCritics, ChunkFlow, ChunkStudent, Layered, lower_bound
@@ -31,6 +39,7 @@ class CpqeLearner:
         self.critics = ChunkCritics(sizes)
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
         self.value = Layered(sizes.features + sizes.goal, sizes.hidden, 2, 1)
+        self._weights = soonest(sizes.chunk * sizes.action, sizes.chunk, sizes.executed)
         self.random = torch.Generator().manual_seed(config.seed)
         self.optimisers = {
             name: Adam(module.parameters(), config.lr, weight_decay=config.weight_decay)
@@ -64,7 +73,7 @@ class CpqeLearner:
     def imitate(self, batch: Chunks) -> dict[str, float]:
         """One step of the flow on these chunks."""
         prefix = drawn_prefix(batch.chunk, self.sizes.chunk, self.config.most_known, self.random)
-        loss = flow_loss(self.flow, batch.condition, batch.chunk, prefix, self.random)
+        loss = flow_loss(self.flow, batch.condition, batch.chunk, prefix, self.random, self._weights)
         self._step("flow", loss)
         return {"flow_loss": float(loss.detach())}
 
@@ -74,7 +83,7 @@ class CpqeLearner:
         prefix = drawn_prefix(chunks, self.sizes.chunk, self.config.most_known, self.random)
         noise = torch.randn(chunks.shape, generator=self.random)
         wanted = taught(self.flow, batch.condition, noise, prefix, self.config.euler)
-        error, made = student_loss(self.student, batch.condition, noise, wanted, prefix)
+        error, made = student_loss(self.student, batch.condition, noise, wanted, prefix, self._weights)
         loss, worth = self.config.anchor * chunks.shape[1] * error, torch.zeros(())
         if by_value:
             values = self.critics(batch.condition, made[:, : self.critics.width].clamp(-1.0, 1.0)).mean(0)

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from agent.core.goals.vector import GOAL_FEATURES, GoalColumn
+from agent.core.goals.vector import GOAL_FEATURES, GoalColumn, placed
 from agent.core.goals.vocabulary import KINDS, OBJECTS, Subgoal, SubgoalKind
 from agent.core.types import FloatArray, ObjectKind
 from agent.games.arena import state as layout
@@ -51,10 +51,10 @@ _NEARNESS: Final = int(GoalColumn.NEARNESS)
 
 
 def goal_vectors(batch: ArenaBatch, goals: NDArray[np.int32]) -> FloatArray:
-    """The vector of each run's subgoal, by its place in `TRAINED`, [N, 32]; zeros where it is `NONE`."""
+    """What a motor reads of each run's subgoal, by its place in `TRAINED`, [N, 96]; zeros where it is `NONE`."""
     out = np.zeros((batch.count, GOAL_FEATURES), np.float32)
     _vectors(batch.records, batch.worlds.catalog.rules, goals, _CONSTANTS, _OBJECT, out)
-    return out
+    return placed(out)
 
 
 @njit(cache=True)

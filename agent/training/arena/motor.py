@@ -21,7 +21,7 @@ from agent.control.policies import SHIPPED
 from agent.control.reward import SCORE, Weights
 from agent.control.untrained import pilot_of
 from agent.core.errors import WeightsError
-from agent.core.goals.vector import GOAL_FEATURES
+from agent.core.goals.vector import PLACED_FEATURES
 from agent.core.goals.vector import describe as describe_goal
 from agent.games.arena.rules_hash import rules_hash
 from agent.learning.configs import CpqeConfig
@@ -63,7 +63,7 @@ class MotorTraining:
         network = pilot_of(pilot_tensors(pilot))
         features = network.sizes.encoder.hidden + network.sizes.units
         low, high = VALUES
-        self.sizes = CpqeSizes(features, goal=GOAL_FEATURES, low=low, high=high)
+        self.sizes = CpqeSizes(features, goal=PLACED_FEATURES, low=low, high=high)
         self.learner = CpqeLearner(self.sizes, self.config)
         batch = ArenaBatch(runs, FIRST_SEED * (1 + seed), ticks=network.sizes.decision_ticks, weights=weights)
         self.data = MotorData(batch, network, shares=shares or Shares(), seed=seed)
@@ -76,7 +76,7 @@ class MotorTraining:
         c = self.config
         self.about = [
             f"rewards are of the table {weights.name}, and of the subgoals " + ", ".join(g.describe() for g in TRAINED),
-            f"the motor reads {features} numbers of its pilot and {GOAL_FEATURES} of a subgoal, and plans "
+            f"the motor reads {features} numbers of its pilot and {PLACED_FEATURES} of a subgoal, and plans "
             f"{self.sizes.chunk} decisions",
             f"{self.sizes.members} critics look {c.backup} decisions ahead with gamma {c.gamma:g}; flow and student "
             f"learn with lr {c.lr:g}",

@@ -98,7 +98,7 @@ def train_mean_flow(steps: int, random: torch.Generator) -> ChunkFlow:
         x, velocity = (1.0 - t) * chunks + t * noise, noise - chunks
 
         def mean(x: Tensor, r: Tensor, t: Tensor, condition: Tensor = condition) -> Tensor:
-            return net(condition, x, t, torch.zeros_like(x), r.expand(-1, SIZES.chunk))
+            return net.ends(condition, x, t, torch.zeros_like(x), r.expand(-1, SIZES.chunk))
 
         made, slope = jvp(mean, (x, r, t), (velocity, torch.zeros_like(r), torch.ones_like(t)))
         _step(optimiser, (made - (velocity - (t - r) * slope).detach()).square().mean(), step, steps)
@@ -128,7 +128,7 @@ def one_seed(seed: int, reduced: bool) -> dict[str, Any]:
         row["clone"] = judged(clone(condition, noise, nothing.actions, nothing.known), curve)
         if not reduced:
             net, one = train_mean_flow(steps, random), torch.ones(HELD_OUT, 1)
-            made = noise - net(condition, noise, one, torch.zeros_like(noise), torch.zeros(HELD_OUT, SIZES.chunk))
+            made = noise - net.ends(condition, noise, one, torch.zeros_like(noise), torch.zeros(HELD_OUT, SIZES.chunk))
             row["mean_flow"] = judged(made, curve)
     print(row, flush=True)
     return row
