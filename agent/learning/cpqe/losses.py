@@ -50,10 +50,11 @@ def flow_loss(
 ) -> Float[Tensor, ""]:  # fmt: skip
     """Flow matching along straight lines (Lipman et al. 2023), over the actions that are not certain.
 
-    Of where the chunk ends, not of the velocity, whose target has all the noise in it.
+    Of where the chunk ends, not of the velocity, whose target has all the noise in it. Times near the noise are drawn
+    more often: there a chunk is decided, and later only corrected.
     """
     noise = torch.randn(chunks.shape, generator=random)
-    time = torch.rand(len(chunks), 1, generator=random)
+    time = torch.rand(len(chunks), 1, generator=random).square()
     free = 1.0 - prefix.spread()
     at = torch.where(free > 0, (1.0 - time) * noise + time * chunks, chunks)
     error: Tensor = flow.ends(condition, at, time, prefix.actions, prefix.known) - chunks
