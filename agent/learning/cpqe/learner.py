@@ -82,6 +82,8 @@ class CpqeLearner:
         chunks = batch.chunk
         prefix = drawn_prefix(chunks, self.sizes.chunk, self.config.most_known, self.random)
         noise = torch.randn(chunks.shape, generator=self.random)
+        # No noise is what is played, and drawn noise is never near it.
+        noise[: len(noise) // 2] = 0.0
         wanted = taught(self.flow, batch.condition, noise, prefix, self.config.euler)
         error, made = student_loss(self.student, batch.condition, noise, wanted, prefix, self._weights)
         loss, worth = self.config.anchor * chunks.shape[1] * error, torch.zeros(())
