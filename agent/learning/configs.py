@@ -137,7 +137,7 @@ class CpqeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backup: decisions whose rewards a critic's target sums before it asks for the value of what follows. gamma: a
     decision. value_share: the quantile of the critics that the value settles at. beta: standard deviations that the
     members' disagreement takes off a value. anchor: weight of the squared distance from the flow's chunk against the
-    critics' value in the student's loss. euler: steps of the flow for the student. most_known: actions of a chunk that
+    critics' value in the student's loss. euler: steps of the flow for the student. max_known: actions of a chunk that
     may be certain beforehand, drawn evenly. tau: share of the critics that their targets take up in each step.
     """
 
@@ -152,7 +152,7 @@ class CpqeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     beta: float = 1.0
     anchor: float = 1.0
     euler: int = 20
-    most_known: int = 4
+    max_known: int = 4
     tau: float = 0.005
     teacher_hidden: int = 384
     seed: int = 0

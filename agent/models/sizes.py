@@ -115,7 +115,7 @@ class CpqeSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Widths of a motor's networks on `features` numbers of what is seen and remembered, and `goal` of a subgoal.
 
     A chunk is `chunk` decisions of `action` numbers in −1 … 1; the critics read its first `executed`. bins: of a
-    critic's values between `low` and `high`.
+    critic's values between `low` and `high`. hidden: of critics and value.
     """
 
     features: int
@@ -123,6 +123,7 @@ class CpqeSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chunk: int = 8
     executed: int = 4
     goal: int = 0
+    student_hidden: int = 256
     hidden: int = 128
     layers: int = 3
     members: int = 5

@@ -1,1 +1,1 @@
-"""The motor of chunks (CPQE) in play: its compiled step and its policy. Imports no torch, no socket, no thread."""
+"""The motor of chunks (CPQE) in play: its compiled step and its policy. Never imports torch, sockets or threads."""

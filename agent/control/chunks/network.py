@@ -1,4 +1,4 @@
-"""A motor's choice of its next chunk, compiled: what `models.cpqe` computes, for one game at a time.
+"""A motor's choice of its next chunk, compiled: what `models.chunks.networks` computes, for one game at a time.
 
 One call draws nothing and owns nothing: the student makes a chunk of each row of noise, the critics bound what the
 beginning of each is worth, and the rest of the chunk that is running is always among the candidates.
@@ -21,9 +21,9 @@ _F = np.float32
 
 
 class Stack(NamedTuple):
-    """Layers of `models.cpqe.Layered` of every member: first [M, I, h], rest [M, L − 1, h, h], out [M, h, O].
+    """Layers of `models.chunks.networks.Layered` of every member.
 
-    bias, scale and shift are [M, L, h], out_bias [M, O].
+    first [M, I, h], rest [M, L − 1, h, h], out [M, h, O]; bias, scale and shift are [M, L, h], out_bias [M, O].
     """
 
     first: FloatArray

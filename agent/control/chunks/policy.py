@@ -95,7 +95,7 @@ def _sizes(p: Planner, features: int) -> CpqeSizes:
     """The widths by the arrays' shapes; raises ValueError. Compiled code does not check its indices."""
     each = 4 + BUTTONS
     width, members = p.student.out.shape[2], p.critics.first.shape[0]
-    chunk, hidden = width // each, p.student.first.shape[2]
+    chunk, student_hidden, hidden = width // each, p.student.first.shape[2], p.critics.first.shape[2]
     for name, stack, inputs, outputs in (
         ("student", p.student, p.student.first.shape[1], chunk * each),
         ("critics", p.critics, p.critics.first.shape[1], len(p.bins)),
@@ -115,8 +115,8 @@ def _sizes(p: Planner, features: int) -> CpqeSizes:
     if goal != PLACED_FEATURES or not 1 <= executed <= chunk or p.critics.first.shape[1] != read:
         raise ValueError(f"{p.student.first.shape[1]} and {p.critics.first.shape[1]} inputs with {features} features")
     return CpqeSizes(
-        features, each, chunk, executed, goal, hidden, p.student.rest.shape[1] + 1, members, len(p.bins),
-        float(p.bins[0]), float(p.bins[-1]),
+        features, each, chunk, executed, goal, student_hidden, hidden, p.student.rest.shape[1] + 1, members,
+        len(p.bins), float(p.bins[0]), float(p.bins[-1]),
     )  # fmt: skip
 
 

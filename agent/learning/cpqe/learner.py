@@ -25,7 +25,7 @@ from agent.learning.cpqe.losses import (
 )
 from agent.learning.cpqe.windows import Chunks
 from agent.learning.tensors import load_adam, module_tensors, moment_tensors, take_up
-from agent.models.cpqe import ChunkCritics, ChunkFlow, ChunkStudent, Layered, lower_bound
+from agent.models.chunks.networks import ChunkCritics, ChunkFlow, ChunkStudent, Layered, lower_bound
 from agent.models.sizes import CpqeSizes
 
 
@@ -72,7 +72,7 @@ class CpqeLearner:
 
     def imitate(self, batch: Chunks) -> dict[str, float]:
         """One step of the flow on these chunks."""
-        prefix = drawn_prefix(batch.chunk, self.sizes.chunk, self.config.most_known, self.random)
+        prefix = drawn_prefix(batch.chunk, self.sizes.chunk, self.config.max_known, self.random)
         loss = flow_loss(self.flow, batch.condition, batch.chunk, prefix, self.random, self._weights)
         self._step("flow", loss)
         return {"flow_loss": float(loss.detach())}
@@ -80,7 +80,7 @@ class CpqeLearner:
     def distil(self, batch: Chunks, *, by_value: bool = True) -> dict[str, float]:
         """One step of the student on these situations: the flow's chunks, and what the critics' mean prefers."""
         chunks = batch.chunk
-        prefix = drawn_prefix(chunks, self.sizes.chunk, self.config.most_known, self.random)
+        prefix = drawn_prefix(chunks, self.sizes.chunk, self.config.max_known, self.random)
         noise = torch.randn(chunks.shape, generator=self.random)
         # No noise is what is played, and drawn noise is never near it.
         noise[: len(noise) // 2] = 0.0

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from agent.models.cpqe import ChunkCritics, ChunkFlow, ChunkStudent, lower_bound
+from agent.models.chunks.networks import ChunkCritics, ChunkFlow, ChunkStudent, lower_bound
 
 
 class Prefix(msgspec.Struct, frozen=True, eq=False):
@@ -25,9 +25,9 @@ class Prefix(msgspec.Struct, frozen=True, eq=False):
         return self.known.repeat_interleave(self.actions.shape[1] // self.known.shape[1], 1)
 
 
-def drawn_prefix(chunks: Float[Tensor, "B W"], length: int, most: int, random: torch.Generator) -> Prefix:
-    """For each row the first d actions of its chunk of `length`, d drawn from 0 … `most` evenly."""
-    counts = torch.randint(0, most + 1, (len(chunks), 1), generator=random)
+def drawn_prefix(chunks: Float[Tensor, "B W"], length: int, max_known: int, random: torch.Generator) -> Prefix:
+    """For each row the first d actions of its chunk of `length`, d drawn from 0 … `max_known` evenly."""
+    counts = torch.randint(0, max_known + 1, (len(chunks), 1), generator=random)
     known = (torch.arange(length)[None] < counts).to(chunks.dtype)
     prefix = Prefix(chunks, known)
     return Prefix(chunks * prefix.spread(), known)

@@ -9,7 +9,7 @@ from agent.control.chunks.policy import PILOT_PREFIX
 from agent.control.reflex.network import Tensors
 from agent.control.untrained import untrained_tensors
 from agent.core.goals.vector import PLACED_FEATURES
-from agent.models.cpqe import ChunkCritics, ChunkStudent
+from agent.models.chunks.networks import ChunkCritics, ChunkStudent
 from agent.models.sizes import CpqeSizes
 
 SIZES = CpqeSizes(128 + 64, goal=PLACED_FEATURES, low=-0.2, high=1.0)

@@ -8,7 +8,7 @@ import torch
 from agent.control.chunks.network import build_planner, make_chunks, plan
 from agent.control.reflex.network import Tensors
 from agent.learning.cpqe.losses import best_of, drawn_prefix
-from agent.models.cpqe import ChunkCritics, ChunkStudent
+from agent.models.chunks.networks import ChunkCritics, ChunkStudent
 from tests.control.chunks.conftest import SIZES
 
 WIDTH = SIZES.chunk * SIZES.action

@@ -16,7 +16,7 @@ from torch.func import jvp
 
 from agent.learning.adam import Adam
 from agent.learning.cpqe.losses import flow_loss, no_prefix, student_loss, taught
-from agent.models.cpqe import ChunkFlow, ChunkStudent
+from agent.models.chunks.networks import ChunkFlow, ChunkStudent
 from agent.models.sizes import CpqeSizes
 
 DEFAULT_SEEDS: Final = 3

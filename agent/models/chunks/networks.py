@@ -82,7 +82,7 @@ class ChunkStudent(nn.Module):
         super().__init__()
         self.width = sizes.chunk * sizes.action
         inputs = sizes.features + sizes.goal + 2 * self.width + sizes.chunk
-        self.net = Layered(inputs, sizes.hidden, sizes.layers, self.width)
+        self.net = Layered(inputs, sizes.student_hidden, sizes.layers, self.width)
 
     def forward(
         self,

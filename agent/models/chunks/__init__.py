@@ -1,0 +1,1 @@
+"""Networks over chunks of actions: flow, one-step student, critics. Never imports `control` or `learning`."""
