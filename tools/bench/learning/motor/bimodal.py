@@ -100,8 +100,8 @@ def train_mean_flow(steps: int, random: torch.Generator) -> ChunkFlow:
         def mean(x: Tensor, r: Tensor, t: Tensor, condition: Tensor = condition) -> Tensor:
             return net.ends(condition, x, t, torch.zeros_like(x), r.expand(-1, SIZES.chunk))
 
-        made, slope = jvp(mean, (x, r, t), (velocity, torch.zeros_like(r), torch.ones_like(t)))
-        _step(optimiser, (made - (velocity - (t - r) * slope).detach()).square().mean(), step, steps)
+        _, slope = jvp(mean, (x, r, t), (velocity, torch.zeros_like(r), torch.ones_like(t)))
+        _step(optimiser, (mean(x, r, t) - (velocity - (t - r) * slope).detach()).square().mean(), step, steps)
     return net
 
 
