@@ -1,0 +1,1 @@
+"""Tests of benches in `tools/bench` that have no room left beside the others."""
