@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -159,7 +160,7 @@ class LoopFinder:
 
     def _loop(self) -> Loop | None:
         """What of the trail is a loop, None where it is none."""
-        node, repeats = self._entries.most_common(1)[0]
+        node, repeats = max(self._entries.items(), key=itemgetter(1))
         if len(self._entries) > 1 and repeats >= self._min_repeats:
             nodes = self._connected(node)
             inside = [stay for stay in self._trail if stay.node in nodes]
