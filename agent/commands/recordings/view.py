@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import shutil
 import subprocess
 import tempfile
@@ -49,22 +50,15 @@ def view(options: Annotated[ViewOptions, FLAT]) -> int:
         raise SettingsError(f"--hz {options.hz:g}: between 0.1 and 1000")
     header = header_of_recording(options.recording)
     wanted = ("rerun", "foxglove") if options.viewer == "auto" else (options.viewer,)
-    rerun = _rerun() if "rerun" in wanted else None
+    has_rerun = "rerun" in wanted and importlib.util.find_spec("rerun") is not None
     foxglove = shutil.which(FOXGLOVE) if "foxglove" in wanted else None
-    if rerun is not None:
-        _in_rerun(options, header, rerun)
+    if has_rerun:
+        _in_rerun(options, header, importlib.import_module("rerun"))
     elif foxglove is not None:
         _in_foxglove(options, header, foxglove)
     else:
         raise SettingsError(f"no viewer is installed: {', or '.join(_HOW[name] for name in wanted)}")
     return 0
-
-
-def _rerun() -> Any:
-    try:
-        return importlib.import_module("rerun")
-    except ImportError:
-        return None
 
 
 def _in_rerun(options: ViewOptions, header: SessionHeader, rerun: Any) -> None:

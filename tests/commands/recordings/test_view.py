@@ -48,7 +48,7 @@ def test_foxglove_opens_a_file_that_it_can_read(
 def test_rerun_is_given_every_picture_with_its_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rerun = mock.Mock()
+    rerun = mock.Mock(__spec__=mock.Mock())
     monkeypatch.setitem(sys.modules, "rerun", rerun)
     assert run(["view", str(recording(tmp_path / "rec")), "--hz", "5"]) == 0
     assert "10 pictures in Rerun" in capsys.readouterr().out
