@@ -131,7 +131,8 @@ def test_human_presses_between_two_packets_are_not_lost(host: PluginHost, client
     clicks = [h for h in humans if h is not None and h.ui_click]
     assert len(clicks) == 1
     assert clicks[0].fire and clicks[0].ability and clicks[0].interact and clicks[0].click == (0.25, 0.75)
-    assert humans[-1] is not None and humans[-1].move == (0.5, -0.25) and humans[-1].look == (0.125, 1.0)
+    assert {h.look for h in humans if h is not None} == {(0.0, 0.0), (0.125, 1.0)}, "a turn is told once a sample"
+    assert humans[-1] is not None and humans[-1].move == (0.5, -0.25) and humans[-1].look == (0.0, 0.0)
     assert not humans[-1].fire
 
 

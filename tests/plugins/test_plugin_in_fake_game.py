@@ -113,6 +113,7 @@ def test_damage_taken_is_what_health_and_shield_lost(game: PluginHost, client: C
     before = eventually(client, lambda s: s.health == 100).run.damage_taken  # type: ignore[union-attr]
     game.set(shield=5.0)
     game.set(hp=90)
+    eventually(client, lambda s: s.health == 90)
     game.set(hp=95)
     after = eventually(client, lambda s: s.run.damage_taken - before == 25)
     assert after.run is not None and after.run.damage_taken == before + 25

@@ -245,6 +245,11 @@ namespace UnityEngine
         /// <summary>RGBA, in the order in which a readback gives the rows.</summary>
         internal byte[] Pixels;
 
+        /// <summary>
+        /// What was drawn into it, by column and row, where that is no copy: only what a copy takes is computed.
+        /// </summary>
+        internal Func<int, int, (byte R, byte G, byte B)>? Drawn;
+
         private static readonly System.Collections.Generic.List<RenderTexture> Lent = new(), Pool = new();
 
         /// <summary>Temporary textures that were not given back.</summary>
@@ -323,8 +328,14 @@ namespace UnityEngine
                 for (var x = 0; x < dest.width; x++)
                 {
                     var column = Math.Clamp((int)((x + 0.5f) / dest.width * from.width), 0, from.width - 1);
-                    from.Pixels.AsSpan((row * from.width + column) * 4, 4).CopyTo(
-                        dest.Pixels.AsSpan((y * dest.width + x) * 4));
+                    var into = dest.Pixels.AsSpan((y * dest.width + x) * 4, 4);
+                    if (from.Drawn is null)
+                    {
+                        from.Pixels.AsSpan((row * from.width + column) * 4, 4).CopyTo(into);
+                        continue;
+                    }
+                    (into[0], into[1], into[2]) = from.Drawn(column, row);
+                    into[3] = 255;
                 }
             }
         }

@@ -9,17 +9,10 @@ namespace UnityEngine
         /// <summary>Rows as a readback gives them: bottom-up, or top-down where coordinates start at the top.</summary>
         public static void CaptureScreenshotIntoRenderTexture(RenderTexture renderTexture)
         {
-            for (var row = 0; row < renderTexture.height; row++)
-            {
-                var fromTop = SystemInfo.graphicsUVStartsAtTop ? row : renderTexture.height - 1 - row;
-                for (var x = 0; x < renderTexture.width; x++)
-                {
-                    var (r, g, b) = Screen((x + 0.5f) / renderTexture.width, (fromTop + 0.5f) / renderTexture.height);
-                    var at = (row * renderTexture.width + x) * 4;
-                    (renderTexture.Pixels[at], renderTexture.Pixels[at + 1]) = (r, g);
-                    (renderTexture.Pixels[at + 2], renderTexture.Pixels[at + 3]) = (b, 255);
-                }
-            }
+            var (screen, width, height) = (Screen, renderTexture.width, renderTexture.height);
+            var isTopFirst = SystemInfo.graphicsUVStartsAtTop;
+            renderTexture.Drawn = (x, row) =>
+                screen((x + 0.5f) / width, ((isTopFirst ? row : height - 1 - row) + 0.5f) / height);
         }
     }
 
