@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from agent.commands.cli import run
 from agent.control.arbiter import Arbiter
 from agent.control.arrays import STILL
+from agent.control.cards.planned import PLANNER
 from agent.control.dreamer import DreamPilot, untrained_tensors
 from agent.control.environment.policy import EnvPolicy
 from agent.control.policies import build_policy
@@ -26,8 +30,9 @@ from agent.journal.read import records_of
 from agent.journal.records import WEIGHTS, DecisionRecord, EventRecord, PacketRecord
 from agent.link.wire import encode_action, encode_state
 from agent.models.sizes import FLAT_KIND, FRAME_KIND
+from agent.session.act import Decided
 from agent.session.options import SessionOptions
-from agent.session.recording import hash_of, header_of_session, keep_weights
+from agent.session.recording import RecordSession, hash_of, header_of_session, keep_weights
 from agent.session.replay import NOT_APART, Replay, Replayer
 from agent.store.pair import Pair
 from agent.training.quantize import quantised
@@ -35,16 +40,36 @@ from tests.control.environment.test_policy import numbers, sight, weights
 from tests.journal.test_journal import drain
 
 
+def play(folder: Path, policy: str, enough: Callable[[Decided], bool], *more: str) -> Path:
+    """Record two games in lock-step until a decision is enough; the time only catches a hang."""
+    told, on_decision = list[Decided](), RecordSession.on_decision
+
+    def heard(session: RecordSession, decided: Decided) -> None:
+        on_decision(session, decided)
+        if not told and enough(decided):
+            told.append(decided)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("METABONK_WEIGHTS_DIR", str(folder / "weights"))
+        patch.setenv("METABONK_LLM_BACKEND", "builtin")
+        patch.setattr(RecordSession, "on_decision", heard)
+        words = ["play", "--game", "arena", "--games", "2", "--lock-step", "--policy", policy, "--no-http"]
+        assert run([*words, "--seconds", "120", "--record-to", str(folder / "session"), *more]) in (0, 130)
+    assert told, "the session ended before there was enough"
+    return folder / "session"
+
+
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two games in lock-step, played together by the learning pilot."""
-    folder = tmp_path_factory.mktemp("recording")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("METABONK_WEIGHTS_DIR", str(folder / "weights"))
-        words = ["play", "--game", "arena", "--games", "2", "--lock-step", "--policy", "untrained-pilot"]
-        words += ["--seconds", "1.5", "--no-http", "--record-to", str(folder / "session")]
-        assert run(words) == 0
-    return folder / "session"
+    seen = Counter[int]()
+
+    def enough(decided: Decided) -> bool:
+        seen[decided.observation.game] += 1
+        return min(seen[0], seen[1]) > 160
+
+    return play(tmp_path_factory.mktemp("recording"), "untrained-pilot", enough)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +95,14 @@ def test_one_game_is_replayed_alone(recording: Path) -> None:
     result = replayed(recording, only=1)
     assert result.decisions == sum(record.game == 1 for record in decisions(recording)) > 100
     assert result.different == 0
+
+
+def test_a_card_that_the_plan_asks_for_comes_out_as_it_was_sent(tmp_path: Path) -> None:
+    words = ("--goal", "take damage cards", "--no-learn")
+    path = play(tmp_path, "pilot", lambda decided: decided.owner == PLANNER, *words)
+    assert any(record.policy_owner == PLANNER and record.card >= 0 for record in decisions(path))
+    result = replayed(path)
+    assert result.decisions == len(decisions(path)) and (result.different, result.skipped) == (0, 0)
 
 
 def test_one_changed_bit_of_one_weight_is_noticed(recording: Path, tmp_path: Path) -> None:
