@@ -130,6 +130,15 @@ def _compared(
                     shares.append(_cpu_of(agents))
                 seen = finish()
             blocks += blocks_of([seen[mine]["each"], seen[1 - mine]["each"]])
+    result: dict[str, Any] = {"rounds": rounds, "seconds": seconds, **differences(blocks, names, seed)}
+    result["cpu_share"] = {
+        name: round(share, 4) for name, share in zip(names, np.median(np.array(shares), axis=0), strict=True)
+    }
+    return result
+
+
+def differences(blocks: list[list[FloatArray]], names: tuple[str, str], seed: int) -> dict[str, Any]:
+    """Percentiles of two agents beside each other, ms, and the differences with their 95 % intervals."""
     rng = np.random.default_rng(seed)
 
     def percentiles(chosen: Sequence[list[FloatArray]]) -> FloatArray:
@@ -137,17 +146,14 @@ def _compared(
 
     found = percentiles(blocks)
     drawn = [percentiles([blocks[i] for i in rng.integers(len(blocks), size=len(blocks))]) for _ in range(2000)]
-    differences = np.array([each[0] - each[1] for each in drawn])
-    low, high = np.percentile(differences, (2.5, 97.5), axis=0)
-    result: dict[str, Any] = {"blocks": len(blocks), "rounds": rounds, "seconds": seconds}
+    spread = np.array([each[0] - each[1] for each in drawn])
+    low, high = np.percentile(spread, (2.5, 97.5), axis=0)
+    result: dict[str, Any] = {"blocks": len(blocks)}
     for k, share in enumerate(SHARES):
         result[f"p{share}_ms"] = {name: round(found[side, k], 4) for side, name in enumerate(names)}
         result[f"p{share}_difference_ms"] = {
             "value": round(found[0, k] - found[1, k], 4), "low": round(low[k], 4), "high": round(high[k], 4),
         }  # fmt: skip
-    result["cpu_share"] = {
-        name: round(share, 4) for name, share in zip(names, np.median(np.array(shares), axis=0), strict=True)
-    }
     return result
 
 

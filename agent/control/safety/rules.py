@@ -1,8 +1,8 @@
 """Safety: rules that see the real action and state, and change as little of the action as they need to.
 
-edge: no step out of the map, where its edge is known. boss: with little health no step towards an elite or boss that
-is near. spam: a button that is pressed anew more than `MAX_PRESSES` times a second rests. mouse: while a person moves
-the mouse without having taken over, the agent neither looks nor clicks.
+edge: no step out of the map, where its edge is known. boss: with little health a course into an elite or boss that is
+near becomes one past it, as fast. spam: a button that is pressed anew more than `MAX_PRESSES` times a second rests.
+mouse: while a person moves the mouse without having taken over, the agent neither looks nor clicks.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ EDGE_M: Final = 1.5
 """How far from the edge the edge begins."""
 LOW_HEALTH: Final = 0.15
 BOSS_M: Final = 6.0
+PAST_M: Final = 2.0
+"""A straight course that passes a boss at more than this touches none: a boss's radius and the player's, and some."""
 MAX_PRESSES: Final = 12
 MOUSE_S: Final = 1.0
 _MOVED: Final = 0.02
@@ -129,12 +131,14 @@ class Safety:
         yaw = _yaw(state)
         dx, dz = _to_world(action.move, yaw)
         tx, tz = (boss[0] - state.position[0]) / away_m, (boss[1] - state.position[2]) / away_m
-        towards = dx * tx + dz * tz
-        if towards <= 1e-6:
+        past = dz * tx - dx * tz
+        if dx * tx + dz * tz <= 1e-6 or abs(past) * away_m > PAST_M * math.hypot(dx, dz):
             return action
         said = f"boss: health {state.health:.0f} of {state.max_health:.0f}, an elite {away_m:.1f} m away"
         found.append(("boss", said))
-        return msgspec.structs.replace(action, move=_to_camera((dx - towards * tx, dz - towards * tz), yaw))
+        # At full speed past it, on the side that was meant: who slows down is caught by the others.
+        speed = math.copysign(math.hypot(dx, dz), past)
+        return msgspec.structs.replace(action, move=_within(_to_camera((-speed * tz, speed * tx), yaw)))
 
     def status(self) -> dict[str, Any]:
         """How often each rule changed an action, and which rule knows too little to act."""
@@ -150,6 +154,12 @@ def _to_world(move: Vector2, yaw: float) -> Vector2:
     """A move relative to the camera, along x and z of the world."""
     sin, cos = math.sin(yaw), math.cos(yaw)
     return move[0] * cos + move[1] * sin, -move[0] * sin + move[1] * cos
+
+
+def _within(move: Vector2) -> Vector2:
+    """The move, shortened so that neither axis is beyond 1."""
+    longest = max(1.0, abs(move[0]), abs(move[1]))
+    return move[0] / longest, move[1] / longest
 
 
 def _to_camera(move: Vector2, yaw: float) -> Vector2:

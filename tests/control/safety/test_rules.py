@@ -46,15 +46,19 @@ def test_both_edges_of_a_corner_hold() -> None:
     assert found is not None and found.action.move == (0.0, 0.0)
 
 
-def test_with_little_health_no_step_goes_towards_a_boss_that_is_near() -> None:
+def test_with_little_health_a_course_into_a_boss_that_is_near_goes_past_it_as_fast() -> None:
     near = {"enemies": ((0.0, BOSS_M - 1, True), (3.0, 0.0, False)), "health": 10.0}
-    found = _guarded(Action(move=(0.6, 0.8)), **near)
-    assert found is not None and found.action.move == pytest.approx((0.6, 0.0))
+    found = _guarded(Action(move=(0.28, 0.96)), **near)
+    assert found is not None and found.action.move == pytest.approx((1.0, 0.0))
+    left, ahead = _guarded(Action(move=(-0.14, 0.48)), **near), _guarded(Action(move=(0.0, 0.9)), **near)
+    assert left is not None and left.action.move == pytest.approx((-0.5, 0.0))
+    assert ahead is not None and tuple(map(abs, ahead.action.move)) == pytest.approx((0.9, 0.0))
     assert found.rules == ("boss",) and "health 10 of 100, an elite 5.0 m away" in found.reason
-    assert _guarded(Action(move=(0.6, -0.8)), **near) is None
-    assert _guarded(Action(move=(0.6, 0.8)), **{**near, "health": 20.0}) is None
-    assert _guarded(Action(move=(0.6, 0.8)), health=10.0, enemies=((0.0, BOSS_M + 1, True),)) is None
-    assert _guarded(Action(move=(0.6, 0.8)), health=10.0, enemies=((0.0, 2.0, False),)) is None
+    assert _guarded(Action(move=(0.6, 0.8)), **near) is None, "it passes 3 m beside it"
+    assert _guarded(Action(move=(0.28, -0.96)), **near) is None
+    assert _guarded(Action(move=(0.0, 0.8)), **{**near, "health": 20.0}) is None
+    assert _guarded(Action(move=(0.0, 0.8)), health=10.0, enemies=((0.0, BOSS_M + 1, True),)) is None
+    assert _guarded(Action(move=(0.0, 0.8)), health=10.0, enemies=((0.0, 2.0, False),)) is None
 
 
 def test_a_button_that_is_spammed_rests_and_is_pressed_again_a_second_later() -> None:

@@ -146,7 +146,7 @@ class StandIn:
             {"content": text[:half], "reasoning_content": thinking},
             {"content": text[half:]},
         ]
-        events = [{"choices": [{"delta": delta}]} for delta in deltas]
+        events: list[dict[str, Any]] = [{"choices": [{"delta": delta}]} for delta in deltas]
         events.append({"choices": [], "usage": {"prompt_tokens": 40, "completion_tokens": 8}})
         return [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events] + [b"data: [DONE]\n\n"]
 

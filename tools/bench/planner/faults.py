@@ -1,0 +1,296 @@
+"""What a language model that fails costs play, and how soon the builtin planner takes over.
+
+    python -m tools.bench.planner.faults [--rounds 10] [--fault-s 60] [--only hang …] [--seed 0] [--out FILE]
+
+One game process with two ports, half a period apart, 60 packets a second. `play` with a planner that asks the stand-in
+(`stand_in`, a process of its own) answers one, `play` with METABONK_USE_SIMA2=0 the other, ports exchanged each round.
+The stand-in answers well until the model has planned, fails for `--fault-s` seconds, then answers well until the
+breaker has closed. A missed tick is a packet that was not answered within its period, in the seconds of the fault, by
+what the game saw. Differences of p50 and p99 have 95 % intervals, bootstrapped over blocks of one second. Both agents
+are asked for `/status` equally often.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from tools.bench._result_file import ROOT, publish
+from tools.bench.latency import FloatArray, _ports, blocks_of, foreign_game, picture
+from tools.bench.recording import differences
+
+FAULTS: Final[dict[str, tuple[str, ...]]] = {
+    "hang": ("silent",), "drip": ("slow",), "silent": ("silent",), "error": ("http",),
+    "garbage": ("broken", "garbage"), "killed": ("broken",),
+}  # fmt: skip
+"""Mode of the stand-in → the names that `/status` may give to it."""
+PERIOD_MS: Final = 1000.0 / 60.0
+POLL_S: Final = 0.5
+BEGIN_S: Final = 120.0
+"""Both agents have begun, and the model has planned, within this."""
+CLOSE_S: Final = 75.0
+"""After the fault: what is left of the breaker's 30 s, the next event that asks, and its answer."""
+OPEN_S: Final = 30.0
+Row = dict[str, Any]
+
+
+class Model:
+    """The stand-in's process."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tools.bench.planner.stand_in", "good"]
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        self.port = int(self._line())
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"the stand-in ended with {self._process.wait()}")
+        return line
+
+    def turn(self, mode: str) -> float:
+        """Answer so from now on; the instant at which it does."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{mode}\n")
+        self._line()
+        return time.monotonic()
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def _agent(port: int, http: int, folder: Path, **settings: str) -> psutil.Popen:
+    command = [sys.executable, "-m", "agent", "play", "--game", f"bonklink://127.0.0.1:{port}", "--policy", "pilot"]
+    return psutil.Popen(
+        [*command, "--no-learn", "--no-record", "--no-open-page", "--http-port", str(http)], cwd=ROOT,
+        env={**os.environ, "METABONK_RECORDINGS_DIR": str(folder), **settings},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def _status(port: int) -> dict[str, Any] | None:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=10) as reply:
+            found: dict[str, Any] = json.loads(reply.read())
+            return found
+    except OSError:
+        return None
+
+
+def row_of(status: dict[str, Any], at_s: float) -> Row:
+    """What one answer of `/status` says of the planner; times are instants."""
+    planner, game = status["planner"], status["planner"]["games"][0]
+    plan, llm = game["plan"] or {}, planner["llm"]
+    breaker = llm.get("breaker") or {"state": "closed", "opened": 0, "closed": 0, "open_for_s": 0.0}
+    return {
+        "at_s": at_s, "made_by": plan.get("made_by"), "made_s": at_s - plan.get("age_s", 0.0),
+        "is_valid": plan.get("expires_in_s", 0.0) > 0, "state": breaker["state"], "opened": breaker["opened"],
+        "closed": breaker["closed"], "opened_s": at_s - OPEN_S + breaker["open_for_s"],
+        "asked": llm.get("asked", 0), "faults": llm.get("faults", {}),
+        "last": (llm.get("last_fault") or {}).get("fault"),
+    }  # fmt: skip
+
+
+class Watch:
+    """Asks both agents for their status, in turns."""
+
+    def __init__(self, ports: Sequence[int], agents: Sequence[psutil.Popen]) -> None:
+        self.rows: list[Row] = []
+        self._ports, self._agents = ports, agents
+
+    def until(self, over: Callable[[Row], bool], within_s: float, what: str) -> None:
+        """Ask until this is so; ends this program where it does not become so in time."""
+        end_s = time.monotonic() + within_s
+        while time.monotonic() < end_s:
+            if self._ask() and over(self.rows[-1]):
+                return
+            time.sleep(POLL_S)
+        raise SystemExit(f"not within {within_s:.0f} s: {what}; the last status: {self.rows[-1:]}")
+
+    def watch(self, seconds: float) -> None:
+        """Ask for so long."""
+        end_s = time.monotonic() + seconds
+        while (left_s := end_s - time.monotonic()) > 0:
+            self._ask()
+            time.sleep(min(POLL_S, left_s))
+
+    def _ask(self) -> bool:
+        for agent in self._agents:
+            if agent.poll() is not None:
+                raise SystemExit(f"an agent ended with {agent.returncode}")
+        at_s = time.monotonic()
+        with_planner, other = (_status(port) for port in self._ports)
+        if with_planner is None or other is None or "frame_to_action" not in other["latency"]:
+            return False
+        self.rows.append(row_of(with_planner, at_s))
+        return True
+
+
+def judged(mode: str, rows: Sequence[Row], bad_s: float, good_s: float) -> dict[str, Any]:
+    """What the status said of one fault: who planned, when the breaker opened and closed, and the fault's name."""
+    before, during = [r for r in rows if r["at_s"] < bad_s], [r for r in rows if bad_s <= r["at_s"] < good_s]
+    after = [r for r in rows if r["at_s"] >= good_s]
+    if not (before and during and after):
+        raise ValueError(f"{mode}: no status before, during or after the fault")
+    by_builtin = [r["made_s"] for r in during if r["made_by"] == "builtin" and r["made_s"] >= bad_s - 1.0]
+    named = {name for name, n in after[0]["faults"].items() if n > before[-1]["faults"].get(name, 0)}
+    opened = [r for r in rows if r["state"] == "open"]
+    asked: dict[int, set[int]] = {}
+    for r in opened:
+        asked.setdefault(r["opened"], set()).add(r["asked"])
+    closed = [r for r in after if r["state"] == "closed" and r["closed"] > before[-1]["closed"]]
+    return {
+        "took_over_s": round(by_builtin[0] - bad_s, 2) if by_builtin else None,
+        "without_plan": sum(not r["is_valid"] for r in during),
+        "opened": after[0]["opened"] - before[-1]["opened"],
+        "opened_after_s": round(opened[0]["opened_s"] - bad_s, 2) if opened else None,
+        "asked_while_open": sum(max(each) - min(each) for each in asked.values()),
+        "closed_after_s": round(closed[0]["at_s"] - opened[-1]["opened_s"], 2) if closed and opened else None,
+        "named": sorted(named), "is_named": bool(named) and named <= set(FAULTS[mode]),
+        "last_is_named": after[0]["last"] in FAULTS[mode],
+    }  # fmt: skip
+
+
+def missed(seen: dict[str, Any], begin_s: float, end_s: float) -> dict[str, int]:
+    """Packets of a game between two instants, and those not answered within their period."""
+    sent = [at_s for at_s in seen["sent_each"] if begin_s <= at_s < end_s]
+    in_time = sum(ms <= PERIOD_MS for at_s, ms in seen["each"] if begin_s <= at_s < end_s)
+    return {"packets": len(sent), "missed": len(sent) - in_time}
+
+
+def _between(seen: dict[str, Any], begin_s: float, end_s: float) -> list[tuple[float, float]]:
+    return [(at_s, ms) for at_s, ms in seen["each"] if begin_s <= at_s < end_s]
+
+
+@contextlib.contextmanager
+def _two_agents(ports: Sequence[int], model: Model, folder: Path) -> Iterator[Watch]:
+    """An agent with a planner at the first port, and one without at the second."""
+    http = _ports(2)
+    url = f"http://127.0.0.1:{model.port}"
+    agents = [
+        _agent(
+            ports[0], http[0], folder / "a", METABONK_USE_SIMA2="1", METABONK_LLM_BACKEND="ollama",
+            METABONK_LLM_BASE_URL=url,
+        ),
+        _agent(ports[1], http[1], folder / "b", METABONK_USE_SIMA2="0"),
+    ]  # fmt: skip
+    try:
+        yield Watch(http, agents)
+    finally:
+        for agent in agents:
+            agent.terminate()
+        for agent in agents:
+            agent.wait(60)
+
+
+def one_round(mode: str, fault_s: float, seed: int) -> tuple[dict[str, Any], list[list[FloatArray]]]:
+    """One fault, and the answers of both agents meanwhile, with the planner first."""
+    mine = seed % 2
+    with tempfile.TemporaryDirectory() as name, contextlib.closing(Model()) as model:
+        folder, ports = Path(name), _ports(2)
+        with (
+            foreign_game(ports, picture(folder), ("--each", "--seed", str(seed))) as finish,
+            _two_agents([ports[mine], ports[1 - mine]], model, folder) as watch,
+        ):
+            watch.until(lambda row: str(row["made_by"]).startswith("ollama"), BEGIN_S, "a plan by the model")
+            bad_s = model.turn(mode)
+            watch.watch(fault_s)
+            good_s = model.turn("good")
+            watch.until(lambda row: row["state"] == "closed", CLOSE_S, "a closed breaker")
+            seen = finish()
+    with_planner, other = seen[mine], seen[1 - mine]
+    blocks = blocks_of([_between(with_planner, bad_s, good_s), _between(other, bad_s, good_s)])
+    found = {
+        **judged(mode, watch.rows, bad_s, good_s),
+        "with": missed(with_planner, bad_s, good_s),
+        "off": missed(other, bad_s, good_s),
+    }
+    return found, blocks
+
+
+def summary(rounds: Sequence[dict[str, Any]], blocks: list[list[FloatArray]], seed: int) -> dict[str, Any]:
+    """All rounds of one fault; times are the worst of them, None where it did not happen in one."""
+
+    def worst(key: str) -> float | None:
+        values = [each[key] for each in rounds]
+        return None if None in values else max(values)
+
+    counts = {f"missed_{side}": sum(each[side]["missed"] for each in rounds) for side in ("with", "off")}
+    return {
+        "rounds": len(rounds), "packets": sum(each["with"]["packets"] for each in rounds), **counts,
+        "extra_missed": counts["missed_with"] - counts["missed_off"],
+        **differences(blocks, ("with", "off"), seed),
+        **{key: worst(key) for key in ("took_over_s", "without_plan", "opened_after_s", "asked_while_open")},
+        "opened_least": min(each["opened"] for each in rounds),
+        "closed_after_s": {"least": _least(rounds), "most": worst("closed_after_s")},
+        "named_in": sum(each["is_named"] and each["last_is_named"] for each in rounds),
+        "names": sorted({name for each in rounds for name in each["named"]}), "each": list(rounds),
+    }  # fmt: skip
+
+
+def _least(rounds: Sequence[dict[str, Any]]) -> float | None:
+    values = [each["closed_after_s"] for each in rounds]
+    return None if None in values else min(values)
+
+
+def totals(faults: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The worst of all faults."""
+    each = list(faults.values())
+
+    def most(values: Sequence[Any]) -> Any:
+        return None if None in values else max(values)
+
+    return {
+        "rounds": sum(f["rounds"] for f in each), "extra_missed": sum(f["extra_missed"] for f in each),
+        "extra_missed_most": max(f["extra_missed"] for f in each),
+        "p99_difference_most_ms": max(f["p99_difference_ms"]["value"] for f in each),
+        "p99_difference_high_ms": max(f["p99_difference_ms"]["high"] for f in each),
+        "took_over_most_s": most([f["took_over_s"] for f in each]),
+        "without_plan": sum(f["without_plan"] for f in each),
+        "opened_least": min(f["opened_least"] for f in each),
+        "asked_while_open": sum(f["asked_while_open"] for f in each),
+        "closed_after_most_s": most([f["closed_after_s"]["most"] for f in each]),
+        "named_in": sum(f["named_in"] for f in each),
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Every fault, or those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--fault-s", type=float, default=60.0)
+    parser.add_argument("--only", nargs="+", choices=tuple(FAULTS))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    rounds: dict[str, list[dict[str, Any]]] = {mode: [] for mode in args.only or FAULTS}
+    blocks: dict[str, list[list[FloatArray]]] = {mode: [] for mode in rounds}
+    for k in range(args.rounds):
+        for mode in rounds:
+            found, more = one_round(mode, args.fault_s, args.seed + k)
+            rounds[mode].append(found)
+            blocks[mode] += more
+            print(mode, json.dumps(found), file=sys.stderr, flush=True)
+    faults = {mode: summary(rounds[mode], blocks[mode], args.seed) for mode in rounds}
+    publish("planner_faults", {"hz": 60, "fault_s": args.fault_s, "all": totals(faults), "faults": faults}, args.out)
+
+
+if __name__ == "__main__":
+    main()
