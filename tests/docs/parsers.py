@@ -31,7 +31,7 @@ NO_ARGUMENTS = {
 WORDS = {"tools.scripts.csharp": {"install", "check", "build"}, "tools.bootstrap": {"play", "test", "install"}}
 OTHER_ENVIRONMENT = {"tools.bench.tmaze_pymdp", "tools.scripts.golden_kernel_formats"}
 """Modules whose imports are not there: only that the file exists is checked."""
-PACKAGES = {"inferactively-pymdp"}
+PACKAGES = {"rerun-sdk", "inferactively-pymdp"}
 """What pip may be told to install besides the project itself."""
 
 
