@@ -239,13 +239,13 @@ def summary(rounds: Sequence[dict[str, Any]], blocks: list[list[FloatArray]], se
         **differences(blocks, ("with", "off"), seed),
         **{key: worst(key) for key in ("took_over_s", "without_plan", "opened_after_s", "asked_while_open")},
         "opened_least": min(each["opened"] for each in rounds),
-        "closed_after_s": {"least": _least(rounds), "most": worst("closed_after_s")},
+        "closed_after_s": {"least": _shortest(rounds), "most": worst("closed_after_s")},
         "named_in": sum(each["is_named"] and each["last_is_named"] for each in rounds),
         "names": sorted({name for each in rounds for name in each["named"]}), "each": list(rounds),
     }  # fmt: skip
 
 
-def _least(rounds: Sequence[dict[str, Any]]) -> float | None:
+def _shortest(rounds: Sequence[dict[str, Any]]) -> float | None:
     values = [each["closed_after_s"] for each in rounds]
     return None if None in values else min(values)
 
@@ -254,7 +254,7 @@ def totals(faults: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The worst of all faults."""
     each = list(faults.values())
 
-    def most(values: Sequence[Any]) -> Any:
+    def largest(values: Sequence[Any]) -> Any:
         return None if None in values else max(values)
 
     return {
@@ -262,11 +262,11 @@ def totals(faults: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "extra_missed_most": max(f["extra_missed"] for f in each),
         "p99_difference_most_ms": max(f["p99_difference_ms"]["value"] for f in each),
         "p99_difference_high_ms": max(f["p99_difference_ms"]["high"] for f in each),
-        "took_over_most_s": most([f["took_over_s"] for f in each]),
+        "took_over_most_s": largest([f["took_over_s"] for f in each]),
         "without_plan": sum(f["without_plan"] for f in each),
         "opened_least": min(f["opened_least"] for f in each),
         "asked_while_open": sum(f["asked_while_open"] for f in each),
-        "closed_after_most_s": most([f["closed_after_s"]["most"] for f in each]),
+        "closed_after_most_s": largest([f["closed_after_s"]["most"] for f in each]),
         "named_in": sum(f["named_in"] for f in each),
     }  # fmt: skip
 
