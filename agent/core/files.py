@@ -18,7 +18,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import psutil
 
@@ -214,8 +214,13 @@ def _write_synced(path: Path, data: bytes | str, mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), mode)
     with os.fdopen(handle, "wb") as file:
         file.write(data.encode() if isinstance(data, str) else data)
-        file.flush()
-        os.fsync(file.fileno())
+        sync_file(file)
+
+
+def sync_file(file: IO[bytes]) -> None:
+    """What was written into an open file is on the disk when this returns. Raises OSError."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _forget(path: Path) -> None:

@@ -229,7 +229,7 @@ def test_what_another_container_writes_stays_until_nothing_was_written_into_it_f
     remove_leftovers(tmp_path)
     assert list(tmp_path.iterdir()) == [being]
     monkeypatch.setattr(files.os, "getpid", lambda: 999999999)
-    mine = files._beside(tmp_path / "a")
+    mine = files.temporary_beside(tmp_path / "a")
     mine.touch()
     monkeypatch.setattr(files, "process_space", lambda: "another machine")
     remove_leftovers(tmp_path)

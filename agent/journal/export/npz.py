@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import os
 import zipfile
 from pathlib import Path
 from typing import IO, Any, Final
@@ -19,7 +18,7 @@ import msgspec
 import numpy as np
 
 from agent.core.errors import RecordingError
-from agent.core.files import sync_folder, temporary_beside
+from agent.core.files import sync_file, sync_folder, temporary_beside
 from agent.core.types import ByteArray
 from agent.journal.export.rows import ACTION_FIELDS, UI_CLICK, Row
 
@@ -94,8 +93,7 @@ class NpzEpisodes:
             try:
                 with beside.open("xb") as file:
                     self._write(file, spool, reason)
-                    file.flush()
-                    os.fsync(file.fileno())
+                    sync_file(file)
                 check_npz(beside, len(spool.rows), spool.digest.hexdigest(), _clicks(spool.rows))
                 beside.replace(path)
             finally:
