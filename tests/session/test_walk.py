@@ -105,7 +105,7 @@ class Table:
     async def running(self) -> AsyncIterator[None]:
         stages = [self.actor.act(), guard(self.seats, self.clock, self.latency, lambda: None)]
         stages += [feed.sense(self.decode, self.imaging) for feed in self.feeds]
-        tasks = [asyncio.ensure_future(stage) for stage in stages]
+        self.tasks = tasks = [asyncio.ensure_future(stage) for stage in stages]
         for feed in self.feeds:
             feed.on_up()
         try:
@@ -116,6 +116,13 @@ class Table:
             await asyncio.gather(*tasks, return_exceptions=True)
             self.lane.close()
             self.imaging.close()
+
+    def raise_ended(self) -> None:
+        """Raise what ended a part, so that nothing waits for it."""
+        for task in self.tasks:
+            if task.done():
+                task.result()
+                raise AssertionError("a part of the session ended")
 
     def packet(self, sequence: int, game: int = 0, frame: bytes = b"", **changes: Any) -> None:
         self.feeds[game].on_packet(Packet(state(sequence, **changes), frame), self.clock.now_s())

@@ -49,7 +49,7 @@ class Piloted(Table):
         self.rollouts: list[Rollout] = []
         policy.learn(("game",), self.rollouts.append, steps=64)
         self.tap = RecordedFeed(0, self.feeds[0], self.journal, self.clock)
-        recorder = RecordSession(self.journal, policy, self.lane, self.clock, True, [self.tap], print)  # type: ignore[arg-type]
+        recorder = RecordSession(self.journal, lambda _game: policy, self.lane, self.clock, True, [self.tap], print)  # type: ignore[arg-type]
         self.feeds[0].human.tell = lambda is_on, by: recorder.event("takeover" if is_on else "over", "", {"by": by})
         self.actor = ActLoop(
             self.seats, policy, self.runner, self.clock, self.latency, self.ready, budget_s=PERIOD_S, recorder=recorder
@@ -72,6 +72,7 @@ class Piloted(Table):
         run = msgspec.structs.replace(told.run, sequence=self.sequence, capture_time_us=now_us)
         self.tap.on_packet(Packet(msgspec.structs.replace(told, run=run, human=human), b""), self.clock.now_s())
         while self.feeds[0].ledger.pending:
+            self.raise_ended()
             await asyncio.sleep(0)
         self.game.tick(self.sinks[0].actions[-1])
         if self.game.screen is not None:
