@@ -109,9 +109,10 @@ def test_a_reset_whose_run_ends_in_the_menu_before_it_began_is_asked_for_again(
 def test_a_reset_is_not_answered_by_the_run_that_another_reset_asked_for(
     game: PluginHost, address: ResearchAddress
 ) -> None:
-    game.set(isMainMenu=False, fade=0.5, runRuns=True)
+    game.set(isMainMenu=True, fade=0, runRuns=True)
     with ResearchClient(address, SystemClock(), patience_s=60) as client:
-        begun = game.ask()["runs_begun"]
+        client.reset()  # the game has a run that can be begun anew, whichever test came before
+        begun = game.set(fade=0.5)["runs_begun"]
         client.map.flag = 3
         until(game, lambda seen: client.map.flag == 0)
         client.reset()
