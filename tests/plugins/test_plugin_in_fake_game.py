@@ -344,12 +344,12 @@ def picture_ages_ms(client: Client) -> Iterator[float]:
 
 def test_a_picture_carries_the_time_of_its_capture(game: PluginHost, client: Client) -> None:
     # A busy machine makes pictures older, so one of each is waited for that it did not hold up.
-    assert next(age for age in picture_ages_ms(client) if age < 45) > 0
+    usual = next(age for age in picture_ages_ms(client) if 0 < age < 66)
     game.set(pictureDelayS=0.05)
     try:
         late = picture_ages_ms(client)
-        assert min(islice(late, 4)) >= 50
-        assert next(age for age in late if age < 120) >= 50
+        assert min(islice(late, 4)) > max(50, usual + 25)
+        assert next(age for age in late if age < usual + 120) > 50
     finally:
         game.set(pictureDelayS=0)
     bare = next(p for p in iter(client.packet, None) if not p.frame).state.run
