@@ -117,13 +117,6 @@ class Table:
             self.lane.close()
             self.imaging.close()
 
-    def raise_ended(self) -> None:
-        """Raise what ended a part, so that nothing waits for it."""
-        for task in self.tasks:
-            if task.done():
-                task.result()
-                raise AssertionError("a part of the session ended")
-
     def packet(self, sequence: int, game: int = 0, frame: bytes = b"", **changes: Any) -> None:
         self.feeds[game].on_packet(Packet(state(sequence, **changes), frame), self.clock.now_s())
 

@@ -64,6 +64,13 @@ class Piloted(Table):
         self.game = ArenaGame()
         self.game.reset(3, start="run")
 
+    def raise_ended(self) -> None:
+        """Raise what ended a part, so that nothing waits for it."""
+        for task in self.tasks:
+            if task.done():
+                task.result()
+                raise AssertionError("a part of the session ended")
+
     async def tick(self, human: HumanInput) -> None:
         """One tick of the game: its packet, the answer, and what comes of it."""
         told, now_us = self.game.state(), round(self.clock.now_s() * 1e6)
