@@ -29,7 +29,7 @@ from agent.games.options import is_gymnasium
 from agent.http.decoding import Decoder
 from agent.http.events import EventLog
 from agent.http.goals import GoalsApi
-from agent.http.part import ClipApi, EventsApi, HttpServer, NoWorkersApi, TakeoverApi, WorkersApi
+from agent.http.part import BoundPort, ClipApi, EventsApi, HttpServer, NoWorkersApi, TakeoverApi, WorkersApi
 from agent.journal.clip import CLIPS
 from agent.journal.history import History
 from agent.journal.journal import Journal
@@ -75,21 +75,6 @@ class _Stop(Exception):
     """The session's work is done; ends the TaskGroup."""
 
 
-class _BoundPort:
-    """The port that the server got, None until it listens; `tell` is told it once."""
-
-    def __init__(self, tell: Callable[[int], None] | None) -> None:
-        self.number: int | None = None
-        self._tell = tell
-
-    def bind(self, port: int) -> None:
-        """The server listens."""
-        self.number = port
-        log.info("page", url=f"http://127.0.0.1:{port}/")
-        if self._tell is not None:
-            self._tell(port)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Session:
     """One session: the path of a frame, and the parts beside it; `run` plays until told to stop."""
@@ -109,7 +94,7 @@ class Session:
     status: Status
     parts: Sequence[Part]
     stopping: Stopping
-    bound: _BoundPort
+    bound: BoundPort
 
     def stop(self) -> None:
         """End the session soon; safe to call twice."""
@@ -295,7 +280,7 @@ def build_session(
         on_owner=Owners(options.names, shared.say).changed,
         stepper=contest.pair if contest is not None else None,
     )  # fmt: skip
-    status, bound = Status(clock, links, feeds, actor, latency, episodes, beside), _BoundPort(options.on_http)
+    status, bound = Status(clock, links, feeds, actor, latency, episodes, beside), BoundPort(options.on_http)
     showing = [*_server(shared, status, bound, beside, learning), *_console(status, clock, console)]
     return Session(
         options=options, policy=policy, clock=clock, latency=latency, links=links, feeds=feeds, actor=actor,
@@ -485,7 +470,7 @@ def _apis(
 
 
 def _server(
-    shared: _Shared, status: Status, bound: _BoundPort, beside: Sequence[Part], learning: Learning | None
+    shared: _Shared, status: Status, bound: BoundPort, beside: Sequence[Part], learning: Learning | None
 ) -> list[Part]:
     """The page, the status, and the routes of the parts beside."""
     options = shared.options

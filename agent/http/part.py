@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from agent.core.clock import Clock
 from agent.core.errors import RecordingError
 from agent.core.part import Part, Route
@@ -21,6 +23,23 @@ from agent.learner.client import Learning
 from agent.session.clips.maker import ClipMaker
 from agent.session.clips.video import encode_video
 from agent.session.sense import Feed
+
+log = structlog.get_logger(__name__)
+
+
+class BoundPort:
+    """The port that the server got, None until it listens; `tell` is told it once."""
+
+    def __init__(self, tell: Callable[[int], None] | None) -> None:
+        self.number: int | None = None
+        self._tell = tell
+
+    def bind(self, port: int) -> None:
+        """The server listens."""
+        self.number = port
+        log.info("page", url=f"http://127.0.0.1:{port}/")
+        if self._tell is not None:
+            self._tell(port)
 
 
 @dataclass(frozen=True)

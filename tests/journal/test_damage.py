@@ -94,7 +94,8 @@ def is_right(found: list[object]) -> bool:
     return found == RIGHT[first : first + len(found)]
 
 
-def damage(good: Path, count: int, seed: int) -> None:
+def damage(good: Path, count: int, seed: int) -> int:
+    """Damage copies, read and recover each, and check what is read; how many said that they had lost something."""
     noticed = 0
     for number in range(count):
         rng, folder = random.Random(f"{seed} {number}"), Path(tempfile.mkdtemp(dir=MEMORY))
@@ -111,16 +112,16 @@ def damage(good: Path, count: int, seed: int) -> None:
                 noticed += 1
         finally:
             shutil.rmtree(folder)
-    assert noticed > 0.6 * count
+    return noticed
 
 
 def test_fifty_damaged_recordings(good: Path) -> None:
-    damage(good, 50, 1)
+    assert damage(good, 50, 1) > 0.6 * 50
 
 
 @pytest.mark.campaign
 def test_two_thousand_damaged_recordings(good: Path) -> None:
-    damage(good, 2000, 2)
+    assert damage(good, 2000, 2) > 0.6 * 2000
 
 
 def test_a_session_records_beside_a_damaged_one(good: Path, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_the_session_that_plays_saves_the_last_seconds(
     assert run(["clip", "--http-port", str(port), "--seconds", "5"]) == 0
     assert "its beginning is gone" in capsys.readouterr().out
     assert maker.asked == [30.0, 5.0]
-    maker.refuses = "/root/secret/a: the disk takes nothing"
+    maker.refuses = f"{tmp_path / 'secret' / 'a'}: the disk takes nothing"
     assert run(["clip", "--http-port", str(port)]) == 2
     said = capsys.readouterr().err
     assert "the disk takes nothing" in said and "secret" not in said
