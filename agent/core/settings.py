@@ -85,15 +85,15 @@ class GeneralSettings(_Group):
         0.0,
         "CHALLENGER_SHARE",
         "Share of the runs that new weights of the learner play until their scores are shown to be higher, such as "
-        "0.33; 0: they act at once",
+        "0.33; 0: they act at once, since a small gain takes many runs to show",
         ge=0.0,
         le=0.5,
     )
     reward_table: str = _setting(
         "score",
         "REWARD_TABLE",
-        "What games without a reward of their own pay: score, counters (the table of version 0.1.0, which the shipped "
-        "pilot was trained with), or a .toml file of weights",
+        "What games without a reward of their own pay: score, counters (the table of version 0.1.0), or a .toml file "
+        "of weights",
         min_length=1,
     )
 

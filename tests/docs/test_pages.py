@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -93,6 +94,37 @@ def test_code_on_a_page_is_python_and_is_the_example_that_it_names() -> None:
             example = (ROOT / block.title).read_text(encoding="utf-8")
             assert block.text == example, f"{block.page}:{block.line} is not {block.title}"
     assert titled == {"docs/examples/own_policy.py", "docs/examples/own_game.py"}
+
+
+def test_every_figure_of_the_model_card_is_of_the_bench_of_tiers() -> None:
+    result = json.loads((DOCS / "results" / "tiers.json").read_text(encoding="utf-8"))
+    tiers = [result[f"tier {tier}"] for tier in (1, 2, 3)]
+    card = (DOCS / "guide" / "training.md").read_text(encoding="utf-8")
+    card = card.partition("## The shipped pilot\n")[2].partition("\n## ")[0]
+    card = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", card, flags=re.DOTALL)
+    said = []
+    for label, player in (
+        ("**pilot**", "pilot"),
+        ("pilot of 0.1.0", "pilot-0.1.0"),
+        *[(p, p) for p in ("router", "kiter")],
+    ):
+        found = [tier[player] for tier in tiers]
+        cells = [
+            f"{p['wins']} of {p['runs']}; {s['mean']:,.0f} s ({s['mean_low']:,.0f}–{s['mean_high']:,.0f})"
+            for p in found
+            for s in [p["score_s"]]
+        ]
+        said.append(f"| {label} | {' | '.join(cells)} |")
+    for name in tiers[0]["pilot"]["win_share_by_character"]:
+        shares = [[t[p]["win_share_by_character"][name] for p in ("pilot", "pilot-0.1.0")] for t in tiers]
+        said.append(f"| {name} | {' | '.join(f'{new:.0%}, {old:.0%}' for new, old in shares)} |")
+    for won in (tier["first"]["won minus pilot-0.1.0"] for tier in tiers):
+        said.append(f"{won['value']:+.0%} ({won['low']:+.0%} to {won['high']:+.0%})")
+    for text in said:
+        assert card.count(text) == 1, text
+        card = card.replace(text, "")
+    others = {number.rstrip(".,") for number in re.findall(r"\d[\d,.]*", card)}
+    assert others <= {"0.1.0", "1", "2", "3", "1,200", str(result["each"]), str(result["seed"])}
 
 
 @pytest.mark.parametrize("name", ["own_policy", "own_game"])
