@@ -93,7 +93,8 @@ class HostRecorder:
         while (target := self.clips / f"{journal.folder.name}-{n}").exists():
             n += 1
         clip = Clip(journal.header.session, now_s - CLIP_S, now_s, has_beginning(journal.folder))
-        return make_clip(journal.folder, target, clip, now_s - CLIP_S)
+        make_clip(journal.folder, target, clip, now_s - CLIP_S)
+        return target
 
     def close(self) -> None:
         """Put what waits on the disk."""

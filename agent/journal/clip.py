@@ -8,6 +8,7 @@ begins with the segment in which the episodes began that its last seconds are of
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,8 +20,8 @@ from mcap.reader import make_reader
 
 from agent.core.errors import RecordingError
 from agent.core.files import sync_folder, write_atomically
-from agent.journal.read import header_of_recording, records_of
-from agent.journal.records import WEIGHTS, DecisionRecord
+from agent.journal.read import SegmentReader, header_of_recording, records_of
+from agent.journal.records import WEIGHTS, DecisionRecord, PacketRecord
 from agent.journal.segment import number_of
 
 NAME: Final = "clip.json"
@@ -42,10 +43,11 @@ class Clip(msgspec.Struct, frozen=True):
     is_whole: bool
 
 
-def make_clip(recording: Path, target: Path, clip: Clip, since_s: float | None) -> Path:
+def make_clip(recording: Path, target: Path, clip: Clip, since_s: float | None) -> Clip:
     """Make a clip of the finished segments that end after `since_s`, of all for None, under the name `target`.
 
-    Raises RecordingError where there is none.
+    What came of it: it is not whole where the recording's limits took what was recorded at `since_s`. Raises
+    RecordingError where there is no such segment.
     """
     header = header_of_recording(recording)
     since_ns = 0 if since_s is None else header.began_utc_ns + int((since_s - MARGIN_S - header.began_s) * 1e9)
@@ -59,14 +61,15 @@ def make_clip(recording: Path, target: Path, clip: Clip, since_s: float | None) 
         for path in (*chosen, *(recording / WEIGHTS).glob("*.safetensors")):
             with contextlib.suppress(FileNotFoundError):  # the recording's own limit took it meanwhile
                 _link(path, work / path.relative_to(recording))
-        write_atomically(work / NAME, msgspec.json.encode(clip))
+        made = msgspec.structs.replace(clip, is_whole=clip.is_whole and _reaches_back(work, since_s))
+        write_atomically(work / NAME, msgspec.json.encode(made))
         sync_folder(work)
         work.replace(target)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
     sync_folder(target.parent)
-    return target
+    return made
 
 
 def read_clip(folder: Path) -> Clip | None:
@@ -80,7 +83,7 @@ def read_clip(folder: Path) -> Clip | None:
         raise RecordingError(f"{path}: damaged: {error}") from error
 
 
-def clip_recording(recording: Path, target: Path, seconds: float, *, apart: bool) -> Path:
+def clip_recording(recording: Path, target: Path, seconds: float, *, apart: bool) -> Clip:
     """Make a clip of the last seconds of a recording that is over; reads all of it.
 
     apart: an episode of its policy replays without those before; else the clip begins where the recording does.
@@ -95,7 +98,7 @@ def clip_recording(recording: Path, target: Path, seconds: float, *, apart: bool
     from_s = last_s - seconds
     begun = dict(first for first in firsts if first[1] <= from_s)
     since_s = min([from_s, *begun.values()]) if apart else None
-    is_whole = has_beginning(recording) or (apart and len(begun) == len(header.games))
+    is_whole = has_beginning(recording) or len(begun) == len(header.games)
     clip = Clip(header.session, from_s, last_s, is_whole)
     return make_clip(recording, target, clip, since_s)
 
@@ -103,6 +106,19 @@ def clip_recording(recording: Path, target: Path, seconds: float, *, apart: bool
 def has_beginning(recording: Path) -> bool:
     """True where a recording's first segment is still there."""
     return any(number_of(path) == 1 for path in recording.glob("segment-*.mcap*"))
+
+
+def _reaches_back(clip: Path, since_s: float | None) -> bool:
+    """True where a clip's segments begin with the recording, or with what came until `since_s`."""
+    first = min(clip.glob("segment-*.mcap"), default=None)
+    if first is None or number_of(first) == 1:
+        return first is not None
+    arrivals = (
+        item.record.received_at_s
+        for item in SegmentReader(first).records()
+        if isinstance(item.record, PacketRecord | DecisionRecord)
+    )
+    return since_s is not None and next(arrivals, math.inf) <= since_s
 
 
 def _ends(recording: Path) -> Iterator[tuple[Path, int]]:

@@ -37,14 +37,17 @@ def steps(folder: Path) -> list[int]:
 def test_the_last_seconds_of_a_recording_from_the_beginning_of_their_episode(tmp_path: Path) -> None:
     source = recording(tmp_path / "a")
     for apart, first in ((True, 71), (False, 1)):
-        clip = clip_recording(source, tmp_path / f"{apart}", 15.0, apart=apart)
-        assert steps(clip) == list(range(first, 101)), "the episode of decision 85 began with 75"
-        made = read_clip(clip)
-        assert made is not None and made.is_whole and made.to_s - made.from_s == pytest.approx(15.0)
+        made = clip_recording(source, tmp_path / f"{apart}", 15.0, apart=apart)
+        assert steps(tmp_path / f"{apart}") == list(range(first, 101)), "the episode of decision 85 began with 75"
+        assert read_clip(tmp_path / f"{apart}") == made
+        assert made.is_whole and made.to_s - made.from_s == pytest.approx(15.0)
     (source / "segment-00001.mcap").unlink()
     assert not has_beginning(source)
-    made = read_clip(clip_recording(source, tmp_path / "later", 15.0, apart=False))
-    assert made is not None and not made.is_whole
+    assert not clip_recording(source, tmp_path / "later", 15.0, apart=False).is_whole
+    assert clip_recording(source, tmp_path / "apart", 15.0, apart=True).is_whole
+    for number in range(2, 9):
+        (source / f"segment-{number:05d}.mcap").unlink()
+    assert not clip_recording(source, tmp_path / "torn", 15.0, apart=True).is_whole
 
 
 def test_of_other_seconds_there_is_none_and_a_recording_is_no_clip(tmp_path: Path) -> None:

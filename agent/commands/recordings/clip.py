@@ -99,7 +99,7 @@ def _reason(error: urllib.error.HTTPError) -> str:
 def _of_recording(recording: Path, seconds: float, clips: Path) -> Path:
     """Make a clip of a recording that is over."""
     from agent.control.policy import capabilities_of
-    from agent.journal.clip import clip_recording, read_clip
+    from agent.journal.clip import clip_recording
     from agent.journal.recover import is_live
     from agent.session.replay import Replayer
 
@@ -114,11 +114,9 @@ def _of_recording(recording: Path, seconds: float, clips: Path) -> Path:
         target = target.with_name(f"{recording.resolve().name}-end-{n}")
     try:
         clips.mkdir(parents=True, exist_ok=True)
-        clip_recording(recording, target, seconds, apart=apart)
+        made = clip_recording(recording, target, seconds, apart=apart)
     except OSError as error:
         raise RecordingError(f"{error.filename or target}: {error.strerror or error}") from error
-    made = read_clip(target)
-    assert made is not None
     _say(target, made.is_whole)
     return target
 

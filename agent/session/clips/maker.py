@@ -16,7 +16,7 @@ from agent.control.policy import Policy, capabilities_of
 from agent.core.clock import Clock
 from agent.core.errors import RecordingError
 from agent.core.types import Observation
-from agent.journal.clip import Clip, has_beginning, make_clip
+from agent.journal.clip import Clip, make_clip
 from agent.journal.journal import Journal
 
 DEFAULT_S: Final = 30.0
@@ -71,10 +71,10 @@ class ClipMaker:
         try:
             if not journal.turn():
                 raise RecordingError(f"{journal.folder}: the disk takes nothing: {journal.error or 'it is too slow'}")
-            is_whole = has_beginning(journal.folder) or apart
-            clip = Clip(header.session, from_s, now_s, is_whole)
             self.folder.mkdir(parents=True, exist_ok=True)
-            return make_clip(journal.folder, self._name(), clip, since_s), is_whole
+            target = self._name()
+            made = make_clip(journal.folder, target, Clip(header.session, from_s, now_s, True), since_s)
+            return target, made.is_whole
         except OSError as error:
             raise RecordingError(f"{error.filename or self.folder}: {error.strerror or error}") from error
 

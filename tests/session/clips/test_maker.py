@@ -107,6 +107,20 @@ def test_a_clip_begins_where_its_episode_began(session: Recorded) -> None:
     assert decided(across.folder) == list(range(56, 86))
 
 
+def test_where_the_limits_took_the_beginning_of_its_episode_a_clip_is_not_whole(session: Recorded) -> None:
+    session.play(25)
+    session.clip(1.0)
+    session.play(5)
+    for segment in session.journal.folder.glob("segment-*.mcap"):
+        segment.unlink()
+    made = session.clip(10.0)  # of the episode that began with decision 21, which is gone
+    told = read_clip(made.folder)
+    assert decided(made.folder) == list(range(26, 31)) and not made.is_whole
+    assert told is not None and not told.is_whole
+    session.play(15)
+    assert session.clip(6.0).is_whole, "the episode that began with decision 41 is there"
+
+
 def test_nothing_is_written_twice(session: Recorded, tmp_path: Path) -> None:
     session.play(5)
     made = session.clip(10.0)
