@@ -27,7 +27,7 @@ from agent.core.rollout import BoolArray, Rollout
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
 from agent.models.dreamer import DreamCarry, Dreamer, decide, initial_carry, log_prob, why_unfit, world_sizes
 from agent.models.rssm import Latent
-from agent.models.sealed import load_sealed, read_manifest
+from agent.models.sealed import load_kind
 
 KIND: Final = "dreamer"
 LAYOUT: Final = "dreamer-1"
@@ -60,12 +60,7 @@ def untrained_tensors(seed: int) -> Tensors:
 
 def dreamer_tensors(path: Path) -> Tensors:
     """The tensors of a sealed file; raises WeightsError where it is not a dreamer that observes what we encode."""
-    manifest = read_manifest(path)
-    if manifest.kind != KIND:
-        raise WeightsError(f"{path}: holds a {manifest.kind}, a {KIND} is needed")
-    if manifest.layout != describe():
-        raise WeightsError(f"{path}: observes {manifest.layout}, this program encodes {describe()}")
-    return load_sealed(path)[1]
+    return load_kind(path, KIND, describe())
 
 
 def checked_dreamer(tensors: Tensors, where: str) -> Dreamer:

@@ -41,7 +41,7 @@ from agent.core.clock import TICK_HZ, SystemClock
 from agent.core.errors import WeightsError
 from agent.core.rollout import OFF_POLICY_SPREAD, Rollout
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
-from agent.models.sealed import load_sealed, read_manifest, save_sealed
+from agent.models.sealed import load_kind, save_sealed
 
 KIND: Final = "pilot"
 MAX_TICKS: Final = 30.0
@@ -71,13 +71,7 @@ def load_pilot(path: Path) -> Reflex:
 
 def pilot_tensors(path: Path) -> Tensors:
     """The tensors of a sealed file; raises WeightsError where it is not a pilot that observes what we encode."""
-    manifest = read_manifest(path)
-    if manifest.kind != KIND:
-        raise WeightsError(f"{path}: holds a {manifest.kind}, a {KIND} is needed")
-    if manifest.layout != encode.describe():
-        raise WeightsError(f"{path}: observes {manifest.layout}, this program encodes {encode.describe()}")
-    _, tensors = load_sealed(path)
-    return tensors
+    return load_kind(path, KIND, encode.describe())
 
 
 def checked_reflex(tensors: Tensors, where: str) -> Reflex:

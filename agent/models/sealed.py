@@ -179,6 +179,16 @@ def load_sealed(path: Path, *, follow_links: bool = True) -> tuple[Manifest, Ten
     return manifest, check_tensors(path, data, manifest.tensors)
 
 
+def load_kind(path: Path, kind: str, layout: dict[str, Any]) -> Tensors:
+    """The tensors of a sealed file of this kind that observes this layout; raises WeightsError."""
+    manifest = read_manifest(path)
+    if manifest.kind != kind:
+        raise WeightsError(f"{path}: holds a {manifest.kind}, a {kind} is needed")
+    if manifest.layout != layout:
+        raise WeightsError(f"{path}: observes {manifest.layout}, this program encodes {layout}")
+    return load_sealed(path)[1]
+
+
 def _tensors_in(path: Path, data: bytes) -> Tensors:
     """The tensors of a safetensors file; raises WeightsError, also for types that numpy does not have."""
     try:

@@ -18,14 +18,14 @@ from agent.control import encode
 from agent.control.chunks.network import Planner, build_planner, make_chunks, plan
 from agent.control.motor import Motor, PilotCarry, Prepared
 from agent.control.policy import Capabilities
-from agent.control.reflex.network import BUTTONS, Tensors
+from agent.control.reflex.network import BUTTONS, Reflex, Tensors
 from agent.core.errors import WeightsError
 from agent.core.goals.progress import Judged, Pursuit
 from agent.core.goals.vector import GOAL_FEATURES, PLACED_FEATURES, GoalColumn, features, placed
 from agent.core.goals.vector import describe as describe_goal
 from agent.core.goals.vocabulary import SubgoalKind
 from agent.core.types import Action, FloatArray, GameState, Observation
-from agent.models.sealed import load_sealed, read_manifest
+from agent.models.sealed import load_kind
 from agent.models.sizes import CpqeSizes
 
 KIND: Final = "motor"
@@ -54,17 +54,17 @@ def describe() -> dict[str, Any]:
 
 def motor_tensors(path: Path) -> Tensors:
     """The tensors of a sealed file; raises WeightsError where it is not a motor that observes what we encode."""
-    manifest = read_manifest(path)
-    if manifest.kind != KIND:
-        raise WeightsError(f"{path}: holds a {manifest.kind}, a {KIND} is needed")
-    if manifest.layout != describe():
-        raise WeightsError(f"{path}: observes {manifest.layout}, this program encodes {describe()}")
-    return load_sealed(path)[1]
+    return load_kind(path, KIND, describe())
 
 
 def pilot_part(tensors: Tensors) -> Tensors:
     """The pilot's tensors by their own names."""
     return {n.removeprefix(PILOT_PREFIX): t for n, t in tensors.items() if n.startswith(PILOT_PREFIX)}
+
+
+def _features(pilot: Reflex) -> int:
+    """How many numbers a pilot sees and remembers."""
+    return int(pilot.join.b.shape[0]) + int(pilot.gates.b.shape[0]) // 4
 
 
 class Chunked(msgspec.Struct, frozen=True, eq=False):
@@ -161,13 +161,8 @@ class ChunkMotor(Motor):
         super().__init__(pilot_part(tensors), seed=seed, name=name, hold=True)
         self._by_critics = name == BEST_OF_8
         self._pursuits: dict[int, tuple[Pursuit, Judged | None]] = {}
-        self.chunked = checked_planner(tensors, self._features, name)
+        self.chunked = checked_planner(tensors, _features(self.reflex), name)
         self.tensors = tensors
-
-    @property
-    def _features(self) -> int:
-        r = self.reflex
-        return int(r.join.b.shape[0]) + int(r.gates.b.shape[0]) // 4
 
     @property
     def capabilities(self) -> Capabilities:
@@ -176,6 +171,11 @@ class ChunkMotor(Motor):
             reloadable=self, chooses_cards=self, measured=self, subgoals=self, never_waits=True, looks=self._looks,
             apart=not self._pursuits,
         )  # fmt: skip
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """What it observes: what its pilot does, and a subgoal."""
+        return describe()
 
     def pursue(self, game: int, pursuit: Pursuit | None, judged: Judged | None) -> None:
         """Pursue this in a game from its next chunk on; one that motors are not trained on is nothing."""
@@ -187,9 +187,7 @@ class ChunkMotor(Motor):
     def prepare(self, tensors: Tensors, where: str) -> Any:
         """The networks of these tensors, tried; raises WeightsError."""
         chosen, _, take_up = super().prepare(pilot_part(tensors), where)
-        reflex = chosen.reflex
-        features = int(reflex.join.b.shape[0]) + int(reflex.gates.b.shape[0]) // 4
-        return (chosen, tensors, take_up), checked_planner(tensors, features, where)
+        return (chosen, tensors, take_up), checked_planner(tensors, _features(chosen.reflex), where)
 
     def prepare_by(self, tensors: Tensors, where: str, way: str) -> Any:
         """As `prepare`, computed by the processor in the way that is named; WeightsError where there is none of it."""

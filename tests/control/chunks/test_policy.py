@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from agent.concurrency.lane import Lane
 from agent.control.arrays import STILL
 from agent.control.chunks.policy import BEST_OF_8, COMMITTED, KIND, ChunkCarry, ChunkMotor
+from agent.control.policies import SHIPPED, SHIPPED_MOTOR, build_policy
 from agent.control.reflex.network import Tensors
-from agent.core.clock import TICK_S
+from agent.core.clock import TICK_S, VirtualClock
 from agent.core.errors import WeightsError
 from agent.core.goals.progress import Tally, begin
 from agent.core.goals.vocabulary import Subgoal, SubgoalKind
 from agent.core.types import Action, Observation
+from agent.session.step_runner import StepRunner
+from agent.store.reload import Reloader
+from agent.store.store import WeightsStore
 
 
 def _ticks(motor: ChunkMotor, count: int) -> tuple[list[Action], list[ChunkCarry]]:
@@ -71,6 +78,19 @@ def test_new_weights_act_from_the_next_decision_on(tensors: Tensors) -> None:
     assert motor.version == 7
     actions, _ = _ticks(motor, 8)
     assert all(action.move == (0.0, 0.0) for action in actions)
+
+
+def test_a_motor_s_file_may_take_the_place_of_the_weights_that_act(tmp_path: Path) -> None:
+    motor, lane = build_policy("motor"), Lane("disk")
+    assert isinstance(motor, ChunkMotor)
+    reloader = Reloader(motor, WeightsStore(tmp_path), StepRunner(lane, may_move=lambda: False), lane, VirtualClock())
+    try:
+        _, found = reloader.read_file(SHIPPED_MOTOR)
+        with pytest.raises(WeightsError, match="holds a pilot, a motor is needed"):
+            reloader.read_file(SHIPPED)
+    finally:
+        lane.close()
+    assert found.keys() == motor.tensors.keys()
 
 
 @pytest.mark.parametrize("name", ["student.net.inner.1.weight", "critics.members.4.out.bias", "critics.bins"])
