@@ -104,6 +104,8 @@ def build_training(
     _check_options(options, budget)
     if not 0 <= lessons <= options.steps:
         raise SettingsError(f"--lesson-steps {lessons}: 0 to --steps, which is {options.steps}")
+    if options.policy == "motor":
+        return _motor(options, budget, weights)
     if options.begin is not None and (game != "arena" or budget is not None):
         raise SettingsError(f"--begin {options.begin}: a pilot that PPO trains in the arena begins with weights")
     if budget is not None and (game == "arena" or is_gymnasium(game)):
@@ -113,8 +115,6 @@ def build_training(
             raise SettingsError("--lesson-steps: a dreamer takes no lessons; unset METABONK_SERVED_POLICY, or name 0")
         copies = DREAMS_COPIES if options.copies is None else options.copies
         return DreamTraining(game, seed=seed, copies=copies, budget=budget, profile=options.profile, weights=weights)
-    if options.policy == "motor":
-        return _motor(options, budget, weights)
     if game == "arena":
         from agent.control.motor import pilot_tensors
         from agent.training.arena.train import ArenaTraining

@@ -18,6 +18,7 @@ from rich.console import Console
 from agent.control.motor import pilot_tensors
 from agent.core.clock import SystemClock
 from agent.core.errors import SettingsError, WeightsError
+from agent.learning.configs import Budget
 from agent.models.sealed import read_manifest
 from agent.training.arena.train import ArenaTraining
 from agent.training.command import build_training, train
@@ -126,6 +127,22 @@ def test_what_cannot_be_trained_is_refused(request_: tuple[str, int, int], messa
     game, steps, lessons = request_
     with pytest.raises(SettingsError, match=message):
         build_training(TrainOptions(game=game, steps=steps, out=tmp_path, lesson_steps=lessons))
+
+
+@pytest.mark.parametrize(
+    ("changed", "budget", "message"),
+    [
+        ({}, Budget(served="dreamer"), "--policy motor: is trained in the arena, and not where a dreamer is served"),
+        ({"game": "gym:CartPole-v1"}, None, "--policy motor: is trained in the arena"),
+        ({"game": "gym:CartPole-v1"}, Budget(served="dreamer"), "--policy motor: is trained in the arena"),
+        ({"lesson_steps": 3}, None, "--lesson-steps: a motor takes none"),
+    ],
+)
+def test_a_motor_is_trained_in_the_arena_alone(
+    tmp_path: Path, changed: dict[str, Any], budget: Budget | None, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        build_training(TrainOptions(policy="motor", steps=10, out=tmp_path, **changed), budget)
 
 
 class Endless(gymnasium.Env[np.ndarray, int]):
