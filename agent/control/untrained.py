@@ -38,5 +38,5 @@ def pilot_of(tensors: Tensors) -> Pilot:
     try:
         network.load_state_dict({name: torch.from_numpy(np.array(t)) for name, t in tensors.items()})
     except RuntimeError as error:
-        raise WeightsError(f"not the tensors of a pilot of the usual sizes: {error}") from error
+        raise WeightsError(f"not the tensors of a pilot of the usual sizes: {' '.join(str(error).split())}") from error
     return network

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -21,7 +22,7 @@ from agent.core.clock import Clock
 from agent.core.errors import SettingsError
 from agent.games.options import is_gymnasium
 from agent.learning.configs import Budget
-from agent.models.sealed import save_sealed
+from agent.models.sealed import read_manifest, save_sealed
 from agent.training.folder import TrainingFolder, add_line
 from agent.training.held_out import HeldOut
 from agent.training.options import TrainOptions
@@ -40,7 +41,16 @@ def asked(options: TrainOptions, budget: Budget | None, weights: Weights = SCORE
     reward = {"reward": msgspec.to_builtins(weights)} if other else {}
     if options.policy != "pilot":
         served = {**served, "policy": options.policy}
-    return {"game": options.game, "seed": options.seed, **served, **reward}
+    begun = begins_with(options) if options.game == "arena" else None
+    begin = {"begin": read_manifest(begun).sha256[:16]} if begun is not None else {}
+    return {"game": options.game, "seed": options.seed, **served, **begin, **reward}
+
+
+def begins_with(options: TrainOptions) -> Path | None:
+    """The file of the pilot's weights that a training in the arena begins with; a motor has one always."""
+    from agent.control.policies import SHIPPED
+
+    return SHIPPED if options.begin is None and options.policy == "motor" else options.begin
 
 
 def lesson_steps(options: TrainOptions, budget: Budget | None) -> int:
@@ -134,14 +144,14 @@ def build_training(
 
 def _motor(options: TrainOptions, budget: Budget | None, weights: Weights) -> Training:
     """The training of a motor; raises SettingsError where there is none."""
-    from agent.control.policies import SHIPPED
     from agent.training.arena.motor import MotorTraining
 
     if options.game != "arena" or budget is not None:
         raise SettingsError("--policy motor: is trained in the arena, and not where a dreamer is served")
     if options.lesson_steps:
         raise SettingsError("--lesson-steps: a motor takes none; leave it out")
-    pilot = options.begin if options.begin is not None else SHIPPED
+    pilot = begins_with(options)
+    assert pilot is not None
     return MotorTraining(seed=options.seed, total_steps=options.steps, weights=weights, pilot=pilot)
 
 

@@ -24,7 +24,7 @@ CHECKPOINT: Final = "checkpoint.safetensors"
 CHECKPOINT_KIND: Final = "training"
 CURVE: Final = "curve.jsonl"
 BEST: Final = "best.safetensors"
-WEIGHTS: Final = ("policy.safetensors", "pilot.safetensors", "dreamer.safetensors", BEST)
+WEIGHTS: Final = ("policy.safetensors", "pilot.safetensors", "motor.safetensors", "dreamer.safetensors", BEST)
 LOCK: Final = ".training"
 MAX_CURVE_BYTES: Final = 1 << 30
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from rich.console import Console
 
 from agent.commands.cli import run
+from agent.control.policies import SHIPPED
 from agent.control.reward import COUNTERS, SCORE
 from agent.core.clock import SystemClock
 from agent.core.errors import SettingsError
@@ -47,6 +49,15 @@ def test_the_arena_is_trained_with_the_table_and_a_checkpoint_is_of_one() -> Non
     assert isinstance(training, ArenaTraining) and training.batch.weights == COUNTERS
     assert training.ppo.config.gamma == COUNTERS.gamma and training.sealed()["notes"]["reward"] == "counters"
     assert command.asked(options, None, COUNTERS) != command.asked(options, None) == {"game": "arena", "seed": 0}
+
+
+def test_a_checkpoint_is_of_the_weights_that_its_training_began_with() -> None:
+    earlier = SHIPPED.with_name("pilot-0.1.0.safetensors")
+    pilots = [TrainOptions(steps=9, out=Path("o"), begin=begin) for begin in (None, SHIPPED, earlier)]
+    assert len({str(command.asked(options, None)) for options in pilots}) == 3
+    motors = [replace(options, policy="motor") for options in pilots]
+    default, shipped, other = (command.asked(options, None) for options in motors)
+    assert default == shipped != other
 
 
 def test_training_and_its_folder_are_told_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:

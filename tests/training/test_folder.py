@@ -112,12 +112,15 @@ def test_weights_without_a_checkpoint_are_neither_trained_over_nor_gone_on_from(
     assert (tmp_path / held).read_bytes() == b"kept" and len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.parametrize(("game", "budget"), [("arena", None), ("toy", None), ("toy", Budget())])
+@pytest.mark.parametrize(
+    ("game", "policy", "budget"),
+    [("arena", "pilot", None), ("arena", "motor", None), ("toy", "pilot", None), ("toy", "pilot", Budget())],
+)
 def test_the_weights_of_every_training_are_known_to_be_weights(
-    game: str, budget: Budget | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    game: str, policy: Any, budget: Budget | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "build_training", lambda *given: Counting())
-    options = TrainOptions(game=game, steps=10, out=tmp_path, tensorboard=False)
+    options = TrainOptions(game=game, policy=policy, steps=10, out=tmp_path, tensorboard=False)
     command.train(options, budget, SystemClock(), Console(file=io.StringIO()))
     assert {path.name for path in tmp_path.glob("*.safetensors")} - {CHECKPOINT} < set(WEIGHTS)
 

@@ -19,7 +19,7 @@ from agent.control import encode
 from agent.control.motor import KIND
 from agent.control.policy import Tensors
 from agent.control.reward import SCORE, Weights
-from agent.control.untrained import default_sizes
+from agent.control.untrained import default_sizes, pilot_of
 from agent.core.errors import WeightsError
 from agent.games.arena.catalog import load_catalog
 from agent.games.arena.rules_hash import rules_hash
@@ -74,12 +74,13 @@ class ArenaTraining:
         weights: Weights = SCORE,
         begin: Tensors | None = None,
     ) -> None:
+        begun = pilot_of(begin) if begin is not None else None
         torch.manual_seed(seed)
         self.policy = PilotPolicy(default_sizes())
         torch.nn.init.constant_(self.policy.pilot.axes_log_std, START_LOG_STD)
-        self._first_share = 1.0 if begin is None else BEGUN_SHARE
-        if begin is not None:
-            self.policy.load_state_dict({f"pilot.{name}": torch.from_numpy(np.array(t)) for name, t in begin.items()})
+        self._first_share = 1.0 if begun is None else BEGUN_SHARE
+        if begun is not None:
+            self.policy.pilot.load_state_dict(begun.state_dict())
         self.batch = ArenaBatch(
             runs, FIRST_SEED * (1 + seed), ticks=self.policy.pilot.sizes.decision_ticks, casts=all_casts(),
             weights=weights,

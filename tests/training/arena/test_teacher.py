@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from agent.control.untrained import untrained_tensors
-from agent.core.errors import SettingsError
+from agent.core.errors import SettingsError, WeightsError
 from agent.games.arena import state as layout
 from agent.games.arena.catalog import load_catalog
 from agent.games.arena.foes import add_foe
@@ -66,5 +66,7 @@ def test_a_training_plays_every_tier_and_character_and_begins_with_the_weights_t
     assert pairs == set(all_casts())
     training.advance()
     assert training.lessons.share == BEGUN_SHARE, "who plays already need not watch first"
+    with pytest.raises(WeightsError, match="not the tensors of a pilot of the usual sizes: [^\n]*$"):
+        ArenaTraining(seed=0, total_steps=9, lesson_steps=9, runs=1, begin={"decision_ticks": np.ones(3)})
     with pytest.raises(SettingsError, match="--begin"):
         build_training(TrainOptions(game="gym:CartPole-v1", steps=10, out=tmp_path, begin=tmp_path / "p.safetensors"))
