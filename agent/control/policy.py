@@ -16,6 +16,7 @@ from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import CardChooser
 from agent.control.experience import RolloutRecorder
 from agent.core.goals.progress import Judged, Pursuit
+from agent.core.goals.vocabulary import Subgoal
 from agent.core.rollout import ActionSpec, Rollout
 from agent.core.types import Action, Observation
 from agent.models.sizes import FlatSizes, FrameSizes
@@ -171,6 +172,10 @@ class Pursues(Protocol):
         """
         ...
 
+    def pursued(self, carry: Any, game: int) -> Subgoal | None:
+        """The subgoal that its last decision in a game was for: all that a replay needs to know of a pursuit."""
+        ...
+
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What a policy can do beside playing.
@@ -178,7 +183,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     The fields up to `subgoals` are the policy itself, typed as what it can do, or None where it cannot. never_waits:
     its steps compute on this processor and wait for nothing, so short ones may run on the event loop; one that says
     nothing stays on a thread of its own. looks: pictures may change what it does now; where they cannot, no answer
-    waits for one. apart: an episode comes out the same to the bit, whatever is played before and beside it.
+    waits for one. apart: an episode with the same subgoals comes out the same to the bit, whatever is played before and
+    beside it.
     """
 
     reloadable: Reloadable | None = None

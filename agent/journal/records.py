@@ -12,6 +12,8 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from agent.core.goals.vocabulary import Subgoal
+
 FORMAT: Final = 1
 WEIGHTS: Final = "weights"
 """The folder of a recording with the tensors that acted, each called by its hash; and the kind of their event."""
@@ -66,9 +68,9 @@ class DecisionRecord(msgspec.Struct, frozen=True, array_like=True, tag="decision
     numbers of the packets that brought the state and the frame, 0 for none. The next seven fields are the
     observation's. version: of the weights that acted; an event `weights` tells the hash of their tensors. action: the
     bytes that were sent, empty where the answer came too late to be sent. owner: who chose the action. card: the card
-    that is being picked, −1 for none. instead_of: where a person's action was sent, which corrects the policy, the
-    bytes of the policy's, and instead_of_owner its owner; what the person pressed is in the packet's state, and what of
-    it the game itself did not do is in `action`.
+    that is being picked, −1 for none. instead_of: where the action of a person (who corrects the policy), of safety or
+    of the planner was sent, the bytes of the policy's, and instead_of_owner its owner; what a person pressed is in the
+    packet's state, and what of it the game itself did not do is in `action`. subgoal: what the policy pursued.
     """
 
     game: int
@@ -89,6 +91,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, array_like=True, tag="decision
     card: int
     instead_of: bytes = b""
     instead_of_owner: str = ""
+    subgoal: Subgoal | None = None
 
     @property
     def policy_action(self) -> bytes:

@@ -16,11 +16,12 @@ from typing import Any, Protocol
 import msgspec
 
 from agent.concurrency.supervise import Failure, attempt, attempted
-from agent.control.arbiter import Arbiter, Verdict
+from agent.control.arbiter import NOBODY, Arbiter, Verdict
 from agent.control.cards.planned import PLANNER
 from agent.control.policy import Policy, capabilities_of
 from agent.control.safety.rules import Safety
 from agent.core.clock import Clock
+from agent.core.goals.vocabulary import Subgoal
 from agent.core.latency import Latency, Walk
 from agent.core.types import NEUTRAL, Action, Frame, Observation
 from agent.link.accounting import PacketOutcome
@@ -100,7 +101,7 @@ class Stepper(Protocol):
 class Decided(msgspec.Struct, frozen=True):
     """One answer of a policy's step. action: what was sent, None where it came too late. card: −1 for none.
 
-    instead_of: where a person's action was sent, what would have been.
+    instead_of: where another's action was sent, the policy's. subgoal: what the policy pursued.
     """
 
     step: int
@@ -111,6 +112,7 @@ class Decided(msgspec.Struct, frozen=True):
     owner: str
     card: int
     instead_of: Verdict | None = None
+    subgoal: Subgoal | None = None
 
 
 class Seat:
@@ -225,6 +227,7 @@ class ActLoop:
         self._reloadable = capabilities_of(policy).reloadable
         self._choosing = capabilities_of(policy).chooses_cards
         self._rehearsing = capabilities_of(policy).rehearsing
+        self._pursuing = capabilities_of(policy).subgoals
         self._ready = ready
         self._carry = policy.initial(len(self.seats))
         self.rehearsals = Rehearsals(clock, self._rehearse)
@@ -338,14 +341,15 @@ class ActLoop:
                 continue
             game = item[0].game
             card = self._choosing.card(step.carry, game) if self._choosing is not None else -1
-            if one is None:
-                decided = Decided(step.number, item[0], step.versions[game], returned_s, None, "nobody", card)
-            else:
+            subgoal = self._pursuing.pursued(step.carry, game) if self._pursuing is not None else None
+            at_s, action, owner, instead_of = returned_s, None, NOBODY, None
+            if one is not None:
                 v = one.verdict
-                decided = Decided(
-                    step.number, item[0], step.versions[game], one.at_s, v.action, v.owner, card, v.instead_of
-                )  # fmt: skip
-            recorder.on_decision(decided)
+                at_s, action, owner, instead_of = one.at_s, v.action, v.owner, v.instead_of
+            version = step.versions[game]
+            recorder.on_decision(
+                Decided(step.number, item[0], version, at_s, action, owner, card, instead_of, subgoal)
+            )  # fmt: skip
 
     async def _in_time(self, observations: Sequence[Observation | None]) -> _Step:
         """Run one step on the lane; past the budget, repeat the last actions once and go on waiting."""

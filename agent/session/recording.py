@@ -265,12 +265,11 @@ class RecordSession(Part):
         if self.clips is not None:
             self.clips.on_decision(o)
         packet, picture = self.feeds[o.game].origins(o)
-        instead = decided.instead_of
-        action = b"" if decided.action is None else encode_action(decided.action)
+        instead, action = decided.instead_of, b"" if decided.action is None else encode_action(decided.action)
         record = DecisionRecord(
             o.game, decided.step, packet, picture, o.elapsed_s, o.received_at_s, o.reward, o.is_first, o.is_last,
             o.is_terminal, o.is_won, decided.version, decided.at_s, action, decided.owner, decided.card,
-            *(() if instead is None else (encode_action(instead.action), instead.owner)),
+            *((b"", "") if instead is None else (encode_action(instead.action), instead.owner)), decided.subgoal,
         )  # fmt: skip
         self.journal.offer(record, decided.at_s)
 

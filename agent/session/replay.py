@@ -26,8 +26,9 @@ from agent.control.policies import build_policy
 from agent.control.policy import Policy, Tensors, capabilities_of
 from agent.core.choices import WANTED
 from agent.core.errors import ImageError, RecordingError
+from agent.core.goals.progress import Tally, begin
 from agent.core.rollout import BoolArray
-from agent.core.types import HUMAN, FloatArray, Frame, Observation
+from agent.core.types import HUMAN, FloatArray, Frame, GameState, Observation
 from agent.journal.read import header_of_recording, records_of
 from agent.journal.records import WEIGHTS, DecisionRecord, EventRecord, GapRecord, PacketRecord, SessionHeader
 from agent.link.imaging import decode_frame
@@ -187,11 +188,18 @@ class Replayer:
             self._chooser.planned = record.card if record.policy_owner == PLANNER else None
             observations: list[Observation | None] = [None] * len(self.header.games)
             for _, record in part:
-                observations[record.game] = self._observation(record)
+                observations[record.game] = seen = self._observation(record)
+                self._pursue(record, seen.state)
             self._carry, actions = self.policy.step(self._carry, observations)
             for number, record in part:
                 if self._only in (None, record.game):
                     self._compare(number, record, actions[record.game])
+
+    def _pursue(self, record: DecisionRecord, state: GameState) -> None:
+        """Have the policy pursue what it pursued in play."""
+        pursuing, subgoal = capabilities_of(self.policy).subgoals, record.subgoal
+        if pursuing is not None:
+            pursuing.pursue(record.game, begin(subgoal, Tally(), state, 0.0) if subgoal is not None else None, None)
 
     def _is_wanted(self, record: DecisionRecord) -> bool:
         """False for games that do not count, and for the rest of an episode of which something is missing."""

@@ -111,6 +111,20 @@ def test_a_card_that_the_plan_asks_for_comes_out_as_it_was_sent(tmp_path: Path) 
     assert result.decisions == len(decisions(path)) and (result.different, result.skipped) == (0, 0)
 
 
+def test_a_motor_that_a_planner_steered_comes_out_as_it_was_sent(tmp_path: Path) -> None:
+    steered = Counter[bool]()
+
+    def enough(decided: Decided) -> bool:
+        steered[decided.subgoal is not None] += 1
+        return steered[True] >= 120
+
+    path = play(tmp_path, "motor", enough, "--goal", "open chests", "--no-learn")
+    assert len({record.subgoal for record in decisions(path)}) > 1
+    result = replayed(path)
+    assert result.decisions == len(decisions(path)) and (result.different, result.skipped) == (0, 0)
+    assert replayed(path, only=1).different == 0
+
+
 def test_one_changed_bit_of_one_weight_is_noticed(recording: Path, tmp_path: Path) -> None:
     path = tmp_path / "changed"
     path.mkdir()

@@ -23,7 +23,7 @@ from agent.core.errors import WeightsError
 from agent.core.goals.progress import Judged, Pursuit
 from agent.core.goals.vector import GOAL_FEATURES, PLACED_FEATURES, GoalColumn, features, placed
 from agent.core.goals.vector import describe as describe_goal
-from agent.core.goals.vocabulary import SubgoalKind
+from agent.core.goals.vocabulary import Subgoal, SubgoalKind
 from agent.core.types import Action, FloatArray, GameState, Observation
 from agent.models.sealed import load_kind
 from agent.models.sizes import CpqeSizes
@@ -145,9 +145,13 @@ def best_of_8(
 
 
 class ChunkCarry(PilotCarry):
-    """What is remembered of one game beside the pilot's: the running chunk, and how many of its actions were taken."""
+    """What is remembered of one game beside the pilot's: the running chunk, and how many of its actions were taken.
+
+    pursued: the subgoal that the chunk is for.
+    """
 
     chunk: FloatArray | None = None
+    pursued: Subgoal | None = None
     taken: int = 0
     plans: int = 0
 
@@ -169,7 +173,7 @@ class ChunkMotor(Motor):
         """What it can do beside playing."""
         return Capabilities(
             reloadable=self, chooses_cards=self, measured=self, subgoals=self, never_waits=True, looks=self._looks,
-            apart=not self._pursuits,
+            apart=True,
         )  # fmt: skip
 
     @property
@@ -183,6 +187,12 @@ class ChunkMotor(Motor):
             self._pursuits.pop(game, None)
         else:
             self._pursuits[game] = pursuit, judged
+
+    def pursued(self, carry: list[PilotCarry], game: int) -> Subgoal | None:
+        """The subgoal that the running chunk of a game is for."""
+        remembered = carry[game]
+        assert isinstance(remembered, ChunkCarry)
+        return remembered.pursued
 
     def prepare(self, tensors: Tensors, where: str) -> Any:
         """The networks of these tensors, tried; raises WeightsError."""
@@ -225,7 +235,7 @@ class ChunkMotor(Motor):
     def _choose_chunk(self, carry: ChunkCarry, observation: Observation, seen: FloatArray) -> None:
         """A new chunk; what is left of the running one is weighed too, its last action going on where it is short."""
         sizes, before = self.chunked.sizes, carry.chunk
-        condition = np.concatenate((seen, self._goal(observation)))
+        condition = np.concatenate((seen, self._goal(carry, observation)))
         if not self._by_critics:
             carry.chunk = likeliest(self.chunked, condition)
         else:
@@ -237,10 +247,11 @@ class ChunkMotor(Motor):
             carry.chunk, _ = best_of_8(self.chunked, condition, carry.random, running)
         carry.taken, carry.plans = 0, carry.plans + 1
 
-    def _goal(self, observation: Observation) -> FloatArray:
+    def _goal(self, carry: ChunkCarry, observation: Observation) -> FloatArray:
         """The subgoal's vector as motors are trained on it: as if it had just begun."""
         goal = np.zeros(GOAL_FEATURES, np.float32)
         found = self._pursuits.get(observation.game)
+        carry.pursued = found[0].subgoal if found is not None else None
         if found is not None:
             features(*found, observation.state, goal)
             goal[GoalColumn.LEFT], goal[GoalColumn.AMOUNT] = 1.0, _AMOUNT
