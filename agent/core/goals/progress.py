@@ -34,6 +34,7 @@ class Tally(msgspec.Struct):
     bosses: int = 0
     picked: int = 0
     deaths: int = 0
+    runs: int = 0
     elites: int = 0
     _gold: float = 0.0
     _health: float = 0.0
@@ -45,6 +46,7 @@ class Tally(msgspec.Struct):
         elites = int(np.count_nonzero(scene.enemy_kinds >= ELITE_BIT)) if scene is not None else 0
         kills = run.kills if run is not None else 0
         if is_first:
+            self.runs += 1
             self._gold, self._health, self._menu = (run.gold if run is not None else 0.0), state.health, ""
             self.kills = kills
         self.time_s, self.deaths = state.game_time_s, self.deaths + died
@@ -101,7 +103,7 @@ def begin(subgoal: Subgoal, tally: Tally, state: GameState, now_s: float) -> Pur
 def judge(pursuit: Pursuit, tally: Tally, state: GameState, now_s: float) -> Judged:
     """How it stands at this state."""
     subgoal, waited_s = pursuit.subgoal, now_s - pursuit.begun_s
-    if tally.deaths > pursuit.start.deaths:
+    if tally.deaths > pursuit.start.deaths or tally.runs > pursuit.start.runs:
         return Judged(Outcome.FAILED, 0.0, f"the run ended after {waited_s:.1f} s of {subgoal.describe()}")
     if subgoal.kind is SubgoalKind.AVOID:
         return _judge_avoid(pursuit, state, waited_s)

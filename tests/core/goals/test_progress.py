@@ -60,6 +60,15 @@ def test_it_fails_when_its_time_is_up_or_the_run_ends() -> None:
     assert _outcome(kill, state(), state(kills=9), died=True)[0] is Outcome.FAILED
 
 
+def test_it_fails_with_its_run_also_where_that_was_won() -> None:
+    tally = Tally()
+    tally.add(state(kills=900), is_first=True)
+    pursuit = begin(Subgoal(K.KILL, amount=5), tally, state(kills=900), 0.0)
+    tally.add(state(kills=0), is_first=True)
+    judged = judge(pursuit, tally, state(kills=0), 1.0)
+    assert judged.outcome is Outcome.FAILED and "the run ended" in judged.reason
+
+
 def test_a_picked_card_is_told() -> None:
     tally = Tally()
     pursuit = begin(Subgoal(K.PICK_CARD, "bow"), tally, state(), 0.0)
