@@ -1,7 +1,8 @@
 """System 2: what each game pursues, planned beside play, called by events, never awaited by the loop of play.
 
-It watches the steps of play, judges subgoals four times a second, and plans anew on events: at least `MIN_GAP_S`, at
-most `EXPIRES_S` apart. The builtin planner answers at once; a language model's plan replaces it when it comes, unless
+It watches the steps of play, judges subgoals four times a second, and plans anew on events: at least `MIN_GAP_S` apart
+while a plan lasts, and before `EXPIRES_S` are over. The builtin planner answers at once where there is no plan, no
+model, or a fault in place of its answer; a language model's plan replaces the one that is there when it comes, unless
 the run that it was asked about is over.
 """
 
@@ -18,6 +19,7 @@ import structlog
 from agent.core.clock import Clock
 from agent.core.errors import LlmError
 from agent.core.goals.progress import Judged, Outcome, Pursuit, Tally, begin, judge
+from agent.core.goals.vocabulary import SubgoalKind
 from agent.core.types import Action, GameState, Menu, Observation
 from agent.planning.backend import Backend
 from agent.planning.cards import name_of, wished
@@ -30,6 +32,8 @@ EVERY_S: Final = 0.25
 MIN_GAP_S: Final = 2.0
 REFRESH_S: Final = 9.0
 """A model is asked again so long after a plan, so that the next one is there before it expires."""
+EARLY_S: Final = 2 * EVERY_S
+"""A plan is replaced so long before it expires: where a turn is late, there still is a valid one."""
 QUIET_S: Final = 2.0
 """A game that showed nothing for so long is not planned for."""
 FORGET_FAILURES_S: Final = 60.0
@@ -137,7 +141,7 @@ class Planner:
         """Plan until cancelled."""
         try:
             while True:
-                for game in range(len(self.minds)):
+                for game in sorted(range(len(self.minds)), key=lambda game: self.minds[game].asked_s):
                     self._consider(game)
                 self._wake.clear()
                 waiting = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(self._pause())]
@@ -161,16 +165,16 @@ class Planner:
             return
         why = self._judge(game, mind, state, now_s)
         plan = mind.plan
-        if plan is None or now_s >= plan.expires_s or mind.step >= len(plan.steps):
+        if plan is None or now_s >= plan.expires_s - EARLY_S or mind.step >= len(plan.steps):
             if plan is not None and not why:
-                why = f"plan {plan.number} expired after {now_s - plan.made_s:.1f} s"
+                why = f"plan {plan.number} is over after {now_s - plan.made_s:.1f} s"
             self._plan(game, mind, state, mind.event or why or "there was no plan", now_s)
         elif mind.event and now_s - plan.made_s >= MIN_GAP_S:
             if self._usable is None:
                 self._plan(game, mind, state, mind.event, now_s)
             else:
                 self._ask(game, mind, state, mind.event, now_s)
-        elif self._usable is not None and now_s - plan.made_s >= REFRESH_S:
+        elif self._usable is not None and (plan.made_by == BUILTIN or now_s - plan.made_s >= REFRESH_S):
             self._ask(game, mind, state, f"plan {plan.number} is {now_s - plan.made_s:.1f} s old", now_s)
         if mind.pursuit is None and mind.plan is not None and mind.step < len(mind.plan.steps):
             self._begin(game, mind, state, now_s)
@@ -211,6 +215,7 @@ class Planner:
 
     def _plan(self, game: int, mind: Mind, state: GameState, why: str, now_s: float) -> None:
         """The builtin's plan at once; a model that may be asked is asked for a better one."""
+        mind.event = ""
         ranked = candidates(self.goal, state, mind.tally, tuple(mind.names), self._failures(mind, now_s))
         self._adopt(game, mind, build_plan(self._counts["plans"] + 1, ranked, BUILTIN, why, now_s))
         if self._usable is not None:
@@ -233,19 +238,25 @@ class Planner:
             reply = await model.ask(question(goal, state, mind.tally, ranked, history))
         except LlmError as error:
             self._note(game, mind, "planner_fault", f"{model.name}: {error}", {"fault": error.fault})
+            if mind.plan is not None and mind.plan.made_s < mind.asked_s:
+                mind.event = mind.event or why
+                mind.plan = msgspec.structs.replace(mind.plan, expires_s=self._clock.now_s())
+                self._consider(game)
             return
         now_s = self._clock.now_s()
         if mind.run != run or self.goal is not goal or now_s - began_s > EXPIRES_S:
             self._counts["thrown_away"] += 1
             return
         chosen = [ranked[i - 1] for i in dict.fromkeys(reply.plan)]
+        if all(c.subgoal.kind is SubgoalKind.PICK_CARD for c in chosen):
+            chosen += [c for c in ranked if c not in chosen]  # a card alone says nothing of play
         self._adopt(game, mind, build_plan(self._counts["plans"] + 1, chosen, model.name, why, now_s))
 
     def _adopt(self, game: int, mind: Mind, plan: Plan) -> None:
         self._counts["plans"] += 1
         self._counts["by_builtin" if plan.made_by == BUILTIN else "by_model"] += 1
         running = mind.pursuit.subgoal if mind.pursuit is not None else None
-        mind.plan, mind.step, mind.event = plan, 0, ""
+        mind.plan, mind.step = plan, 0
         if not plan.steps or running != plan.steps[0]:
             mind.pursuit = mind.judged = None
         self._note(game, mind, "plan", plan.reason, plan.as_builtins(plan.made_s))

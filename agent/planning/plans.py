@@ -56,12 +56,13 @@ class PlanReply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def build_plan(number: int, ranked: Sequence[Candidate], made_by: str, why: str, now_s: float) -> Plan:
-    """The plan of these candidates, best first; the reason names the first with its numbers."""
+    """The plan of these candidates, best first; the reason names what decided with its numbers."""
     steps = [c for c in ranked if c.subgoal.kind is not SubgoalKind.PICK_CARD][:MAX_STEPS]
     cards = [c for c in ranked if c.subgoal.kind is SubgoalKind.PICK_CARD]
     if made_by == BUILTIN:
         cards = [c for c in cards if c.utility >= WORTH_A_CARD]
-    first = (steps or cards)[0]
+    best = max([*steps[:1], *cards[:1]], key=lambda c: c.utility)
+    first = best if made_by == BUILTIN else ranked[0]
     because = f": {first.because}" if first.because else ""
     chosen = "has the highest utility" if made_by == BUILTIN else f"was chosen by {made_by}"
     reason = f"{why}; {first.subgoal.describe()} {chosen}, {first.utility:.2f}{because}"

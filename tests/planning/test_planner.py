@@ -13,7 +13,7 @@ from agent.planning.backend import Backend, LlmConfig
 from agent.planning.goal import parse_goal
 from agent.planning.llm import LanguageModel
 from agent.planning.messages import Server, Told
-from agent.planning.planner import Planner
+from agent.planning.planner import Mind, Planner
 from tests.core.goals.states import state
 from tests.planning.test_llm import Carried
 
@@ -29,6 +29,15 @@ class Slow(Carried):
 
     async def ask(self, ask: Any) -> Told:
         await self._clock.sleep_until(self._clock.now_s() + self._takes_s)
+        return await super().ask(ask)
+
+
+class Once(Slow):
+    """A courier that answers once, and never again."""
+
+    async def ask(self, ask: Any) -> Told:
+        if self.asked:
+            await self._clock.sleep_until(float("inf"))
         return await super().ask(ask)
 
 
@@ -92,7 +101,7 @@ def test_plans_come_at_once_on_events_two_seconds_apart_and_at_the_latest_after_
     played.run(script)
     at = [at_s for at_s, _ in played.kinds("plan")]
     assert at[0] <= 0.5 and 2.0 <= at[1] - at[0] <= 2.5 and 14.5 <= at[2] - at[1] <= 15.5
-    assert "health 20 of 100" in played.kinds("plan")[1][1] and "expired after 15" in played.kinds("plan")[2][1]
+    assert "health 20 of 100" in played.kinds("plan")[1][1] and "is over after 14.5 s" in played.kinds("plan")[2][1]
     assert all(any(c.isdigit() for c in text) for _, _, text in played.events), "a change without a number"
 
 
@@ -160,6 +169,87 @@ def test_a_model_that_hangs_leaves_no_game_without_a_plan_and_the_breaker_spares
     assert "slow" in faults[0][1] and 3 <= len(faults) <= 5 and len(played.courier.asked) == len(faults)
     status = played.model.status()
     assert status["breaker"]["opened"] >= 1 and status["last_fault"]["fault"] == "slow"
+
+
+def test_a_model_that_hangs_leaves_no_instant_without_a_valid_plan() -> None:
+    played = Played("survive 20 minutes", lambda clock: Once(clock, 1.13, Told(content='{"plan":[2]}')))
+    left_s: list[float] = []
+
+    async def script() -> None:
+        await played.play(state(), 0.5)
+        for k in range(360):
+            await played.clock.advance(0.05)
+            played.show(state(game_time_s=10.0 + k / 20))
+            left_s.append(played.planner.games()[0]["plan"]["expires_in_s"])
+
+    played.run(script)
+    assert played.planner.counts()["by_model"] == 1 and 0.0 < min(left_s) < 1.0
+
+
+def test_the_builtin_plans_for_what_the_model_did_not_answer_and_the_model_is_asked_again() -> None:
+    played = Played("survive 20 minutes", lambda clock: Slow(clock, 1.0, Told(content='{"plan":[2]}'), HANGS))
+
+    async def script() -> None:
+        await played.play(state(), 4.0)
+        await played.play(state(health=20.0), 5.0)
+
+    played.run(script)
+    (_, first), (_, by_model), (at_s, builtin), (again_s, again) = played.kinds("plan")
+    assert "a run began" in first and "chosen by ollama" in by_model and "chosen by ollama" in again
+    assert builtin.startswith("health 20 of 100; ") and "highest utility" in builtin
+    assert at_s == played.kinds("planner_fault")[0][0] and 1.0 < again_s - at_s < 3.0
+
+
+def test_what_happens_while_a_model_thinks_is_planned_for_after_its_answer() -> None:
+    played = Played("survive 20 minutes", lambda clock: Slow(clock, 3.0, *[Told(content='{"plan":[2]}')] * 9))
+
+    async def script() -> None:
+        await played.play(state(), 1.5)
+        await played.play(state(health=20.0), 8.0)
+
+    played.run(script)
+    told = [text.partition(";")[0] for _, text in played.kinds("plan")]
+    assert told[:3] == ["a run began", "a run began", "health 20 of 100"]
+
+
+def test_a_card_that_a_model_chooses_is_kept_beside_what_is_best_to_play() -> None:
+    played = Played("take the bow", lambda clock: Slow(clock, 1.0, *[Told(content='{"plan":[1]}')] * 9))
+
+    async def script() -> None:
+        await played.play(state(), 6.0)
+
+    played.run(script)
+    plan = played.planner.games()[0]["plan"]
+    assert plan["made_by"] == "ollama:m" and plan["card"] == "pick_card(bow, 1)" and len(plan["steps"]) == 3
+    assert "pick_card(bow, 1) was chosen by ollama:m" in plan["reason"] and played.planner.counts()["plans"] == 2
+
+
+def test_a_game_that_has_much_to_ask_leaves_the_model_to_the_others_too() -> None:
+    played = Played("survive 20 minutes", lambda clock: Slow(clock, 4.0, *[Told(content='{"plan":[2]}')] * 99))
+    played.planner.minds += [Mind(), Mind()]
+
+    async def script() -> None:
+        for k in range(240):
+            for game in (0, 1, 2):
+                health = 20.0 if game < 2 and k % 2 else 90.0  # a new reason to plan, each half of a second
+                seen = Observation(
+                    game,
+                    state(health=health, game_time_s=k),
+                    None,
+                    0,
+                    0.25,
+                    played.clock.now_s(),
+                    0.0,
+                    False,
+                    False,
+                    False,
+                )
+                played.planner.on_step(seen, None, 0)  # type: ignore[arg-type]
+            await played.clock.advance(0.25)
+
+    played.run(script)
+    by_model = [[e for e in told if "chosen by ollama" in e["text"]] for told in played.planner.histories()]
+    assert len(by_model[2]) >= 2
 
 
 def test_an_answer_for_a_run_that_is_over_is_thrown_away() -> None:

@@ -22,7 +22,7 @@ def test_the_builtin_takes_a_card_only_where_the_goal_asks_for_one() -> None:
         plan = build_plan(7, ranked, BUILTIN, "a run began", 100.0)
         assert (plan.card.describe() if plan.card is not None else None) == card
         assert 1 <= len(plan.steps) <= 3 and plan.expires_s == 100.0 + EXPIRES_S
-        assert plan.reason.startswith("a run began; ") and any(c.isdigit() for c in plan.reason)
+        assert plan.reason.startswith(f"a run began; {ranked[0].subgoal.describe()} has the highest utility, ")
         assert msgspec.json.encode(plan.as_builtins(101.0))
 
 
