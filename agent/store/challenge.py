@@ -12,7 +12,7 @@ it is much sooner, and a discard needs no guarantee. Owns no file, no weights an
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
@@ -26,6 +26,8 @@ MAX_BLOCKS: Final = 200
 HOPELESS_FROM: Final = 20
 """From so many blocks on, one is also discarded where as many as are left would not decide either, going on so."""
 MIN_SHARE: Final = 1 / 20
+MAX_HALVINGS: Final = 16
+Share = Annotated[float, msgspec.Meta(ge=-1.0, le=1.0)]
 CHAMPION: Final = 0
 CHALLENGER: Final = 1
 SCORE: Final = "score_s"
@@ -53,16 +55,18 @@ class Record(msgspec.Struct):
     halvings: of the share of the learner's challengers. decisions: the last ones, with their figures.
     """
 
-    version: int = 0
+    version: Annotated[int, msgspec.Meta(ge=0)] = 0
     source: str = ""
     by_hand: bool = False
     weights: str = ""
     champion: str = ""
     measure: str = ""
-    values: list[float] = []
-    shares: list[float] = []
-    scores: list[list[float]] = msgspec.field(default_factory=lambda: [[], []])
-    halvings: int = 0
+    values: list[Share] = []
+    shares: list[Share] = []
+    scores: Annotated[list[list[float]], msgspec.Meta(min_length=2, max_length=2)] = msgspec.field(
+        default_factory=lambda: [[], []]
+    )
+    halvings: Annotated[int, msgspec.Meta(ge=0, le=MAX_HALVINGS)] = 0
     promoted: int = 0
     discarded: int = 0
     decisions: list[dict[str, Any]] = []
@@ -184,7 +188,7 @@ class Challenge:
         said = {"decision": decision, "why": why, **self.figures()}
         r.decisions = [*r.decisions[-19:], said]
         r.promoted, r.discarded = r.promoted + (decision == "promoted"), r.discarded + (decision == "discarded")
-        r.halvings = 0 if decision == "promoted" else min(r.halvings + halves, 16)
+        r.halvings = 0 if decision == "promoted" else min(r.halvings + halves, MAX_HALVINGS)
         r.version, r.source, r.by_hand, r.weights = 0, "", False, ""
         self._void()
         return said

@@ -42,7 +42,7 @@ MIN_LEARNED: Final = 8192
 """Decisions that the learner learns from before it offers the next challenger: a nearly equal one shows nothing."""
 LOOK_S: Final = 0.25
 AGAIN_S: Final = 10.0
-"""Pause after a promotion was refused by the disk."""
+"""Pause after a promotion was refused by the disk, and between two looks at whether another play holds it still."""
 RECORD: Final = "challenge.json"
 WEIGHTS: Final = "challenger.safetensors"
 CLAIM: Final = ".challenge.claim"
@@ -96,8 +96,17 @@ class Contest:
 
     async def begin(self) -> None:
         """Go on with the challenge that an earlier play left; call it when the champion acts."""
-        self._claim = await self._disk.run(self._take_claim)
+        async with self._lock:
+            await self._hold()
+
+    async def _hold(self) -> None:
+        """Hold the challenge of the policy and go on with it, unless another play holds it."""
+        try:
+            self._claim = await self._disk.run(self._take_claim)
+        except WeightsError as error:
+            self.reloader.refuse(CLAIM, str(error))
         if self._claim is None:
+            self._again_s = self._clock.now_s() + AGAIN_S
             return
         record = await self._disk.run(self._read_record)
         self.challenge = Challenge(record, share=self.share or BY_HAND_SHARE, seed=self._seed)
@@ -226,9 +235,11 @@ class Contest:
 
     async def look(self) -> None:
         """Take up what a person gave, and decide where the runs so far do."""
-        if self._claim is None:
-            return
         async with self._lock:
+            if self._claim is None:
+                if self._clock.now_s() >= self._again_s:
+                    await self._hold()
+                return
             await self._take_given()
             if not self.challenge.is_on:
                 return
@@ -317,14 +328,14 @@ class Contest:
     # --- files; on the lane of the disk ------------------------------------------------------------------------------
 
     def _take_claim(self) -> Path | None:
+        """The claim, None where another play has it; raises WeightsError."""
         path = self._home / CLAIM
         try:
             if is_abandoned(path):
                 path.unlink(missing_ok=True)
             return path if claim(path) else None
         except OSError as error:
-            log.warning("challenge_not_held", reason=f"{path}: {error.strerror or error}")
-            return None
+            raise WeightsError(f"{path}: {error.strerror or error}; there are no challenges") from error
 
     def _read_record(self) -> Record:
         path = self._home / RECORD

@@ -19,7 +19,7 @@ from agent.core.types import Observation
 from agent.models.sealed import save_sealed
 from agent.session.step_runner import StepRunner
 from agent.store.challenging import GIVEN, give
-from agent.store.contest import RECORD, WEIGHTS, Contest
+from agent.store.contest import AGAIN_S, RECORD, WEIGHTS, Contest
 from agent.store.reload import Reloader
 from agent.store.store import WeightsStore
 from tests.store.test_reload import Gain, weights
@@ -30,13 +30,13 @@ class Play:
 
     def __init__(self, folder: Path, *, share: float = 1 / 3, min_learned: int = 0) -> None:
         self.policy, self.disk, self.said = Gain(), Lane("disk"), list[tuple[str, dict[str, Any]]]()
-        lane, self.store, clock = Lane("steps"), WeightsStore(folder), VirtualClock()
+        lane, self.store, self.clock = Lane("steps"), WeightsStore(folder), VirtualClock()
         runner = StepRunner(lane)
         say = lambda kind, message, payload: self.said.append((kind, {**payload, "message": message}))
-        self.reloader = Reloader(self.policy, self.store, runner, self.disk, clock, say=say)
+        self.reloader = Reloader(self.policy, self.store, runner, self.disk, self.clock, say=say)
         self.parted, self.acted = list[int](), list[int]()
         self.contest = Contest(
-            self.reloader, runner, self.disk, clock, share=share, games=3, part=self.parted.append, say=say,
+            self.reloader, runner, self.disk, self.clock, share=share, games=3, part=self.parted.append, say=say,
             min_learned=min_learned,
         )  # fmt: skip
         self.close = (self.contest.close, self.disk.close, lane.close)
@@ -216,15 +216,41 @@ def test_one_play_of_a_folder_holds_the_challenge(tmp_path: Path) -> None:
         await other.contest.begin()
         assert not await other.contest.offer(weights(0.75), "learner", decisions=1)
         assert not other.contest.status()["is_held_here"] and p.contest.status()["is_held_here"]
+        assert await p.contest.offer(weights(0.75), "learner", decisions=1)
+        await other.contest.look()
+        assert not other.contest.challenge.is_on
+        await p.contest.finish()
+        p.contest.close()
+        await other.clock.advance(AGAIN_S)
+        await other.contest.look()
+        assert other.contest.status()["is_held_here"] and other.kinds == ["challenger_goes_on"]
+        await other.runs(200, "challenger_promoted")
         for close in other.close:
             close()
-        assert await p.contest.offer(weights(0.75), "learner", decisions=1)
 
     played(tmp_path, play)
 
 
-@pytest.mark.parametrize("damaged", [RECORD, WEIGHTS])
-def test_a_damaged_challenge_ends_and_play_goes_on(tmp_path: Path, damaged: str) -> None:
+def test_a_folder_that_takes_no_claim_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> bool:
+        raise OSError(30, "Read-only file system")
+
+    async def play(p: Play) -> None:
+        for _ in range(3):
+            await p.clock.advance(AGAIN_S)
+            await p.contest.look()
+        assert not p.contest.status()["is_held_here"]
+
+    monkeypatch.setattr("agent.store.contest.claim", refused)
+    told = [said for kind, said in played(tmp_path, play).said if kind == "weights_refused"]
+    assert len(told) == 1 and "Read-only file system" in told[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("damaged", "content"),
+    [(RECORD, b"{"), (WEIGHTS, b"{"), (RECORD, b'{"version":2,"values":[7]}'), (RECORD, b'{"version":2,"scores":[]}')],
+)
+def test_a_damaged_challenge_ends_and_play_goes_on(tmp_path: Path, damaged: str, content: bytes) -> None:
     async def first(p: Play) -> None:
         await p.contest.offer(weights(0.75), "learner", decisions=1)
 
@@ -234,7 +260,7 @@ def test_a_damaged_challenge_ends_and_play_goes_on(tmp_path: Path, damaged: str)
         assert await p.contest.offer(weights(0.5), "learner", decisions=1)
         assert p.contest.status()["challenger"]["version"] == 3  # numbers are not given out again
 
-    (home(played(tmp_path, first)) / damaged).write_bytes(b"{")
+    (home(played(tmp_path, first)) / damaged).write_bytes(content)
     played(tmp_path, second)
 
 
