@@ -77,22 +77,30 @@ class History:
         """Where a damaged database went, None where none was met."""
 
     def begin(self, folder: Path, header: SessionHeader) -> None:
-        """Add a run that begins."""
-        self._do(lambda db: _insert(db, folder, header))
+        """Add a run that begins, in the place of one that was recorded into the same folder."""
 
-    def update(self, folder: Path, progress: Progress, *, is_over: bool = False) -> None:
-        """Say how far a run has come; is_over: its session ended in order."""
+        def add(db: sqlite3.Connection) -> None:
+            _delete(db, folder)
+            _insert(db, folder, header)
+
+        self._do(add)
+
+    def update(self, folder: Path, header: SessionHeader, progress: Progress, *, is_over: bool = False) -> None:
+        """Say how far a run has come, which is added where the database is another now; is_over: it ended in order."""
         values = (progress.length_s, progress.weights, progress.episodes, progress.score, progress.measure, is_over)
-        self._do(
-            lambda db: db.execute(
+
+        def change(db: sqlite3.Connection) -> None:
+            _insert(db, folder, header)
+            db.execute(
                 "UPDATE runs SET length_s=?, weights=?, episodes=?, score=?, measure=?, is_over=? WHERE folder=?",
                 (*values, str(folder.resolve())),
             )
-        )
+
+        self._do(change)
 
     def forget(self, folder: Path) -> None:
         """Take a run out of which nothing is kept."""
-        self._do(lambda db: db.execute("DELETE FROM runs WHERE folder=?", (str(folder.resolve()),)))
+        self._do(lambda db: _delete(db, folder))
 
     def runs(self) -> list[Run]:
         """All runs, oldest first, after the recordings that the database does not know were added to it."""
@@ -181,6 +189,10 @@ def state_of(folder: Path, is_over: bool) -> str:
 
 def _is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+
+
+def _delete(db: sqlite3.Connection, folder: Path) -> None:
+    db.execute("DELETE FROM runs WHERE folder=?", (str(folder.resolve()),))
 
 
 def _insert(db: sqlite3.Connection, folder: Path, header: SessionHeader) -> None:

@@ -205,9 +205,10 @@ class RecordSession(Part):
     async def _list_progress(self, *, is_over: bool = False) -> None:
         """Say in the history of runs how far this one has come."""
         episodes, score, measure = self.scored()
-        length_s = self.clock.now_s() - self.journal.header.began_s
+        folder, header = self.journal.folder, self.journal.header
+        length_s = self.clock.now_s() - header.began_s
         progress = Progress(round(length_s, 3), self.acted.sha256, episodes, score, measure)
-        await self._list(lambda history: history.update(self.journal.folder, progress, is_over=is_over))
+        await self._list(lambda history: history.update(folder, header, progress, is_over=is_over))
 
     async def _list(self, change: Callable[[History], None]) -> None:
         """Change the history of runs, off the loop; where that fails, it is said and play goes on."""

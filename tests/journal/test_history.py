@@ -32,13 +32,13 @@ def test_a_run_is_listed_while_it_goes_on_and_when_it_is_over(tmp_path: Path) ->
     assert history.runs() == [] and not (tmp_path / "none").exists()
     journal = recorded(tmp_path / "one", is_closed=False)
     history.begin(journal.folder, journal.header)
-    history.update(journal.folder, Progress(3.5, "ab" * 32, 2, 17.25, "score_s"))
+    history.update(journal.folder, journal.header, Progress(3.5, "ab" * 32, 2, 17.25, "score_s"))
     (run,) = History(tmp_path).runs()
     assert (run.game, run.games, run.policy, run.weights) == ("arena", 1, "pilot", "ab" * 32)
     assert (run.score, run.episodes, run.length_s, run.state) == (17.25, 2, 3.5, "being recorded")
     journal.close()
     assert [run.state for run in history.runs()] == ["killed"]
-    history.update(journal.folder, Progress(4.0), is_over=True)
+    history.update(journal.folder, journal.header, Progress(4.0), is_over=True)
     assert [(run.state, run.score) for run in history.runs()] == [("whole", None)]
     part = tmp_path / "one" / "segment-00001.mcap"
     part.rename(part.with_name(part.name + ".part"))
@@ -76,6 +76,27 @@ def test_a_damaged_database_is_set_aside_with_its_reason_and_made_anew(tmp_path:
     assert history.set_aside is not None and history.set_aside.read_bytes() == bytes(data)
     assert history.set_aside.with_name(f"{history.set_aside.name}.reason").read_text().strip()
     assert [run.folder.name for run in History(tmp_path).runs()] == ["real"]
+
+
+def test_a_database_that_is_another_meanwhile_has_the_runs_score_all_the_same(tmp_path: Path) -> None:
+    history, journal = History(tmp_path), recorded(tmp_path / "one")
+    history.begin(journal.folder, journal.header)
+    for file in tmp_path.glob(f"{NAME}*"):
+        file.unlink()
+    history.update(journal.folder, journal.header, Progress(4.0, "ab", 2, 17.25, "score_s"), is_over=True)
+    assert [(run.policy, run.episodes, run.score, run.state) for run in history.runs()] == [
+        ("pilot", 2, 17.25, "whole")
+    ]
+
+
+def test_a_folder_that_is_recorded_into_again_is_another_run(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    history.begin(tmp_path / "one", header())
+    history.update(tmp_path / "one", header(), Progress(4.0, "ab", 2, 17.25, "score_s"), is_over=True)
+    history.begin(tmp_path / "one", msgspec.structs.replace(header(), policy="kiter"))
+    assert [(run.policy, run.episodes, run.score, run.length_s) for run in history.runs()] == [
+        ("kiter", None, None, 0.0)
+    ]
 
 
 def test_what_cannot_be_opened_is_said_and_not_set_aside(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ def test_a_run_is_a_line_until_its_files_are_gone(
     for name in ("one", "two"):
         record(tmp_path / name)
         History(tmp_path).begin(tmp_path / name, header(name))
-    History(tmp_path).update(tmp_path / "two", Progress(61.2, "ab" * 32, 3, 17.25, "score_s"), is_over=True)
+    History(tmp_path).update(
+        tmp_path / "two", header("two"), Progress(61.2, "ab" * 32, 3, 17.25, "score_s"), is_over=True
+    )
     assert run(["runs"]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert f"  arena  pilot  no weights  no score  0 s  killed  {tmp_path / 'one'}" in first
