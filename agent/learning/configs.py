@@ -135,23 +135,24 @@ class CpqeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a motor's chunks are learned; see `learning.cpqe`.
 
     backup: decisions whose rewards a critic's target sums before it asks for the value of what follows. gamma: a
-    decision. value_share: the quantile of the critics that the value settles at. beta: standard deviations that the
-    members' disagreement takes off a value. anchor: weight of the squared distance from the flow's chunk against the
-    critics' value in the student's loss. euler: steps of the flow for the student. max_known: actions of a chunk that
+    decision. value_share: the quantile of the critics that the value settles at. lr falls to its share `last_lr` over
+    the training. by_value: the student leans to what the critics' mean prefers; anchor: weight of its squared distance
+    from the flow's chunk against that. euler: steps of the flow for the student. max_known: actions of a chunk that
     may be certain beforehand, drawn evenly. tau: share of the critics that their targets take up in each step.
     """
 
-    lr: float = 3e-4
+    lr: float = 1e-3
+    last_lr: float = 0.1
     weight_decay: float = 1e-2
     clip: float = 10.0
-    warm_up: int = 1000
+    warm_up: int = 200
     batch: int = 256
     gamma: float = 0.99
     backup: int = 25
     value_share: float = 0.9
-    beta: float = 1.0
-    anchor: float = 1.0
-    euler: int = 20
+    by_value: bool = False
+    anchor: float = 100.0
+    euler: int = 8
     max_known: int = 4
     tau: float = 0.005
     teacher_hidden: int = 384

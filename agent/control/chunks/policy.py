@@ -39,7 +39,7 @@ PILOT_PREFIX: Final = "pilot."
 CANDIDATES: Final = 8
 """Chunks that are made anew for each choice; the first is of no noise, where chunks are likeliest."""
 COMMITTED: Final = 1
-"""Decisions of a chunk that are executed before it is weighed again; two cost a tenth of the score."""
+"""Decisions of a chunk that are executed before it is weighed again."""
 BETA: Final = 1.0
 MARGIN: Final = 1e-3
 """How much more a new chunk must be worth to take the running one's place."""

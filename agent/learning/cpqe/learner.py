@@ -2,7 +2,7 @@
 
 Critics look `backup` decisions ahead and ask a value, a high quantile of what they say of the chunks that were played
 (Kostrikov et al. 2022), so that no action is asked about that nobody did. The flow imitates; the student imitates the
-flow and leans to what the critics' mean prefers (arXiv 2503.16978).
+flow, and with `by_value` leans to what the critics' mean prefers (arXiv 2503.16978).
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from agent.models.sizes import CpqeSizes
 
 
 class CpqeLearner:
-    """Flow, student, critics and value, and their optimisers; `updates` counts steps of each."""
+    """Flow, student, critics and value, and their optimisers; `updates` counts steps of each.
+
+    progress: the share of the training that is done, told by whoever trains; the learning rate falls with it.
+    """
 
     def __init__(self, sizes: CpqeSizes, config: CpqeConfig) -> None:
         self.sizes, self.config = sizes, config
@@ -46,6 +49,7 @@ class CpqeLearner:
             for name, module in self.modules.items()
         }
         self.updates = dict.fromkeys(self.modules, 0)
+        self.progress = 0.0
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -77,8 +81,8 @@ class CpqeLearner:
         self._step("flow", loss)
         return {"flow_loss": float(loss.detach())}
 
-    def distil(self, batch: Chunks, *, by_value: bool = True) -> dict[str, float]:
-        """One step of the student on these situations: the flow's chunks, and what the critics' mean prefers."""
+    def distil(self, batch: Chunks) -> dict[str, float]:
+        """One step of the student on these situations: the flow's chunks, and with `by_value` the critics' mean."""
         chunks = batch.chunk
         prefix = drawn_prefix(chunks, self.sizes.chunk, self.config.max_known, self.random)
         noise = torch.randn(chunks.shape, generator=self.random)
@@ -87,7 +91,7 @@ class CpqeLearner:
         wanted = taught(self.flow, batch.condition, noise, prefix, self.config.euler)
         error, made = student_loss(self.student, batch.condition, noise, wanted, prefix, self._weights)
         loss, worth = self.config.anchor * chunks.shape[1] * error, torch.zeros(())
-        if by_value:
+        if self.config.by_value:
             values = self.critics(batch.condition, made[:, : self.critics.width].clamp(-1.0, 1.0)).mean(0)
             worth = values.mean()
             loss = loss - worth / values.detach().abs().mean().clamp_min(1e-6)
@@ -96,7 +100,8 @@ class CpqeLearner:
 
     def _step(self, name: str, loss: Tensor) -> None:
         optimiser, c = self.optimisers[name], self.config
-        optimiser.lr = c.lr * min(1.0, (self.updates[name] + 1) / max(1, c.warm_up))
+        falling = 1.0 - (1.0 - c.last_lr) * self.progress
+        optimiser.lr = c.lr * falling * min(1.0, (self.updates[name] + 1) / max(1, c.warm_up))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(optimiser.parameters, c.clip)

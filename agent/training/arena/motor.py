@@ -78,8 +78,8 @@ class MotorTraining:
             f"rewards are of the table {weights.name}, and of the subgoals " + ", ".join(g.describe() for g in TRAINED),
             f"the motor reads {features} numbers of its pilot and {PLACED_FEATURES} of a subgoal, and plans "
             f"{self.sizes.chunk} decisions",
-            f"{self.sizes.members} critics look {c.backup} decisions ahead with gamma {c.gamma:g}; flow and student "
-            f"learn with lr {c.lr:g}",
+            f"{self.sizes.members} critics look {c.backup} decisions ahead with gamma {c.gamma:g}; all "
+            f"learn with lr {c.lr:g}, which falls to {c.last_lr:.0%} of it",
         ]
 
     def advance(self) -> dict[str, float]:
@@ -92,6 +92,7 @@ class MotorTraining:
         self._keep(self._drawn, drawn)
         decisions = self.data.batch.count * (STRETCH + c.backup)
         self.steps += decisions
+        self.learner.progress = min(1.0, self.steps / self._total)
         metrics = {"chunks": float(sum(map(len, self._own))), "episodes": float(len(self.data.ended))}
         if self.data.ended:
             metrics["score_s"] = float(np.mean([run.score_s for run in self.data.ended[-100:]]))

@@ -47,8 +47,8 @@ class Shares(msgspec.Struct, frozen=True):
     The pilot as it is plays the others.
     """
 
-    noisy: float = 0.25
-    script: float = 0.4
+    noisy: float = 0.1
+    script: float = 0.7
 
 
 class MotorData:

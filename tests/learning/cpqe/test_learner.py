@@ -50,7 +50,7 @@ def test_critics_find_the_chunk_that_pays_and_shuffled_pay_teaches_nothing() -> 
 
 def test_the_student_leans_to_what_the_critics_prefer() -> None:
     torch.manual_seed(0)
-    learner = CpqeLearner(SIZES, msgspec.structs.replace(CONFIG, anchor=0.02))
+    learner = CpqeLearner(SIZES, msgspec.structs.replace(CONFIG, anchor=0.02, by_value=True))
     for _ in range(200):
         batch = _played(64, learner.random)
         learner.judge(batch), learner.imitate(batch)
@@ -61,6 +61,26 @@ def test_the_student_leans_to_what_the_critics_prefer() -> None:
     with torch.no_grad():
         made = learner.student(condition, nothing, nothing, nothing).mean(1)
     assert float(made[0]) > 0 > float(made[1])
+
+
+def test_the_student_asks_the_critics_by_value_alone() -> None:
+    def made(by_value: bool) -> tuple[float, float]:
+        torch.manual_seed(0)
+        learner = CpqeLearner(SIZES, msgspec.structs.replace(CONFIG, anchor=1.0, by_value=by_value))
+        figures = learner.distil(_played(16, learner.random))
+        return figures["student_value"], float(learner.student.net.out.bias.detach().abs().sum())
+
+    (no_value, without), (value, leaning) = made(False), made(True)
+    assert no_value == 0.0 != value and without != leaning
+
+
+def test_the_learning_rate_rises_and_falls_to_its_share() -> None:
+    learner = CpqeLearner(SIZES, msgspec.structs.replace(CONFIG, lr=1.0, last_lr=0.1, warm_up=2))
+    rates = []
+    for learner.progress in (0.0, 0.0, 0.5, 1.0):
+        learner.imitate(_played(4, learner.random))
+        rates.append(learner.optimisers["flow"].lr)
+    assert rates == pytest.approx([0.5, 1.0, 0.55, 0.1])
 
 
 def test_its_state_goes_through_tensors_and_a_foreign_one_is_refused() -> None:

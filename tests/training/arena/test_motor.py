@@ -24,6 +24,7 @@ def test_a_training_makes_a_motor_that_plays_and_goes_on_from_its_checkpoint(
     training = made()
     figures = [training.advance() for _ in range(4)]
     assert "critic_loss" in figures[1] and "student_loss" in figures[3]
+    assert training.learner.progress == pytest.approx(training.steps / 3000)
     path = tmp_path / "motor.safetensors"
     save_sealed(path, created_by="test", **training.sealed())
     sizes = ChunkMotor(motor_tensors(path)).chunked.sizes
