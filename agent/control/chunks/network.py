@@ -6,17 +6,16 @@ beginning of each is worth, and the rest of the chunk that is running is always 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from agent.control.reflex.curves import exp, silu
 from agent.control.reflex.linears import add_product
+from agent.control.reflex.network import Norm, Tensors, normalise
 from agent.core.types import FloatArray
 
-Tensors = dict[str, NDArray[Any]]
 _F = np.float32
 
 
@@ -82,30 +81,15 @@ def build_planner(tensors: Tensors) -> Planner:
 
 
 @njit(cache=True, error_model="numpy")
-def _normal(x: FloatArray, scale: FloatArray, shift: FloatArray) -> None:
-    """Layer normalisation and SiLU, in place."""
-    n = x.shape[0]
-    mean = _F(0.0)
-    for i in range(n):
-        mean += x[i]
-    mean /= _F(n)
-    var = _F(0.0)
-    for i in range(n):
-        var += (x[i] - mean) * (x[i] - mean)
-    inverse = _F(1.0) / np.sqrt(var / _F(n) + _F(1e-5))
-    for i in range(n):
-        x[i] = (x[i] - mean) * inverse * scale[i] + shift[i]
-    silu(x)
-
-
-@njit(cache=True, error_model="numpy")
 def _onwards(s: Stack, m: int, x: FloatArray) -> FloatArray:
     """From the first layer's sums [h], which are overwritten, to the outputs of member m."""
-    _normal(x, s.scale[m, 0], s.shift[m, 0])
+    normalise(Norm(s.scale[m, 0], s.shift[m, 0]), x)
+    silu(x)
     for layer in range(s.rest.shape[1]):
         y = s.bias[m, layer + 1].copy()
         add_product(y, x, s.rest[m, layer])
-        _normal(y, s.scale[m, layer + 1], s.shift[m, layer + 1])
+        normalise(Norm(s.scale[m, layer + 1], s.shift[m, layer + 1]), y)
+        silu(y)
         x = y
     out: FloatArray = s.out_bias[m].copy()
     add_product(out, x, s.out[m])

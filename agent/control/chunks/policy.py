@@ -32,9 +32,11 @@ KIND: Final = "motor"
 BEST_OF_8: Final = "motor-best-of-8"
 """The name of the policy in which critics choose among eight chunks."""
 TRAINED: Final = (
-    (SubgoalKind.OPEN, "chest"), (SubgoalKind.OPEN, "shrine"), (SubgoalKind.BOSS, ""), (SubgoalKind.COLLECT, "xp"),
+    Subgoal(SubgoalKind.OPEN, "chest"), Subgoal(SubgoalKind.OPEN, "shrine"), Subgoal(SubgoalKind.BOSS),
+    Subgoal(SubgoalKind.COLLECT, "xp"),
 )  # fmt: skip
-"""Kinds of subgoals that motors are trained on, and their objects; with another one they play as without."""
+"""Subgoals that motors are trained on, whatever their amount; with another one they play as without."""
+_KNOWN: Final = frozenset((subgoal.kind, subgoal.what) for subgoal in TRAINED)
 PILOT_PREFIX: Final = "pilot."
 CANDIDATES: Final = 8
 """Chunks that are made anew for each choice; the first is of no noise, where chunks are likeliest."""
@@ -183,7 +185,7 @@ class ChunkMotor(Motor):
 
     def pursue(self, game: int, pursuit: Pursuit | None, judged: Judged | None) -> None:
         """Pursue this in a game from its next chunk on; one that motors are not trained on is nothing."""
-        if pursuit is None or (pursuit.subgoal.kind, pursuit.subgoal.what) not in TRAINED:
+        if pursuit is None or (pursuit.subgoal.kind, pursuit.subgoal.what) not in _KNOWN:
             self._pursuits.pop(game, None)
         else:
             self._pursuits[game] = pursuit, judged

@@ -167,7 +167,8 @@ def _by_place(layer: Dense, channels: int) -> Dense:
 
 
 @njit(cache=True, error_model="numpy")
-def _normalise(norm: Norm, x: FloatArray) -> None:
+def normalise(norm: Norm, x: FloatArray) -> None:
+    """Layer normalisation, in place."""
     n = x.shape[0]
     mean = _F(0.0)
     for i in range(n):
@@ -242,10 +243,10 @@ def decide_held(
     for i in range(flat.shape[0]):
         flat[i] = min(max(flat[i] * r.factor[i] + r.offset[i], _F(-8.0)), _F(8.0))
     flat = apply(r.flat, flat)
-    _normalise(r.flat_norm, flat)
+    normalise(r.flat_norm, flat)
     silu(flat)
     seen = apply(r.join, np.concatenate((flat, _pool(r, tokens, mask), picture)))
-    _normalise(r.join_norm, seen)
+    normalise(r.join_norm, seen)
     silu(seen)
     b = apply(r.backbone, np.concatenate((seen, hidden)))
     for i in range(b.shape[0]):
@@ -257,7 +258,7 @@ def decide_held(
         share = logistic(gates[2 * units + i] * _F(ticks) + gates[3 * units + i])
         after[i] = tanh(gates[i]) * (_F(1.0) - share) + tanh(gates[units + i]) * share
     trunk = apply(r.trunk, np.concatenate((seen, after)))
-    _normalise(r.trunk_norm, trunk)
+    normalise(r.trunk_norm, trunk)
     silu(trunk)
     heads = apply(r.heads, trunk)
     logits = np.full(cards.shape[0], _NEVER)
@@ -295,7 +296,7 @@ def _look(r: Layers, picture: ByteArray) -> FloatArray:
     x = _convolve(r.conv_b, x, 4, 2)
     x = _convolve(r.conv_c, x, 3, 1)
     y = apply(r.picture, x.reshape(-1))
-    _normalise(r.picture_norm, y)
+    normalise(r.picture_norm, y)
     silu(y)
     return y
 

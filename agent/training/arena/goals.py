@@ -12,20 +12,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from agent.control.chunks.policy import TRAINED
 from agent.core.goals.vector import GOAL_FEATURES, GoalColumn, placed
-from agent.core.goals.vocabulary import KINDS, OBJECTS, Subgoal, SubgoalKind
+from agent.core.goals.vocabulary import KINDS, OBJECTS, Subgoal
 from agent.core.types import FloatArray, ObjectKind
 from agent.games.arena import state as layout
 from agent.games.arena import view
 from agent.training.arena.batch import ArenaBatch
 
-TRAINED: Final = (
-    Subgoal(SubgoalKind.OPEN, "chest"),
-    Subgoal(SubgoalKind.OPEN, "shrine"),
-    Subgoal(SubgoalKind.BOSS),
-    Subgoal(SubgoalKind.COLLECT, "xp"),
-)
-"""Subgoals that a motor is trained on; without one it plays for the score."""
 NONE: Final = -1
 CHEST, SHRINE, BOSS, XP = range(len(TRAINED))
 _ELITE: Final = 128

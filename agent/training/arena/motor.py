@@ -14,15 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agent.control import encode
-from agent.control.chunks.policy import KIND, PILOT_PREFIX
+from agent.control.chunks.policy import KIND, PILOT_PREFIX, TRAINED, describe
 from agent.control.motor import pilot_tensors
 from agent.control.policies import SHIPPED
 from agent.control.reward import SCORE, Weights
 from agent.control.untrained import pilot_of
 from agent.core.errors import WeightsError
 from agent.core.goals.vector import PLACED_FEATURES
-from agent.core.goals.vector import describe as describe_goal
 from agent.games.arena.rules_hash import rules_hash
 from agent.learning.configs import CpqeConfig
 from agent.learning.cpqe.learner import CpqeLearner
@@ -30,7 +28,6 @@ from agent.learning.cpqe.losses import no_prefix
 from agent.learning.cpqe.windows import Chunks, joined
 from agent.models.sizes import CpqeSizes
 from agent.training.arena.batch import ArenaBatch
-from agent.training.arena.goals import TRAINED
 from agent.training.arena.motor_data import MotorData, Shares, gather
 
 RUNS: Final = 64
@@ -151,7 +148,7 @@ class MotorTraining:
         return {
             "tensors": {name: t.numpy() for name, t in (pilot | learned).items()},
             "kind": KIND,
-            "layout": encode.describe() | describe_goal(),
+            "layout": describe(),
             "sizes": {"pilot": msgspec.to_builtins(self.data.pilot.sizes), "motor": msgspec.to_builtins(self.sizes)},
             "notes": {"rules": rules_hash(), "steps": self.steps, "reward": self.data.batch.weights.name},
         }

@@ -17,12 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from agent.control.chunks.policy import TRAINED
 from agent.core.rollout import OFF_POLICY_SPREAD
 from agent.core.types import FloatArray
 from agent.learning.cpqe.windows import Chunks, Played, cut_chunks, joined
 from agent.models.actor_critic import Pilot, PilotOutput
 from agent.training.arena.batch import ArenaBatch, EndedRun, Outcome
-from agent.training.arena.goals import BOSS, CHEST, NONE, SHRINE, TRAINED, XP, counted, goal_vectors
+from agent.training.arena.goals import BOSS, CHEST, NONE, SHRINE, XP, counted, goal_vectors
 from agent.training.arena.teacher import KNOBS, Knobs, Teacher
 
 KEPT_NOISE: Final = 0.9
@@ -54,7 +55,7 @@ class Shares(msgspec.Struct, frozen=True):
 class MotorData:
     """Runs that are played on and on, and what was done in them.
 
-    goals: of each run, by its place in `goals.TRAINED`; the script's rows have one, the pilot's have none.
+    goals: of each run, by its place in `TRAINED`; the script's rows have one, the pilot's have none.
     motor: from conditions with subgoals [N, C + G] to actions [N, 7]; None while there is none that takes turns.
     """
 

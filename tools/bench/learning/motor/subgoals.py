@@ -15,11 +15,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agent.control.chunks.policy import COMMITTED, Chunked, checked_planner, likeliest, motor_tensors, pilot_part
+from agent.control.chunks.policy import (
+    COMMITTED,
+    TRAINED,
+    Chunked,
+    checked_planner,
+    likeliest,
+    motor_tensors,
+    pilot_part,
+)
 from agent.control.policies import SHIPPED_MOTOR
 from agent.control.untrained import pilot_of
 from agent.training.arena.batch import ArenaBatch
-from agent.training.arena.goals import NONE, TRAINED, counted, goal_vectors
+from agent.training.arena.goals import NONE, counted, goal_vectors
 from agent.training.arena.motor_data import MotorData, Shares
 
 DEFAULT_SEEDS: Final = 50
