@@ -17,6 +17,7 @@ import numpy as np
 from agent.control.menus import PRESS_EVERY
 from agent.control.reward import CAP_S
 from agent.core.statistics import summary
+from agent.core.suggest import did_you_mean
 from agent.games.arena import state as layout
 from agent.games.arena.rules_hash import rules_hash
 from agent.games.arena.world import Worlds
@@ -28,6 +29,7 @@ from tools.bench._result_file import publish
 
 TICKS = 4
 AIM = 0.95
+KNOWN = (*KNOBS._fields, *WEIGHTS._fields)
 
 
 def whole_runs(casts: list[Cast], seeds: list[int], knobs: Knobs, weights: Weights) -> list[tuple[bool, float]]:
@@ -57,7 +59,14 @@ def main() -> None:
     parser.add_argument("--tiers", type=int, nargs="*", default=[1, 2, 3])
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    changed = {name: float(value) for name, _, value in (text.partition("=") for text in args.knob)}
+    changed: dict[str, float] = {}
+    for name, _, value in (text.partition("=") for text in args.knob):
+        if name not in KNOWN:
+            parser.error(f"--knob {name}: there are {', '.join(KNOWN)}{did_you_mean(name, KNOWN)}")
+        try:
+            changed[name] = float(value)
+        except ValueError:
+            parser.error(f"--knob {name}={value}: {value!r} is no number")
     knobs = KNOBS._replace(**{k: v for k, v in changed.items() if k in KNOBS._fields})
     weights = WEIGHTS._replace(**{k: v for k, v in changed.items() if k in WEIGHTS._fields})
     names = [c["name"] for c in Worlds(1).catalog.characters]

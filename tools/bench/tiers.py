@@ -6,7 +6,7 @@
 A player is the name of a policy or a file of a pilot's weights, which the figures call by its stem. Each plays `--each`
 seeds in a row with each character in each tier, in lock-step, as `evaluate --tier --character` does; pilots in compiled
 code with the same runs to the bit. One tier and character of one player is a part; parts that are kept and of these
-seeds, rules and weights are not played again, so a run that was cut off goes on.
+seeds, rules, weights and scripts are not played again, so a run that was cut off goes on.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import argparse
 import hashlib
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from agent.control import kiter, scripted
 from agent.control.motor import checked_reflex, pilot_tensors
 from agent.control.policies import SHIPPED, build_policy
 from agent.control.policy import Policy
@@ -37,6 +39,8 @@ from tools.bench._result_file import publish
 PARTS: Final = Path("docs/results/parts/tiers")
 TIERS: Final = (1, 2, 3)
 CHARACTERS: Final = tuple(c["name"] for c in load_catalog().characters)
+SCRIPTS: Final = (Path(kiter.__file__), *sorted(Path(scripted.__file__).parent.glob("*.py")))
+"""What scripted players are made of."""
 
 
 class Timed:
@@ -86,14 +90,19 @@ def play(player: str, tier: int, character: int, seeds: range) -> dict[str, Any]
     }  # fmt: skip
 
 
+def fingerprint(paths: Iterable[Path]) -> str:
+    """The files' bytes as a short hash."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
+
+
 def part(folder: Path, player: str, tier: int, character: int, seeds: range) -> dict[str, Any]:
     """A kept part, or a new one that is kept from now on."""
     weights = weights_of(player)
     made_of = {
         "rules": rules_hash(), "seed": seeds.start, "count": len(seeds),
-        "weights": hashlib.sha256(weights.read_bytes()).hexdigest()[:16] if weights is not None else "",
+        "player": fingerprint(SCRIPTS if weights is None else [weights]),
     }  # fmt: skip
-    label = weights.stem + "-" + made_of["weights"] if weights is not None else player
+    label = weights.stem + "-" + made_of["player"] if weights is not None else player
     path = folder / f"{label}-{tier}-{CHARACTERS[character].replace(' ', '')}.json"
     if path.exists():
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -131,7 +140,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     seeds = range(args.seed, args.seed + args.each)
-    players = {Path(player).stem: player for player in args.players.split(",")}
+    players: dict[str, str] = {}
+    for player in args.players.split(","):
+        if players.setdefault(Path(player).stem, player) != player:
+            parser.error(f"--players {args.players}: two players are called {Path(player).stem}; rename one's file")
     found: dict[str, Any] = {}
     for tier in args.tiers:
         rows = {

@@ -12,7 +12,7 @@ LAST: Final = 100
 class Game(NamedTuple):
     """A Gymnasium environment: the module that registers it, its id, arguments, and the steps that both may take.
 
-    kind: how stable-baselines3 is given it, see `theirs`. timeout_s: of one training.
+    kind: how stable-baselines3 is given it, see `theirs`.
     """
 
     module: str
