@@ -196,7 +196,7 @@ class LlmSettings(_Group):
         "that runs, else builtin)",
     )  # fmt: skip
     model: str = _setting(
-        "", "LLM_MODEL", "The model's name; the first that the server has where empty", max_length=200
+        "", "LLM_MODEL", "The model's name; where empty Ollama's smallest, another server's first", max_length=200
     )
     base_url: str = _setting(
         "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -133,13 +134,13 @@ class Backend:
     async def _try(self, server: Server) -> LlmError | None:
         """Use this server if it can plan; else what keeps it from that."""
         model = LanguageModel(server, self._courier(), self._clock, timeout_s=self.config.timeout_s)
+        self.model = model  # it is shown while it is being probed, and asked once that is done
         try:
             await model.find()
-            self.model = model  # it is shown while it is being probed, and asked once that is done
             await model.probe(probe_question())
         except LlmError as error:
             self.model = None
-            model.close()
+            await asyncio.to_thread(model.close)  # it waits for the process, and games are played meanwhile
             return error
         self.why = ""
         log.info("llm", model=model.name, think=model.think)

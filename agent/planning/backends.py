@@ -54,6 +54,8 @@ async def look(message: Look) -> Seen:
             if server.backend == "ollama":
                 version = (await _get(session, f"{server.base_url}/api/version")).get("version", "")
                 listed = (await _get(session, f"{server.base_url}/api/tags")).get("models", [])
+                if not server.model and isinstance(listed, list):
+                    listed = _own(listed)
                 return Seen(version=str(version)[:40], models=_names(listed, "model", "name"))
             listed = (await _get(session, f"{server.base_url}/models")).get("data", [])
             return Seen(models=_names(listed, "id"))
@@ -65,6 +67,21 @@ async def look(message: Look) -> Seen:
 
 def _short(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * MAX_ERROR]).split())[:MAX_ERROR]
+
+
+def _own(listed: list[Any]) -> list[Any]:
+    """Ollama's models that may be taken without being named, smallest first: none that another machine runs, which
+    would be told of the game, and none that only embeds."""
+
+    def chats_here(model: dict[str, Any]) -> bool:
+        details = model.get("details")
+        family = str(details.get("family")) if isinstance(details, dict) else ""
+        name = str(model.get("model") or model.get("name"))
+        is_remote = model.get("remote_host") or model.get("remote_model") or name.endswith(("-cloud", ":cloud"))
+        return not is_remote and "embed" not in name and "bert" not in family
+
+    own = [model for model in listed if isinstance(model, dict) and chats_here(model)]
+    return sorted(own, key=lambda model: model["size"] if isinstance(model.get("size"), int) else 0)
 
 
 def _names(listed: Any, *keys: str) -> tuple[str, ...]:

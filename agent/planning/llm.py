@@ -27,6 +27,7 @@ LOOK_S: Final = 3.0
 PROBE_TIMES: Final = 3.0
 """A probe may take so many times as long as a question: a model that lies on the disk must be loaded first."""
 CACHED: Final = 128
+NO_MODEL: Final = "has no model of its own that chats; METABONK_LLM_MODEL names one that is to be asked all the same"
 THINKS: Final[tuple[Think, ...]] = ("omit", "false", "low")
 _FENCED: Final = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.S)
 T = TypeVar("T")
@@ -134,7 +135,8 @@ class LanguageModel:
         found = wanted or next(iter(seen.models), "")
         if not has_model(wanted, seen.models):
             has = ", ".join(seen.models[:8]) or "none"
-            raise LlmError("no_model", f"{self.server.base_url} has no model {wanted or '(any)'}; it has: {has}")
+            lacks = f"has no model {wanted}; it has: {has}" if wanted else NO_MODEL
+            raise LlmError("no_model", f"{self.server.base_url} {lacks}")
         self.server = msgspec.structs.replace(self.server, model=found)
         return seen
 

@@ -25,7 +25,7 @@ the process that talks ended; open: the circuit breaker is open; busy: another q
 
 
 class Server(msgspec.Struct, frozen=True):
-    """A server and what it is told. model: "" takes the first that it lists."""
+    """A server and what it is told. model: "" takes the first that it lists, of Ollama the smallest of its own."""
 
     backend: Served
     base_url: str

@@ -20,7 +20,7 @@ from agent.core.settings import Settings
 from agent.core.types import Packet
 from agent.link.endpoint import PLUGIN_PORT, Endpoint
 from agent.planning.backend import llm_config, servers_of
-from agent.planning.llm import LOOK_S, has_model
+from agent.planning.llm import LOOK_S, NO_MODEL, has_model
 from agent.planning.messages import Look
 from agent.setup.find_game import first_packet
 
@@ -120,17 +120,20 @@ async def check_llm(settings: Settings) -> list[Finding]:
     if not settings.planner.use_sima2 or config.backend == "builtin":
         return [Finding("ok", "llm: none is wanted; the planner is builtin")]
     findings, is_named = [], config.backend != "auto"
+    instead = "start it, or set METABONK_LLM_BACKEND=builtin" if is_named else "the builtin planner plans"
     for server in servers_of(config):
         seen = await look(Look(server=server, within_s=LOOK_S))
         if seen.fault:
-            remedy = "start it, or set METABONK_LLM_BACKEND=builtin" if is_named else "the builtin planner plans"
-            findings.append(Finding("fault" if is_named else "note", f"llm: {seen.error}", remedy))
+            findings.append(Finding("fault" if is_named else "note", f"llm: {seen.error}", instead))
             continue
         models = ", ".join(seen.models[:5]) or "no model"
         findings.append(Finding("ok", f"llm: {server.backend} at {server.base_url} has {models}"))
         if not has_model(server.model, seen.models):
-            what = f"llm: there is no model {server.model or 'at all'}"
-            findings.append(Finding("fault", what, f"name one of these in METABONK_LLM_MODEL: {models}"))
+            if server.model:
+                what = f"llm: there is no model {server.model}"
+                findings.append(Finding("fault", what, f"name one of these in METABONK_LLM_MODEL: {models}"))
+            else:
+                findings.append(Finding("fault" if is_named else "note", f"llm: {server.base_url} {NO_MODEL}", instead))
         if server.backend == "ollama" and _version(seen.version) < SAFE_OLLAMA:
             wanted = ".".join(map(str, SAFE_OLLAMA))
             what = f"llm: Ollama {seen.version or '?'} has known holes"

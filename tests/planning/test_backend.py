@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -69,6 +70,32 @@ def test_a_named_server_that_works_is_probed_with_the_schema_of_play() -> None:
     asyncio.run(backend.begin())
     assert backend.model is not None and backend.model.ready and backend.status()["ready"]
     assert courier.asked[0].schema == probe_question().schema and b"enum" in courier.asked[0].schema
+
+
+def test_a_server_that_cannot_plan_is_let_go_of_off_the_loop_and_one_that_is_looked_at_is_not_forgotten() -> None:
+    closed_by: list[str] = []
+
+    class Closed(Carried):
+        def close(self) -> None:
+            closed_by.append(threading.current_thread().name)
+
+    with pytest.raises(SettingsError):
+        asyncio.run(_backend(Closed(models=())).begin())
+    assert closed_by and closed_by[0] != threading.main_thread().name, "its process was waited for on the loop of play"
+
+    async def cancelled() -> None:
+        courier = Closed()
+        courier.look = lambda look: asyncio.Event().wait()  # type: ignore[assignment, return-value]
+        backend = _backend(courier)
+        task = asyncio.ensure_future(backend.begin())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        closed_by.clear()
+        backend.close()
+
+    asyncio.run(cancelled())
+    assert len(closed_by) == 1, "its process stays"
 
 
 @pytest.mark.parametrize("port", ["nobody", "another program"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Literal
+from typing import Any, Literal
 
 import httpx  # noqa: F401 - imported before the loop runs, as an import blocks it
 import msgspec
@@ -101,10 +101,29 @@ def test_a_server_says_which_models_it_has(kind: Kind) -> None:
     assert not [p for p in paths if "pull" in p or "create" in p]
 
 
+def test_without_a_name_ollamas_smallest_model_that_chats_on_its_own_machine_is_taken() -> None:
+    listed: list[dict[str, Any]] = [
+        {"model": "gpt-oss:120b-cloud", "size": 384, "remote_host": "https://ollama.com:443"},
+        {"model": "glm:cloud", "size": 300},
+        {"model": "nomic-embed-text:latest", "size": 274_000_000, "details": {"family": "nomic-bert"}},
+        {"model": "all-minilm:latest", "size": 46_000_000, "details": {"family": "bert"}},
+        {"model": "big:70b", "size": 40_000_000_000, "details": {"family": "llama"}},
+        {"model": "small:1b", "size": 800_000_000, "details": {"family": "llama"}},
+    ]
+
+    async def see(model: str) -> tuple[str, ...]:
+        async with StandIn() as server:
+            server.listed = listed
+            return (await look(Look(server=server_at(server.port, model=model), within_s=60.0))).models
+
+    assert asyncio.run(see("")) == ("small:1b", "big:70b")
+    assert asyncio.run(see("gpt-oss:120b-cloud")) == tuple(m["model"] for m in listed)
+
+
 def test_what_a_server_says_of_itself_may_be_garbage() -> None:
     async def see() -> str:
         async with StandIn() as server:
-            server.models = [{"deep": 1}]  # type: ignore[list-item]
+            server.listed = [{"model": {"deep": 1}, "size": "big", "details": "none"}, {"model": "b", "size": 3}]
             good = await look(Look(server=server_at(server.port), within_s=1.0))
             wrong = Server("openai", f"http://127.0.0.1:{server.port}/v2")
             return f"{good.models} {(await look(Look(server=wrong, within_s=1.0))).fault}"

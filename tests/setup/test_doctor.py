@@ -86,6 +86,7 @@ def test_the_way_in_which_a_running_game_takes_pictures_is_named(
         ("builtin", "", "0.17.3", ["ok"]), ("ollama", "", "0.17.3", ["ok"]), ("auto", "tiny", "0.17.3", ["ok", "note"]),
         ("ollama", "other", "0.17.3", ["ok", "fault"]), ("ollama", "", "0.16.9", ["ok", "fault"]),
         ("ollama", "", "", ["ok", "fault"]), ("openai", "tiny", "", ["fault"]),
+        ("ollama", "", "none", ["ok", "fault"]), ("auto", "", "none", ["ok", "note", "note"]),
     ],
 )  # fmt: skip
 def test_a_language_model_that_is_wanted_must_be_there_and_its_server_safe(
@@ -93,7 +94,8 @@ def test_a_language_model_that_is_wanted_must_be_there_and_its_server_safe(
 ) -> None:
     async def main() -> list[Finding]:
         async with StandIn() as server:
-            server.version = version
+            server.version = "0.17.3" if version == "none" else version
+            server.models = [] if version == "none" else server.models
             llm = LlmSettings(backend=backend, model=model, base_url=f"http://127.0.0.1:{server.port}")
             return await check_llm(Settings(llm=llm))
 

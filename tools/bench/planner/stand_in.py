@@ -37,7 +37,10 @@ def first_id(body: dict[str, Any]) -> str:
 
 
 class StandIn:
-    """The server. `mode` may be changed at any time; `asked` are the bodies of all questions."""
+    """The server. `mode` may be changed at any time; `asked` are the bodies of all questions.
+
+    listed: Ollama's models as it lists them, in place of `models`.
+    """
 
     def __init__(self, mode: str = "good", reply: Callable[[dict[str, Any]], str] = first_id) -> None:
         self.mode, self.reply = mode, reply
@@ -45,6 +48,7 @@ class StandIn:
         self.paths: list[str] = []
         self.port = 0
         self.models, self.version = ["tiny:latest"], "0.17.3"
+        self.listed: list[dict[str, Any]] = []
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -87,7 +91,7 @@ class StandIn:
     async def _answer(self, method: str, path: str, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         looks = {
             "/api/version": {"version": self.version},
-            "/api/tags": {"models": [{"name": m, "model": m} for m in self.models]},
+            "/api/tags": {"models": self.listed or [{"name": m, "model": m} for m in self.models]},
             "/v1/models": {"data": [{"id": m} for m in self.models]},
         }  # fmt: skip
         if path in looks:
