@@ -185,7 +185,8 @@ class Replayer:
         for part in [rows] if together else [[row] for row in rows]:
             record = part[0][1]
             self._chooser.recorded = record.card if record.policy_owner == CHOOSER else None
-            self._chooser.planned = record.card if record.policy_owner == PLANNER else None
+            is_unsaid = not record.policy_action and record.card >= 0  # too late to be sent: who chose it is not kept
+            self._chooser.planned = record.card if is_unsaid or record.policy_owner == PLANNER else None
             observations: list[Observation | None] = [None] * len(self.header.games)
             for _, record in part:
                 observations[record.game] = seen = self._observation(record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from safetensors.numpy import load_file, save_file
 
 from agent.commands.cli import run
-from agent.control.arbiter import Arbiter
+from agent.control.arbiter import NOBODY, Arbiter
 from agent.control.arrays import STILL
 from agent.control.cards.planned import PLANNER
 from agent.control.dreamer import DreamPilot, untrained_tensors
@@ -26,7 +27,7 @@ from agent.core.clock import SystemClock
 from agent.core.errors import RecordingError
 from agent.core.types import Observation, RunInfo
 from agent.journal.journal import Journal
-from agent.journal.read import records_of
+from agent.journal.read import header_of_recording, records_of
 from agent.journal.records import WEIGHTS, DecisionRecord, EventRecord, PacketRecord
 from agent.link.wire import encode_action, encode_state
 from agent.models.sizes import FLAT_KIND, FRAME_KIND
@@ -109,6 +110,29 @@ def test_a_card_that_the_plan_asks_for_comes_out_as_it_was_sent(tmp_path: Path) 
     assert any(record.policy_owner == PLANNER and record.card >= 0 for record in decisions(path))
     result = replayed(path)
     assert result.decisions == len(decisions(path)) and (result.different, result.skipped) == (0, 0)
+    late = late_where_a_menu_opens(path, tmp_path / "late")
+    result = replayed(tmp_path / "late")
+    assert result.decisions == len(decisions(path)) - late and (result.different, result.skipped) == (0, 0)
+
+
+def late_where_a_menu_opens(path: Path, folder: Path) -> int:
+    """Write a recording once more, as if the answers with which cards were chosen had come too late; their number."""
+    journal, before, count = Journal(folder, header_of_recording(path), SystemClock()), dict[int, int](), 0
+    journal.begin()
+    shutil.copytree(path / WEIGHTS, folder / WEIGHTS)
+    for item in records_of(path):
+        record, at_s = item.record, journal.header.began_s + (item.time_ns - journal.header.began_utc_ns) * 1e-9
+        if isinstance(record, DecisionRecord):
+            opens = record.card >= 0 > before.get(record.game, -1)
+            before[record.game] = record.card
+            if opens:
+                record = replace(record, action=b"", owner=NOBODY, instead_of=b"", instead_of_owner="")
+                count += 1
+        journal.offer(record, at_s)
+    drain(journal)
+    journal.close()
+    assert count > 1
+    return count
 
 
 def test_a_motor_that_a_planner_steered_comes_out_as_it_was_sent(tmp_path: Path) -> None:
