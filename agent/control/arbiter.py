@@ -62,6 +62,13 @@ class Arbiter:
         self.cards_by[owner] = self.cards_by.get(owner, 0) + 1
         return CardVerdict(card, owner)
 
+    def taken_by_human(self, owner: str) -> None:
+        """A person took another card, or the same one, before the presses for the owner's had: it is the person's."""
+        self.cards_by[owner] -= 1
+        if not self.cards_by[owner]:
+            del self.cards_by[owner]
+        self.cards_by[HUMAN] = self.cards_by.get(HUMAN, 0) + 1
+
     def choose(
         self, proposed: Action | None, owner: str = "motor", human: Action | None = None,
         navigated: tuple[Action, str] | None = None, guard: Guard | None = None,

@@ -334,7 +334,7 @@ class Motor:
             return msgspec.structs.replace(action, answers=observation.sequence)
         closed, carry.menu = carry.menu.menu != "", menus.MenuCarry()
         if carry.cards is not None:
-            carry.cards.owner = MOTOR
+            carry.cards.closed(by_human=observation.by_human)
         due = first or closed or carry.waited_s * TICK_HZ >= self.reflex.ticks - 0.5
         if due:
             carry.last = action = self._play(carry, observation)
@@ -390,7 +390,7 @@ class Motor:
         there = (self._batch.cards[0] != 0).any(1) if choosing else None
         mine = True
         if carry.cards is not None:
-            carry.cards.owner = MOTOR
+            carry.cards.closed(by_human=observation.by_human)
             if choosing:
                 leave = self._explore and carry.random.random() < LEFT_TO_MOTOR
                 options, context = self._batch.cards[0], self._batch.self_[0]

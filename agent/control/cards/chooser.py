@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from agent.control import encode
-from agent.control.arbiter import Arbiter
+from agent.control.arbiter import Arbiter, CardVerdict
 from agent.control.cards.expected_free_energy import CardEvaluation, Outcomes, build_outcomes, free_energy, step
 from agent.control.cards.planned import PLANNER, Wishes
 from agent.control.reward import OUTCOMES, RewardTable
@@ -130,12 +130,14 @@ class CardSeat:
         self.memory = chooser.fresh()
         self._arbiter = arbiter
         self._rewards = RewardTable(OUTCOMES)
+        self._open: CardVerdict | None = None
+        self._is_awaited = False
 
     def heard(self, observation: Observation) -> None:
         """Take the reward that an observation brings; the first of an episode forgets the one before."""
         reward = self._rewards.of(observation)
         if observation.is_first:
-            self.memory, self.owner = self.chooser.fresh(), MOTOR
+            self.memory, self.owner, self._open = self.chooser.fresh(), MOTOR, None
         else:
             self.memory.total += reward
 
@@ -156,10 +158,19 @@ class CardSeat:
         self.owner = verdict.owner
         if verdict.owner == PLANNER and wishes is not None:
             wishes.picked(game)
-        if there[verdict.card] and there.sum() > 1:
+        self._open, self._is_awaited = verdict, bool(there[verdict.card] and there.sum() > 1)
+        if self._is_awaited:
             chooser.took(self.memory, options[verdict.card], context)
         chooser.last = {"by": verdict.owner, "card": verdict.card, "motor_card": motor, **_numbers(plan)}
         return verdict.card
+
+    def closed(self, *, by_human: bool) -> None:
+        """No card is being picked now; by_human: the last one was a person's to pick, so nothing is to come of ours."""
+        verdict, self._open, self.owner = self._open, None, MOTOR
+        if verdict is not None and by_human:
+            self._arbiter.taken_by_human(verdict.owner)
+            if self._is_awaited:
+                self.memory.waiting.pop()
 
 
 def _numbers(plan: CardEvaluation | None) -> dict[str, Any]:

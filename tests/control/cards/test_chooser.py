@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from agent.control import encode
 from agent.control.arbiter import Arbiter
+from agent.control.arrays import STILL
 from agent.control.cards.chooser import CardChooser, CardSeat, Memory
 from agent.control.cards.expected_free_energy import build_outcomes, free_energy, step
+from agent.control.motor import Motor
+from agent.control.untrained import untrained_tensors
 from agent.core.choices import EDGES, LIKING, WANTED, WINDOW, ChoiceLayout, Preferences, outcomes_of
 from agent.core.errors import WeightsError
+from agent.core.types import Menu, Observation
 from agent.learning.active_inference.free_energy import free_energy as free_energy_in_torch
 from agent.models.outcome_model import OutcomeModel
 from agent.models.sizes import OutcomeSizes
@@ -168,6 +174,28 @@ def test_a_card_that_is_not_on_offer_is_refused_and_the_motor_chooses() -> None:
     assert (verdict.card, verdict.owner) == (0, "motor") and arbiter.refused == {"card_not_offered": 1}
     assert arbiter.card(1, None, "active_inference", there).owner == "motor"
     assert arbiter.cards_by == {"active_inference": 1, "motor": 2}
+
+
+def test_a_card_that_a_person_takes_is_the_persons_and_nothing_is_to_come_of_ours() -> None:
+    arbiter, chooser, motor = Arbiter(), real_chooser(0), Motor(untrained_tensors(3))
+    chooser.why = ""
+    motor.choose_by(chooser, arbiter)
+    carry, tick = motor.initial(1), itertools.count()
+
+    def see(menu: str, first: str = "Bow", *, by_human: bool = False) -> int:
+        at = next(tick)
+        shown = replace(STILL, current_menu=menu, level_up_options=(first, "Axe", "Luck Tome") if menu else ())
+        seen = Observation(0, shown, None, at, 0.1, 0.0, 0.0, at == 0, False, False, by_human=by_human)
+        motor.step(carry, [seen])
+        assert carry[0].cards is not None
+        return len(carry[0].cards.memory.waiting)
+
+    assert [see(""), see(Menu.LEVEL_UP), see(Menu.LEVEL_UP), see("")] == [0, 1, 1, 1]
+    assert arbiter.cards_by == {"active_inference": 1}
+    assert [see(Menu.LEVEL_UP), see("", by_human=True), see("", by_human=True)] == [2, 1, 1]
+    assert arbiter.cards_by == {"active_inference": 1, "human": 1}
+    assert [see(Menu.LEVEL_UP, by_human=True), see(Menu.LEVEL_UP, "Sword", by_human=True), see("")] == [2, 2, 2]
+    assert arbiter.cards_by == {"active_inference": 2, "human": 2}, "the person let go before the second"
 
 
 def test_who_chooses_is_said_with_the_numbers_of_the_choice() -> None:
