@@ -27,6 +27,7 @@ ServedPolicy = Literal["ppo", "ppo+dream", "dreamer", "off-policy"]
 LearnerDevice = Literal["auto", "cpu", "cuda"]
 LlmBackend = Literal["auto", "ollama", "openai", "builtin"]
 _TRUE, _FALSE = {"1", "true"}, {"0", "false"}
+_SHOWN: Final = 80
 
 _LATER: Final = (
     "USE_VLM_MENU", "MENU_GOAL", "VLM_MENU_MODEL",
@@ -271,8 +272,14 @@ def _build(values: Mapping[tuple[str, str], tuple[object, str]]) -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         where = (str(first["loc"][0]), str(first["loc"][-1]))
         value, source = values.get(where, ("", ".".join(map(str, first["loc"]))))
-        shown = "" if isinstance(value, SecretStr) else f" = {value!r}"
+        shown = "" if isinstance(value, SecretStr) else f" = {_short(value)}"
         raise SettingsError(f"{source}{shown}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def _short(value: object) -> str:
+    """A value as a message shows it: what is longer than a line is cut."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _read_toml(config: Path | None, values: dict[tuple[str, str], tuple[object, str]]) -> None:
@@ -317,18 +324,18 @@ def _parse(variable: str, text: str, field: FieldInfo) -> object:
     text = text.strip()  # a file of variables with Windows' line ends leaves a carriage return
     if field.annotation is bool:
         if text.lower() not in _TRUE | _FALSE:
-            raise SettingsError(f"{variable}={text!r}: write 1, 0, true or false")
+            raise SettingsError(f"{variable}={_short(text)}: write 1, 0, true or false")
         return text.lower() in _TRUE
     if field.annotation is int:
         try:
             return int(text)
         except ValueError as error:
-            raise SettingsError(f"{variable}={text!r}: a whole number is needed") from error
+            raise SettingsError(f"{variable}={_short(text)}: a whole number is needed") from error
     if field.annotation is float:
         try:
             return float(text)
         except ValueError as error:
-            raise SettingsError(f"{variable}={text!r}: a number is needed") from error
+            raise SettingsError(f"{variable}={_short(text)}: a number is needed") from error
     return SecretStr(text) if field.annotation is SecretStr else text
 
 

@@ -53,6 +53,13 @@ def test_a_bad_variable_is_refused_by_name_with_the_remedy(environ: dict[str, st
         assert part in str(caught.value)
 
 
+@pytest.mark.parametrize("variable", ["METABONK_SIMA2_GOAL", "METABONK_HTTP_PORT", "METABONK_LLM_TEMPERATURE"])
+def test_a_value_without_an_end_is_shown_by_its_beginning(variable: str) -> None:
+    with pytest.raises(SettingsError, match=variable) as caught:
+        load_settings(None, {variable: "a\x1b" * 5000})
+    assert len(str(caught.value)) < 200
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
