@@ -21,7 +21,7 @@ from agent.core.part import Part
 from agent.core.settings import Settings
 from agent.core.types import Shown
 from agent.games.hosting import STOP_TIMEOUT_S, HostedProcess
-from agent.games.options import HostOptions, Mode, is_hosted
+from agent.games.options import HostOptions, Mode, check_arena, is_hosted
 from agent.link.endpoint import PLUGIN_PORT, Endpoint, parse_endpoint
 from agent.link.links import Address
 from agent.link.recorded import SCHEME, RecordedAddress
@@ -76,13 +76,13 @@ def rules_of(game: str, calibration: Path | None) -> str:
     return rules_name(None if calibration is None else load_calibration(calibration))
 
 
-def _check_calibration(game: str, path: Path) -> None:
-    """Refuse here what the hosted game's own process would refuse later."""
-    if game != "arena":
-        raise SettingsError(f"--calibration {path}: only the arena takes one, not {game}")
-    from agent.games.arena.calibration import load_calibration
+def _check_arena(options: PlayOptions, game: str) -> None:
+    """Refuse here what the hosted game's own process would refuse later, or nobody where it runs elsewhere."""
+    check_arena(options, game)
+    if options.calibration is not None:
+        from agent.games.arena.calibration import load_calibration
 
-    load_calibration(path)
+        load_calibration(options.calibration)
 
 
 class Games:
@@ -99,8 +99,7 @@ class Games:
         self._fixed: tuple[Address, ...] = ()
         self._waiting: list[HostOptions] = []
         count = options.games
-        if options.calibration is not None:
-            _check_calibration(game, options.calibration)
+        _check_arena(options, game)
         if not is_hosted(game):
             first: Address
             if game.startswith(SCHEME):

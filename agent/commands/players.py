@@ -12,7 +12,7 @@ from agent.core.errors import SettingsError, WeightsError
 from agent.core.settings import Settings
 from agent.core.types import Shown
 from agent.core.user_code import is_user_code
-from agent.games.options import GameOptions, check_view, is_gymnasium, is_hosted
+from agent.games.options import GameOptions, check_environment, check_view, is_gymnasium, is_hosted
 from agent.models.sealed import manifest_path, read_manifest
 from agent.models.sizes import FLAT_KIND, FRAME_KIND
 
@@ -43,8 +43,9 @@ def with_sight(options: OptionsT, weights: Path | None) -> OptionsT:
     """The options with what weights of an environment were trained to see, where nothing else is asked for.
 
     Weights of 0.1.0 say nothing of flags: they learned from painted ones. Raises SettingsError for what is out of its
-    bounds.
+    bounds, or is no option of the game.
     """
+    check_environment(options)
     check_view(options)
     if weights is None:
         return options

@@ -35,7 +35,7 @@ from agent.core.files import check_output, write_atomically
 from agent.core.suggest import did_you_mean
 from agent.core.types import Shown
 from agent.games.contract import HostedGame
-from agent.games.options import HostOptions, is_gymnasium
+from agent.games.options import HostOptions, check_arena, check_environment, is_gymnasium
 from agent.games.server import GameServer, ServerOptions
 
 if TYPE_CHECKING:
@@ -64,10 +64,7 @@ def build_game(options: HostOptions, say: Callable[[str], None] = lambda text: N
     """
     spec = options.game
     _ = options.capture_px  # raises where it cannot be read, whatever is hosted
-    if options.calibration is not None and spec != "arena":
-        raise SettingsError(f"--calibration {options.calibration}: only the arena takes one, not {spec}")
-    if spec != "arena" and (options.tier, options.character) != (HostOptions.tier, HostOptions.character):
-        raise SettingsError(f"--tier and --character: only the arena has them, not {spec}")
+    check_arena(options, spec)
     if spec == "arena":
         from agent.games.arena.compiling import compile_arena
         from agent.games.arena.game import ArenaGame
@@ -245,6 +242,7 @@ def _left(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 
 def run_host(options: HostOptions, recording: HostRecording | None = None) -> int:
     """The command `host`: serve one game and say where."""
+    check_environment(options)
     if options.frame_hz < 0:
         raise SettingsError(f"--frame-hz {options.frame_hz}: at least 0, which sends no pictures")
     if options.report is not None:

@@ -42,6 +42,26 @@ def check_view(sight: Sight) -> None:
     check_bounds("--picture-px", sight.picture_px, MIN_PICTURE_PX, MAX_PICTURE_PX)
 
 
+def check_arena(options: GameOptions, game: str) -> None:
+    """Raise SettingsError where an option of the arena is given for another game."""
+    if game == "arena":
+        return
+    if options.calibration is not None:
+        raise SettingsError(f"--calibration {options.calibration}: only the arena takes one, not {game}")
+    if (options.tier, options.character) != (GameOptions.tier, GameOptions.character):
+        raise SettingsError(f"--tier and --character: only the arena has them, not {game}")
+
+
+def check_environment(options: GameOptions) -> None:
+    """Raise SettingsError where an option of Gymnasium environments is given for another game."""
+    if is_gymnasium(options.game):
+        return
+    for name in ("profile", "frame_skip", "picture_px", "paint_flags"):
+        if getattr(options, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise SettingsError(f"{option}: only Gymnasium environments take it, not {options.game}")
+
+
 def check_bounds(name: str, value: float | None, low: float, high: float) -> None:
     """Raise SettingsError where a value is given and not within `low` … `high`."""
     if value is not None and not low <= value <= high:

@@ -51,6 +51,13 @@ def test_games_elsewhere_are_at_ports_one_after_the_other() -> None:
         assert not games.parts(SystemClock())
 
 
+@pytest.mark.parametrize("game", ["bonklink://127.0.0.1:1", "research://0", "replay:nowhere", "gym:CartPole-v1"])
+@pytest.mark.parametrize("option", [{"tier": 2}, {"character": "Ogre"}])
+def test_a_tier_and_a_character_are_refused_where_nothing_takes_them(game: str, option: dict[str, Any]) -> None:
+    with contextlib.ExitStack() as stack, pytest.raises(SettingsError, match="only the arena has them"):
+        Games(stack, PlayOptions(**option), game, Settings(), QUIET, frame_hz=10.0)
+
+
 def test_only_the_arena_has_rules_of_ours() -> None:
     assert len(rules_of("arena", None)) == 64 and rules_of("gym:CartPole-v1", None) == ""
 

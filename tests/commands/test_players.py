@@ -12,9 +12,13 @@ import pytest
 import torch
 
 from agent.commands.cli import run
-from agent.commands.players import check_sight, name_of
+from agent.commands.evaluate import EvaluateOptions
+from agent.commands.play import PlayOptions
+from agent.commands.players import check_sight, name_of, with_sight
 from agent.core.errors import SettingsError, WeightsError
 from agent.core.types import Shown
+from agent.games import hosting
+from agent.games.options import HostOptions
 from agent.link.endpoint import Endpoint
 from agent.models.policies import FlatPolicy
 from agent.models.sealed import save_sealed
@@ -50,6 +54,23 @@ def test_a_policy_is_refused_a_game_that_it_cannot_see_and_told_who_can() -> Non
         check_sight(name, "gym:A-v0")
     with pytest.raises(SettingsError, match="arena is none"):
         check_sight("frame-policy", "arena")
+
+
+@pytest.mark.parametrize(
+    "option", [{"frame_skip": 4}, {"picture_px": 40}, {"paint_flags": True}, {"profile": Path("none.toml")}]
+)
+def test_options_of_environments_are_refused_where_nothing_takes_them(
+    option: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosting, "host", lambda *given, **more: {})
+    commands = (
+        lambda: with_sight(PlayOptions(game="auto", **option), None),
+        lambda: with_sight(EvaluateOptions(**option), None),
+        lambda: hosting.run_host(HostOptions(**option)),
+    )
+    for command in commands:
+        with pytest.raises(SettingsError, match=f"--{next(iter(option))}: only Gym".replace("_", "-")):
+            command()
 
 
 @pytest.mark.parametrize("command", ["play", "evaluate"])
