@@ -427,7 +427,7 @@ def _learners(
         return []
     if recorder is None or contest is None or learnable is None:
         return [Learners(learning)]
-    options = shared.options
+    options, budget = shared.options, shared.options.budget
     policy_spec = spec_of(
         learnable.name, learnable.kind, recorder.features, learnable.spec, learnable.sizes, options.seed,
         paid_by="" if is_gymnasium(options.game) else options.reward.label,
@@ -435,7 +435,7 @@ def _learners(
     after = partial(outcomes.learn_from, learning) if outcomes is not None else None
     live = LiveLearning(
         shared.pace, recorder, learning, contest.reloader, contest, policy_spec, shared.disk, shared.clock, after=after,
-        lessons=options.budget.lessons if recorder.off_policy and learnable.kind == PILOT else 0,
+        paid_by=options.reward, lessons=budget.lessons if recorder.off_policy and learnable.kind == PILOT else 0,
     )  # fmt: skip
     return [Learners(learning), LearnFromPlay(live)]
 

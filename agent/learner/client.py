@@ -20,6 +20,7 @@ from agent.concurrency.lane import Lane
 from agent.concurrency.supervise import Supervisor
 from agent.core.clock import Clock
 from agent.core.errors import ChildGone, RequestError, WeightsError
+from agent.core.rewards.tables import Weights
 from agent.learner.bodies import MAX_AXES, MAX_BRANCHES, MAX_CHOICES, MAX_FEATURES, Arrays, Register
 from agent.learner.held import check_room
 from agent.learner.messages import (
@@ -261,9 +262,10 @@ class Learning:
         policy.parked = answer.parked
         return answer, weights
 
-    async def teach(self, policy: Known, decisions: int) -> int:
+    async def teach(self, policy: Known, decisions: int, paid_by: Weights) -> int:
         """Have a policy's learner hold so many decisions of the kiter's as prior data; how many it holds then.
 
+        paid_by: the table of play itself; the values of a replay are of one table.
         Those that it has kept from an earlier session count; a state has not room for all of 50,000.
         """
         await self._open(policy)
@@ -271,7 +273,7 @@ class Learning:
         teacher = Child("teacher", "agent.learner.teacher", supervisor=self._supervisor)
         try:
             while held.takes and held.decisions < decisions:
-                _, rollout = await teacher.call(NextLesson(), Lesson)
+                _, rollout = await teacher.call(NextLesson(reward=paid_by), Lesson)
                 before = held.decisions
                 held, _ = await self.child.call(TakeLesson(policy=policy.name), LessonsHeld, rollout)
                 if held.decisions <= before:  # there is no room for more

@@ -18,6 +18,7 @@ from agent.concurrency.lane import Lane
 from agent.control.experience import RolloutRecorder
 from agent.core.clock import Clock
 from agent.core.errors import ChildGone, RequestError, WeightsError
+from agent.core.rewards.tables import SCORE, Weights
 from agent.core.rollout import Rollout
 from agent.learner.bodies import pack_rollout
 from agent.learner.client import LEARNER, Known, Learning
@@ -33,7 +34,8 @@ log = structlog.get_logger(__name__)
 class LiveLearning:
     """Feeds one policy's rollouts to its learner, one after another; what comes faster than that is counted.
 
-    after: awaited after each rollout that was learned from. lessons: decisions of the kiter that are taught first.
+    after: awaited after each rollout that was learned from. lessons: decisions of the kiter that are taught first, paid
+    by the table `paid_by`, as play is.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class LiveLearning:
         *,
         after: Callable[[Known], Awaitable[None]] | None = None,
         lessons: int = 0,
+        paid_by: Weights = SCORE,
     ) -> None:
         self.learned = self.stale = self.refused = 0
         self.refused_why = ""
@@ -60,7 +63,7 @@ class LiveLearning:
         self._policy_spec = policy_spec
         self._clock = clock
         self._disk = disk
-        self._after, self._lessons = after, lessons
+        self._after, self._lessons, self._paid_by = after, lessons, paid_by
         self._mine = -1
 
     def begin(self) -> None:
@@ -75,7 +78,7 @@ class LiveLearning:
         self._pace.learns = True
         try:
             if self._lessons:
-                held = await self._learning.teach(known, self._lessons)
+                held = await self._learning.teach(known, self._lessons, self._paid_by)
                 log.info("lessons_taught", policy=policy.name, decisions=held)
             while True:
                 rollout = await self._pace.rollouts.get()

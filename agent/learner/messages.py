@@ -6,6 +6,7 @@ Rollouts and weights are the messages' payloads: rollouts as `bodies.pack_rollou
 from __future__ import annotations
 
 from agent.concurrency.frames import Message
+from agent.core.rewards.tables import SCORE, Weights
 from agent.learning.configs import Budget, PolicySpec
 
 
@@ -63,7 +64,9 @@ class Imitated(Message, frozen=True):
 
 
 class NextLesson(Message, frozen=True):
-    """Ask the teacher's process for more of the kiter's play. Answer: `Lesson`."""
+    """Ask the teacher's process for more of the kiter's play, paid by this table. Answer: `Lesson`."""
+
+    reward: Weights = SCORE
 
 
 class Lesson(Message, frozen=True):

@@ -17,7 +17,7 @@ MAX_LESSONS = 1 << 30
 
 
 class TeacherProcess:
-    """Plays the kiter on and on, a rollout for each call."""
+    """Plays the kiter on and on, a rollout for each call, paid by the table of the first."""
 
     def __init__(self) -> None:
         self._lessons: Iterator[Rollout] | None = None
@@ -25,12 +25,13 @@ class TeacherProcess:
     def handle(self, message: NextLesson, payload: bytes = b"") -> tuple[Message, bytes]:
         """The next rollout."""
         if self._lessons is None:
+            from agent.control.reward import RewardTable
             from agent.games.arena.compiling import compile_arena
             from agent.games.arena.game import ArenaGame
             from agent.learner.lessons import lessons
 
             compile_arena()
-            self._lessons = lessons(ArenaGame(), MAX_LESSONS)
+            self._lessons = lessons(ArenaGame(), MAX_LESSONS, reward=RewardTable(message.reward))
         rollout = next(self._lessons)
         return Lesson(steps=len(rollout)), pack_rollout(rollout)
 

@@ -15,6 +15,7 @@ from agent.concurrency.lane import Lane
 from agent.core.clock import VirtualClock
 from agent.core.errors import ChildGone, RequestError, WeightsError
 from agent.core.mailbox import ThreadQueue
+from agent.core.rewards.tables import COUNTERS, Weights
 from agent.core.rollout import Rollout
 from agent.learner.client import Known
 from agent.learner.live import LiveLearning
@@ -35,7 +36,7 @@ def rollout(version: int, reward: float = 0.0) -> Rollout:
 class Side:
     """A learner, a reloader and a contest that note what they are told."""
 
-    def __init__(self, max_waiting: int = 8) -> None:
+    def __init__(self, max_waiting: int = 8, *, lessons: int = 0) -> None:
         self.policy, self.told = SimpleNamespace(name="p", version=20, tensors={}), list[str]()
         self.policies: dict[str, Known] = {}
         self.fails, self.refuses = False, ""
@@ -49,11 +50,15 @@ class Side:
         self.disk = Lane("disk")
         self.live = LiveLearning(
             self.pace, recorder, me, me, me, PolicySpec(name="p", features=2, continuous=4, branches=(2,)), self.disk,
-            VirtualClock(), after=self.after,
+            VirtualClock(), after=self.after, lessons=lessons, paid_by=COUNTERS,
         )  # fmt: skip
 
     def adopt(self, policy_spec: PolicySpec, version: int) -> None:
         self.policies[policy_spec.name] = Known(policy_spec.name, version=version)
+
+    async def teach(self, known: Known, decisions: int, paid_by: Weights) -> int:
+        self.told.append(f"{decisions} lessons by {paid_by.name}")
+        return decisions
 
     async def learn(self, known: Known, payload: bytes) -> tuple[Learned, bytes]:
         if self.fails:
@@ -121,6 +126,12 @@ def test_each_rollout_is_learned_from_and_the_new_weights_act_before_the_next() 
         "rollouts": 2, "refused": 0, "refused_why": "", "stale_dropped": 0, "overflowed": 0, "waiting": 0,
         "decisions": 9,
     }  # fmt: skip
+
+
+def test_lessons_come_first_and_are_paid_as_play_is() -> None:
+    side = Side(lessons=500)
+    played(side, rollout(20))
+    assert side.told == ["500 lessons by counters", "learn", "offer", "after 21"]
 
 
 def test_rollouts_of_old_weights_and_those_that_come_too_fast_are_counted() -> None:

@@ -6,8 +6,10 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from agent.core.rewards.tables import COUNTERS, SCORE
 from agent.learner import client
 from agent.learner.bodies import unpack_rollout
 from agent.learner.messages import Lesson, LessonsHeld, NextLesson, Open, TakeLesson
@@ -35,6 +37,12 @@ def test_the_teachers_rollouts_are_taken_by_the_learner_for_play_and_by_no_other
     assert process.handle(TakeLesson(policy="p"), payload)[0] == LessonsHeld(decisions=0, takes=False)
 
 
+def test_lessons_are_paid_by_the_table_that_is_asked_for() -> None:
+    paid = [unpack_rollout(TeacherProcess().handle(NextLesson(reward=t))[1]).rewards for t in (SCORE, COUNTERS)]
+    assert np.median(paid[0]) == pytest.approx(1 / 900, abs=1e-6)
+    assert paid[1].max() >= COUNTERS.kill and not np.allclose(paid[0], paid[1])
+
+
 def test_lessons_are_made_until_enough_are_held_or_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     class End:
         """Both processes: a lesson is ten decisions, and 40 have room."""
@@ -45,6 +53,7 @@ def test_lessons_are_made_until_enough_are_held_or_there_is_no_room(monkeypatch:
         async def call(self, message: Any, answer: Any, payload: bytes = b"") -> tuple[Any, bytes]:
             await asyncio.sleep(0)
             if isinstance(message, NextLesson):
+                assert message.reward == COUNTERS
                 return Lesson(steps=10), b"lesson"
             self.held = min(40, self.held + 10 * bool(payload))
             return LessonsHeld(decisions=self.held, takes=True), b""
@@ -61,4 +70,5 @@ def test_lessons_are_made_until_enough_are_held_or_there_is_no_room(monkeypatch:
     monkeypatch.setattr(client, "Child", End)
     for wanted, held in ((25, 30), (10, 10), (99, 40)):
         me: Any = SimpleNamespace(_open=nothing, child=End(), _disk=SimpleNamespace(run=run), _supervisor=None)
-        assert asyncio.run(asyncio.wait_for(client.Learning.teach(me, client.Known("p"), wanted), 60.0)) == held
+        teach = client.Learning.teach(me, client.Known("p"), wanted, COUNTERS)
+        assert asyncio.run(asyncio.wait_for(teach, 60.0)) == held
