@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -17,7 +18,8 @@ def words(argv: list[str]) -> list[str]:
     out = Path("checkpoints/stuck_states.json")
     if given & {"--out", "-h", "--help"}:
         return ["loops", *folder, *argv]
-    out.parent.mkdir(exist_ok=True)
+    with contextlib.suppress(OSError):  # what is wrong with it, `loops` says of --out
+        out.parent.mkdir(exist_ok=True)
     return ["loops", *folder, "--out", str(out), *argv]
 
 

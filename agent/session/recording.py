@@ -30,7 +30,7 @@ from agent.core.clock import Clock
 from agent.core.errors import RecordingError
 from agent.core.files import write_atomically
 from agent.core.part import Part
-from agent.core.types import GameState, Observation, Packet
+from agent.core.types import HUMAN, GameState, Observation, Packet
 from agent.journal.history import History, Progress
 from agent.journal.journal import Journal
 from agent.journal.keeping import remove_recording
@@ -46,8 +46,6 @@ from agent.session.loop import stopping_on_signals
 from agent.session.options import SessionOptions
 
 RESTARTED: Final = "restarted"
-HUMAN: Final = "human"
-"""Who plays where nothing but a person does."""
 LOOK_S: Final = 0.25
 AGAIN_S: Final = 2.0
 """Pause after the disk refused weights."""

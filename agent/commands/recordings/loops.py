@@ -59,8 +59,6 @@ def loops(options: Annotated[LoopsOptions, FLAT] = _DEFAULT) -> int:
     else:
         _episodes(given[0], miner)
     report = miner.report()
-    if options.out is not None:
-        write_atomically(options.out, json.dumps(report, indent=2))
     for cluster in report["clusters"]:
         where = cluster["menu"] or (f"at {cluster['cell']} × 2 m" if cluster["cell"] else "a picture")
         first = cluster["examples"][0]
@@ -68,6 +66,11 @@ def loops(options: Annotated[LoopsOptions, FLAT] = _DEFAULT) -> int:
         print(printable(f"{said}level {cluster['level']}: {first['file']} at {first['index']}"))
     share = report["lost_s"] / report["watched_s"] if report["watched_s"] else 0.0
     print(f"{report['total_clusters']} loops, {report['lost_s']:.0f} s of {report['watched_s']:.0f} s ({share:.1%})")
+    if options.out is not None:
+        try:
+            write_atomically(options.out, json.dumps(report, indent=2))
+        except OSError as error:
+            raise SettingsError(f"--out {options.out}: {error.strerror or error}; nothing was written") from error
     return 0
 
 

@@ -20,6 +20,24 @@ def test_loops_are_said_and_written(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert report["total_clusters"] == 1 and {"timestamp", "clusters"} <= set(report)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full")
+def test_a_disk_that_takes_nothing_is_one_line_after_what_was_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["loops", str(cornered(tmp_path / "rec")), "--out", "/dev/full"]) == 2
+    said = capsys.readouterr()
+    assert "1 loops, 40 s of 80 s" in said.out and "--out /dev/full: No space left" in " ".join(said.err.split())
+
+
+def test_without_a_folder_for_its_file_the_old_name_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "checkpoints").write_text("in the way")
+    assert run(words([])) == 2
+    assert f"--out {Path('checkpoints') / 'stuck_states.json'}: the folder" in " ".join(capsys.readouterr().err.split())
+
+
 def test_files_of_torch_are_refused_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.pt").write_bytes(b"")
     for option in ("--pt-dir", "--npz-dir"):
