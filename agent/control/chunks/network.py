@@ -58,6 +58,8 @@ def stack_of(tensors: Tensors, prefixes: list[str]) -> Stack:
 
     def every(part: str, turned: bool = False) -> FloatArray:
         arrays = [np.asarray(tensors[f"{p}.{part}"], _F) for p in prefixes]
+        if any(a.ndim != 1 + turned for a in arrays):
+            raise ValueError(f"{prefixes[0]}.{part} has {arrays[0].ndim} axes, {1 + turned} are needed")
         return np.ascontiguousarray(np.stack([a.T if turned else a for a in arrays]))
 
     def along(part: str, start: int, turned: bool = False) -> FloatArray:
@@ -77,7 +79,10 @@ def build_planner(tensors: Tensors) -> Planner:
     if members == 0:
         raise KeyError("critics.members.0.out.bias")
     critics = stack_of(tensors, [f"critics.members.{m}" for m in range(members)])
-    return Planner(stack_of(tensors, ["student.net"]), critics, np.ascontiguousarray(tensors["critics.bins"], _F))
+    bins = np.ascontiguousarray(tensors["critics.bins"], _F)
+    if bins.ndim != 1:
+        raise ValueError(f"critics.bins has {bins.ndim} axes, 1 is needed")
+    return Planner(stack_of(tensors, ["student.net"]), critics, bins)
 
 
 @njit(cache=True, error_model="numpy")

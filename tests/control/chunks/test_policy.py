@@ -99,6 +99,13 @@ def test_weights_of_other_widths_are_refused(tensors: Tensors, name: str) -> Non
         ChunkMotor(tensors | {name: tensors[name][..., :-1].copy()})
 
 
+@pytest.mark.parametrize("name", ["student.net.inner.0.weight", "student.net.out.weight", "critics.bins"])
+def test_weights_with_other_axes_are_refused(tensors: Tensors, name: str) -> None:
+    other = tensors[name].reshape(-1, 1) if tensors[name].ndim == 1 else tensors[name].ravel()
+    with pytest.raises(WeightsError, match=rf"not the tensors of a motor: {name} has \d axes"):
+        ChunkMotor(tensors | {name: other})
+
+
 def test_weights_that_are_not_finite_are_refused(tensors: Tensors) -> None:
     broken = np.full_like(tensors["student.net.out.bias"], np.nan)
     with pytest.raises(WeightsError, match="not finite"):
