@@ -32,9 +32,9 @@ class EvaluateOptions(ConfigOption, PolicyOptions, GameOptions):
     """What is measured, on what, and for how long."""
 
     policy: str | None = None
-    """random, kiter, router, motor, dreamer, or a name that contains pilot: the shipped weights, unless it is
-    untrained. MODULE:FACTORY is a policy of your own, found in the current folder or installed. Default: what the
-    weights are, else kiter."""
+    """random, kiter, router, motor, motor-best-of-8, dreamer, or a name that contains pilot: the shipped weights,
+    unless it is untrained. MODULE:FACTORY is a policy of your own, found in the current folder or installed. Default:
+    what the weights are, else kiter."""
     game: str = "arena"
     """arena, gym:[MODULE:]ID or MODULE:FACTORY (a Gymnasium environment of your own) in lock-step, as fast as possible;
     with --real-time any game."""

@@ -23,8 +23,9 @@ class PolicyOptions:
     """Who plays."""
 
     policy: str | None = None
-    """random, kiter, router, motor, dreamer, or a name that contains pilot: the shipped weights, unless it is
-    untrained. MODULE:FACTORY is a policy of your own, found in the current folder or installed. Default: what the
-    weights are, else pilot."""
+    """random, kiter, router, motor, motor-best-of-8, dreamer, or a name that contains pilot: the shipped weights,
+    unless it is untrained. MODULE:FACTORY is a policy of your own, found in the current folder or installed. Default:
+    what the weights are, else pilot."""
     weights: Path | None = None
-    """A sealed .safetensors file, as `train` writes it: a pilot, a dreamer, or a policy of a Gymnasium environment."""
+    """A sealed .safetensors file, as `train` writes it: a pilot, a motor, a dreamer, or a policy of a Gymnasium
+    environment."""

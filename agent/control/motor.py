@@ -54,6 +54,7 @@ Network = Callable[[encode.Encoded, FloatArray, FloatArray, float], Decision]
 Place = Callable[[Tensors, Chosen], tuple[Chosen, Callable[[], Network] | None]]
 """Where weights are computed if not on the processor: a name for it, and what takes them up between two steps."""
 Prepared = tuple[Chosen, Tensors, Callable[[], Network] | None]
+_ONE_AXIS: Final = (".bias", "encoder.norm.mean", "encoder.norm.var")
 _CARD_MENUS: Final = (Menu.LEVEL_UP, Menu.ENCOUNTER)
 
 
@@ -85,6 +86,7 @@ def checked_path(tensors: Tensors, where: str, way: str | None = None) -> Chosen
     Raises WeightsError where the tensors do not fit.
     """
     try:
+        _check_axes(tensors)
         ways = ways_of(tensors)
         for reflex in ways.values():
             _check_widths(reflex)
@@ -121,6 +123,14 @@ def _canned() -> tuple[NDArray[np.uint8], encode.Encoded]:
         for part in (batch.self_, batch.rings, batch.cards):
             part[row] = rng.normal(0.0, 1.0, part[row].shape)
     return pictures, batch
+
+
+def _check_axes(tensors: Tensors) -> None:
+    """What has one axis or none must have it before anything is compiled for it; raises ValueError."""
+    for name, tensor in tensors.items():
+        axes = 0 if name == "decision_ticks" else 1 if name.endswith(_ONE_AXIS) else tensor.ndim
+        if tensor.ndim != axes:
+            raise ValueError(f"{name} has {tensor.ndim} axes, {axes} are needed")
 
 
 def _check_widths(r: Reflex) -> None:

@@ -112,3 +112,9 @@ def test_a_file_of_eight_bits_is_loaded_and_one_that_does_not_fit_is_refused(tmp
         Motor(bad)
     with pytest.raises(WeightsError, match="not the tensors of a pilot"):
         Motor(INT8 | {"trunk.0.weight_scale": INT8["trunk.0.weight_scale"][:-1]})
+
+
+@pytest.mark.parametrize("name", ["trunk.0.bias", "encoder.norm.mean", "decision_ticks"])
+def test_weights_with_other_axes_are_refused(name: str) -> None:
+    with pytest.raises(WeightsError, match=rf"not the tensors of a pilot: {name} has \d axes"):
+        checked_path(TENSORS | {name: np.asarray(TENSORS[name])[..., None]}, "here")
