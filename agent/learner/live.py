@@ -18,7 +18,7 @@ from agent.concurrency.lane import Lane
 from agent.control.experience import RolloutRecorder
 from agent.core.clock import Clock
 from agent.core.errors import ChildGone, RequestError, WeightsError
-from agent.core.rewards.tables import SCORE, Weights
+from agent.core.rewards.tables import Weights
 from agent.core.rollout import Rollout
 from agent.learner.bodies import pack_rollout
 from agent.learner.client import LEARNER, Known, Learning
@@ -49,9 +49,9 @@ class LiveLearning:
         disk: Lane,
         clock: Clock,
         *,
+        paid_by: Weights,
         after: Callable[[Known], Awaitable[None]] | None = None,
         lessons: int = 0,
-        paid_by: Weights = SCORE,
     ) -> None:
         self.learned = self.stale = self.refused = 0
         self.refused_why = ""

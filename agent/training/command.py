@@ -8,6 +8,7 @@ where tensorboardX is installed.
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -183,18 +184,21 @@ def _keep(
 
 
 def _command(options: TrainOptions, budget: Budget | None, notes: dict[str, Any]) -> str:
-    """The command that makes such weights."""
-    command = f"python -m agent train --game {options.game} --steps {options.steps} --seed {options.seed}"
+    """The command that makes such weights, with the names of files alone."""
+    words = ["python", "-m", "agent", "train", "--game", options.game]
+    words += ["--steps", str(options.steps), "--seed", str(options.seed)]
     if options.policy != "pilot":
-        command += f" --policy {options.policy}"
+        words += ["--policy", options.policy]
     for name in options.given():
-        command += f" {name} {getattr(options, name.removeprefix('--').replace('-', '_'))}"
+        value = getattr(options, name.removeprefix("--").replace("-", "_"))
+        words += [name, str(value)] if not isinstance(value, bool) else [name if value else "--no-" + name[2:]]
     if options.copies is not None:
-        command += f" --copies {options.copies}"
+        words += ["--copies", str(options.copies)]
     if lesson_steps(options, budget):
-        command += f" --lesson-steps {lesson_steps(options, budget)}"
-    if options.begin is not None:
-        command += f" --begin {options.begin.name}"
+        words += ["--lesson-steps", str(lesson_steps(options, budget))]
+    for name, file in (("--begin", options.begin), ("--profile", options.profile)):
+        words += [name, file.name] if file is not None else []
+    command = shlex.join(words)
     if budget is not None:
         command = f"METABONK_SERVED_POLICY=dreamer {command}"
     reward = notes.get("reward", SCORE.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,28 @@ def test_a_third_of_the_steps_are_lessons_where_ppo_trains_in_the_arena() -> Non
     assert command.lesson_steps(options, None) == 3 and command.lesson_steps(options, Budget()) == 0
     assert command.lesson_steps(TrainOptions(game="mine:Maze", steps=9, out=Path("o")), None) == 0
     assert command.lesson_steps(TrainOptions(steps=9, out=Path("o"), lesson_steps=0), None) == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        TrainOptions(steps=9, out=Path("o"), lesson_steps=4, begin=Path("mine.safetensors"), seed=3),
+        TrainOptions(steps=9, out=Path("o"), policy="motor", begin=Path("my pilot.safetensors")),
+        TrainOptions(
+            game="gym:minatar.gym:MinAtar/Seaquest-v1?a=1&b=2", steps=9, out=Path("o"), preset="memory", copies=2,
+            paint_flags=True, lr_schedule="cosine", gamma=0.5, profile=Path("keys.toml"),
+        ),
+        TrainOptions(game="mine:Maze", steps=9, out=Path("o"), paint_flags=False),
+    ],
+)  # fmt: skip
+def test_the_command_that_weights_name_is_the_one_that_made_them(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(command, "train", lambda options, *rest: asked.append(options) or 0)
+    words = shlex.split(command._command(options, None, {}))
+    assert words[:3] == ["python", "-m", "agent"] and run([*words[3:], "--out", "o"]) == 0
+    assert asked == [options]
 
 
 def test_outcomes_are_a_form_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
