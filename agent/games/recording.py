@@ -41,7 +41,7 @@ class HostRecorder:
         )  # fmt: skip
         self.journal = Journal(folder, header, clock, keep)
         self.journal.begin()
-        self._clock = clock
+        self._clock, self._clipping = clock, threading.Lock()
         self._seen: tuple[GameState, float] | None = None
         self._packet = self._picture = 0
         self._before_us: int | None = None
@@ -78,7 +78,8 @@ class HostRecorder:
         return thread
 
     def _save_clip(self) -> None:
-        made = attempt(self._clip)
+        with self._clipping:  # two at once would choose one name
+            made = attempt(self._clip)
         if isinstance(made, Failure):
             log.warning("clip_not_saved", why=made.reason)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 from agent.commands.cli import run
 from agent.core.clock import SystemClock
 from agent.core.types import Action, HumanInput
-from agent.games import hosting
+from agent.games import hosting, recording
 from agent.games.recording import HostRecorder
 from agent.games.server import GameServer, ServerOptions
-from agent.journal.clip import read_clip
+from agent.journal.clip import make_clip, read_clip
 from agent.journal.keeping import Keep
 from agent.journal.read import header_of_recording, records_of
 from agent.journal.records import DecisionRecord, PacketRecord
@@ -72,6 +73,24 @@ def test_the_last_seconds_are_saved(tmp_path: Path) -> None:
     made = read_clip(folder)
     assert made is not None and made.session == "a" and made.is_whole
     assert len(list(records_of(folder))) == 99
+
+
+def test_two_clips_at_once_are_two_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = HostRecorder(
+        tmp_path / "a", Keep(), tmp_path / "clips", game="c", seed=3, real_time=True, clock=SystemClock()
+    )
+    recorder.on_packet(Counter().state(), b"")
+
+    def slow(*given: Any) -> Path:
+        threading.Event().wait(0.1)
+        return make_clip(*given)
+
+    monkeypatch.setattr(recording, "make_clip", slow)
+    for thread in (recorder.save_clip(), recorder.save_clip()):
+        thread.join()
+    recorder.close()
+    assert {read_clip(folder).session for folder in recorder.clips.glob("*-[12]")} == {"a"}  # type: ignore[union-attr]
+    assert len(list(recorder.clips.iterdir())) == 2
 
 
 def test_host_records_where_it_is_asked_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
