@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -24,6 +24,8 @@ from agent.session.clips.maker import ClipMaker
 from agent.session.clips.video import encode_video
 from agent.session.sense import Feed
 
+MAX_VIDEOS: Final = 16
+"""So many clips may wait for their videos, which are made one after the other."""
 log = structlog.get_logger(__name__)
 
 
@@ -105,7 +107,7 @@ class ClipApi(Part):
     clips: ClipMaker | None
     decoder: Decoder
     say: Callable[[str, str, dict[str, Any]], None]
-    _wanted: asyncio.Queue[Path] = field(default_factory=asyncio.Queue, init=False)
+    _wanted: asyncio.Queue[Path] = field(default_factory=lambda: asyncio.Queue(MAX_VIDEOS), init=False)
 
     async def run(self) -> None:
         """Make one video after another until cancelled."""

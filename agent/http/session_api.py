@@ -5,6 +5,7 @@ Owns no socket; the server is `http.server`.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -76,7 +77,7 @@ def takeover_routes(feeds: Sequence[Feed], decoder: Decoder, clock: Clock) -> li
 
 
 def clip_routes(clips: ClipMaker | None, decoder: Decoder, video: Callable[[Path], None]) -> list[Route]:
-    """The route that saves the last seconds. video: asked to make a clip's MP4."""
+    """The route that saves the last seconds. video: asked to make a clip's MP4; raises QueueFull."""
 
     async def save(request: web.Request) -> web.StreamResponse:
         body: PostClip = await body_of(request, decoder, PostClip)
@@ -89,7 +90,10 @@ def clip_routes(clips: ClipMaker | None, decoder: Decoder, video: Callable[[Path
         except RecordingError as error:
             raise RequestError(507, without_folders(str(error))) from error
         if body.mp4:
-            video(made.folder)
+            try:
+                video(made.folder)
+            except asyncio.QueueFull as error:
+                raise RequestError(503, f"{made.folder.name} is saved; too many wait for videos, ask later") from error
         told = {"clip": made.folder.name, "ready_s": round(made.ready_s, 4), "replays": made.is_whole}
         return answer(request, {"ok": True, **told})
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from agent.commands.cli import run
 from agent.core.clock import SystemClock
 from agent.core.errors import RecordingError
 from agent.http.decoding import Decoder
-from agent.http.part import ClipApi
+from agent.http.part import MAX_VIDEOS, ClipApi
 from agent.http.server import serve
 from agent.journal.clip import read_clip
 from agent.journal.export.mp4 import frame_times_us
@@ -82,6 +84,18 @@ def test_the_session_that_plays_saves_the_last_seconds(
     monkeypatch.setenv("METABONK_HTTP_TOKEN", "u" * 43)
     assert run(["clip", "--http-port", str(port)]) == 2
     assert "send Authorization" in " ".join(capsys.readouterr().err.split())
+
+
+def test_only_so_many_clips_wait_for_their_videos(session: tuple[Maker, int]) -> None:
+    maker, port = session
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/clip", b'{"mp4": true}', headers)
+    for _ in range(MAX_VIDEOS):
+        urllib.request.urlopen(request, timeout=60).close()
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=60)
+    assert caught.value.code == 503 and b"x is saved; too many wait" in caught.value.read()
+    assert len(maker.asked) == MAX_VIDEOS + 1
 
 
 def test_without_a_session_it_says_what_to_do(
