@@ -132,6 +132,7 @@ class CardSeat:
         self._rewards = RewardTable(OUTCOMES)
         self._open: CardVerdict | None = None
         self._is_awaited = False
+        self._game = 0
 
     def heard(self, observation: Observation) -> None:
         """Take the reward that an observation brings; the first of an episode forgets the one before."""
@@ -148,17 +149,14 @@ class CardSeat:
         """The card to take in a menu that has just opened. leave: it is the motor's to choose, unless a planner wishes
         for one of the captions, whose card goes before all others.
         """
-        chooser, there = self.chooser, (options != 0).any(1)
-        wishes = chooser.wishes
+        chooser, there, wishes = self.chooser, (options != 0).any(1), self.chooser.wishes
         plan = chooser.weigh(self.memory, options, there, context) if there.sum() > 1 else None
         proposed = int(plan.energy.argmin()) if plan is not None and chooser.why == "" and not leave else None
         wished = wishes.wish(game, captions) if wishes is not None else None
         name = NAME if wished is None else PLANNER
         verdict = self._arbiter.card(motor, proposed if wished is None else wished, name, there)
         self.owner = verdict.owner
-        if verdict.owner == PLANNER and wishes is not None:
-            wishes.picked(game)
-        self._open, self._is_awaited = verdict, bool(there[verdict.card] and there.sum() > 1)
+        self._open, self._game, self._is_awaited = verdict, game, bool(there[verdict.card] and there.sum() > 1)
         if self._is_awaited:
             chooser.took(self.memory, options[verdict.card], context)
         chooser.last = {"by": verdict.owner, "card": verdict.card, "motor_card": motor, **_numbers(plan)}
@@ -167,10 +165,14 @@ class CardSeat:
     def closed(self, *, by_human: bool) -> None:
         """No card is being picked now; by_human: the last one was a person's to pick, so nothing is to come of ours."""
         verdict, self._open, self.owner = self._open, None, MOTOR
-        if verdict is not None and by_human:
+        if verdict is None:
+            return
+        if by_human:
             self._arbiter.taken_by_human(verdict.owner)
             if self._is_awaited:
                 self.memory.waiting.pop()
+        elif verdict.owner == PLANNER and self.chooser.wishes is not None:
+            self.chooser.wishes.picked(self._game)
 
 
 def _numbers(plan: CardEvaluation | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Wishes(Protocol):
         ...
 
     def picked(self, game: int) -> None:
-        """A card was taken as wished; from any thread."""
+        """A card was taken as wished, and by nobody else; from any thread."""
         ...
 
 
@@ -42,13 +42,14 @@ class PlannedCards:
 
     def propose(self, observation: Observation) -> Action | None:
         """The action that picks the card, None where the policy is to act itself."""
-        state, seat = observation.state, self._seats[observation.game]
-        if state.current_menu not in _CARD_MENUS or not state.level_up_options:
-            seat.menu, seat.card = menus.MenuCarry(), None
+        state, seat, game = observation.state, self._seats[observation.game], observation.game
+        is_open = state.current_menu in _CARD_MENUS and len(state.level_up_options) > 0
+        if not is_open or (seat.menu.menu, seat.menu.options) != (state.current_menu, state.level_up_options):
+            if seat.card is not None and not observation.by_human and not observation.is_first:
+                self._wishes.picked(game)
+            seat.menu = menus.MenuCarry()
+            seat.card = self._wishes.wish(game, state.level_up_options) if is_open else None
+        if not is_open:
             return None
-        if seat.menu.menu != state.current_menu or seat.menu.options != state.level_up_options:
-            seat.card = self._wishes.wish(observation.game, state.level_up_options)
-            if seat.card is not None:
-                self._wishes.picked(observation.game)
         seat.menu, action = menus.step(seat.menu, state, seat.card or 0)
         return msgspec.structs.replace(action, answers=observation.sequence) if seat.card is not None else None

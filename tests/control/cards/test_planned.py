@@ -29,8 +29,8 @@ class Wished:
         self.taken.append(game)
 
 
-def _observation(one: GameState, game: int = 0) -> Observation:
-    return Observation(game, one, None, 7, 0.016, 0.0, 0.0, False, False, False)
+def _observation(one: GameState, game: int = 0, *, by_human: bool = False) -> Observation:
+    return Observation(game, one, None, 7, 0.016, 0.0, 0.0, False, False, False, by_human=by_human)
 
 
 def _menu(options: tuple[str, ...] = OFFER) -> GameState:
@@ -44,8 +44,20 @@ def test_presses_go_down_to_the_wished_card_and_take_it() -> None:
     actions = [planned.propose(_observation(_menu(), 1)) for _ in range(3 * menus.PRESS_EVERY)]
     assert all(a is not None and a.answers == 7 for a in actions)
     pressed = [(a.move[1], a.fire) for a in actions if a is not None and (a.fire or a.move[1])]
-    assert pressed == [(-1.0, False), (-1.0, False), (0.0, True)] and wishes.taken == [1]
-    assert planned.propose(_observation(state(), 1)) is None
+    assert pressed == [(-1.0, False), (-1.0, False), (0.0, True)] and wishes.taken == []
+    assert planned.propose(_observation(state(), 1)) is None and wishes.taken == [1]
+    assert planned.propose(_observation(state(), 1)) is None and wishes.taken == [1]
+
+
+def test_a_menu_that_a_person_ends_is_no_card_of_the_plan() -> None:
+    wishes = Wished("Bow")
+    planned = PlannedCards(wishes, 1)
+    planned.propose(_observation(_menu()))
+    planned.propose(_observation(state(), by_human=True))
+    seat, arbiter, wished = _seat("Bow")
+    _card(seat)
+    seat.closed(by_human=True)
+    assert wishes.taken == wished.taken == [] and arbiter.cards_by == {"human": 1}
 
 
 def test_the_policy_acts_itself_where_nothing_is_wished_or_another_menu_is_open() -> None:
@@ -62,7 +74,8 @@ def test_the_wish_is_asked_again_for_each_offer() -> None:
     planned = PlannedCards(wishes, 1)
     planned.propose(_observation(_menu()))
     assert planned.propose(_observation(_menu(OFFER[:2]))) is None
-    assert planned.propose(_observation(_menu(OFFER[1:]))) is not None and wishes.taken == [0, 0]
+    assert planned.propose(_observation(_menu(OFFER[1:]))) is not None and wishes.taken == [0]
+    assert planned.propose(_observation(state())) is None and wishes.taken == [0, 0]
 
 
 def _seat(word: str | None) -> tuple[CardSeat, Arbiter, Wished]:
@@ -82,7 +95,10 @@ def test_a_policy_takes_the_planners_card_before_its_own_and_any_choosers() -> N
     for leave in (False, True):
         seat, arbiter, wishes = _seat("Bow")
         assert _card(seat, leave=leave) == 2 and seat.owner == PLANNER
-        assert arbiter.cards_by == {PLANNER: 1} and wishes.taken == [3]
+        assert arbiter.cards_by == {PLANNER: 1} and wishes.taken == []
+        seat.closed(by_human=False)
+        seat.closed(by_human=False)
+        assert wishes.taken == [3] and arbiter.cards_by == {PLANNER: 1}
 
 
 def test_without_a_wish_the_card_is_the_motors_as_before() -> None:
