@@ -349,7 +349,7 @@ class Motor:
         if due:
             carry.last = action = self._play(carry, observation)
         else:
-            action = carry.last if self._hold else self._between(carry, state)
+            action = self._between(carry, state)
         return msgspec.structs.replace(action, answers=observation.sequence)
 
     def _seen(self, carry: PilotCarry, observation: Observation) -> FloatArray:
@@ -375,10 +375,12 @@ class Motor:
         return decide_on(self.reflex, self._batch, carry.picture, carry.hidden, ticks)
 
     def _between(self, carry: PilotCarry, state: GameState) -> Action:
-        """Between two decisions: the axes anew from what is seen now, as if the next one were due.
+        """Between two decisions: the axes anew from what is seen now, as if the next one were due; or as they were.
 
         The noise and the buttons are the last decision's.
         """
+        if self._hold:
+            return carry.last
         decision, last = self._thought(carry, state, self.reflex.ticks / TICK_HZ), carry.last
         if self._explore:
             axes, _ = sampled_axes(decision.axes, self.tensors["axes_log_std"], carry.noise)

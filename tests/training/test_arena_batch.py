@@ -43,7 +43,7 @@ def served(tensors: dict[str, Any], seed: int, ticks: int) -> list[tuple[Any, ..
         state = game.state()
         observation = Observation(0, state, None, tick, game.tick_s if tick else 0.0, 0.0, 0.0, tick == 0, False, False)
         carry, actions = motor.step(carry, [observation])
-        assert actions[0] is not None
+        assert actions[0] is not None and motor.rehearse(carry, observation) in (None, actions[0])
         game.tick(actions[0])
         w = game.world
         found.append((int(w["tick"]), float(w["x"]), float(w["z"]), float(w["hp"]), int(w["kills"]), int(w["level"])))

@@ -24,7 +24,7 @@ from agent.core.goals.progress import Judged, Pursuit
 from agent.core.goals.vector import GOAL_FEATURES, PLACED_FEATURES, GoalColumn, features, placed
 from agent.core.goals.vector import describe as describe_goal
 from agent.core.goals.vocabulary import Subgoal, SubgoalKind
-from agent.core.types import Action, FloatArray, GameState, Observation
+from agent.core.types import Action, FloatArray, Observation
 from agent.models.sealed import load_kind
 from agent.models.sizes import CpqeSizes
 
@@ -258,7 +258,3 @@ class ChunkMotor(Motor):
             features(*found, observation.state, goal)
             goal[GoalColumn.LEFT], goal[GoalColumn.AMOUNT] = 1.0, _AMOUNT
         return placed(goal)
-
-    def _between(self, carry: PilotCarry, state: GameState) -> Action:
-        """Between two decisions the action is held."""
-        return carry.last

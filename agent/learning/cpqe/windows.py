@@ -92,9 +92,7 @@ def _episode(
     pay = np.zeros(count)
     np.add.at(pay, np.maximum(owner, 0), played.reward[rows])
     ended = bool(played.terminated[rows].any())
-    starts = np.arange(count - length + (1 if ended else 0))
-    if ended:
-        starts = starts[starts <= count - length]
+    starts = np.arange(count - length + ended)
     chunk = played.action[at][starts[:, None] + np.arange(length)].reshape(len(starts), -1)
     last = count if ended else count - 1
     stop = np.minimum(starts + backup, last)

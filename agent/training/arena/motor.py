@@ -75,6 +75,7 @@ class MotorTraining:
             f"rewards are of the table {weights.name}, and of the subgoals " + ", ".join(g.describe() for g in TRAINED),
             f"the motor reads {features} numbers of its pilot and {PLACED_FEATURES} of a subgoal, and plans "
             f"{self.sizes.chunk} decisions",
+            "scores on the way are of all that play for it, the script and the pilot too, not the motor's own",
             f"{self.sizes.members} critics look {c.backup} decisions ahead with gamma {c.gamma:g}; all "
             f"learn with lr {c.lr:g}, which falls to {c.last_lr:.0%} of it",
         ]

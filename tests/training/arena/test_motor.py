@@ -22,6 +22,7 @@ def test_a_training_makes_a_motor_that_plays_and_goes_on_from_its_checkpoint(
     monkeypatch.setattr(motor, "MIN_CHUNKS", 500)
     monkeypatch.setattr(motor, "UPDATES_PER_DECISION", 0.005)
     training = made()
+    assert any("not the motor's own" in line for line in training.about)
     figures = [training.advance() for _ in range(4)]
     assert "critic_loss" in figures[1] and "student_loss" in figures[3]
     assert training.learner.progress == pytest.approx(training.steps / 3000)
