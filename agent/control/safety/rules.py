@@ -117,7 +117,7 @@ class Safety:
         if abs(z) >= limit_m and dz * z > 1e-6:
             dz = 0.0
         found.append(("edge", f"edge: {self.half_m - abs(out):.1f} m before the edge of the map"))
-        return msgspec.structs.replace(action, move=_to_camera((dx, dz), yaw))
+        return msgspec.structs.replace(action, move=_within(_to_camera((dx, dz), yaw)))
 
     def _boss(self, state: GameState, action: Action, found: _Found) -> Action:
         if state.health >= LOW_HEALTH * state.max_health:

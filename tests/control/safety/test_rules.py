@@ -40,6 +40,15 @@ def test_the_step_out_of_the_map_is_taken_away_and_the_step_along_its_edge_stays
     assert _guarded(Action(move=move(0.6, 0.5)), Safety(1, half_m=None), **there) is None
 
 
+def test_a_diagonal_at_full_speed_leads_along_the_edge_and_not_beyond() -> None:
+    yaw_rad = math.pi / 8
+    at_edge = {"position": (0.0, 0.0, HALF_M), "yaw_rad": yaw_rad}
+    found = _guarded(Action(move=(1.0, 1.0)), **at_edge)
+    assert found is not None
+    sent = Arbiter().choose(Action(move=(1.0, 1.0)), guard=lambda action: found).action.move
+    assert -sent[0] * math.sin(yaw_rad) + sent[1] * math.cos(yaw_rad) == pytest.approx(0.0, abs=1e-9)
+
+
 def test_both_edges_of_a_corner_hold() -> None:
     corner = (-HALF_M, 0.0, HALF_M)
     found = _guarded(Action(move=(-0.7, 0.7)), position=corner)
