@@ -75,7 +75,7 @@ def build_plan(number: int, ranked: Sequence[Candidate], made_by: str, why: str,
 def question(
     goal: Goal, state: GameState, tally: Tally, ranked: Sequence[Candidate], history: Sequence[str]
 ) -> Question[PlanReply]:
-    """What a language model is asked; numbers are rounded, so that like situations are asked once."""
+    """What a language model is asked; numbers are rounded, so that of a game that stands still it is asked once."""
     health = round(10 * state.health / max(state.max_health, 1.0)) * 10
     known = {c.id for c in ranked}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -39,9 +39,9 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class _Rated(msgspec.Struct):
-    """What a subgoal is worth: see the module."""
+    """What a subgoal is worth: see the module. subgoal: None for one that is none, see `_subgoal`."""
 
-    subgoal: Subgoal
+    subgoal: Subgoal | None
     base: float
     asked: bool = False
     weight: float = 0.8
@@ -62,6 +62,8 @@ def candidates(
     ]
     found = []
     for r in rated:
+        if r.subgoal is None:
+            continue
         failed = failures.get(r.subgoal.describe(), 0)
         utility = r.base + r.weight * r.asked + r.need - FAR * r.far_m - FAILED * failed
         parts = [r.why] if r.why else []
@@ -70,6 +72,14 @@ def candidates(
         found.append((utility, r.subgoal, ", ".join(parts)))
     found.sort(key=lambda item: -item[0])
     return [Candidate(at + 1, subgoal, utility, why) for at, (utility, subgoal, why) in enumerate(found)]
+
+
+def _subgoal(kind: SubgoalKind, **values: Any) -> Subgoal | None:
+    """A subgoal made of a state's numbers; None where they are beyond the vocabulary, as a game may send any."""
+    try:
+        return Subgoal(kind, **values)
+    except ValueError:
+        return None
 
 
 def _of_play(goal: Goal, state: GameState, tally: Tally) -> list[_Rated]:
@@ -81,7 +91,7 @@ def _of_play(goal: Goal, state: GameState, tally: Tally) -> list[_Rated]:
     wanted_level = level.amount if level is not None and asked_level else tally.level + 1
     asked_kill = kill is not None and not (kill.amount and tally.kills >= kill.amount)
     survived, killed = f"{tally.time_s:.0f} s survived", f"{tally.kills} kills, {len(state.enemies)} enemies in sight"
-    survival = Subgoal(_K.SURVIVE_UNTIL, amount=soon_s, within_s=60.0)
+    survival = _subgoal(_K.SURVIVE_UNTIL, amount=soon_s, within_s=60.0)
     found = [
         _Rated(survival, 0.3, asked_survive, 0.5, why=survived),
         _Rated(Subgoal(_K.KILL, amount=20.0), 0.25, asked_kill, why=killed),
@@ -89,10 +99,8 @@ def _of_play(goal: Goal, state: GameState, tally: Tally) -> list[_Rated]:
     if state.run is not None:
         why = f"level {tally.level}"
         found.append(_Rated(Subgoal(_K.COLLECT, "xp", 1.0, within_s=45.0), 0.35, asked_level, why=why))
-        if wanted_level <= 999:
-            found.append(
-                _Rated(Subgoal(_K.REACH_LEVEL, amount=wanted_level, within_s=120.0), 0.2, asked_level, why=why)
-            )
+        reached = _subgoal(_K.REACH_LEVEL, amount=wanted_level, within_s=120.0)
+        found.append(_Rated(reached, 0.2, asked_level, why=why))
     return found
 
 
@@ -125,7 +133,7 @@ def _of_danger(goal: Goal, state: GameState, tally: Tally) -> list[_Rated]:
         why = f"an elite {distance_m:.0f} m away, health {health * 100:.0f} %"
         found.append(_Rated(Subgoal(_K.BOSS, within_s=60.0), 0.1, wish is not None and ready, 1.2, why=why))
         if distance_m < NEAR_M:
-            area = Subgoal(_K.AVOID, place=(round(elite[0], 1), round(elite[1], 1)), radius_m=AREA_M, within_s=6.0)
+            area = _subgoal(_K.AVOID, place=(round(elite[0], 1), round(elite[1], 1)), radius_m=AREA_M, within_s=6.0)
             found.append(_Rated(area, 0.0, need=1.8 * (1.0 - health) if health < LOW_HEALTH else 0.0, why=why))
     elif math.isfinite(away_m):
         why = f"the portal {away_m:.0f} m away, level {tally.level}"

@@ -47,7 +47,7 @@ def test_a_reply_is_numbers_of_the_list_and_nothing_else(reply: str, good: bool)
             asked.decode(Told(content=reply))
 
 
-def test_like_situations_ask_the_same_question() -> None:
+def test_a_game_that_stands_still_asks_the_same_question() -> None:
     goal = parse_goal("kill 50 enemies")
     prompts = {
         question(goal, s, TALLY, candidates(goal, s, TALLY, (), {}), ()).prompt

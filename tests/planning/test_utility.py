@@ -33,6 +33,13 @@ def test_each_goal_has_its_own_first_subgoal_in_the_same_state() -> None:
     ]  # fmt: skip
 
 
+def test_numbers_beyond_the_vocabulary_leave_what_is_within_it() -> None:
+    for time_s, level, at_m in ((1e9, 1, 0.0), (-90.0, 1, 0.0), (30.0, -7, 0.0), (30.0, 5000, 0.0), (30.0, 1, 2e4)):
+        seen = state(position=(at_m, 0.0, 0.0), enemies=((at_m + 6.0, 0.0, True),), health=10.0)
+        found = candidates(parse_goal("survive 5 min"), seen, Tally(time_s=time_s, level=level), (), {})
+        assert [c.id for c in found] == list(range(1, len(found) + 1)) and "kill" in str(found)
+
+
 def test_missing_health_goes_before_what_is_asked() -> None:
     assert _best("kill 50 enemies", objects=(HEALTH,), health=90.0) == "kill(20)"
     assert _best("kill 50 enemies", objects=(HEALTH,), health=20.0) == "collect(health, 10)"
