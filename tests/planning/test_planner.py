@@ -264,6 +264,31 @@ def test_an_answer_for_a_run_that_is_over_is_thrown_away() -> None:
     assert played.planner.counts()["thrown_away"] == 1 and played.planner.counts()["by_model"] == 0
 
 
+def test_an_answer_for_another_goal_or_one_that_is_too_late_is_thrown_away() -> None:
+    for goal, takes_s in (("take the bow", 4.0), (None, 16.0)):
+        played = Played("survive 20 minutes", lambda clock, s=takes_s: Slow(clock, s, Told(content='{"plan":[2]}')))
+
+        async def script(played: Played = played, goal: str | None = goal, takes_s: float = takes_s) -> None:
+            await played.play(state(), 1.0)
+            if goal is not None:
+                played.planner.set_goal(parse_goal(goal))
+            await played.play(state(game_time_s=11.0), takes_s)
+
+        played.run(script)
+        assert played.planner.counts()["thrown_away"] == 1 and played.planner.counts()["by_model"] == 0
+
+
+def test_a_model_is_asked_again_before_its_plan_is_over() -> None:
+    played = Played("survive 20 minutes", lambda clock: Slow(clock, 1.0, *[Told(content='{"plan":[2]}')] * 9))
+
+    async def script() -> None:
+        for k in range(120):
+            await played.play(state(game_time_s=10.0 + k / 4), 0.25)
+
+    played.run(script)
+    assert (played.planner.counts()["by_builtin"], played.planner.counts()["by_model"]) == (1, 3)
+
+
 def test_a_new_goal_replaces_the_plan_at_once_and_cards_are_wished_by_it() -> None:
     played, offer = Played("survive 20 minutes"), ("Axe (New): x", "Bow (New): y")
 
@@ -280,12 +305,14 @@ def test_a_new_goal_replaces_the_plan_at_once_and_cards_are_wished_by_it() -> No
     assert "take the bow" in played.kinds("goal")[0][1] and played.planner.counts()["picked"] == 1
 
 
-def test_a_game_that_shows_nothing_is_not_planned_for() -> None:
+def test_a_game_that_shows_nothing_or_is_not_played_is_not_planned_for() -> None:
     played = Played("survive 20 minutes")
 
     async def script() -> None:
+        await played.play(state(is_playing=False), 5.0)
+        assert not played.kinds("plan")
         await played.play(state(), 1.0)
         await played.clock.advance(60.0)
 
     played.run(script)
-    assert max(at_s for at_s, _ in played.kinds("plan")) < 4.0
+    assert 5.0 <= max(at_s for at_s, _ in played.kinds("plan")) < 9.0
