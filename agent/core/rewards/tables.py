@@ -106,6 +106,6 @@ def load_weights(name: str) -> Weights:
         low, high = _RANGES.get(field.name, (-_LARGEST, _LARGEST))
         if field.name != "name" and not low <= value <= high:
             raise SettingsError(f"{where}: {field.name} = {value}: {low:g} to {high:g}")
-    if table.name in TABLES:
-        raise SettingsError(f"{where}: name = {table.name!r} is a built-in table's; choose another")
+    if table.name in (*TABLES, OWN):
+        raise SettingsError(f"{where}: name = {table.name!r} is a built-in table's or a game's own; choose another")
     return table

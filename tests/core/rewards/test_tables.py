@@ -31,6 +31,10 @@ def test_a_table_is_named_or_a_file_of_weights(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("kill = 1.0\n", encoding="utf-8")
     assert load_weights(str(path)).kill == 1.0 and load_weights(str(path)).name == "mine"
+    for taken in ("counters", "own"):  # `own` is what reports call a game's own reward
+        path.write_text(f'name = "{taken}"\nkill = 1.0\n', encoding="utf-8")
+        with pytest.raises(SettingsError, match=f"name = '{taken}' is .*choose another"):
+            load_weights(str(path))
     path.write_text("kil = 1.0\n", encoding="utf-8")
     for name in (str(path), "scores", str(tmp_path / "none.toml")):
         with pytest.raises(SettingsError, match="reward table"):

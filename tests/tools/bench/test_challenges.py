@@ -61,3 +61,26 @@ def test_the_published_figures_are_of_these_cases_and_hold() -> None:
     assert [*published["cases"]] == [*BY_NAME] and published["trials"] >= 200
     no_better = [case["promoted_share"] for case in published["cases"].values() if not case["is_better"]]
     assert len(no_better) == 7 and max(no_better) <= published["limit"] == 0.05
+
+
+def test_the_guide_says_what_the_published_figures_say() -> None:
+    published = json.loads((ROOT / "docs" / "results" / "challenges.json").read_text(encoding="utf-8"))
+    cases = published["cases"]
+    shares = {name: f"{100 * case['promoted_share']:g} %" for name, case in cases.items()}
+    runs = {name: f"{case['median_runs_promoted'] or case['median_runs_discarded']:g}" for name, case in cases.items()}
+    rows = (
+        f"| wins 87 % of its runs, against an untrained champion (146 s) | {shares['untrained to pilot']} | "
+        f"{runs['untrained to pilot']} runs |",
+        f"(401 s against 124 s) | {shares['124 to 401 s']} | {runs['124 to 401 s']} runs |",
+        f"| wins 97 % of its runs, against one that wins 87 % | {shares['wins .87 to .97']} | "
+        f"{runs['wins .87 to .97']} runs |",
+        f"| equal: both untrained; both win 87 % | {shares['equal, untrained']}; {shares['equal, pilot']} | |",
+        f"| slightly worse: 140 s against 146 s; wins 84 % against 87 % | {shares['slightly worse, 146 to 140 s']}; "
+        f"{shares['slightly worse, wins .87 to .84']} | |",
+        f"| better in four of five runs, but worse in mean | {shares['worse mean, mostly better']} | |",
+        f"against one that wins 87 % | {shares['harmful, 146 to 60 s']}; {shares['harmful, pilot to 100 s']} | "
+        f"discarded after {runs['harmful, 146 to 60 s']}; {runs['harmful, pilot to 100 s']} |",
+        f"{published['trials']} trials of each case",
+    )
+    guide = (ROOT / "docs" / "guide" / "learning.md").read_text(encoding="utf-8")
+    assert [row for row in rows if row not in guide] == []
