@@ -160,6 +160,7 @@ class RecordSession(Part):
         except RecordingError as error:
             if self.is_asked:
                 raise
+            log.warning("not_recording", why=str(error))
             self.say("not_recording", f"nothing is recorded: {error}", {})
         else:
             await self._list(lambda history: history.begin(self.journal.folder, self.journal.header))

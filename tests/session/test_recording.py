@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 
 from agent.concurrency.lane import Lane
 from agent.control.arrays import STILL
@@ -225,6 +226,17 @@ def test_of_a_game_that_never_spoke_nothing_is_kept(tmp_path: Path) -> None:
 
     journal = recorded(tmp_path / "a", Tried(), event)
     assert journal.offered == 1 and list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_takes_no_recording_is_said_in_the_log_too(tmp_path: Path) -> None:
+    async def nothing(session: RecordSession) -> None:
+        await asyncio.sleep(0)
+
+    (tmp_path / "file").write_text("")
+    with structlog.testing.capture_logs() as logs:
+        recorded(tmp_path / "file" / "a", Tried(), nothing)
+    (said,) = (line for line in logs if line["event"] == "not_recording")
+    assert said["log_level"] == "warning" and f"{tmp_path / 'file' / 'a'}: cannot be recorded into" in said["why"]
 
 
 def test_a_run_is_in_the_history_with_its_weights_and_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
