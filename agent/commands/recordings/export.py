@@ -152,7 +152,10 @@ def progress(recording: Path, name: str) -> Iterator[Callable[[int], Any]]:
     from agent.journal.read import segments_of
 
     total = sum(path.stat().st_size for path in segments_of(recording))
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as bar:  # fmt: skip
         task = bar.add_task(printable(name), total=total)
         yield lambda count: bar.advance(task, count)

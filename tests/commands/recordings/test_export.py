@@ -28,6 +28,12 @@ def test_each_format_is_written_and_counted(
     assert "rec.mp4: is there already" in capsys.readouterr().err
 
 
+def test_without_a_terminal_nothing_but_the_result_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rec, out = str(recording(tmp_path / "rec", ticks=6)), str(tmp_path / "a.csv")
+    assert run(["export", rec, "--format", "csv", "--out", out]) == 0
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     "words, said",
     [
