@@ -186,7 +186,8 @@ class RecordSession(Part):
     async def _keep_weights(self) -> bool:
         """Say which weights acted, and keep them beside the recording; False where the disk refuses them."""
         while self.acted.waiting:
-            version, tensors, way = self.acted.waiting[0]
+            first = self.acted.waiting[0]
+            version, tensors, way = first
             if self.acted.told != version:
                 found = await self.disk.run(lambda: hash_of(tensors))  # noqa: B023
                 now_s = self.clock.now_s()
@@ -198,7 +199,8 @@ class RecordSession(Part):
             except OSError as error:
                 log.warning("weights_not_recorded", version=version, why=error.strerror or str(error))
                 return False
-            self.acted.waiting.popleft()
+            if self.acted.waiting[0] is first:  # else so many came meanwhile that it was given up
+                self.acted.waiting.popleft()
         return True
 
     async def _list_progress(self, *, is_over: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from agent.journal.read import records_of
 from agent.journal.records import DecisionRecord, EventRecord, LinkRecord, PacketRecord, Record
 from agent.link.wire import PacketDecoder, decode_state, encode_action, encode_packet, encode_state
 from agent.session.act import Decided
-from agent.session.recording import Acted, RecordedFeed, RecordSession, hash_of, keep_weights
+from agent.session.recording import WAITING, Acted, RecordedFeed, RecordSession, hash_of, keep_weights
 from tests.journal.test_journal import header
 
 
@@ -175,6 +176,34 @@ def test_every_version_that_acted_is_kept_however_short(tmp_path: Path) -> None:
     assert [each["version"] for each in told] == [1, 2, 3]
     kept = {path.stem for path in (tmp_path / "a" / "weights").iterdir()}
     assert kept == {each["sha256"] for each in told} and len(kept) == 3
+
+
+def test_versions_that_come_while_one_is_kept_cost_none_but_the_oldest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy, kept, crowded = Tried(), threading.Event(), threading.Event()
+
+    def slow(folder: Path, tensors: Tensors) -> str:
+        kept.set()
+        assert crowded.wait(60)
+        return keep_weights(folder, tensors)
+
+    monkeypatch.setattr("agent.session.recording.keep_weights", slow)
+
+    async def crowd(session: RecordSession) -> None:
+        session.feeds[0].on_packet(Packet(STILL, b""), 5.0)
+        for version in range(1, WAITING + 2):
+            policy.version, policy.tensors = version, {"a": np.full(3, float(version))}
+            answer(session, version)
+            while not kept.is_set():
+                await asyncio.sleep(0.01)
+        crowded.set()
+        while session.acted.waiting:
+            await asyncio.sleep(0.01)
+
+    recorded(tmp_path / "a", policy, crowd)
+    told = [i.record.payload for i in records_of(tmp_path / "a") if isinstance(i.record, EventRecord)]
+    assert [each["version"] for each in told] == list(range(1, WAITING + 2))
 
 
 def test_weights_that_act_side_by_side_are_told_again_now_and_then() -> None:
