@@ -23,7 +23,10 @@ def test_a_training_makes_a_motor_that_plays_and_goes_on_from_its_checkpoint(
     monkeypatch.setattr(motor, "UPDATES_PER_DECISION", 0.005)
     training = made()
     assert any("not the motor's own" in line for line in training.about)
-    figures = [training.advance() for _ in range(4)]
+    figures = [training.advance(), training.advance()]
+    assert training.data.motor is None, "it takes no turns before it has learned a little"
+    figures += [training.advance(), training.advance()]
+    assert training.data.motor is not None and "student_loss" not in figures[0]
     assert "critic_loss" in figures[1] and "student_loss" in figures[3]
     assert training.learner.progress == pytest.approx(training.steps / 3000)
     path = tmp_path / "motor.safetensors"
