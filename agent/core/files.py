@@ -15,10 +15,11 @@ import random
 import re
 import select
 import sys
+import tomllib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import psutil
 
@@ -55,6 +56,14 @@ def read_text(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
     if len(data) > max_bytes:
         raise OSError(errno.EFBIG, f"holds more than {max_bytes >> 20} MiB")
     return decode_text(data).replace("\r\n", "\n")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file's tables, its text as `read_text` reads it; raises OSError, and ValueError for what is no TOML."""
+    try:
+        return tomllib.loads(read_text(path))
+    except RecursionError as error:
+        raise ValueError(f"{error}: nested too deep") from error
 
 
 def expand_home(text: str) -> str:

@@ -7,7 +7,6 @@ at import. A setting enters with the feature that reads it; the names of feature
 from __future__ import annotations
 
 import ipaddress
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from agent.core.choices import WANTED
 from agent.core.errors import SettingsError
-from agent.core.files import read_text
+from agent.core.files import read_toml
 from agent.core.suggest import did_you_mean
 
 PREFIX: Final = "METABONK_"
@@ -287,10 +286,10 @@ def _read_toml(config: Path | None, values: dict[tuple[str, str], tuple[object, 
     if config is None and not path.is_file():
         return
     try:
-        document = tomllib.loads(read_text(path))
+        document = read_toml(path)
     except FileNotFoundError as error:
         raise SettingsError(f"--config {path}: no such file") from error
-    except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SettingsError(f"{path}: {error}") from error
     known = {(group, name): field for group, name, field in fields()}
     for group, table in document.items():

@@ -25,7 +25,7 @@ from gymnasium import spaces
 
 from agent.core.clock import TICK_HZ
 from agent.core.errors import SettingsError
-from agent.core.files import read_text
+from agent.core.files import read_toml
 from agent.core.suggest import did_you_mean
 from agent.core.types import Action
 from agent.games.action_space import ActionSpace, Control
@@ -61,8 +61,8 @@ def load_profile(spec: str, path: Path | None, actions: ActionSpace) -> Profile:
     """The profile of a file, else the shipped one that matches `spec`, else one made for the action space."""
     if path is not None:
         try:
-            document = tomllib.loads(read_text(path))
-        except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
+            document = read_toml(path)
+        except (OSError, ValueError) as error:
             raise SettingsError(f"--profile {path}: {error}") from error
         return _read(document, str(path), actions)
     for file in sorted(resources.files("agent.games").joinpath("profiles").iterdir(), key=lambda f: f.name):

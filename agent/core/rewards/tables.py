@@ -8,14 +8,13 @@ end. A TOML file may name weights of its own.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from agent.core.errors import SettingsError
-from agent.core.files import read_text
+from agent.core.files import read_toml
 from agent.core.suggest import did_you_mean
 
 CAP_S: Final = 1200.0
@@ -91,15 +90,15 @@ def load_weights(name: str) -> Weights:
         return TABLES[name]
     if not name.endswith(".toml"):
         raise SettingsError(
-            f"reward table {name!r}: there are {', '.join(TABLES)}, and a file of weights that ends in .toml"
+            f"reward table {name[:80]!r}: there are {', '.join(TABLES)}, and a file of weights that ends in .toml"
             f"{did_you_mean(name, TABLES)}"
         )
     where = f"reward table {name!r}"
     try:
-        table = msgspec.convert({"name": Path(name).stem, **tomllib.loads(read_text(Path(name)))}, Weights)
+        table = msgspec.convert({"name": Path(name).stem, **read_toml(Path(name))}, Weights)
     except FileNotFoundError as error:
         raise SettingsError(f"{where}: no such file") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise SettingsError(f"{where}: {error}") from error
     for field in msgspec.structs.fields(Weights):
         value = getattr(table, field.name)

@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from agent.core.errors import SettingsError
-from agent.core.files import read_text
+from agent.core.files import read_toml
 from agent.core.suggest import did_you_mean
 from agent.games.env_view import MAX_PX, EnvView
 from agent.games.options import check_bounds
@@ -77,7 +77,7 @@ def shipped() -> dict[str, Preset]:
     """The presets that come with the program, by name."""
     files = sorted(resources.files("agent.training.presets").iterdir(), key=lambda file: file.name)
     found = [(file.name.removesuffix(".toml"), file) for file in files if file.name.endswith(".toml")]
-    return {name: _read(file.read_text(encoding="utf-8"), f"{name}.toml") for name, file in found}
+    return {name: _converted(tomllib.loads(file.read_text(encoding="utf-8")), f"{name}.toml") for name, file in found}
 
 
 def named(preset: str) -> Preset:
@@ -90,18 +90,10 @@ def named(preset: str) -> Preset:
         hint = did_you_mean(preset, known)
         raise SettingsError(f"--preset {preset}: there are {', '.join(known)}, and files of your own, .toml{hint}")
     try:
-        text = read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
+        document = read_toml(path)
+    except (OSError, ValueError) as error:
         raise SettingsError(f"--preset {preset}: {error}") from error
-    return _read(text, f"--preset {preset}")
-
-
-def _read(text: str, where: str) -> Preset:
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SettingsError(f"{where}: {error}") from error
-    return _converted(document, where)
+    return _converted(document, f"--preset {preset}")
 
 
 def _converted(document: Any, where: str) -> Preset:

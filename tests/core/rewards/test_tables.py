@@ -26,6 +26,15 @@ def test_counters_that_go_back_pay_nothing(weights: Weights) -> None:
     assert weights.change(kills=-3, levels=-1.0, damage=-9.0, max_health=0.0, passed_s=-5.0) == 0.0
 
 
+def test_a_file_of_brackets_alone_and_a_name_without_an_end_are_refused_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "deep.toml").write_text("kill = " + "[" * 5000, encoding="utf-8")
+    with pytest.raises(SettingsError, match="deep.toml.*nested too deep"):
+        load_weights(str(tmp_path / "deep.toml"))
+    with pytest.raises(SettingsError, match="there are score, counters") as caught:
+        load_weights("x" * 9000)
+    assert len(str(caught.value)) < 300
+
+
 def test_a_table_is_named_or_a_file_of_weights(tmp_path: Path) -> None:
     assert load_weights("score") is SCORE
     path = tmp_path / "mine.toml"
