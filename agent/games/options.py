@@ -15,6 +15,9 @@ Start = Literal["menu", "run"]
 MAX_FRAME_SKIP: Final = 64
 MIN_PICTURE_PX: Final = 8
 MAX_PICTURE_PX: Final = 256
+MIN_CAPTURE_PX: Final = (84, 84)
+MAX_CAPTURE_PX: Final = (1280, 720)
+"""Width and height of the arena's pictures."""
 
 
 class Sight(Protocol):
@@ -50,6 +53,18 @@ def check_arena(options: GameOptions, game: str) -> None:
         raise SettingsError(f"--calibration {options.calibration}: only the arena takes one, not {game}")
     if (options.tier, options.character) != (GameOptions.tier, GameOptions.character):
         raise SettingsError(f"--tier and --character: only the arena has them, not {game}")
+    if options.capture != GameOptions.capture:
+        raise SettingsError(f"--capture {options.capture}: only the arena takes one, not {game}")
+
+
+def check_capture(capture_px: tuple[int, int]) -> None:
+    """Raise SettingsError where the arena draws no pictures of this width and height."""
+    for size, minimum, maximum, side in zip(
+        capture_px, MIN_CAPTURE_PX, MAX_CAPTURE_PX, ("width", "height"), strict=True
+    ):
+        if not minimum <= size <= maximum:
+            width, height = capture_px
+            raise SettingsError(f"--capture {width}x{height}: the {side} goes from {minimum} to {maximum}")
 
 
 def check_environment(options: GameOptions) -> None:
@@ -95,11 +110,13 @@ class GameOptions:
 
     @property
     def capture_px(self) -> tuple[int, int]:
-        """Width and height of `capture`; raises SettingsError where it is not written so."""
+        """Width and height of `capture`; raises SettingsError where it is not written so or out of bounds."""
         width, x, height = self.capture.lower().partition("x")
         if not (x and width.isdecimal() and height.isdecimal()):
             raise SettingsError(f"--capture {self.capture}: write WIDTHxHEIGHT, such as 320x180")
-        return int(width), int(height)
+        size = int(width), int(height)
+        check_capture(size)
+        return size
 
     def from_run(self, seed: int) -> HostOptions:
         """The same game with a seed, from the start of a run: what is measured in lock-step."""

@@ -103,6 +103,8 @@ def test_whole_episodes_are_evaluated_over_the_socket_too(tmp_path: Path) -> Non
         (("play", "--seconds", "-1"), "--seconds"),
         (("play", "--capture", "20x20"), "--capture"),
         (("play", "--capture", "wide"), "WIDTHxHEIGHT"),
+        (("play", "--capture", "20x20", "--game", "bonklink://127.0.0.1:5"), "the width goes from 84 to 1280"),
+        (("play", "--capture", "640x360", "--game", "bonklink://127.0.0.1:5"), "only the arena takes one"),
         (("play", "--report", "no/such/folder/r.json"), "no/such/folder"),
         (("play", "--weights", "none.safetensors", "--policy", "pilot"), "none.safetensors"),
         (("play", "--lock-step", "--game", "bonklink://127.0.0.1:5"), "--lock-step"),

@@ -19,8 +19,8 @@ from agent.games.arena.rules_hash import rules_hash
 from agent.games.arena.screens import Screen
 from agent.games.arena.stats import MAX_HP
 from agent.games.arena.world import Worlds
+from agent.games.options import check_capture
 
-MIN_PX, MAX_PX = (84, 84), (1280, 720)
 LOADING_TICKS = 45
 _IN_RUN = (Menu.LEVEL_UP, Menu.CHEST, Menu.ENCOUNTER, Menu.PAUSE)
 _EMPTY_OPTIONS: tuple[str, ...] = ()
@@ -44,11 +44,7 @@ class ArenaGame:
         tier: int = 1,
         character: str = "Fox",
     ) -> None:
-        for size, minimum, maximum, side in zip(capture_px, MIN_PX, MAX_PX, ("width", "height"), strict=True):
-            if not minimum <= size <= maximum:
-                raise SettingsError(
-                    f"--capture {capture_px[0]}x{capture_px[1]}: the {side} goes from {minimum} to {maximum}"
-                )
+        check_capture(capture_px)
         self.calibration = calibration
         self.worlds = Worlds(1, calibration.catalog if calibration is not None else None)
         self.capture_size_px = capture_px
