@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from agent.core.clock import TICK_S
+from agent.core.errors import SettingsError
 from agent.core.statistics import bootstrap
 from agent.models.heads import likeliest
 from agent.models.policies import TrainablePolicy
@@ -64,7 +65,14 @@ class HeldOut:
         self._every, self._path = options.eval_every, folder.path / BEST
         self._seeds = range(FIRST_SEED, FIRST_SEED + options.eval_episodes)
         self._done = training.steps
-        self._best = float(read_manifest(self._path).notes["eval_return"]) if self._path.exists() else -np.inf
+        self._best = self._best_so_far() if self._every is not None and self._path.exists() else -np.inf
+
+    def _best_so_far(self) -> float:
+        """The return of the weights that are kept; raises SettingsError where they are not of such a measurement."""
+        found = read_manifest(self._path).notes.get("eval_return")
+        if not isinstance(found, int | float):
+            raise SettingsError(f"{self._path}: was not measured by --eval-every, which would replace it; move it away")
+        return float(found)
 
     def measured(self) -> dict[str, float]:
         """Figures by name where it is time to measure, else none."""

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from agent.commands.cli import run
 from agent.core.clock import SystemClock
+from agent.core.errors import SettingsError
 from agent.models.sealed import read_manifest
 from agent.training.command import train
 from agent.training.gym import GymTraining
@@ -117,3 +118,9 @@ def test_each_seed_is_played_once_and_the_best_weights_stay(tmp_path: Path, monk
     notes = read_manifest(tmp_path / "run" / "best.safetensors").notes
     assert (notes["steps"], notes["eval_return"]) == (256, 5.0)
     assert read_manifest(tmp_path / "run" / "policy.safetensors").notes["steps"] == 384
+    for suffix in ("", ".json"):  # weights of a person's, under that name
+        (tmp_path / "run" / f"best.safetensors{suffix}").write_bytes(
+            (tmp_path / "run" / f"policy.safetensors{suffix}").read_bytes()
+        )
+    with pytest.raises(SettingsError, match="best.safetensors: was not measured.*move it away"):
+        train(asked(512, resume=True), None, SystemClock(), console)
