@@ -135,6 +135,7 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         asked = name_of(options.policy, options.weights, "pilot")
         name = asked if measured else served_name(asked, settings, console)
         check_sight(name, game)
+        planning = None if measured else _planning(options, settings, game)  # refused before a game starts
         frame_hz = DREAMER_PICTURES_HZ if name == "dreamer" and is_gymnasium(game) else PICTURES_HZ
         cold = compiled.is_cold() and (game == "arena" or name in COMPILED)
         games = Games(stack, options, game, settings, console, frame_hz=frame_hz, one_first=cold)
@@ -149,6 +150,7 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         starting.say("waiting for the game")
         session_options = replace(
             _session_options(options, settings, game, games, console, token=token, measured=measured),
+            planning=planning,
             on_begun=starting.close,
         )
         starting.say(f"preparing {name} to act")
@@ -168,8 +170,7 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
                 report, number = runner.run(main())
         except* AgentError as group:
             raise first_error(group) from group
-    path = None if "report_error" in report else options.report
-    code = _say_end(console, report, path, session_options, number)
+    code = _say_end(console, report, None if "report_error" in report else options.report, session_options, number)
     if "report_error" in report:
         raise SettingsError(report["report_error"])
     return code
@@ -206,7 +207,6 @@ def _session_options(
         budget=learner_budget(settings),
         recording=None if measured else _recording(options, settings),
         safety=settings.planner.safety and not measured,
-        planning=None if measured else _planning(options, settings, game),
         on_http=lambda bound: _announce(console, bound, wanted=options.open_page),
     )
 
@@ -242,7 +242,7 @@ def _planning(options: PlayOptions, settings: Settings, game: str) -> Planning |
         off = f"{game} has no levels, enemies or menus to plan for"
     if off:
         if options.goal is not None:
-            raise SettingsError(f"--goal {options.goal!r}: nothing plans here: {off}")
+            raise SettingsError(f"--goal {parse_goal(options.goal).text!r}: nothing plans here: {off}")
         return None
     goal = parse_goal(settings.planner.goal if options.goal is None else options.goal)
     return Planning(goal=goal, llm=llm_config(settings), logs=settings.planner.log)

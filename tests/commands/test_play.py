@@ -78,6 +78,26 @@ def test_a_reward_table_that_is_none_is_refused_before_anything_starts(
     assert len(said) == 1 and "did you mean score" in said[0] and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "goal", "said"),
+    [
+        ("METABONK_LLM_BASE_URL", "nonsense", "level 3", "METABONK_LLM_BASE_URL='nonsense'"),
+        ("METABONK_LLM_BACKEND", "openai", "level 3", "needs METABONK_LLM_BASE_URL"),
+        ("METABONK_SIMA2_GOAL", "level 3", "a\x1b[2J" * 2000, "1 to 200 printable characters"),
+        ("METABONK_USE_SIMA2", "0", "level 3", "--goal 'level 3': nothing plans here: METABONK_USE_SIMA2=0"),
+        ("METABONK_USE_SIMA2", "0", "a" * 10_000, "1 to 200 printable characters"),
+    ],
+)
+def test_a_goal_or_a_model_that_cannot_be_is_refused_in_a_line_before_a_game_starts(
+    variable: str, value: str, goal: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setattr("agent.commands.games.Games", None)
+    assert run(["play", "--game", "arena", "--policy", "random", "--no-http", "--goal", goal]) == 2
+    told = capsys.readouterr().err
+    assert said in told and told.count("\n") == 1 and len(told) < 300
+
+
 def test_play_pays_by_the_table_of_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
