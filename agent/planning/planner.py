@@ -39,7 +39,6 @@ QUIET_S: Final = 2.0
 FORGET_FAILURES_S: Final = 60.0
 HISTORY: Final = 20
 TOLD_HISTORY: Final = 4
-_CARD_MENUS: Final = (Menu.LEVEL_UP, Menu.ENCOUNTER)
 Say = Callable[[str, str, dict[str, Any]], None]
 Pursue = Callable[[int, Pursuit | None, Judged | None], None]
 log = structlog.get_logger(__name__)

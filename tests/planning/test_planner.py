@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+import structlog
+
 from agent.core.clock import VirtualClock
 from agent.core.goals.progress import Judged, Pursuit
 from agent.core.types import GameState, Observation
@@ -303,6 +306,20 @@ def test_a_new_goal_replaces_the_plan_at_once_and_cards_are_wished_by_it() -> No
 
     played.run(script)
     assert "take the bow" in played.kinds("goal")[0][1] and played.planner.counts()["picked"] == 1
+
+
+@pytest.mark.parametrize("logs", [False, True])
+def test_changes_go_to_the_log_too_where_that_is_wanted(logs: bool) -> None:
+    played = Played("survive 20 minutes")
+    played.planner = Planner(parse_goal("survive"), 1, played.clock, lambda *_: None, logs=logs)
+
+    async def script() -> None:
+        await played.play(state(), 1.0)
+
+    with structlog.testing.capture_logs() as entries:
+        played.run(script)
+    assert [e["event"] for e in entries] == (["plan", "subgoal"] if logs else [])
+    assert all("survive_until" in e["reason"] and e["game"] == 0 for e in entries)
 
 
 def test_a_game_that_shows_nothing_or_is_not_played_is_not_planned_for() -> None:
