@@ -149,7 +149,10 @@ def _version(text: str) -> tuple[int, ...]:
 
 def check_extras() -> list[Finding]:
     """Which optional packages are missing?"""
-    names = {"pygame": "window", "minatar": "minatar", "vizdoom": "vizdoom", "av": "export"}
+    names = {
+        "pygame": "window", "ollama": "llm", "av": "export", "tensorboardX": "train", "minatar": "minatar",
+        "vizdoom": "vizdoom",
+    }  # fmt: skip
     return [
         Finding("note", f"extra: {extra} is not installed", f'pip install "metabonk-apex[{extra}]"')
         for module, extra in names.items()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -125,3 +127,11 @@ def test_every_finding_is_one_line_and_every_fault_has_a_remedy() -> None:
     for finding in findings:
         assert "\n" not in finding.line()
         assert finding.level == "ok" or finding.remedy
+
+
+def test_every_extra_that_play_training_and_recordings_use_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    others = {"plots", "kernels", "docs", "test"}  # of this project's own tools, and of cards
+    said = [finding.what for finding in doctor.check_extras()]
+    assert {what.split()[1] for what in said} == set(project["optional-dependencies"]) - others
