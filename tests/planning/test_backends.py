@@ -16,7 +16,10 @@ from agent.planning.messages import FAULTS, Ask, Look, Server, Told
 from tools.bench.planner.stand_in import MODES, StandIn
 
 SCHEMA = b'{"type":"object","properties":{"plan":{"type":"array","items":{"type":"integer"}}},"required":["plan"]}'
-TOTAL_S, SILENCE_S = 0.6, 0.3
+LONG_S = 60.0
+"""Long enough on a busy machine."""
+LIMITS = {"hang": {"silence_s": 0.3}, "silent": {"silence_s": 0.3}, "drip": {"total_s": 0.6}}
+"""What ends a question to a server that never does, by its mode."""
 Kind = Literal["ollama", "openai"]
 KINDS: tuple[Kind, ...] = ("ollama", "openai")
 FAULT_OF = {
@@ -34,7 +37,7 @@ def server_at(port: int, kind: Kind = "ollama", model: str = "tiny") -> Server:
 def _ask(port: int, kind: Kind, **changes: object) -> Ask:
     ask = Ask(
         server=server_at(port, kind), system="You plan.", prompt="1. survive\n2. kill", schema=SCHEMA, think="omit",
-        total_s=TOTAL_S, silence_s=SILENCE_S, max_bytes=4096,
+        total_s=LONG_S, silence_s=LONG_S, max_bytes=4096,
     )  # fmt: skip
     return msgspec.structs.replace(ask, **changes)
 
@@ -42,7 +45,7 @@ def _ask(port: int, kind: Kind, **changes: object) -> Ask:
 def _asked(mode: str, kind: Kind, **changes: object) -> tuple[Told, StandIn]:
     async def ask() -> tuple[Told, StandIn]:
         async with StandIn(mode) as server:
-            return await answer(_ask(server.port, kind, **changes)), server
+            return await answer(_ask(server.port, kind, **LIMITS.get(mode, {}), **changes)), server
 
     return asyncio.run(ask())
 
@@ -71,6 +74,21 @@ def test_a_whole_answer_comes_with_its_costs_whatever_it_says(kind: Kind) -> Non
     assert thought.content == "" and thought.thinking == '{"plan": [1]}'
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_server_is_told_key_temperature_and_length_and_no_proxy_hears_of_it(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    told, server = _asked("good", kind)
+    assert told.fault == "" and "authorization: bearer canary-key\r\n" in server.heads[0].lower()
+    body = server.asked[0]
+    said = body["options"] if kind == "ollama" else body
+    assert (said["temperature"], said["num_predict" if kind == "ollama" else "max_tokens"]) == (0.2, 256)
+
+
 def test_think_is_left_out_false_or_low() -> None:
     said = [
         _asked("good", "ollama", think=think)[1].asked[0].get("think", "none") for think in ("omit", "false", "low")
@@ -93,7 +111,7 @@ def test_nobody_there_is_said_at_once(kind: Kind) -> None:
 def test_a_server_says_which_models_it_has(kind: Kind) -> None:
     async def see() -> tuple[str, tuple[str, ...], list[str]]:
         async with StandIn() as server:
-            seen = await look(Look(server=server_at(server.port, kind), within_s=1.0))
+            seen = await look(Look(server=server_at(server.port, kind), within_s=LONG_S))
             return seen.fault, seen.models, server.paths
 
     fault, models, paths = asyncio.run(see())
@@ -114,7 +132,7 @@ def test_without_a_name_ollamas_smallest_model_that_chats_on_its_own_machine_is_
     async def see(model: str) -> tuple[str, ...]:
         async with StandIn() as server:
             server.listed = listed
-            return (await look(Look(server=server_at(server.port, model=model), within_s=60.0))).models
+            return (await look(Look(server=server_at(server.port, model=model), within_s=LONG_S))).models
 
     assert asyncio.run(see("")) == ("small:1b", "big:70b")
     assert asyncio.run(see("gpt-oss:120b-cloud")) == tuple(m["model"] for m in listed)
@@ -124,8 +142,8 @@ def test_what_a_server_says_of_itself_may_be_garbage() -> None:
     async def see() -> str:
         async with StandIn() as server:
             server.listed = [{"model": {"deep": 1}, "size": "big", "details": "none"}, {"model": "b", "size": 3}]
-            good = await look(Look(server=server_at(server.port), within_s=1.0))
+            good = await look(Look(server=server_at(server.port), within_s=LONG_S))
             wrong = Server("openai", f"http://127.0.0.1:{server.port}/v2")
-            return f"{good.models} {(await look(Look(server=wrong, within_s=1.0))).fault}"
+            return f"{good.models} {(await look(Look(server=wrong, within_s=LONG_S))).fault}"
 
     assert asyncio.run(see()).endswith("no_model")

@@ -11,7 +11,7 @@ import pytest
 
 from agent.core.clock import VirtualClock
 from agent.core.errors import ChildGone, LlmError
-from agent.planning.llm import ByChild, LanguageModel, Question, listens
+from agent.planning.llm import CACHED, ByChild, LanguageModel, Question, listens
 from agent.planning.messages import Ask, Look, Seen, Server, Told
 from tests.planning.test_backends import server_at
 from tools.bench.planner.stand_in import StandIn
@@ -63,6 +63,17 @@ def test_an_answer_is_decoded_counted_and_cached_by_its_prompt() -> None:
     assert (status["asked"], status["answered"], status["from_cache"]) == (2, 2, 1)
     assert (status["prompt_tokens"], status["reply_tokens"]) == (20, 6) and status["latency_s"] is not None
     assert courier.asked[0].total_s == 10.0 and courier.asked[0].silence_s == 5.0
+
+
+def test_the_cache_forgets_the_oldest_answer() -> None:
+    model, courier, _ = _model()
+
+    async def run() -> None:
+        for k in [*range(CACHED + 1), CACHED, 0]:
+            await model.ask(_question(f"{k}. x"))
+
+    asyncio.run(run())
+    assert len(courier.asked) == CACHED + 2 and model.status()["from_cache"] == 1
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,13 @@ def test_plans_come_at_once_on_events_two_seconds_apart_and_at_the_latest_after_
     assert all(any(c.isdigit() for c in text) for _, _, text in played.events), "a change without a number"
 
 
+def test_what_failed_is_held_against_a_subgoal_for_a_minute() -> None:
+    mind = Mind(failures=[(100.0, "kill(20)"), (130.0, "kill(20)"), (150.0, "boss(1)")])
+    planner = Played("survive").planner
+    assert planner._failures(mind, 159.0) == {"kill(20)": 2, "boss(1)": 1}
+    assert planner._failures(mind, 161.0) == {"kill(20)": 1, "boss(1)": 1}
+
+
 def test_a_subgoal_that_is_done_gives_way_to_the_next_and_one_that_fails_to_another_plan() -> None:
     played = Played("kill 500 enemies")
 

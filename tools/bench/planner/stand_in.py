@@ -39,13 +39,14 @@ def first_id(body: dict[str, Any]) -> str:
 class StandIn:
     """The server. `mode` may be changed at any time; `asked` are the bodies of all questions.
 
-    listed: Ollama's models as it lists them, in place of `models`.
+    listed: Ollama's models as it lists them, in place of `models`. heads: of all requests.
     """
 
     def __init__(self, mode: str = "good", reply: Callable[[dict[str, Any]], str] = first_id) -> None:
         self.mode, self.reply = mode, reply
         self.asked: list[dict[str, Any]] = []
         self.paths: list[str] = []
+        self.heads: list[str] = []
         self.port = 0
         self.models, self.version = ["tiny:latest"], "0.17.3"
         self.listed: list[dict[str, Any]] = []
@@ -83,6 +84,7 @@ class StandIn:
                 length = re.search(r"(?i)^content-length: *(\d+)", head, re.M)
                 body = await reader.readexactly(int(length[1])) if length else b""
                 self.paths.append(path)
+                self.heads.append(head)
                 await self._answer(method, path, json.loads(body) if body else {}, writer)
         finally:
             self._tasks.discard(task)
