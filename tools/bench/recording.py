@@ -227,7 +227,7 @@ def sessions(kills: int, seed: int) -> dict[str, Any]:
                 if agent.stderr is not None:
                     agent.stderr.close()
             recover_all(recordings)
-            (session,) = recordings.iterdir()
+            (session,) = {found.parent for found in recordings.glob("*/segment-*")}
             kept = [item.record for item in records_of(session)]
             numbers = [k.number for k in kept if isinstance(k, PacketRecord)]
             gaps += numbers != list(range(1, len(numbers) + 1))
@@ -254,12 +254,18 @@ def main() -> None:
     args = parser.parse_args()
     if args.record is not None:
         record(args.record)
-    publish("recording", {
-        "cost": cost(args.rounds, args.seconds, args.seed) if args.rounds else None,
-        "clips": clips(args.clip_rounds, args.seconds, args.seed) if args.clip_rounds else None,
-        "writers": writers(args.kills, args.seed) if args.kills else None,
-        "sessions": sessions(args.sessions, args.seed) if args.sessions else None,
-    }, args.out)  # fmt: skip
+    parts = {
+        "cost": (args.rounds, lambda: cost(args.rounds, args.seconds, args.seed)),
+        "clips": (args.clip_rounds, lambda: clips(args.clip_rounds, args.seconds, args.seed)),
+        "writers": (args.kills, lambda: writers(args.kills, args.seed)),
+        "sessions": (args.sessions, lambda: sessions(args.sessions, args.seed)),
+    }
+    found: dict[str, Any] = dict.fromkeys(parts)
+    try:
+        for name, (count, measure) in parts.items():
+            found[name] = measure() if count else None
+    finally:  # what an hour earned is written also where the next part fails
+        publish("recording", found, args.out)
 
 
 if __name__ == "__main__":

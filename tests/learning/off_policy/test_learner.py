@@ -110,6 +110,21 @@ def test_lessons_are_imitated_while_the_actor_rests_and_less_as_evidence_grows()
     assert learner.fading == pytest.approx(1 / 4)
 
 
+def test_a_limit_is_bootstrapped_and_a_death_is_not() -> None:
+    """One point a decision for ever is worth 1 / (1 − .9) = 10; with every fourth decision the last, 2.26."""
+    config = msgspec.structs.replace(CONFIG, gamma=0.9, critic_lr=1e-2, target_rate=0.2, updates_per_decision=0.5)
+    worth = []
+    for limited in (True, False):
+        learner = OffPolicyLearner(FlatPolicy(FlatSizes(2, 1, (3,))), config, columns=[], cards=None)
+        for seed in range(3):
+            run = played(128, seed, lambda rewards, rng: np.ones_like(rewards))
+            if limited:
+                run = msgspec.structs.replace(run, truncated=run.terminated, terminated=run.truncated)
+            figures = learner.update(run)
+        worth.append(figures["off_policy_value"])
+    assert worth[0] == pytest.approx(10.0, abs=1.5) and worth[1] == pytest.approx(2.26, abs=0.6), worth
+
+
 def test_the_prior_holds_the_actor() -> None:
     config = msgspec.structs.replace(CONFIG, evidence=1 << 30)
     held, free = (taught(msgspec.structs.replace(config, prior_weight=w), rounds=3) for w in (300.0, 0.0))
