@@ -38,7 +38,7 @@ from agent.learner.live import LiveLearning
 from agent.learner.outcomes import OutcomeWeights
 from agent.learner.pace import Pace
 from agent.learner.part import CardsByOutcomes, Learners, LearnFromPlay
-from agent.learning.configs import PILOT, replays, spec_of
+from agent.learning.configs import MOTOR, PILOT, is_off_policy, learns_from_play, spec_of
 from agent.link.bonklink import PacketListener
 from agent.link.imaging import decode_frame
 from agent.link.links import Link, link_to
@@ -398,9 +398,9 @@ def _weights(shared: _Shared, reloader: Reloader | None, contest: Contest | None
 def _rollouts(shared: _Shared) -> RolloutRecorder | None:
     """What writes down what is learned from; from here on the policy samples its actions."""
     options, learnable = shared.options, capabilities_of(shared.policy).learnable
-    if learnable is None:
+    if learnable is None or not learns_from_play(learnable.kind, options.budget):
         return None
-    off_policy = replays(learnable.kind, options.budget)
+    off_policy = is_off_policy(learnable.kind, options.budget)
     recorder = learnable.learn(options.names, shared.pace.rollouts.put, off_policy=off_policy)
     recorder.pay_by(*(RewardTable(options.reward) for _ in options.names))
     return recorder
@@ -436,6 +436,7 @@ def _learners(
     live = LiveLearning(
         shared.pace, recorder, learning, contest.reloader, contest, policy_spec, shared.disk, shared.clock, after=after,
         paid_by=options.reward, lessons=budget.lessons if recorder.off_policy and learnable.kind == PILOT else 0,
+        motor=budget.motor if learnable.kind == MOTOR else None,
     )  # fmt: skip
     return [Learners(learning), LearnFromPlay(live)]
 

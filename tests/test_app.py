@@ -18,8 +18,10 @@ from aiohttp import web
 
 from agent import app
 from agent.app import Session, build_session
+from agent.control.chunks.policy import ChunkMotor
 from agent.control.experience import RolloutRecorder
 from agent.control.motor import Motor
+from agent.control.policies import build_policy
 from agent.control.policy import Policy
 from agent.control.random_policy import RandomPolicy
 from agent.control.reward import COUNTERS
@@ -29,9 +31,11 @@ from agent.core.clock import SystemClock
 from agent.core.part import Part, Route
 from agent.core.types import Action
 from agent.learner.part import LearnFromPlay
+from agent.learning.configs import Budget, MotorInPlay
 from agent.link.endpoint import Endpoint
 from agent.session.options import SessionOptions
 from agent.session.parts import CardsByMotor
+from agent.session.recording import header_of_session
 from agent.session.report import session_report
 from agent.session.status import SNAPSHOT_S
 from tests.control.test_control import counted, observe
@@ -291,6 +295,23 @@ def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
         "supervision", "weights watch", "weights mend", "champion and challenger", "learners", "learning from play",
         "cards by outcomes",
     ]  # fmt: skip
+
+
+def test_a_motor_learns_from_its_play_where_its_rollouts_are_pushed_and_samples_nothing_else(tmp_path: Path) -> None:
+    async def made(pushes: bool) -> tuple[list[str], bool, bool]:
+        budget, motor = Budget(motor=MotorInPlay(pushes=pushes)), build_policy("motor")
+        options = SessionOptions(**OPTIONS, http_port=None, learn=True, weights_dir=tmp_path, budget=budget)
+        session = build_session(options, motor, SystemClock())
+        for closed in (*session.parts, *session.lanes):
+            closed.close()
+        assert isinstance(motor, ChunkMotor)
+        header = header_of_session(options, motor, SystemClock())
+        return [part.name for part in session.parts], motor.recorder is not None, header.off_policy
+
+    names, records, off_policy = asyncio.run(made(False))
+    assert "learners" in names and "learning from play" not in names and not records and not off_policy
+    names, records, off_policy = asyncio.run(made(True))
+    assert "learning from play" in names and records and off_policy
 
 
 def test_a_policy_that_takes_no_cards_is_named() -> None:

@@ -109,13 +109,13 @@ def said_of_another(policy: Policy, game: str) -> list[str]:
 def say_start(console: Console, notes: list[str], policy: Policy, budget: Any) -> None:
     """Say once what the game shows, what the policy observes, and, with a budget, how it learns."""
     from agent.control.policy import capabilities_of
-    from agent.learning.configs import describe_learning
+    from agent.learning.configs import describe_learning, learns_from_play
 
     can = capabilities_of(policy)
     lines = list(notes)
     if can.reloadable is not None:
         lines.append(f"{policy.name} observes {_observed(can.reloadable)}")
-    if can.learnable is not None and budget is not None:
+    if can.learnable is not None and budget is not None and learns_from_play(can.learnable.kind, budget):
         lines.append(f"{policy.name} learns: {describe_learning(can.learnable.kind, can.learnable.sizes, budget)}")
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)

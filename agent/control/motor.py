@@ -42,6 +42,7 @@ from agent.core.errors import WeightsError
 from agent.core.rollout import OFF_POLICY_SPREAD, Rollout
 from agent.core.types import NEUTRAL, Action, FloatArray, Frame, GameState, Menu, Observation
 from agent.models.sealed import load_kind, save_sealed
+from agent.models.sizes import CpqeSizes
 
 KIND: Final = "pilot"
 MAX_TICKS: Final = 30.0
@@ -205,7 +206,8 @@ class Motor:
 
     kind = KIND
     spec = ACTIONS
-    sizes = None
+    records_cards = True
+    """Whether a choice of a card is a decision that is learned from."""
 
     def __init__(
         self, tensors: Tensors, *, seed: int = 0, explore: bool = False, name: str = "pilot", way: str | None = None,
@@ -237,6 +239,11 @@ class Motor:
     def layout(self) -> dict[str, Any]:
         """What it observes."""
         return encode.describe()
+
+    @property
+    def sizes(self) -> CpqeSizes | None:
+        """None: this program knows the widths of a pilot."""
+        return None
 
     def learn(
         self, names: tuple[str, ...], emit: Callable[[Rollout], None], *, steps: int = 256, off_policy: bool = False
@@ -411,7 +418,7 @@ class Motor:
                     captions=state.level_up_options,
                 )  # fmt: skip
                 mine = carry.cards.owner == MOTOR
-        if self.recorder is not None and self._batch.self_[0, PLAY_FLAG] == 0.0:
+        if self.recorder is not None and self.records_cards and self._batch.self_[0, PLAY_FLAG] == 0.0:
             chance = choice_log_prob(decision.cards, carry.choice) if choosing and mine else 0.0
             if not mine:
                 there = np.arange(encode.CARDS) == carry.choice

@@ -19,7 +19,7 @@ from agent.core.goals.progress import Judged, Pursuit
 from agent.core.goals.vocabulary import Subgoal
 from agent.core.rollout import ActionSpec, Rollout
 from agent.core.types import Action, Observation
-from agent.models.sizes import FlatSizes, FrameSizes
+from agent.models.sizes import CpqeSizes, FlatSizes, FrameSizes
 
 Tensors = dict[str, NDArray[np.generic]]
 
@@ -78,7 +78,7 @@ class Reloadable(Policy, Protocol):
         ...
 
     @property
-    def sizes(self) -> FlatSizes | FrameSizes | None:
+    def sizes(self) -> FlatSizes | FrameSizes | CpqeSizes | None:
         """The widths that build it, where its weights bring them; None where this program knows them."""
         ...
 

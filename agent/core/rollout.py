@@ -39,6 +39,10 @@ class ActionSpec(msgspec.Struct, frozen=True):
         return self.continuous + sum(self.branches)
 
 
+MOTOR_ACTIONS: Final = ActionSpec(4, (2, 2, 2))
+"""A motor's: move and look; fire, ability, interact. Cards are its pilot's."""
+
+
 class Rollout(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """T steps in order; episodes may end within, and the next row then begins another.
 

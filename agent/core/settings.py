@@ -30,8 +30,7 @@ _SHOWN: Final = 80
 
 _LATER: Final = (
     "USE_VLM_MENU", "MENU_GOAL", "VLM_MENU_MODEL",
-    "SIMA2_PUSH_ROLLOUTS", "SIMA2_LOAD_CPQE", "SIMA2_USE_SKILLS", "SKILL_DB_PATH", "USE_CAUSAL", "CAUSAL_HORIZON_S",
-    "TRAIN_CPQE",
+    "SIMA2_USE_SKILLS", "SKILL_DB_PATH", "USE_CAUSAL", "CAUSAL_HORIZON_S",
     "LLM_AUTO_MERGE", "USE_LLM_SKILL_COMPOSER", "LLM_SKILL_SELECT_ALL", "USE_LLM_PBT_WEIGHTS",
 )  # fmt: skip
 NOT_BUILT: Final = frozenset(PREFIX + name for name in _LATER)
@@ -223,6 +222,18 @@ class PlannerSettings(_Group):
     log: bool = _setting(False, "SIMA2_LOG", "Write every plan and subgoal, with its reason, to the log too")
 
 
+class MotorSettings(_Group):
+    """A motor's learning in play; see `learning.cpqe.play`."""
+
+    push_rollouts: bool = _setting(
+        False, "SIMA2_PUSH_ROLLOUTS", "Write down what a motor plays, for its learner; it then tries other chunks too"
+    )
+    train_cpqe: bool = _setting(True, "TRAIN_CPQE", "Train a motor on its rollouts; 0 only counts them")
+    load_cpqe: bool = _setting(
+        True, "SIMA2_LOAD_CPQE", "Let what a motor's learner made act in play; 0 only serves it to others"
+    )
+
+
 class Settings(_Group):
     """All settings, in groups; a TOML file has one table a group."""
 
@@ -233,6 +244,7 @@ class Settings(_Group):
     active_inference: ActiveInferenceSettings = ActiveInferenceSettings()
     llm: LlmSettings = LlmSettings()
     planner: PlannerSettings = PlannerSettings()
+    motor: MotorSettings = MotorSettings()
 
 
 def fields() -> Iterator[tuple[str, str, FieldInfo]]:

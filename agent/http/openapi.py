@@ -70,6 +70,14 @@ _OPERATIONS: Final = (
         (204, 400, 404, 503),
         (_POLICY, _SINCE),
     ),
+    _Operation(
+        "get",
+        "/get_cpqe_weights",
+        "What a motor's learner made last; version 0 is what acts",
+        (JSON, MSGPACK),
+        (204, 400, 404, 503),
+        (_POLICY, _SINCE),
+    ),
     _Operation("post", "/push_rollout", "Learn from a rollout", (JSON, MSGPACK), (409, 507)),
     _Operation("post", "/push_demo", "Imitate a demonstration", (JSON, MSGPACK), (409, 507)),
     _Operation("get", "/events", "The newest events, oldest first", (JSON,), (400,), (_LIMIT,)),
@@ -80,7 +88,6 @@ _OPERATIONS: Final = (
     _Operation("get", "/api/v1/plan", "What each game pursues, why, and what came before", (JSON, MSGPACK), (404,)),
     _Operation("post", "/api/v1/clip", "Save the last seconds", (JSON, MSGPACK), (409, 507)),
     _Operation("get", "/events/stream", "Events as they happen, without end", (STREAM,), (503,)),
-    _Operation("get", "/get_cpqe_weights", "Not built yet", more=(501,), good=None),
     _Operation("post", "/merge_policies", "Not built yet", more=(501,), good=None),
 )
 

@@ -31,6 +31,8 @@ RETRY_S: Final = "5"
 MAX_REASON: Final = 1000
 A = TypeVar("A", bound=Message)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Find = Callable[[str, int], Awaitable[tuple[int, bytes] | None]]
+"""Version and file of a policy's weights that are newer than a version; None where there are none."""
 
 
 def answer(request: web.Request, values: Any, status: int = 200) -> web.Response:
@@ -122,8 +124,15 @@ class _Workers:
             return answer(request, await self._learning.demo(head, payload))
 
     async def get_weights(self, request: web.Request) -> web.StreamResponse:
+        return await self._newer(request, self._learning.weights)
+
+    async def get_cpqe_weights(self, request: web.Request) -> web.StreamResponse:
+        return await self._newer(request, self._learning.motor_weights)
+
+    async def _newer(self, request: web.Request, find: Find) -> web.StreamResponse:
+        """Weights that are newer than the version that is named, or 204."""
         name = request.query.get("policy_name", "")
-        found = await self._learning.weights(name, _number(request, "since_version", -1))
+        found = await find(name, _number(request, "since_version", -1))
         if found is None:
             return web.Response(status=204)
         version, data = found
@@ -184,6 +193,7 @@ def worker_routes(learning: Learning, decoder: Decoder) -> list[Route]:
     return routes_of(
         ("POST", "/register_worker", api.register_worker), ("POST", "/push_rollout", api.push_rollout),
         ("POST", "/push_demo", api.push_demo), ("GET", "/get_weights", api.get_weights),
+        ("GET", "/get_cpqe_weights", api.get_cpqe_weights),
     )  # fmt: skip
 
 
@@ -192,6 +202,7 @@ def routes_without_learner() -> list[Route]:
     return routes_of(
         ("POST", "/register_worker", _nothing_learns), ("POST", "/push_rollout", _nothing_learns),
         ("POST", "/push_demo", _nothing_learns), ("GET", "/get_weights", _nothing_learns),
+        ("GET", "/get_cpqe_weights", _nothing_learns),
     )  # fmt: skip
 
 
@@ -200,7 +211,7 @@ def event_routes(decoder: Decoder, events: EventLog) -> list[Route]:
     api = _Events(decoder, events)
     return routes_of(
         ("GET", "/events", api.get_events), ("POST", "/events", api.post_event), ("GET", "/events/stream", api.stream),
-        ("GET", "/get_cpqe_weights", _not_built), ("POST", "/merge_policies", _not_built),
+        ("POST", "/merge_policies", _not_built),
     )  # fmt: skip
 
 

@@ -42,9 +42,9 @@ from agent.learner.messages import (
     ServeOutcomes,
     TakeLesson,
 )
-from agent.learning.configs import MAX_VERSIONS_OLD, Budget, PolicySpec
+from agent.learning.configs import MAX_VERSIONS_OLD, MOTOR, Budget, PolicySpec
 from agent.models.sealed import Manifest, Tensors, read_limited
-from agent.store.store import Stored, WeightsStore, check_name, folder_name
+from agent.store.store import Stored, WeightsStore, check_name, folder_name, motor_name
 
 MAX_POLICIES: Final = 64
 FILES_BYTES: Final = 64 << 20
@@ -394,7 +394,39 @@ class Learning:
         except WeightsError as error:
             raise RequestError(507, str(error)) from error
 
+    async def serve_motor(self, policy: Known, tensors: Tensors, layout: dict[str, Any], sizes: dict[str, Any]) -> None:
+        """Store what a motor's learner made as the next version of those that `motor_weights` gives.
+
+        They have versions of their own, under `motor_name`: what acts here is another matter. A disk that refuses is
+        logged, and the version before goes on being served.
+        """
+        name, source = motor_name(policy.name), f"rollout {policy.rollouts} of {policy.name}"
+
+        def publish() -> None:
+            stored = self.store.publish(name, tensors, kind=MOTOR, layout=layout, sizes=sizes, created_by=source)
+            self._keep(name, _Kept(stored.version, save_tensors(tensors), stored.manifest))
+
+        try:
+            await self._disk.run(publish)
+        except WeightsError as error:
+            log.warning("motor_not_served", policy=policy.name, reason=str(error))
+
     # --- what others read ------------------------------------------------------------------------------------
+
+    async def motor_weights(self, name: str, since: int) -> tuple[int, bytes] | None:
+        """Version and file of what a motor's learner made last, None where they are not newer.
+
+        Where it has made none, the file that acts, as version 0. Raises RequestError(404) where there is no such motor.
+        """
+        await self.stored(name)
+        made = await self._newest(motor_name(name))
+        acts = await self._newest(name) if made is None else None
+        if made is None and acts is None:
+            raise RequestError(404, f"there is no policy {name}")
+        if acts is not None and acts.manifest.kind != MOTOR:
+            raise RequestError(404, f"policy {name} is a {acts.manifest.kind}, not a motor; ask /get_weights")
+        version, data = (made.version, made.data) if made is not None else (0, acts.data if acts is not None else b"")
+        return (version, data) if version > since else None
 
     async def weights(self, name: str, since: int) -> tuple[int, bytes] | None:
         """Version and file of a policy's weights, None where they are not newer; raises RequestError(404)."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import msgspec
+import numpy as np
 import structlog
 from safetensors.numpy import load as load_tensors
 
@@ -23,7 +25,8 @@ from agent.core.rollout import Rollout
 from agent.learner.bodies import pack_rollout
 from agent.learner.client import LEARNER, Known, Learning
 from agent.learner.pace import Pace
-from agent.learning.configs import MAX_VERSIONS_OLD, PolicySpec
+from agent.learning.configs import MAX_VERSIONS_OLD, MotorInPlay, PolicySpec
+from agent.models.sealed import Tensors
 from agent.store.contest import Contest
 from agent.store.reload import Reloader
 
@@ -35,7 +38,8 @@ class LiveLearning:
     """Feeds one policy's rollouts to its learner, one after another; what comes faster than that is counted.
 
     after: awaited after each rollout that was learned from. lessons: decisions of the kiter that are taught first, paid
-    by the table `paid_by`, as play is.
+    by the table `paid_by`, as play is. motor: where a motor learns, whether it does, and whether what it learns acts;
+    each of its versions is served to others too (`Learning.serve_motor`).
     """
 
     def __init__(
@@ -52,8 +56,9 @@ class LiveLearning:
         paid_by: Weights,
         after: Callable[[Known], Awaitable[None]] | None = None,
         lessons: int = 0,
+        motor: MotorInPlay | None = None,
     ) -> None:
-        self.learned = self.stale = self.refused = 0
+        self.learned = self.stale = self.refused = self.only_counted = 0
         self.refused_why = ""
         self._pace = pace
         self._recorder = recorder
@@ -63,8 +68,9 @@ class LiveLearning:
         self._policy_spec = policy_spec
         self._clock = clock
         self._disk = disk
-        self._after, self._lessons, self._paid_by = after, lessons, paid_by
+        self._after, self._lessons, self._paid_by, self._motor = after, lessons, paid_by, motor
         self._mine = -1
+        self._made: Tensors = {}
 
     def begin(self) -> None:
         """Make the policy that plays one of those that learn."""
@@ -82,6 +88,9 @@ class LiveLearning:
                 log.info("lessons_taught", policy=policy.name, decisions=held)
             while True:
                 rollout = await self._pace.rollouts.get()
+                if self._motor is not None and not self._motor.trains:
+                    self.only_counted += 1
+                    continue
                 age = policy.version - rollout.policy_version
                 if age > MAX_VERSIONS_OLD and not self._recorder.off_policy:
                     self.stale += 1
@@ -115,6 +124,25 @@ class LiveLearning:
             self._refuse(answer.refused)
             return
         learned = await self._disk.run(lambda: load_tensors(weights))
+        is_new = self._motor is None or await self._served_as_motor(known, learned)
+        if is_new and (self._motor is None or self._motor.loads):
+            await self._act(known, rollout, learned, base)
+        known.version = policy.version
+        self.learned += 1
+        if self._after is not None:
+            await self._after(known)
+
+    async def _served_as_motor(self, known: Known, learned: Tensors) -> bool:
+        """Serve what a motor's learner made, unless it is what it was: while student and critics rest."""
+        policy, before = self._reloader.policy, self._made or self._reloader.policy.tensors
+        same = await self._disk.run(lambda: all(np.array_equal(t, before[name]) for name, t in learned.items()))
+        if not same:
+            self._made = learned
+            await self._learning.serve_motor(known, learned, policy.layout, msgspec.to_builtins(policy.sizes))
+        return not same
+
+    async def _act(self, known: Known, rollout: Rollout, learned: Tensors, base: int) -> None:
+        """Let what was learned act, or challenge what does."""
         try:
             if self._contest.holds_back:
                 await self._contest.offer(learned, LEARNER, decisions=len(rollout))
@@ -122,10 +150,6 @@ class LiveLearning:
                 self._mine = await self._reloader.offer(learned, LEARNER, {"rollouts": known.rollouts}, base=base)
         except WeightsError:
             self._mine = 0
-        known.version = policy.version
-        self.learned += 1
-        if self._after is not None:
-            await self._after(known)
 
     def _refuse(self, why: str) -> None:
         """Count a rollout that gave no new weights; the reason is logged where it is another than before."""
@@ -140,4 +164,5 @@ class LiveLearning:
             "rollouts": self.learned, "refused": self.refused, "refused_why": self.refused_why,
             "stale_dropped": self.stale, "overflowed": self._pace.rollouts.dropped,
             "waiting": len(self._pace.rollouts), **self._pace.status(), **self._recorder.status(),
+            **({} if self._motor is None else {"only_counted": self.only_counted, "loads": self._motor.loads}),
         }  # fmt: skip

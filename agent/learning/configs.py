@@ -12,20 +12,21 @@ import msgspec
 from agent.core.choices import WANTED, Preferences
 from agent.core.errors import SettingsError
 from agent.core.settings import DreamSettings, LearnerDevice, ServedPolicy, Settings
-from agent.models.sizes import FLAT_KIND, FRAME_KIND, SMALL_PX, FlatSizes, FrameSizes, PilotSizes
+from agent.models.sizes import FLAT_KIND, FRAME_KIND, SMALL_PX, CpqeSizes, FlatSizes, FrameSizes, PilotSizes
 
 if TYPE_CHECKING:
     from agent.core.rollout import ActionSpec
 
 Schedule = Literal["linear", "cosine", "constant"]
 """How the learning rate falls: to 0 in a straight line or as half a cosine, or not at all."""
-PolicyKind = Literal["flat", "frame", "pilot", "dreamer"]
+PolicyKind = Literal["flat", "frame", "pilot", "dreamer", "motor"]
 OFF_POLICY: Final = "off-policy"
 """Served by the learner of `learning.off_policy`."""
 FLAT: Final = "flat"
 FRAME: Final = "frame"
 PILOT: Final = "pilot"
 DREAMER: Final = "dreamer"
+MOTOR: Final = "motor"
 MAX_VERSIONS_OLD: Final = 8
 """Rollouts of weights that are older than so many versions are not learned from."""
 MIN_HELD: Final = 128
@@ -159,6 +160,26 @@ class CpqeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
 
+class MotorInPlay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether a motor learns from what it plays, and how.
+
+    pushes: its rollouts are written down; trains: they are learned from; loads: what was learned acts.
+    min_chunks: of play, before there is an update. rest: updates of flow and value before critics and student move;
+    a motor's file holds neither flow nor value. temperature: of what a chunk gained, in spreads of gains: the flow
+    imitates chunks the more, the more they gained. replay_bytes: of chunks that are kept, the newest.
+    """
+
+    pushes: bool = False
+    trains: bool = True
+    loads: bool = True
+    cpqe: CpqeConfig = CpqeConfig(lr=2e-4, last_lr=1.0, warm_up=100, batch=128)
+    updates_per_decision: float = 0.05
+    min_chunks: int = 1024
+    rest: int = 300
+    temperature: float = 0.7
+    replay_bytes: int = 96 << 20
+
+
 class OffPolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a learner for play uses its replay.
 
@@ -239,6 +260,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     dream: DreamConfig = dreams_in_play(_DREAMS)
     off_policy: OffPolicyConfig = OffPolicyConfig()
     lessons: int = _DREAMS.lessons
+    motor: MotorInPlay = MotorInPlay()
 
 
 class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -255,8 +277,19 @@ class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     sizes: PilotSizes | None = None
     flat: FlatSizes | None = None
     frame: FrameSizes | None = None
+    motor: CpqeSizes | None = None
     seed: int = 0
     paid_by: str = ""
+
+
+def learns_from_play(kind: str, budget: Budget) -> bool:
+    """True where a policy of this kind, which can, is to write down what it plays."""
+    return kind != MOTOR or budget.motor.pushes
+
+
+def is_off_policy(kind: str, budget: Budget) -> bool:
+    """True where rollouts of any age are learned from."""
+    return budget.motor.pushes if kind == MOTOR else replays(kind, budget)
 
 
 def replays(kind: str, budget: Budget) -> bool:
@@ -271,7 +304,7 @@ def replay_rows(features: int, width: int) -> int:
 
 
 def spec_of(
-    name: str, kind: str, features: int, spec: ActionSpec, sizes: FlatSizes | FrameSizes | None, seed: int,
+    name: str, kind: str, features: int, spec: ActionSpec, sizes: FlatSizes | FrameSizes | CpqeSizes | None, seed: int,
     *, paid_by: str = "",
 ) -> PolicySpec:  # fmt: skip
     """The outline of a policy that plays; kind: as its manifest says it, sizes: those that its weights bring."""
@@ -279,8 +312,9 @@ def spec_of(
     return PolicySpec(
         name=name, kind=msgspec.convert(kinds.get(kind, kind), PolicyKind), features=features,
         continuous=spec.continuous, branches=spec.branches, flat=sizes if isinstance(sizes, FlatSizes) else None,
-        frame=sizes if isinstance(sizes, FrameSizes) else None, seed=seed,
-        paid_by=paid_by if kind in (PILOT, DREAMER) else "",
+        frame=sizes if isinstance(sizes, FrameSizes) else None,
+        motor=sizes if isinstance(sizes, CpqeSizes) else None, seed=seed,
+        paid_by=paid_by if kind in (PILOT, DREAMER, MOTOR) else "",
     )  # fmt: skip
 
 
@@ -323,8 +357,22 @@ def describe_dreams(budget: Budget) -> str:
     )
 
 
-def describe_learning(kind: str, sizes: FlatSizes | FrameSizes | None, budget: Budget) -> str:
+def describe_motor(motor: MotorInPlay) -> str:
+    """How a motor learns in play, in one line."""
+    if not motor.trains:
+        return "nothing: its rollouts are only counted (METABONK_TRAIN_CPQE=0)"
+    acts = "" if motor.loads else "; what is learned does not act (METABONK_SIMA2_LOAD_CPQE=0)"
+    c = motor.cpqe
+    return (
+        f"CPQE from a replay, {motor.updates_per_decision:g} updates a decision with lr {c.lr:g}, critics that look "
+        f"{c.backup} decisions ahead with gamma {c.gamma:g}{acts}"
+    )
+
+
+def describe_learning(kind: str, sizes: FlatSizes | FrameSizes | CpqeSizes | None, budget: Budget) -> str:
     """How a policy that plays learns, in one line."""
+    if kind == MOTOR:
+        return describe_motor(budget.motor)
     if kind == DREAMER:
         return describe_dreams(budget)
     if replays(kind, budget):
@@ -355,4 +403,7 @@ def learner_budget(settings: Settings) -> Budget:
         lessons=dreams.lessons, use_world=dreams.served_policy != OFF_POLICY,
         served=dreams.served_policy, distill_coef=dreams.distill_coef,
         device=dreams.device, dream=dreams_in_play(dreams),
+        motor=MotorInPlay(
+            pushes=settings.motor.push_rollouts, trains=settings.motor.train_cpqe, loads=settings.motor.load_cpqe
+        ),
     )  # fmt: skip

@@ -11,6 +11,8 @@ On each rollout, in this order:
 Where `off-policy` is served, `off_policy` stands in for `ppo`, and there are no dreams: they would cost time and memory
 that its replay needs.
 
+A policy of kind `motor` has one part alone, `cpqe`.
+
 A policy of kind `dreamer` has no `ppo` and no `distill`: its actor reads the world model's state, which moves with the
 model, so that ratios of its chances before and after say nothing; world model and dreams learn from its rollouts.
 
@@ -34,6 +36,7 @@ from agent.learning.configs import (
     DREAMER,
     FLAT,
     FRAME,
+    MOTOR,
     PILOT,
     ActiveInferenceConfig,
     Budget,
@@ -45,6 +48,7 @@ from agent.learning.configs import (
     replays,
 )
 from agent.learning.contract import Learner
+from agent.learning.cpqe.play import MotorLearner
 from agent.learning.dreamer.distill import DreamDistiller
 from agent.learning.dreamer.dream import DreamLearner
 from agent.learning.dreamer.recorded import ON_CPU, Place
@@ -96,7 +100,7 @@ def shape_of(policy_spec: PolicySpec) -> tuple[int, ActionSpec]:
 
 def has_dreams(policy_spec: PolicySpec, budget: Budget) -> bool:
     """True where a world model learns at all; none reads whole pictures."""
-    return policy_spec.kind == DREAMER or (budget.use_world and policy_spec.kind != FRAME)
+    return policy_spec.kind == DREAMER or (budget.use_world and policy_spec.kind not in (FRAME, MOTOR))
 
 
 def build_off_policy(policy_spec: PolicySpec, config: OffPolicyConfig) -> OffPolicyLearner:
@@ -105,6 +109,17 @@ def build_off_policy(policy_spec: PolicySpec, config: OffPolicyConfig) -> OffPol
     columns = pilot_columns(sizes) if policy_spec.kind == PILOT and sizes is not None else []
     cards = (sizes.cards, sizes.card_features) if policy_spec.kind == PILOT and sizes is not None else None
     return _seeded(policy_spec, lambda: OffPolicyLearner(policy, config, columns=columns, cards=cards))
+
+
+def build_motor(policy_spec: PolicySpec, budget: Budget) -> MotorLearner:
+    """The learner of a motor that plays; the same for the same seed. Raises WeightsError where its widths are unknown.
+
+    Its flow and value are random: no file of a motor has them.
+    """
+    sizes = policy_spec.motor
+    if sizes is None:
+        raise WeightsError(f"policy {policy_spec.name}: the widths of its motor are not known")
+    return _seeded(policy_spec, lambda: MotorLearner(sizes, budget.motor, seed=policy_spec.seed))
 
 
 def build_dreams(
@@ -129,7 +144,7 @@ def build_dreams(
 class PolicyLearner:
     """The parts of one policy; `place`: where dreams learn.
 
-    `actor` holds the network that is served: `ppo` or `off_policy`, None where the dreaming actor itself is served.
+    `actor` holds the network that is served: `ppo` or `off_policy`, None where `motor` or the dreaming actor is served.
     """
 
     def __init__(self, policy_spec: PolicySpec, budget: Budget, place: Place = ON_CPU) -> None:
@@ -137,8 +152,13 @@ class PolicyLearner:
         self.ppo: PPOLearner | None = None
         self.off_policy: OffPolicyLearner | None = None
         self.dream: DreamLearner | None = None
+        self.motor: MotorLearner | None = None
         self.parts: list[Learner] = []
-        if policy_spec.kind == DREAMER:
+        if policy_spec.kind == MOTOR:
+            self.motor = build_motor(policy_spec, budget)
+            self.features, self.spec = self.motor.features, self.motor.spec
+            self.parts.append(self.motor)
+        elif policy_spec.kind == DREAMER:
             self.features, self.spec = shape_of(policy_spec)
         elif replays(policy_spec.kind, budget):
             self.off_policy = build_off_policy(policy_spec, budget.off_policy)
@@ -158,7 +178,8 @@ class PolicyLearner:
         if self.ppo is not None and self.dream is not None and budget.served == "ppo+dream":
             self.parts.append(DreamDistiller(self.ppo, self.dream, coefficient=budget.distill_coef))
         self.chooser: ActiveInferenceLearner | None = None
-        if budget.use_active_inference and policy_spec.kind != FRAME and max(self.spec.branches, default=0) > 1:
+        chooses = policy_spec.kind not in (FRAME, MOTOR)
+        if budget.use_active_inference and chooses and max(self.spec.branches, default=0) > 1:
             self.chooser = self._chooser(budget.preferences)
             self.parts.append(self.chooser)
 
@@ -187,6 +208,8 @@ class PolicyLearner:
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """What is served: the weights by the names of the network."""
+        if self.motor is not None:
+            return self.motor.weights()
         if self.actor is None:
             return {name: t.detach().cpu().numpy().copy() for name, t in self._dreamer().items()}
         prefix = "pilot." if self.policy_spec.kind == PILOT else ""
@@ -208,6 +231,9 @@ class PolicyLearner:
 
         The optimisers' moments stay where the weights are the same, or `keep_moments` says that they are near enough.
         """
+        if self.motor is not None:
+            self.motor.take_weights(tensors, keep_moments=keep_moments)
+            return
         if self.actor is None:
             own, given = self._dreamer(), {name: torch.from_numpy(np.array(t)) for name, t in tensors.items()}
             same = own.keys() == given.keys() and all(torch.equal(t.cpu(), given[name]) for name, t in own.items())

@@ -18,12 +18,13 @@ from agent.models.policies import TrainablePolicy
 
 SERVING: Final = frozenset({"ppo", "distill", "off_policy"})
 SERVING_DREAMER: Final = frozenset({"world_model", "dream"})
+SERVING_MOTOR: Final = frozenset({"cpqe"})
 CANNED: Final = 8
 
 
 def serving_parts(learner: PolicyLearner) -> list[str]:
     """The parts that change what is served."""
-    serving = SERVING_DREAMER if learner.actor is None else SERVING
+    serving = SERVING if learner.actor is not None else SERVING_DREAMER if learner.motor is None else SERVING_MOTOR
     return [part.name for part in learner.parts if part.name in serving]
 
 
@@ -35,6 +36,8 @@ def why_unsound(learner: PolicyLearner, part: Learner) -> str:
             return f"after this rollout its tensor {name} has values that are not finite"
     if part.name not in serving_parts(learner):
         return ""
+    if learner.motor is not None:
+        return learner.motor.why_unsound()
     return why_unsound_dreamer(learner) if learner.actor is None else why_unsound_policy(learner.actor.policy)
 
 

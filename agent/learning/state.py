@@ -51,7 +51,7 @@ def _fixed(learner: PolicyLearner) -> dict[str, Tensor]:
     return {
         name: t
         for name, t in found.items()
-        if not name.startswith(("ppo/adam.", "off_policy/adam.", "ppo/learner.returns"))
+        if not name.startswith(("ppo/adam.", "off_policy/adam.", "cpqe/adam.", "ppo/learner.returns"))
     }
 
 

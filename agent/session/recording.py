@@ -36,7 +36,7 @@ from agent.journal.journal import Journal
 from agent.journal.keeping import remove_recording
 from agent.journal.records import WEIGHTS, DecisionRecord, EventRecord, LinkRecord, PacketRecord, SessionHeader
 from agent.journal.recover import Recovered, recover_all
-from agent.learning.configs import replays
+from agent.learning.configs import is_off_policy
 from agent.link.bonklink import PacketListener
 from agent.link.links import Served, link_to
 from agent.link.wire import Limits, encode_action, encode_state
@@ -287,7 +287,7 @@ def header_of_session(options: SessionOptions, policy: Policy, clock: Clock) -> 
         session=options.recording.folder.name if options.recording is not None else "",
         program=version("metabonk-apex"), game=options.game, games=options.names, policy=policy.name,
         seed=options.seed, real_time=options.real_time, learns=options.learn and options.weights_dir is not None,
-        off_policy=learnable is not None and replays(learnable.kind, options.budget),
+        off_policy=learnable is not None and is_off_policy(learnable.kind, options.budget),
         asks_chooser=(options.wanted is not None or options.planning is not None)
         and capabilities_of(policy).chooses_cards is not None,
         began_utc_ns=clock.wall_utc_ns(), began_s=clock.now_s(), machine=machine(policy),

@@ -31,6 +31,7 @@ from agent.core.rollout import BoolArray
 from agent.core.types import HUMAN, FloatArray, Frame, GameState, Observation
 from agent.journal.read import header_of_recording, records_of
 from agent.journal.records import WEIGHTS, DecisionRecord, EventRecord, GapRecord, PacketRecord, SessionHeader
+from agent.learning.configs import MOTOR
 from agent.link.imaging import decode_frame
 from agent.link.wire import decode_action, decode_state, encode_action
 from agent.models.sizes import FLAT_KIND, FRAME_KIND, FlatSizes, FrameSizes
@@ -134,7 +135,7 @@ class Replayer:
         can, header = capabilities_of(self.policy), self.header
         if header.asks_chooser and can.chooses_cards is not None:
             can.chooses_cards.choose_by(self._chooser, Arbiter())
-        if header.learns and can.learnable is not None:
+        if header.learns and can.learnable is not None and (can.learnable.kind != MOTOR or header.off_policy):
             can.learnable.learn(header.games, lambda rollout: None, off_policy=header.off_policy)
         self._version: int | None = None
         self._prepared: dict[int, Any] = {}

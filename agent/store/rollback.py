@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.core.errors import WeightsError
-from agent.store.store import ORIGIN, OUTCOMES, Stored, WeightsStore, folder_name, outcomes_name
+from agent.store.store import MOTOR, ORIGIN, OUTCOMES, Stored, WeightsStore, folder_name, motor_name, outcomes_name
 
 REMOVED: Final = "removed"
 _STAYS: Final = "accepted.json"
@@ -19,7 +19,7 @@ _STAYS: Final = "accepted.json"
 
 def one_policy(store: WeightsStore, policy: str | None) -> str:
     """The policy that is meant: the named one, or the only one; raises WeightsError."""
-    there = [name for name in store.policies() if policy is not None or not name.endswith(OUTCOMES)]
+    there = [name for name in store.policies() if policy is not None or not name.endswith((OUTCOMES, MOTOR))]
     if policy is None and len(there) == 1:
         return there[0]
     if policy in there:
@@ -51,16 +51,16 @@ def roll_back(store: WeightsStore, policy: str, version: int | None) -> Stored:
 
 
 def reset(store: WeightsStore, policy: str) -> Path:
-    """Put all versions of a policy aside, with what its learners know and its model of outcomes; returns where to.
+    """Put all versions of a policy aside, with what its learners know and made; returns where to.
 
     The next start plays the weights that came with the program. Raises WeightsError, also while play runs.
     """
-    if store.is_played(policy.removesuffix(OUTCOMES)):
+    if store.is_played(policy.removesuffix(OUTCOMES).removesuffix(MOTOR)):
         raise WeightsError(f"{policy}: play is running with it and would write it again; end play, then reset")
     removed = store.folder / REMOVED
     numbers = [int(p.name) for p in removed.glob("*") if p.name.isdigit()]
     aside = removed / f"{max(numbers, default=0) + 1:04d}"
-    homes = [store.folder / folder_name(name) for name in (policy, outcomes_name(policy))]
+    homes = [store.folder / folder_name(name) for name in (policy, outcomes_name(policy), motor_name(policy))]
     try:
         for home in homes:
             for path in sorted(home.iterdir()) if home.is_dir() else ():

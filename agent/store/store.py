@@ -37,6 +37,7 @@ GOOD: Final = "good"
 ORIGIN: Final = "origin"
 """Among a version's notes: the SHA-256 of the weights that a person named, from which it was learned."""
 OUTCOMES: Final = ".outcomes"
+MOTOR: Final = ".cpqe"
 PLAY_CLAIMS: Final = ".play-*.claim"
 Identity = tuple[int, ...]
 MAX_VERSION: Final = 10**11
@@ -91,6 +92,11 @@ def folder_name(policy: str) -> str:
 def outcomes_name(policy: str) -> str:
     """The name under which a policy's model of outcomes is stored."""
     return f"{policy[:55]}{OUTCOMES}"
+
+
+def motor_name(policy: str) -> str:
+    """The name under which what a motor's learner makes is stored, whether it acts or not."""
+    return f"{policy[:55]}{MOTOR}"
 
 
 class WeightsStore:

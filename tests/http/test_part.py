@@ -31,13 +31,12 @@ def test_the_routes_of_parts_are_served_and_workers_are_told_that_nothing_learns
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
             async with http.get("/events") as answer:
                 assert [e["event_type"] for e in (await answer.json())["events"]] == ["hello"]
-            async with http.get("/get_weights", params={"policy_name": "p"}) as answer:
-                assert answer.status == 503 and "--no-learn" in await answer.text()
+            for path in ("/get_weights", "/get_cpqe_weights"):
+                async with http.get(path, params={"policy_name": "p"}) as answer:
+                    assert answer.status == 503 and "--no-learn" in await answer.text()
             for path in ("/register_worker", "/push_rollout", "/push_demo"):
                 async with http.post(path, json={}, headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
                     assert answer.status == 503 and "--no-learn" in await answer.text()
-            async with http.get("/get_cpqe_weights") as answer:
-                assert answer.status == 501
         with pytest.raises(SettingsError, match="--http-port"):
             await server(said, port=port).run()
         task.cancel()

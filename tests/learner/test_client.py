@@ -199,3 +199,15 @@ def test_a_store_that_cannot_be_read_is_an_answer_with_its_path(
             assert caught.value.status == 507
 
     asyncio.run(main())
+
+
+def test_what_is_no_motor_is_not_served_as_one(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with learning(tmp_path) as (made, _):
+            await made.push(HEAD, b"")
+            with pytest.raises(RequestError, match="policy p is a flat-policy, not a motor; ask /get_weights"):
+                await made.motor_weights("p", -1)
+            with pytest.raises(RequestError, match="there is no policy q"):
+                await made.motor_weights("q", -1)
+
+    asyncio.run(main())

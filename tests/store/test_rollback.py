@@ -12,7 +12,7 @@ from agent.commands.cli import run
 from agent.core.errors import WeightsError
 from agent.learner.client import OWN
 from agent.store.rollback import one_policy, reset, roll_back
-from agent.store.store import WeightsStore, folder_name, outcomes_name
+from agent.store.store import WeightsStore, folder_name, motor_name, outcomes_name
 
 
 def published(folder: Path, count: int, policy: str = "pilot") -> WeightsStore:
@@ -47,13 +47,16 @@ def test_what_is_not_there_cannot_be_gone_back_to(tmp_path: Path) -> None:
     assert store.versions("pilot") == [1]
 
 
-def test_a_policy_of_the_longest_name_is_reset_with_its_model_of_outcomes(tmp_path: Path) -> None:
+def test_a_policy_of_the_longest_name_is_reset_with_what_its_learners_made(tmp_path: Path) -> None:
     name = "p" * 64
     store = published(tmp_path, 2, name)
-    published(tmp_path, 1, outcomes_name(name))
+    made = outcomes_name(name), motor_name(name)
+    for each in made:
+        published(tmp_path, 1, each)
+    assert one_policy(store, None) == name
     aside = reset(store, name)
     assert WeightsStore(tmp_path).policies() == []
-    assert sorted(p.name for p in aside.iterdir()) == sorted(map(folder_name, (name, outcomes_name(name))))
+    assert sorted(p.name for p in aside.iterdir()) == sorted(map(folder_name, (name, *made)))
 
 
 def test_a_reset_puts_all_of_a_policy_aside_and_nothing_of_another(tmp_path: Path) -> None:

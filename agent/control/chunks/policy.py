@@ -8,6 +8,7 @@ where the rest of the running chunk is always a candidate. Between decisions the
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +16,11 @@ import msgspec
 import numpy as np
 
 from agent.control import encode
+from agent.control.chunks.experience import MotorRecorder
 from agent.control.chunks.network import Planner, build_planner, make_chunks, plan
-from agent.control.motor import Motor, PilotCarry, Prepared
+from agent.control.chunks.seams import Running
+from agent.control.experience import RolloutRecorder
+from agent.control.motor import KEPT_NOISE, Motor, PilotCarry, Prepared
 from agent.control.policy import Capabilities
 from agent.control.reflex.network import BUTTONS, Reflex, Tensors
 from agent.core.errors import WeightsError
@@ -24,6 +28,7 @@ from agent.core.goals.progress import Judged, Pursuit
 from agent.core.goals.vector import GOAL_FEATURES, PLACED_FEATURES, GoalColumn, features, placed
 from agent.core.goals.vector import describe as describe_goal
 from agent.core.goals.vocabulary import Subgoal, SubgoalKind
+from agent.core.rollout import MOTOR_ACTIONS, Rollout
 from agent.core.types import Action, FloatArray, Observation
 from agent.models.sealed import load_kind
 from agent.models.sizes import CpqeSizes
@@ -36,7 +41,9 @@ TRAINED: Final = (
     Subgoal(SubgoalKind.COLLECT, "xp"),
 )  # fmt: skip
 """Subgoals that motors are trained on, whatever their amount; with another one they play as without."""
-_KNOWN: Final = frozenset((subgoal.kind, subgoal.what) for subgoal in TRAINED)
+GOAL_REWARD: Final = (0.2, 0.2, 0.4, 0.1)
+"""What one chest, shrine, boss or level is worth to who pursues it, in minutes survived."""
+_KNOWN: Final = {(subgoal.kind, subgoal.what): number for number, subgoal in enumerate(TRAINED)}
 PILOT_PREFIX: Final = "pilot."
 CANDIDATES: Final = 8
 """Chunks that are made anew for each choice; the first is of no noise, where chunks are likeliest."""
@@ -45,6 +52,8 @@ COMMITTED: Final = 1
 BETA: Final = 1.0
 MARGIN: Final = 1e-3
 """How much more a new chunk must be worth to take the running one's place."""
+PLAY_SPREAD: Final = 0.3
+"""Deviation of the noise that chunks are made of where what is played is learned from; weights expect 1 at most."""
 _CANNED_ROWS: Final = 4
 _AMOUNT: Final = 0.1 * math.log1p(1.0)
 
@@ -124,9 +133,13 @@ def _sizes(p: Planner, features: int) -> CpqeSizes:
 
 def likeliest(c: Chunked, condition: FloatArray) -> FloatArray:
     """The student's chunk [W] of no noise, where chunks are likeliest."""
-    width = c.sizes.chunk * c.sizes.action
-    nothing = np.zeros(width, np.float32), np.zeros(c.sizes.chunk, np.float32)
-    chunk: FloatArray = make_chunks(c.planner.student, condition, np.zeros((1, width), np.float32), *nothing)[0]
+    return made_of(c, condition, np.zeros(c.sizes.chunk * c.sizes.action, np.float32))
+
+
+def made_of(c: Chunked, condition: FloatArray, noise: FloatArray) -> FloatArray:
+    """The student's chunk [W] of this noise [W]."""
+    nothing = np.zeros_like(noise), np.zeros(c.sizes.chunk, np.float32)
+    chunk: FloatArray = make_chunks(c.planner.student, condition, noise[None], *nothing)[0]
     return chunk
 
 
@@ -147,21 +160,23 @@ def best_of_8(
 
 
 class ChunkCarry(PilotCarry):
-    """What is remembered of one game beside the pilot's: the running chunk, and how many of its actions were taken.
+    """What is remembered of one game beside the pilot's: the running chunk, and how many were made.
 
-    pursued: the subgoal that the chunk is for.
+    pursued: the subgoal that the chunk is for. chunk_noise [W]: what its chunks are made of, where that is noise.
     """
 
-    chunk: FloatArray | None = None
+    running: Running | None = None
     pursued: Subgoal | None = None
-    taken: int = 0
     plans: int = 0
+    chunk_noise: FloatArray | None = None
 
 
 class ChunkMotor(Motor):
     """A motor as a policy; by the name `BEST_OF_8` critics choose its chunks."""
 
     kind = KIND
+    spec = MOTOR_ACTIONS
+    records_cards = False
 
     def __init__(self, tensors: Tensors, *, seed: int = 0, name: str = KIND) -> None:
         super().__init__(pilot_part(tensors), seed=seed, name=name, hold=True)
@@ -174,14 +189,38 @@ class ChunkMotor(Motor):
     def capabilities(self) -> Capabilities:
         """What it can do beside playing."""
         return Capabilities(
-            reloadable=self, chooses_cards=self, measured=self, subgoals=self, never_waits=True, looks=self._looks,
-            apart=True,
+            reloadable=self, learnable=self, chooses_cards=self, measured=self, subgoals=self, never_waits=True,
+            looks=self._looks, apart=True,
         )  # fmt: skip
 
     @property
     def layout(self) -> dict[str, Any]:
         """What it observes: what its pilot does, and a subgoal."""
         return describe()
+
+    @property
+    def sizes(self) -> CpqeSizes:
+        """The widths of student and critics."""
+        return self.chunked.sizes
+
+    def learn(
+        self, names: tuple[str, ...], emit: Callable[[Rollout], None], *, steps: int = 256, off_policy: bool = True
+    ) -> RolloutRecorder:
+        """From now on try other chunks too, write down what is done in the games of these names, and `emit` it.
+
+        The noise of a chunk goes on from decision to decision, as a pilot's does off policy. Whoever learns from it may
+        from rollouts of any age, whatever `off_policy` says. Best-of-8 draws its candidates as ever.
+        """
+        features = self.sizes.features + self.sizes.goal
+        self.recorder = MotorRecorder(
+            self.name, names, emit, steps=steps, features=features, paid=GOAL_REWARD, pursued=self._number_of_pursued
+        )
+        return self.recorder
+
+    def _number_of_pursued(self, game: int) -> int | None:
+        """The place in `TRAINED` of what is pursued in a game."""
+        found = self._pursuits.get(game)
+        return None if found is None else _KNOWN[found[0].subgoal.kind, found[0].subgoal.what]
 
     def pursue(self, game: int, pursuit: Pursuit | None, judged: Judged | None) -> None:
         """Pursue this in a game from its next chunk on; one that motors are not trained on is nothing."""
@@ -220,34 +259,46 @@ class ChunkMotor(Motor):
     def _play(self, carry: PilotCarry, observation: Observation) -> Action:
         """The next action of the chunk, which is chosen anew every `COMMITTED` decisions."""
         assert isinstance(carry, ChunkCarry)
-        decision, _, _ = self._decision(carry, observation.state)
+        decision, _, waited_s = self._decision(carry, observation.state)
+        condition = np.concatenate((decision.seen, decision.hidden, self._goal(carry, observation)))
         if observation.is_first:
-            carry.chunk, carry.taken, carry.plans = None, 0, 0
-        if carry.chunk is None or carry.taken >= COMMITTED:
-            self._choose_chunk(carry, observation, np.concatenate((decision.seen, decision.hidden)))
-        assert carry.chunk is not None
-        each = self.chunked.sizes.action
-        a = carry.chunk[carry.taken * each : (carry.taken + 1) * each]
-        carry.taken += 1
+            carry.running, carry.chunk_noise, carry.plans = None, None, 0
+        if carry.running is None or carry.running.taken >= COMMITTED:
+            self._choose_chunk(carry, condition)
+        assert carry.running is not None
+        a = carry.running.take()
         move, turn = (float(a[0]), float(a[1])), (float(a[2]), float(a[3]))
         # What lies near is rarely used: the pilot knows when, and a chunk adds to it.
         interact = bool(a[6] > 0 or decision.buttons[2] > 0)
+        if isinstance(self.recorder, MotorRecorder):
+            self.recorder.decided(observation, condition, a, interact, waited_s, self.version)
         return Action(move, turn, bool(a[4] > 0), bool(a[5] > 0), interact)
 
-    def _choose_chunk(self, carry: ChunkCarry, observation: Observation, seen: FloatArray) -> None:
+    def _seen(self, carry: PilotCarry, observation: Observation) -> FloatArray:
+        """What a decision on this observation would be made on, as it is recorded; the memory stays as it was."""
+        assert isinstance(carry, ChunkCarry)
+        decision = self._thought(carry, observation.state, carry.waited_s + observation.elapsed_s)
+        return np.concatenate((decision.seen, decision.hidden, self._goal(carry, observation)))
+
+    def _choose_chunk(self, carry: ChunkCarry, condition: FloatArray) -> None:
         """A new chunk; what is left of the running one is weighed too, its last action going on where it is short."""
-        sizes, before = self.chunked.sizes, carry.chunk
-        condition = np.concatenate((seen, self._goal(carry, observation)))
+        sizes, before = self.chunked.sizes, carry.running
         if not self._by_critics:
-            carry.chunk = likeliest(self.chunked, condition)
+            chunk = likeliest(self.chunked, condition) if self.recorder is None else self._tried(carry, condition)
         else:
-            running = None
-            if before is not None and len(before) == sizes.chunk * sizes.action:
-                rows = before.reshape(sizes.chunk, sizes.action)
-                left = rows[min(carry.taken, sizes.chunk - 1) :]
-                running = np.concatenate([left, np.repeat(rows[-1:], sizes.chunk - len(left), 0)]).reshape(-1)
-            carry.chunk, _ = best_of_8(self.chunked, condition, carry.random, running)
-        carry.taken, carry.plans = 0, carry.plans + 1
+            fits = before is not None and before.rows.shape == (sizes.chunk, sizes.action)
+            chunk, _ = best_of_8(self.chunked, condition, carry.random, before.rest() if before and fits else None)
+        carry.running, carry.plans = Running(chunk.reshape(sizes.chunk, sizes.action)), carry.plans + 1
+
+    def _tried(self, carry: ChunkCarry, condition: FloatArray) -> FloatArray:
+        """A chunk [W] near the likeliest one, of noise that goes on from the last one's."""
+        fresh = carry.random.standard_normal(self.sizes.chunk * self.sizes.action).astype(np.float32)
+        fresh *= np.float32(PLAY_SPREAD)
+        before = carry.chunk_noise
+        if before is not None and before.shape == fresh.shape:
+            fresh = np.float32(KEPT_NOISE) * before + np.float32(math.sqrt(1.0 - KEPT_NOISE**2)) * fresh
+        carry.chunk_noise = fresh
+        return made_of(self.chunked, condition, fresh)
 
     def _goal(self, carry: ChunkCarry, observation: Observation) -> FloatArray:
         """The subgoal's vector as motors are trained on it: as if it had just begun."""

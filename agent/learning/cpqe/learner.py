@@ -58,21 +58,38 @@ class CpqeLearner:
 
     def judge(self, batch: Chunks) -> dict[str, float]:
         """One step of the critics and the value; figures by name."""
-        c = self.config
         begun = batch.chunk[:, : self.critics.width]
         with torch.no_grad():
             after = self.value(batch.after).squeeze(1)
             wanted = batch.gained + batch.discount * after
-            known = lower_bound(self.targets(batch.condition, begun), 0.0)
         loss = critic_loss(self.critics, batch.condition, begun, wanted)
         self._step("critics", loss)
-        said = self.value(batch.condition).squeeze(1)
-        settled = quantile_loss(known - said, c.value_share)
-        self._step("value", settled)
+        figures = self.settle(batch)
         with torch.no_grad():
             for target, source in zip(self.targets.parameters(), self.critics.parameters(), strict=True):
-                target.lerp_(source, c.tau)
-        return {"critic_loss": float(loss.detach()), "value": float(said.detach().mean())}
+                target.lerp_(source, self.config.tau)
+        return {"critic_loss": float(loss.detach())} | figures
+
+    def settle(self, batch: Chunks) -> dict[str, float]:
+        """One step of the value on what the critics' targets say of these chunks."""
+        with torch.no_grad():
+            known = lower_bound(self.targets(batch.condition, batch.chunk[:, : self.critics.width]), 0.0)
+        said = self.value(batch.condition).squeeze(1)
+        self._step("value", quantile_loss(known - said, self.config.value_share))
+        return {"value": float(said.detach().mean())}
+
+    @torch.no_grad()
+    def advantages(self, batch: Chunks) -> Tensor:
+        """How much more the critics' mean says of each chunk than the value of its situation, [B]."""
+        known = lower_bound(self.critics(batch.condition, batch.chunk[:, : self.critics.width]), 0.0)
+        return known - self.value(batch.condition).squeeze(1)
+
+    @torch.no_grad()
+    def begin_from_served(self) -> None:
+        """Student and critics have other weights now: the targets are theirs, and moments begin anew."""
+        self.targets.load_state_dict(self.critics.state_dict())
+        for name in ("student", "critics"):
+            self.optimisers[name].state.clear()
 
     def imitate(self, batch: Chunks) -> dict[str, float]:
         """One step of the flow on these chunks."""

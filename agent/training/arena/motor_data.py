@@ -1,9 +1,9 @@
 """What a motor learns from: runs of the arena by several players, as a pilot sees and remembers them.
 
 Each run of the batch has its player: the pilot as it is, the pilot with noise, or the script of the lessons, whose
-knobs are set for one of the subgoals of `arena.goals`. The script takes turns with the motor that learns from it, once
-there is one: so it is seen to go on from where the motor gets (DAgger, Ross et al. 2011). Owns the runs and the
-pilot's memory of each.
+knobs are set for one of the subgoals of `arena.goals`. The script and the pilot as it is take turns with the motor that
+learns from them, once there is one: so they are seen to go on from where the motor gets (DAgger, Ross et al. 2011).
+Owns the runs and the pilot's memory of each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.control.chunks.policy import TRAINED
+from agent.control.chunks.policy import GOAL_REWARD, TRAINED
 from agent.core.rollout import OFF_POLICY_SPREAD
 from agent.core.types import FloatArray
 from agent.learning.cpqe.windows import Chunks, Played, cut_chunks, joined
@@ -30,9 +30,7 @@ KEPT_NOISE: Final = 0.9
 """Share of a decision's noise that the next one has too."""
 MAX_TICKS: Final = 30.0
 TURN: Final = (12, 40)
-"""Decisions of a turn of the script or of the motor, drawn evenly."""
-GOAL_REWARD: Final = (0.2, 0.2, 0.4, 0.1)
-"""What one chest, shrine, boss or level is worth to who pursues it, in minutes survived."""
+"""Decisions of a turn of a player or of the motor, drawn evenly."""
 _SCRIPTS: Final[dict[int, Knobs]] = {
     CHEST: KNOBS._replace(chests=6.0, shrine=0.0, charge=0.0, boss_latest_s=1e9, boss_s=1e9),
     SHRINE: KNOBS._replace(shrine=5.0, charge=4.0, chests=0.0, boss_latest_s=1e9, boss_s=1e9),
@@ -49,7 +47,7 @@ class Shares(msgspec.Struct, frozen=True):
     """
 
     noisy: float = 0.1
-    script: float = 0.7
+    script: float = 0.6
 
 
 class MotorData:
@@ -128,11 +126,11 @@ class MotorData:
         count = self.batch.count
         if self.motor is None:
             return np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-        begun = (self._left <= 0) & (self.goals >= 0)
+        begun = (self._left <= 0) & ~self._noisy
         self._left[begun] = self._random.integers(*TURN, int(begun.sum()))
         self._turns[begun] += 1
         self._left -= 1
-        leads = (self._turns % 2 == 1) & (self.goals >= 0)
+        leads = (self._turns % 2 == 1) & ~self._noisy
         if leads.any():
             rows = torch.from_numpy(leads)
             made = self.motor(torch.cat([condition[rows], torch.from_numpy(goals)[rows]], 1)).numpy()

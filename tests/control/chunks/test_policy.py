@@ -16,20 +16,22 @@ from agent.core.clock import TICK_S, VirtualClock
 from agent.core.errors import WeightsError
 from agent.core.goals.progress import Tally, begin
 from agent.core.goals.vocabulary import Subgoal, SubgoalKind
-from agent.core.types import Action, Observation
+from agent.core.types import Action, FloatArray, Observation
 from agent.session.step_runner import StepRunner
 from agent.store.reload import Reloader
 from agent.store.store import WeightsStore
 
 
-def _ticks(motor: ChunkMotor, count: int) -> tuple[list[Action], list[ChunkCarry]]:
+def _ticks(motor: ChunkMotor, count: int) -> tuple[list[Action], list[tuple[int, int, FloatArray]]]:
     carry, actions, carries = motor.initial(1), [], []
     for tick in range(count):
         seen = Observation(0, STILL, None, tick, TICK_S, 0.0, 0.0, tick == 0, False, False)
         carry, (action,) = motor.step(carry, [seen])
         assert action is not None and isinstance(carry[0], ChunkCarry)
         actions.append(action)
-        carries.append((carry[0].plans, carry[0].taken, carry[0].chunk))
+        running = carry[0].running
+        assert running is not None
+        carries.append((carry[0].plans, running.taken, running.rows))
     return actions, carries
 
 
@@ -42,7 +44,7 @@ def test_every_action_of_a_chunk_is_executed_once_and_in_order(tensors: Tensors)
         (1 + i // COMMITTED, 1 + i % COMMITTED) for i in range(40)
     ]
     for tick, (action, (_, taken, chunk)) in enumerate(zip(actions, carries, strict=True)):
-        wanted = chunk.reshape(-1, motor.chunked.sizes.action)[taken - 1]
+        wanted = chunk[taken - 1]
         assert np.allclose([*action.move, *action.look], wanted[:4]), tick
         assert [action.fire, action.ability] == (wanted[4:6] > 0).tolist()
         assert action.interact >= (wanted[6] > 0)
