@@ -1,4 +1,4 @@
-"""`play --policy motor` learns from what it plays, serves what it learned, and acts by it; without training it does not."""
+"""`play --policy motor` learns from what it plays, serves that, and acts by it; without training it does not."""
 
 from __future__ import annotations
 
