@@ -47,7 +47,7 @@ class Shares(msgspec.Struct, frozen=True):
     """
 
     noisy: float = 0.1
-    script: float = 0.6
+    script: float = 0.55
 
 
 class MotorData:
