@@ -40,7 +40,7 @@ class InProcess:
         self.starts, self.is_up, self.process = 1, True, LearnerProcess()
 
     async def call(self, message: Any, answer: Any, payload: bytes = b"", **_: Any) -> tuple[Any, bytes]:
-        found, data = self.process.handle(message, payload)
+        found, data = await asyncio.to_thread(self.process.handle, message, payload)
         assert isinstance(found, answer)
         return found, data
 
@@ -89,7 +89,7 @@ class Side:
         """Learn from the rollouts that were played."""
         await self.reloader.begin(keep_given=False)
         self.live.begin()
-        self.play()
+        await asyncio.to_thread(self.play)
         task = asyncio.ensure_future(self.live.run())
         while self.live.learned + self.live.only_counted + self.live.refused + self.live.stale < ROLLOUTS:
             await asyncio.sleep(0.001)
@@ -97,6 +97,12 @@ class Side:
                 task.result()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+    def close(self) -> None:
+        """End the threads."""
+        self.reloader.close()
+        self.disk.close()
+        self.inference.close()
 
     async def served(self, since: int = -1) -> tuple[int, dict[str, Any]] | None:
         """Version and tensors of what others get."""
@@ -113,8 +119,9 @@ def _parts_that_differ(tensors: dict[str, Any], other: dict[str, Any]) -> set[st
 def test_what_a_motor_plays_makes_versions_that_are_served_and_act_as_the_settings_say(
     tmp_path: Path, trains: bool, loads: bool
 ) -> None:
+    side = Side(tmp_path, trains=trains, loads=loads)
+
     async def main() -> None:
-        side = Side(tmp_path, trains=trains, loads=loads)
         shipped = dict(side.motor.tensors)
         await side.learn()
         begun, status = 1, side.live.status()
@@ -135,8 +142,6 @@ def test_what_a_motor_plays_makes_versions_that_are_served_and_act_as_the_settin
             )
         with pytest.raises(RequestError, match="there is no policy other"):
             await side.learning.motor_weights("other", -1)
-        side.reloader.close()
-        side.disk.close()
-        side.inference.close()
 
     asyncio.run(main())
+    side.close()

@@ -82,7 +82,8 @@ class CpqeLearner:
     def advantages(self, batch: Chunks) -> Tensor:
         """How much more the critics' mean says of each chunk than the value of its situation, [B]."""
         known = lower_bound(self.critics(batch.condition, batch.chunk[:, : self.critics.width]), 0.0)
-        return known - self.value(batch.condition).squeeze(1)
+        gained: Tensor = known - self.value(batch.condition).squeeze(1)
+        return gained
 
     @torch.no_grad()
     def begin_from_served(self) -> None:
