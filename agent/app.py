@@ -48,6 +48,7 @@ from agent.session.clips.maker import ClipMaker
 from agent.session.episodes import EpisodeLog, SeesTheGame
 from agent.session.guard import CollectionTimer, Watchdog, guard
 from agent.session.loop import Stopping, stopping_on_signals
+from agent.session.loops.watch import Loops, LoopWatch
 from agent.session.options import SessionOptions
 from agent.session.parts import CardsByMotor, ConsoleLine, ServedPolicy, Supervision
 from agent.session.planning.building import Planning, build_planning, build_safety, let_plans_pick
@@ -259,6 +260,7 @@ def build_session(
     feeds, episodes = _feeds(shared, latency, ready.set), _episodes(options, stopping, contest)
     recorder = _recorder(shared, feeds, episodes, contest)
     links = _links(shared, feeds if recorder is None else recorder.feeds)
+    loops = _loops(shared, feeds, counting, planning)
     beside: list[Part] = [
         Supervision(supervisor),
         *([] if recorder is None else [recorder]),
@@ -269,16 +271,16 @@ def build_session(
         _cards(shared, outcomes),
         *([] if planning is None else [planning.part]),
         *([] if safety is None else [safety]),
+        *([] if loops is None else [Loops(loops)]),
         *_apis(shared, learning, feeds, planning, recorder),
         *parts,
     ]
     actor = ActLoop(
         [Seat(feed, link) for feed, link in zip(feeds, links, strict=True)], policy, runner, clock, latency, ready,
         budget_s=options.budget_s, judge=contest, arbiter=arbiter, room=shared.pace.room, recorder=recorder,
-        watchers=(episodes, SeesTheGame(policy), *([] if planning is None else [planning.planner]), *watchers),
+        watchers=[w for w in (episodes, SeesTheGame(policy), planning and planning.planner, loops, *watchers) if w],
         navigator=planning.menu if planning is not None else None, safety=safety.rules if safety is not None else None,
-        on_owner=Owners(options.names, shared.say).changed,
-        stepper=contest.pair if contest is not None else None,
+        on_owner=Owners(options.names, shared.say).changed, stepper=contest.pair if contest is not None else None,
     )  # fmt: skip
     status, bound = Status(clock, links, feeds, actor, latency, episodes, beside), BoundPort(options.on_http)
     showing = [*_server(shared, status, bound, beside, learning), *_console(status, clock, console)]
@@ -361,6 +363,14 @@ def _reloader(shared: _Shared) -> Reloader | None:
     if store is None or reloadable is None:
         return None
     return Reloader(reloadable, store, shared.runner, shared.disk, shared.clock, say=shared.say)
+
+
+def _loops(shared: _Shared, feeds: Sequence[Feed], lane: Lane, planning: Planning | None) -> LoopWatch | None:
+    """What finds loops in games that play in real time; the planner hears of them."""
+    if not shared.options.real_time:
+        return None
+    tell = planning.planner.loop if planning is not None else lambda game, text: None
+    return LoopWatch(feeds, shared.clock, lane, shared.say, tell)
 
 
 def _outcomes(shared: _Shared, planning: Planning | None) -> OutcomeWeights | None:

@@ -273,16 +273,17 @@ def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
             lane.close()
         return [part.name for part in made.parts]
 
-    assert asyncio.run(names(http_port=None)) == ["supervision", "cards by motor"]
+    assert asyncio.run(names(http_port=None)) == ["supervision", "cards by motor", "loops"]
     assert asyncio.run(names(http_port=0, learn=True)) == [
-        "supervision", "cards by motor", "events api", "no workers api", "takeover api", "goals api", "clip api",
-        "serve",
+        "supervision", "cards by motor", "loops", "events api", "no workers api", "takeover api", "goals api",
+        "clip api", "serve",
     ]  # fmt: skip
     everything = asyncio.run(names(http_port=0, learn=True, weights_dir=tmp_path, wanted=LIKING))
     assert everything == [
         "supervision",
         "learners",
         "cards by motor",
+        "loops",
         "events api",
         "workers api",
         "takeover api",
@@ -293,7 +294,7 @@ def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
     pilot = Motor(untrained_tensors(0))
     assert asyncio.run(names(pilot, http_port=None, learn=True, weights_dir=tmp_path, wanted=LIKING)) == [
         "supervision", "weights watch", "weights mend", "champion and challenger", "learners", "learning from play",
-        "cards by outcomes",
+        "cards by outcomes", "loops",
     ]  # fmt: skip
 
 

@@ -111,16 +111,39 @@ class _Stay(msgspec.Struct):
     acted: int
 
 
-class LoopFinder:
-    """Finds the loops of one episode, look by look."""
+class FinderState(msgspec.Struct, frozen=True):
+    """All that a finder remembers of its episode."""
 
-    def __init__(self, *, min_repeats: int = MIN_REPEATS, min_s: float = MIN_S) -> None:
+    seen: list[Node]
+    trail: list[_Stay]
+    entries: list[tuple[Node, int]]
+    is_looping: bool
+
+
+class LoopFinder:
+    """Finds the loops of one episode, look by look. begun: what `state` gave, to go on from."""
+
+    def __init__(
+        self, *, min_repeats: int = MIN_REPEATS, min_s: float = MIN_S, begun: FinderState | None = None
+    ) -> None:
         self._min_repeats, self._min_s = min_repeats, min_s
         self._seen: set[Node] = set()
         self._trail: list[_Stay] = []
         self._entries: Counter[Node] = Counter()
         self.is_looping = False
         """A loop goes on, which ends with the next new node or reward."""
+        if begun is not None:
+            self._seen, self._trail, self._entries = set(begun.seen), list(begun.trail), Counter(dict(begun.entries))
+            self.is_looping = begun.is_looping
+
+    def state(self) -> FinderState:
+        """What it remembers."""
+        return FinderState(sorted(self._seen, key=repr), self._trail, list(self._entries.items()), self.is_looping)
+
+    @property
+    def stalled_s(self) -> float:
+        """How long nothing new and no reward has come."""
+        return self._trail[-1].ended_s - self._trail[0].began_s if self._trail else 0.0
 
     def add(self, look: Look) -> Loop | None:
         """Take a look; the loop that it ends, if it ends one."""
@@ -142,6 +165,11 @@ class LoopFinder:
         if not self.is_looping and look.time_s - self._trail[0].began_s >= self._min_s:
             self.is_looping = self._is_loop()
         return ended
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes the episode has had."""
+        return len(self._seen)
 
     def now(self) -> Loop | None:
         """The loop that goes on, as far as it has come."""
@@ -206,6 +234,10 @@ class Gains:
             self._reward |= any(new > old for new, old in zip(now, self._before, strict=True))
         self._reward |= run.reward > 0.0
         self._before = now
+
+    def add(self) -> None:
+        """A reward came that no state tells of."""
+        self._reward = True
 
     def take(self) -> bool:
         """Whether something was gained since this was asked before."""

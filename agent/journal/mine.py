@@ -13,9 +13,10 @@ import numpy as np
 
 from agent.core.clock import SystemClock
 from agent.core.errors import ImageError, ProtocolError, RecordingError
-from agent.core.types import ByteArray, GameState
+from agent.core.types import ByteArray
 from agent.journal.export.rows import LIMITS, UI_CLICK, GameTime
-from agent.journal.loops import LOOK_HZ, MIN_REPEATS, MIN_S, Gains, Look, Loop, LoopFinder, Nodes
+from agent.journal.looks import Looks, is_acting
+from agent.journal.loops import LOOK_HZ, MIN_REPEATS, MIN_S, Look, Loop, LoopFinder, Nodes
 from agent.journal.read import records_of
 from agent.journal.records import DecisionRecord, GapRecord, LinkRecord, PacketRecord
 from agent.link.imaging import decode_frame
@@ -141,46 +142,29 @@ class _Stream:
 
     def __init__(self, miner: Miner, name: str) -> None:
         self._miner, self._name = miner, name
-        self._nodes, self._gains, self._time = Nodes(), Gains(), GameTime()
+        self._looking, self._time = Looks(), GameTime()
         self._looks: list[tuple[int, Look]] = []
         self._frame: tuple[bytes, bool] | None = None
         self._pixels: ByteArray | None = None
-        self._next_s: float | None = None
-        self._acted = False
 
     def packet(self, record: PacketRecord) -> None:
         try:
             state = decode_state(record.state, LIMITS)
         except ProtocolError as error:
             raise RecordingError(f"packet {record.number} is none of the wire's: {error}") from error
-        self._gains.note(state)
+        self._looking.note(state)
         if record.frame:
             self._frame, self._pixels = (record.frame, state.run is not None and state.run.rows_top_down), None
-        human = state.human
-        if human is not None and (any((*human.move, *human.look)) or human.ui_click or human.fire or human.interact):
-            self._acted = True
         time_s = self._time.of(state, record.received_at_s)
-        if self._next_s is None or time_s >= self._next_s or time_s < self._next_s - 1.0:
-            self._next_s = time_s + 1.0 / LOOK_HZ
-            self._look(record.number, time_s, state)
+        if self._looking.is_due(time_s):
+            self._looks.append((record.number, self._looking.look(time_s, state, self._decoded)))
         if state.run is not None and state.run.run_ended:
             self.end()
 
     def decision(self, record: DecisionRecord) -> None:
-        if not self._acted and record.action and record.action[4:24] != _NEUTRAL_BODY:
+        if not self._looking.has_acted and record.action and record.action[4:24] != _NEUTRAL_BODY:
             action = decode_action(record.action[4:])
-            self._acted = action is not None and bool(
-                any((*action.move, *action.look)) or action.click or action.interact
-            )
-
-    def _look(self, number: int, time_s: float, state: GameState) -> None:
-        pixels = None
-        if self._nodes.needs_picture(state.current_menu, state.position):
-            pixels = self._decoded()
-        level = state.run.level if state.run is not None else 0
-        node = self._nodes.of(state.current_menu, level, state.position, pixels, plays=state.is_playing)
-        self._looks.append((number, Look(time_s, node, self._gains.take(), self._acted)))
-        self._acted = False
+            self._looking.add(acted=action is not None and is_acting(action))
 
     def _decoded(self) -> ByteArray | None:
         if self._pixels is None and self._frame is not None:
@@ -193,7 +177,8 @@ class _Stream:
     def end(self) -> None:
         """The episode ends."""
         self._miner.add_episode(self._name, self._looks, self._looks[-1][0] if self._looks else 0)
-        self._looks, self._next_s = [], None
+        self._looks = []
+        self._looking.restart()
         self._time.restart()
 
 

@@ -39,6 +39,8 @@ QUIET_S: Final = 2.0
 FORGET_FAILURES_S: Final = 60.0
 HISTORY: Final = 20
 TOLD_HISTORY: Final = 4
+TOLD_KINDS: Final = ("subgoal_", "loop")
+"""A model is told how subgoals ended, and of loops."""
 Say = Callable[[str, str, dict[str, Any]], None]
 Pursue = Callable[[int, Pursuit | None, Judged | None], None]
 log = structlog.get_logger(__name__)
@@ -125,6 +127,16 @@ class Planner:
         """A card was taken as the plan asked; from any thread."""
         self.minds[game].tally.picked += 1
         self._counts["picked"] += 1
+
+    def loop(self, game: int, text: str) -> None:
+        """Play goes in circles: what it pursues counts as failed, and it is planned anew; called on the loop."""
+        mind, now_s = self.minds[game], self._clock.now_s()
+        if mind.pursuit is not None:
+            mind.failures.append((now_s, mind.pursuit.subgoal.describe()))
+            mind.pursuit = mind.judged = None
+        mind.history.append({"kind": "loop", "text": f"in a loop: {text}", "at_s": round(now_s, 2)})
+        mind.event = f"in a loop: {text}"
+        self._wake.set()
 
     def set_goal(self, goal: Goal) -> None:
         """Plan for this goal from now on."""
@@ -232,7 +244,7 @@ class Planner:
         """Ask the model, and take its plan if it still fits."""
         began_s, run, goal = self._clock.now_s(), mind.run, self.goal
         ranked = candidates(goal, state, mind.tally, tuple(mind.names), self._failures(mind, began_s))
-        history = [entry["text"] for entry in mind.history if entry["kind"].startswith("subgoal_")][-TOLD_HISTORY:]
+        history = [entry["text"] for entry in mind.history if entry["kind"].startswith(TOLD_KINDS)][-TOLD_HISTORY:]
         try:
             reply = await model.ask(question(goal, state, mind.tally, ranked, history))
         except LlmError as error:

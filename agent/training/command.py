@@ -21,7 +21,7 @@ from torch import Tensor
 from agent.control.reward import SCORE, TABLES, Weights
 from agent.core.clock import Clock
 from agent.core.errors import SettingsError
-from agent.games.options import is_gymnasium
+from agent.games.options import check_bounds, is_gymnasium
 from agent.learning.configs import Budget
 from agent.models.sealed import read_manifest, save_sealed
 from agent.training.folder import TrainingFolder, add_line
@@ -44,7 +44,8 @@ def asked(options: TrainOptions, budget: Budget | None, weights: Weights = SCORE
         served = {**served, "policy": options.policy}
     begun = begins_with(options) if options.game == "arena" else None
     begin = {"begin": read_manifest(begun).sha256[:16]} if begun is not None else {}
-    return {"game": options.game, "seed": options.seed, **served, **begin, **reward}
+    loops = {"loop_starts": options.loop_starts} if options.loop_starts else {}
+    return {"game": options.game, "seed": options.seed, **served, **begin, **reward, **loops}
 
 
 def begins_with(options: TrainOptions) -> Path | None:
@@ -97,6 +98,9 @@ def _check_options(options: TrainOptions, budget: Budget | None) -> None:
         raise SettingsError(f"--steps {options.steps}: at least 1")
     options.check()
     options.check_held_out()
+    check_bounds("--loop-starts", options.loop_starts, 0.0, 0.9)
+    if options.loop_starts and (options.game != "arena" or options.policy != "pilot" or budget is not None):
+        raise SettingsError(f"--loop-starts {options.loop_starts:g}: is of a pilot that PPO trains in the arena")
     given = options.given() + (["--eval-every"] if options.eval_every is not None else [])
     if given and budget is not None:
         raise SettingsError(f"{given[0]}: a dreamer has none; unset METABONK_SERVED_POLICY, or leave it out")
@@ -131,7 +135,10 @@ def build_training(
         from agent.training.arena.train import ArenaTraining
 
         begin = pilot_tensors(options.begin) if options.begin is not None else None
-        return ArenaTraining(seed=seed, total_steps=options.steps, lesson_steps=lessons, weights=weights, begin=begin)
+        return ArenaTraining(
+            seed=seed, total_steps=options.steps, lesson_steps=lessons, weights=weights, begin=begin,
+            loop_starts=options.loop_starts,
+        )  # fmt: skip
     if is_gymnasium(game):
         from agent.training.gym import GymTraining
 
@@ -196,6 +203,7 @@ def _command(options: TrainOptions, budget: Budget | None, notes: dict[str, Any]
         words += ["--copies", str(options.copies)]
     if lesson_steps(options, budget):
         words += ["--lesson-steps", str(lesson_steps(options, budget))]
+    words += ["--loop-starts", f"{options.loop_starts:g}"] if options.loop_starts else []
     for name, file in (("--begin", options.begin), ("--profile", options.profile)):
         words += [name, file.name] if file is not None else []
     command = shlex.join(words)

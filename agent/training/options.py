@@ -93,6 +93,8 @@ class TrainOptions(ConfigOption, HeldOutOptions, EnvironmentOptions):
     """In the arena, so many of the steps are lessons by a script, before PPO. Default: a third."""
     begin: Path | None = None
     """In the arena, a pilot's weights to begin with. Default: random ones; for a motor, the shipped pilot's."""
+    loop_starts: float = 0.0
+    """In the arena, the share of a pilot's runs that start from states before loops, where time was lost before."""
     profile: Path | None = None
     """TOML file that says what is a picture of a Gymnasium environment, and which keys do what."""
     resume: bool = False

@@ -132,6 +132,24 @@ def test_a_subgoal_that_is_done_gives_way_to_the_next_and_one_that_fails_to_anot
     assert [e["kind"] for e in told].count("plan") == played.planner.counts()["plans"] and len(told) <= 20
 
 
+def test_a_loop_fails_what_is_pursued_and_both_planners_hear_of_it() -> None:
+    played = Played("kill 500 enemies", lambda clock: Slow(clock, 0.5, *[Told(content='{"plan":[1]}')] * 9))
+
+    async def script() -> None:
+        await played.play(state(), 6.0)
+        pursued = played.pursued[-1][0]
+        played.planner.loop(0, "the player was 4 times in Shop")
+        await played.play(state(), 3.0)
+        assert pursued is not None and played.planner._failures(played.planner.minds[0], 109.0)[pursued] == 1
+
+    played.run(script)
+    assert played.kinds("plan")[-1][1].startswith("in a loop: the player was 4 times in Shop; ")
+    assert played.courier is not None
+    prompts = [ask.prompt for ask in played.courier.asked]
+    assert "in a loop: the player was 4 times" in prompts[-1] and "in a loop" not in prompts[0]
+    assert "failed 1 times in the last minute" in prompts[-1]
+
+
 def test_the_run_that_ends_fails_its_subgoal_and_the_next_one_begins_anew() -> None:
     played = Played("survive 20 minutes")
 

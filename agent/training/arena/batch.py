@@ -11,7 +11,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -55,7 +55,10 @@ class Count(IntEnum):
 
 
 class EndedRun(msgspec.Struct, frozen=True):
-    """One finished run of a batch. episode_return: what the table paid, without potentials."""
+    """One finished run of a batch. episode_return: what the table paid, without potentials.
+
+    whole: it began with its first tick, and not from a saved state.
+    """
 
     score_s: float
     won: bool
@@ -63,6 +66,19 @@ class EndedRun(msgspec.Struct, frozen=True):
     level: int
     decisions: int
     episode_return: float = 0.0
+    whole: bool = True
+
+
+class Starts(Protocol):
+    """Whoever lets some runs start from saved states; see `loop_starts`."""
+
+    def begin(self, row: int) -> Any | None:
+        """A run begins: the record that it starts from, None for the start of a run."""
+        ...
+
+    def saw(self, records: NDArray[Any], acted: NDArray[np.bool_], ended: NDArray[np.bool_]) -> None:
+        """See the runs after a decision, before those that ended begin anew."""
+        ...
 
 
 class Outcome(msgspec.Struct, frozen=True, eq=False):
@@ -89,7 +105,8 @@ def run_seed(seed: int, run: int) -> int:
 class ArenaBatch:
     """`count` runs side by side; `observed` is the batch that the next actions answer.
 
-    casts: run k is of cast k mod len(casts) and of seed + k // len(casts). run [N]: the k of each.
+    casts: run k is of cast k mod len(casts) and of seed + k // len(casts). run [N]: the k of each, −1 where `starts`
+    lets it start from a saved state.
     """
 
     def __init__(
@@ -100,8 +117,10 @@ class ArenaBatch:
         ticks: int = 4,
         casts: Sequence[Cast] = (DEFAULT_CAST,),
         weights: Weights = SCORE,
+        starts: Starts | None = None,
     ) -> None:
         self.count, self.ticks, self.weights = count, ticks, weights
+        self._starts = starts
         self.casts = tuple(casts)
         self.run = np.zeros(count, np.int64)
         self.worlds = Worlds(count)
@@ -139,14 +158,15 @@ class ArenaBatch:
             "records": self.records.view(np.uint8).reshape(self.count, -1), "elapsed": self.elapsed_ticks,
             "is_first": self.is_first, "axes": self.axes, "buttons": self.buttons, "counters": self._counters,
             "decisions": self._decisions, "returns": self._returns, "next": np.array([self._seed, self._next]),
+            "run": self.run,
         }  # fmt: skip
 
     def load_tensors(self, tensors: dict[str, NDArray[Any]]) -> None:
         """Take up what `tensors()` gave; raises KeyError or ValueError where it does not fit.
 
-        0.1.0 kept no returns: those of its running runs count from here.
+        0.1.0 kept no returns: those of its running runs count from here. Nor did it keep which runs they are.
         """
-        tensors = {"returns": np.zeros(self.count), **tensors}
+        tensors = {"returns": np.zeros(self.count), "run": np.zeros_like(self.run), **tensors}
         own = self.tensors()
         for name, array in own.items():
             if tensors[name].shape != array.shape:
@@ -163,11 +183,18 @@ class ArenaBatch:
         return waits
 
     def _begin(self, row: int) -> None:
-        cast = self.casts[self._next % len(self.casts)]
-        seed = run_seed(self._seed + self._next // len(self.casts), 0)
-        self.worlds.reset(row, seed, character=cast.character, tier=cast.tier)
-        self.run[row] = self._next
-        self._next += 1
+        saved = self._starts.begin(row) if self._starts is not None else None
+        if saved is None:
+            cast = self.casts[self._next % len(self.casts)]
+            seed = run_seed(self._seed + self._next // len(self.casts), 0)
+            self.worlds.reset(row, seed, character=cast.character, tier=cast.tier)
+            self.run[row] = self._next
+            self._next += 1
+        else:
+            self.records[row] = saved
+            self.worlds.controls[row] = 0
+            self.worlds.controls[row]["choice"] = layout.NONE
+            self.run[row] = -1
         self.is_first[row] = True
         self.elapsed_ticks[row] = 0.0
         self.axes[row] = 0.0
@@ -193,6 +220,8 @@ class ArenaBatch:
         )  # fmt: skip
         self._decisions += 1
         outcome = self._outcome(playing)
+        if self._starts is not None:
+            self._starts.saw(self.records, np.abs(self.axes).max(1) > 0.0, outcome.is_last)
         for row in np.flatnonzero(outcome.is_last):
             self._begin(int(row))
         self._observe()
@@ -230,9 +259,8 @@ class ArenaBatch:
         world = self.records[row]
         won = int(world["phase"]) == layout.WON
         score_s = CAP_S if won else min(float(world["time_s"]), CAP_S)
-        return EndedRun(
-            score_s, won, int(world["kills"]), int(world["level"]), int(self._decisions[row]), float(self._returns[row])
-        )
+        counts = int(world["kills"]), int(world["level"]), int(self._decisions[row])
+        return EndedRun(score_s, won, *counts, float(self._returns[row]), whole=bool(self.run[row] >= 0))
 
     def _observe(self, *, begun: bool = True) -> None:
         first = self.is_first

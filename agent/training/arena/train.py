@@ -28,6 +28,7 @@ from agent.learning.ppo.update import PPO
 from agent.models.policies import PilotPolicy
 from agent.training.arena.batch import ArenaBatch, Cast, EndedRun
 from agent.training.arena.lessons import Lessons
+from agent.training.arena.loop_starts import LoopStarts
 from agent.training.arena.stretch import Player
 
 RUNS: Final = 96
@@ -40,6 +41,9 @@ SCRIPT_LEAVES: Final = 0.35
 BEGUN_SHARE: Final = 0.3
 """How often the script plays itself at first where the pilot begins with weights; else always."""
 START_LOG_STD: Final = -1.2
+FORGETS: Final = 0.05
+"""Of the time lost in loops, for each stretch."""
+LOOPS: Final = "loops."
 _RECENT: Final = 100
 PPO_CONFIG: Final = PPOConfig(
     lr=1e-4, lam=0.95, epochs=2, minibatches=4, length=LENGTH, clip=0.15, clip_value=False,
@@ -57,7 +61,7 @@ class ArenaTraining:
     """A pilot, its runs and its learner; `steps` counts decisions, of which the first `lesson_steps` are lessons.
 
     weights: the table of rewards, whose discount is the learner's. begin: tensors of a pilot to begin with, in place
-    of random ones.
+    of random ones. loop_starts: the share of the runs that start from states before loops; see `loop_starts`.
     Runs of training are of every tier and character in turn. They have seeds from `FIRST_SEED` on, far from those of
     evaluations.
     """
@@ -73,6 +77,7 @@ class ArenaTraining:
         runs: int = RUNS,
         weights: Weights = SCORE,
         begin: Tensors | None = None,
+        loop_starts: float = 0.0,
     ) -> None:
         begun = pilot_of(begin) if begin is not None else None
         torch.manual_seed(seed)
@@ -81,9 +86,10 @@ class ArenaTraining:
         self._first_share = 1.0 if begun is None else BEGUN_SHARE
         if begun is not None:
             self.policy.pilot.load_state_dict(begun.state_dict())
+        self.starts = LoopStarts(runs, share=loop_starts, seed=seed) if loop_starts else None
         self.batch = ArenaBatch(
             runs, FIRST_SEED * (1 + seed), ticks=self.policy.pilot.sizes.decision_ticks, casts=all_casts(),
-            weights=weights,
+            weights=weights, starts=self.starts,
         )  # fmt: skip
         config = msgspec.structs.replace(PPO_CONFIG, gamma=weights.gamma)
         self.player = Player(self.batch, self.policy, length=LENGTH, gamma=config.gamma, lam=config.lam)
@@ -114,19 +120,22 @@ class ArenaTraining:
             metrics = self.ppo.update(stretch.sequences)
         self.steps += self.batch.count * STRETCH
         self.episodes += len(stretch.ended)
-        self.recent.extend(stretch.ended)
-        self.returns.extend(run.episode_return for run in stretch.ended)
+        whole = [run for run in stretch.ended if run.whole]
+        self.recent.extend(whole)
+        self.returns.extend(run.episode_return for run in whole)
         metrics |= {"reward": stretch.reward, "lesson": float(in_lessons), "episodes": float(self.episodes)}
         if self.recent:
             metrics["score_s"] = float(np.mean([r.score_s for r in self.recent]))
             metrics["wins"] = float(np.mean([r.won for r in self.recent]))
         if self.returns:
             metrics["episode_return"] = float(np.mean(self.returns))
+        if self.starts is not None:
+            metrics |= self.starts.figures(forget=FORGETS)
         return metrics
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a restart needs."""
-        batch = self.batch.tensors()
+        batch, loops = self.batch.tensors(), self.starts.tensors() if self.starts is not None else {}
         return {
             **self.ppo.tensors(), **self.lessons.tensors(),
             **{f"batch.{name}": torch.from_numpy(array.copy()) for name, array in batch.items()},
@@ -134,6 +143,7 @@ class ArenaTraining:
             "counters": torch.tensor([self.steps, self.episodes]),
             "recent": torch.tensor([[r.score_s, r.won, r.kills, r.level, r.decisions] for r in self.recent]),
             "returns": torch.tensor(list(self.returns), dtype=torch.float64),
+            **{f"{LOOPS}{name}": torch.from_numpy(array.copy()) for name, array in loops.items()},
         }  # fmt: skip
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
@@ -144,6 +154,10 @@ class ArenaTraining:
             self.batch.load_tensors(
                 {n.removeprefix("batch."): t.numpy() for n, t in tensors.items() if n.startswith("batch.")}
             )
+            if self.starts is not None:
+                self.starts.load_tensors(
+                    {n.removeprefix(LOOPS): t.numpy() for n, t in tensors.items() if n.startswith(LOOPS)}
+                )
             self.player.actor.carry = tensors["player.carry"]
             torch.set_rng_state(tensors["random"])
             self.steps, self.episodes = tensors["counters"].tolist()
