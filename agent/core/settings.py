@@ -146,8 +146,11 @@ class DreamSettings(_Group):
         ge=0,
         le=50_000,
     )
-    use_dream_training: bool = _setting(
-        True, "USE_DREAM_TRAINING", "Train an actor inside the world model; it is served with ppo+dream and dreamer"
+    use_dream_training: bool | None = _setting(
+        None,
+        "USE_DREAM_TRAINING",
+        "Train a world model and an actor inside it. Unset: where the actor acts or is followed (ppo+dream, dreamer), "
+        "and for workers' policies; 1: also beside a policy that plays by ppo alone; 0: no actor",
     )
     device: LearnerDevice = _setting(
         "auto", "LEARNER_DEVICE", "Where world model and dreams learn: auto (the card where it is faster), cpu, cuda"
@@ -333,7 +336,7 @@ def _read_environment(environ: Mapping[str, str], values: dict[tuple[str, str], 
 
 def _parse(variable: str, text: str, field: FieldInfo) -> object:
     text = text.strip()  # a file of variables with Windows' line ends leaves a carriage return
-    if field.annotation is bool:
+    if field.annotation in (bool, bool | None):
         if text.lower() not in _TRUE | _FALSE:
             raise SettingsError(f"{variable}={_short(text)}: write 1, 0, true or false")
         return text.lower() in _TRUE
@@ -355,6 +358,10 @@ def settings_table() -> str:
     rows = ["| setting | TOML | default | what it does |", "|---|---|---|---|"]
     for group, name, field in fields():
         default = field.default
-        shown = "" if isinstance(default, SecretStr) else str(int(default) if isinstance(default, bool) else default)
+        shown = (
+            ""
+            if default is None or isinstance(default, SecretStr)
+            else str(int(default) if isinstance(default, bool) else default)
+        )
         rows.append(f"| `{env_name(field)}` | `{group}.{name}` | {shown} | {field.description} |")
     return "\n".join(rows)

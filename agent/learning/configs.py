@@ -241,17 +241,21 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What one rollout may cost each part, and which parts there are.
 
     device: where the world model learns; "auto" and "cuda" are measured first, so only a session's settings ask for it.
-    lessons: decisions of the kiter that the learner for play begins with.
+    ppo: of policies of environments; pilot: of a pilot. dreams_beside_ppo: world model and dreams also learn beside a
+    policy that plays and does not follow them. lessons: decisions of the kiter that the learner for play
+    begins with.
     """
 
     ppo: PPOConfig = PPOConfig()
+    pilot: PPOConfig = PILOT_PPO
     world_steps: int = 4
     dreamer_steps: int = 16
     world_batch: int = 16
     world_length: int = 32
     world_lr: float = 4e-4
     use_world: bool = True
-    use_dreams: bool = _DREAMS.use_dream_training
+    use_dreams: bool = True
+    dreams_beside_ppo: bool = bool(_DREAMS.use_dream_training)
     served: ServedPolicy = _DREAMS.served_policy
     distill_coef: float = _DREAMS.distill_coef
     device: LearnerDevice = "cpu"
@@ -266,7 +270,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What must be known to build the learners of a policy. `sizes` says where cards lie, None in flat observations.
 
-    paid_by: the label of the reward table of its play, empty where its games have rewards of their own.
+    paid_by: the label of the reward table of its play, empty where its games have rewards of their own. plays: it is
+    the policy that plays in this session, not a worker's.
     """
 
     name: str
@@ -280,6 +285,7 @@ class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     motor: CpqeSizes | None = None
     seed: int = 0
     paid_by: str = ""
+    plays: bool = False
 
 
 def learns_from_play(kind: str, budget: Budget) -> bool:
@@ -314,14 +320,14 @@ def spec_of(
         continuous=spec.continuous, branches=spec.branches, flat=sizes if isinstance(sizes, FlatSizes) else None,
         frame=sizes if isinstance(sizes, FrameSizes) else None,
         motor=sizes if isinstance(sizes, CpqeSizes) else None, seed=seed,
-        paid_by=paid_by if kind in (PILOT, DREAMER, MOTOR) else "",
+        paid_by=paid_by if kind in (PILOT, DREAMER, MOTOR) else "", plays=True,
     )  # fmt: skip
 
 
 def ppo_config(kind: str, frame: FrameSizes | None, budget: Budget) -> PPOConfig:
     """How PPO learns on a policy of this kind in play; training adds its schedule."""
     if kind == PILOT:
-        return PILOT_PPO
+        return budget.pilot
     return budget.ppo if frame is None else picture_config(frame)
 
 
@@ -393,13 +399,15 @@ def preferences(settings: Settings) -> Preferences:
 def learner_budget(settings: Settings) -> Budget:
     """What a rollout may cost its learners; raises SettingsError where the settings contradict each other."""
     dreams = settings.dreams
-    if dreams.served_policy not in ("ppo", OFF_POLICY) and not dreams.use_dream_training:
+    has_actor = dreams.use_dream_training is not False
+    if dreams.served_policy not in ("ppo", OFF_POLICY) and not has_actor:
         raise SettingsError(
             f"METABONK_SERVED_POLICY={dreams.served_policy} needs dreams; set METABONK_USE_DREAM_TRAINING=1"
         )
     return Budget(
         use_active_inference=settings.active_inference.use_active_inference, preferences=preferences(settings),
-        use_dreams=dreams.use_dream_training and dreams.served_policy != OFF_POLICY,
+        use_dreams=has_actor and dreams.served_policy != OFF_POLICY,
+        dreams_beside_ppo=bool(dreams.use_dream_training),
         lessons=dreams.lessons, use_world=dreams.served_policy != OFF_POLICY,
         served=dreams.served_policy, distill_coef=dreams.distill_coef,
         device=dreams.device, dream=dreams_in_play(dreams),

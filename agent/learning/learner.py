@@ -9,7 +9,8 @@ On each rollout, in this order:
 5. `active_inference`, for policies whose actions have a choice in them: outcomes of choices, and a habit.
 
 Where `off-policy` is served, `off_policy` stands in for `ppo`, and there are no dreams: they would cost time and memory
-that its replay needs.
+that its replay needs. Nor are there any for a policy that plays by `ppo`, which follows none, unless
+`dreams_beside_ppo` asks.
 
 A policy of kind `motor` has one part alone, `cpqe`.
 
@@ -99,8 +100,11 @@ def shape_of(policy_spec: PolicySpec) -> tuple[int, ActionSpec]:
 
 
 def has_dreams(policy_spec: PolicySpec, budget: Budget) -> bool:
-    """True where a world model learns at all; none reads whole pictures."""
-    return policy_spec.kind == DREAMER or (budget.use_world and policy_spec.kind not in (FRAME, MOTOR))
+    """True where a world model learns at all; none reads whole pictures, and a policy that plays by PPO needs none."""
+    if policy_spec.kind == DREAMER:
+        return True
+    wanted = not policy_spec.plays or budget.served != "ppo" or budget.dreams_beside_ppo
+    return budget.use_world and wanted and policy_spec.kind not in (FRAME, MOTOR)
 
 
 def build_off_policy(policy_spec: PolicySpec, config: OffPolicyConfig) -> OffPolicyLearner:

@@ -6,7 +6,8 @@ challenger's score minus the mean of the champion's, as a share of the cap. Retu
 there it is the share of the champion's runs that the challenger's beat, minus the share that beat it.
 
 A confidence sequence of the values promotes. One of the shares discards as well: where scores are small beside the cap
-it is much sooner, and a discard needs no guarantee. Owns no file, no weights and no clock.
+it is much sooner, and a discard needs no guarantee. So does being the worst run of its block more often than by chance,
+which is soonest where the challenger is harmful and blocks are large. Owns no file, no weights and no clock.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 
 from agent.control.reward import CAP_S
 from agent.control.score import EpisodeResult
-from agent.core.statistics import ConfidenceSequence, scaled
+from agent.core.statistics import ConfidenceSequence, LastPlaces, scaled
 
 MAX_BLOCKS: Final = 200
 """Blocks after which a challenger is discarded where nothing was shown."""
@@ -51,8 +52,9 @@ class Record(msgspec.Struct):
     """What is kept over a restart.
 
     version: the challenger's, 0 for none; source: who made it, by_hand: a person gave it. weights, champion: SHA-256 of
-    what both are. values, shares: of the blocks so far; scores: of the champion's and the challenger's runs.
-    halvings: of the share of the learner's challengers. decisions: the last ones, with their figures.
+    what both are. values, shares: of the blocks so far; lost: how many runs each had, 0 where the challenger's was not
+    the worst of them. scores: of the champion's and the challenger's runs. halvings: of the share of the learner's
+    challengers. decisions: the last ones, with their figures.
     """
 
     version: Annotated[int, msgspec.Meta(ge=0)] = 0
@@ -63,6 +65,7 @@ class Record(msgspec.Struct):
     measure: str = ""
     values: list[Share] = []
     shares: list[Share] = []
+    lost: list[Annotated[int, msgspec.Meta(ge=0)]] = []
     scores: Annotated[list[list[float]], msgspec.Meta(min_length=2, max_length=2)] = msgspec.field(
         default_factory=lambda: [[], []]
     )
@@ -82,6 +85,7 @@ class Challenge:
         self._blocks: deque[_Block] = deque()
         self._dealt: dict[int, tuple[_Block, int]] = {}
         self._values, self._shares = ConfidenceSequence(record.values), ConfidenceSequence(record.shares)
+        self._places = LastPlaces(record.lost)
 
     @property
     def is_on(self) -> bool:
@@ -99,8 +103,8 @@ class Challenge:
         """A challenger comes; blocks of the one before are void."""
         r = self.record
         r.version, r.source, r.by_hand, r.weights, r.champion = version, source, by_hand, weights, champion
-        r.values, r.shares, r.scores, r.measure = [], [], [[], []], ""
-        self._values, self._shares = ConfidenceSequence(), ConfidenceSequence()
+        r.values, r.shares, r.lost, r.scores, r.measure = [], [], [], [[], []], ""
+        self._values, self._shares, self._places = ConfidenceSequence(), ConfidenceSequence(), LastPlaces()
         self._void()
 
     def _void(self) -> None:
@@ -161,8 +165,10 @@ class Challenge:
             r.shares.append(share)
             r.scores[CHAMPION] += block.champion
             r.scores[CHALLENGER].append(block.challenger)
+            r.lost.append(len(block.champion) + 1 if share == -1.0 else 0)
             self._values.add(value)
             self._shares.add(share)
+            self._places.add(r.lost[-1])
 
     def verdict(self) -> str:
         """What the runs so far say: `promote`, `worse`, `unshown`, or "" where nothing is decided."""
@@ -170,7 +176,7 @@ class Challenge:
             return ""
         if self._values.is_above:
             return PROMOTE
-        if self._values.is_below or self._shares.is_below:
+        if self._values.is_below or self._shares.is_below or self._places.is_worse:
             return WORSE
         blocks = len(self.record.values)
         left = MAX_BLOCKS - blocks
@@ -196,7 +202,8 @@ class Challenge:
     def figures(self) -> dict[str, Any]:
         """Of the challenge that is on: runs of each, their means, the difference, and shares of runs, with their ends.
 
-        won_minus_lost: −1 where each of the champion's runs was better, 1 where each of the challenger's was.
+        won_minus_lost: −1 where each of the champion's runs was better, 1 where each of the challenger's was. blocks:
+        how many are whole, and in how many of them the challenger's run was the worst.
         """
         r = self.record
         means = [round(float(np.mean(s)), 2) if s else None for s in r.scores]
@@ -207,6 +214,7 @@ class Challenge:
             "mean": {"champion": means[CHAMPION], "challenger": means[CHALLENGER]},
             "difference": None if r.measure == RETURN else _rounded(self._values, CAP_S),
             "won_minus_lost": _rounded(self._shares, 1.0),
+            "blocks": {"count": len(r.shares), "challenger_worst": sum(runs > 0 for runs in r.lost)},
         }  # fmt: skip
 
     def runs_needed(self) -> int:

@@ -404,10 +404,12 @@ def in_words(said: dict[str, Any]) -> str:
     start = f"challenger {said['version']} from {said['source']} {said['decision']}: {said['why']}"
     if not runs["challenger"]:
         return start
+    worst, blocks = said["blocks"]["challenger_worst"], said["blocks"]["count"]
     unit, difference = ("", "") if d is None else (" s", f"difference {_interval(d)} s, ")
     return (
         f"{start}; {runs['challenger']} of its runs have a mean of {mean['challenger']:g}{unit}, {runs['champion']} of "
-        f"the champion's {mean['champion']:g}{unit}; {difference}share of runs won minus lost {_interval(won)}"
+        f"the champion's {mean['champion']:g}{unit}; {difference}share of runs won minus lost {_interval(won)}; "
+        f"its run was the worst in {worst} of {blocks} blocks"
     )
 
 

@@ -1,7 +1,7 @@
 """The command `train outcomes`: the model of outcomes that chooses cards in the arena, learned and sealed.
 
-The shipped pilot plays, with its cards replaced by any on offer with a chance. The manifest says how well held-out
-outcomes are foretold; `/status` and play read it from there.
+The shipped pilot plays in every tier with every character, with its cards replaced by any on offer with a chance. The
+manifest says how well held-out outcomes are foretold; `/status` and play read it from there.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from agent.learner.outcomes import SHIPPED, reason_not_to_choose
 from agent.models.sealed import save_sealed
 from agent.training.arena.choices import PilotRuns, exploring, gather
 from agent.training.arena.outcomes import OutcomeTraining
+from agent.training.arena.train import all_casts
 from agent.training.options import OutcomesOptions
 
 CREATED_BY: Final = "python -m agent train outcomes"
@@ -46,7 +47,7 @@ def train_outcomes(options: OutcomesOptions, clock: Clock, say: Callable[[str], 
     out = SHIPPED if options.out is None else options.out
     pick = exploring(np.random.default_rng(options.seed), options.epsilon)
     episodes = gather(
-        PilotRuns(options.runs, options.seed, pilot_tensors(PILOT)), options.decisions, pick,
+        PilotRuns(options.runs, options.seed, pilot_tensors(PILOT), casts=all_casts()), options.decisions, pick,
         say=lambda step, count: say(f"decision {step}: {count} episodes, {clock.now_s() - start_s:.0f} s"),
     )  # fmt: skip
     if len(episodes) < MIN_EPISODES:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.core.statistics import ALPHA, BETS, SHARES, ConfidenceSequence, log_capital, scaled
+from agent.core.statistics import ALPHA, BETS, SHARES, ConfidenceSequence, LastPlaces, log_capital, scaled
 
 LOOKS = 2000
 REPEATS = 800
@@ -115,3 +115,15 @@ def test_a_large_loss_is_seen_after_seven_values_and_what_is_still_needed_is_tol
 def test_a_value_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match="not within"):
         ConfidenceSequence([1.5])
+
+
+def test_being_the_worst_by_chance_decides_rarely_and_more_often_than_that_soon() -> None:
+    rng = np.random.default_rng(7)
+    for runs, needed in ((3, 4), (6, 2), (12, 2), (20, 2)):
+        blocks = np.where(rng.random((400, 60)) < 1 / runs, runs, 0)
+        decided = [LastPlaces(row.tolist()).is_worse for row in blocks]
+        assert 0 < sum(decided) <= 0.05 * len(decided), runs
+        assert LastPlaces([runs] * needed).is_worse and not LastPlaces([runs] * (needed - 1)).is_worse
+    kept = LastPlaces([6] * 2)
+    kept.add(0)
+    assert kept.is_worse  # what was shown once stays shown

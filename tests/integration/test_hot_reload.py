@@ -123,6 +123,6 @@ def test_the_pilot_learns_from_the_game_that_it_plays_and_every_step_names_its_v
         status = agent.status()
         assert status["learning"]["rollouts"] >= 1 and status["learning"]["overflowed"] >= 0
         losses = status["learner"]["losses"]["untrained-pilot"]
-        assert losses.keys() >= {"policy_loss", "value_loss", "entropy", "wm_recon", "wm_reward", "wm_kl"}
-        assert abs(losses["approx_kl"]) < 0.05 and losses["wm_kl"] >= 0
+        assert losses.keys() >= {"policy_loss", "value_loss", "entropy"} and abs(losses["approx_kl"]) < 0.05
+        assert "wm_kl" not in losses  # a policy that plays by PPO follows no dreams
         assert status["parts"] == {"faults": {}, "parked": {}} and status["weights"]["rollbacks"] == []

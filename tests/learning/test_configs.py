@@ -45,6 +45,13 @@ def test_every_setting_of_learning_arrives_in_the_budget_and_at_the_other_end() 
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(budget), type=Budget) == budget
 
 
+@pytest.mark.parametrize(("value", "actor", "beside"), [(None, True, False), ("1", True, True), ("0", False, False)])
+def test_dreams_beside_a_policy_that_plays_by_ppo_are_asked_for(value: str | None, actor: bool, beside: bool) -> None:
+    environ = {} if value is None else {"METABONK_USE_DREAM_TRAINING": value}
+    budget = configs.learner_budget(load_settings(None, environ))
+    assert (budget.use_dreams, budget.dreams_beside_ppo, budget.use_world) == (actor, beside, True)
+
+
 def test_settings_that_contradict_each_other_are_refused() -> None:
     settings = load_settings(None, {"METABONK_SERVED_POLICY": "dreamer", "METABONK_USE_DREAM_TRAINING": "0"})
     with pytest.raises(SettingsError, match="needs dreams"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -131,6 +132,15 @@ def test_the_parts_come_in_their_order_and_each_can_be_left_out() -> None:
     assert [p.name for p in PolicyLearner(policy_spec, alone).parts] == ["ppo"]
     flat = PolicySpec(name="q", features=3, continuous=2)
     assert [p.name for p in PolicyLearner(flat, SMALL).parts] == ["ppo", "world_model", "dream"]
+
+
+def test_a_policy_that_plays_by_ppo_has_dreams_only_where_they_are_asked_for() -> None:
+    def parts(budget: Budget, **shape: Any) -> set[str]:
+        return {p.name for p in PolicyLearner(PolicySpec(name="p", features=3, branches=(4,), **shape), budget).parts}
+
+    dreams, beside = {"world_model", "dream"}, msgspec.structs.replace(SMALL, dreams_beside_ppo=True)
+    assert not dreams & parts(SMALL, plays=True) and dreams <= parts(beside, plays=True)
+    assert dreams <= parts(SMALL) and dreams <= parts(msgspec.structs.replace(SMALL, served="ppo+dream"), plays=True)
 
 
 def test_every_part_reports_and_weights_go_in_and_out() -> None:

@@ -55,7 +55,7 @@ def test_harmful_ones_go_after_few_runs_and_the_share_halves_down_to_a_twentieth
         c.begin(version, "learner")
         verdict, played = _play(c, rng, means, 600)
         assert verdict == "worse"
-        assert played.count(CHALLENGER) <= 20
+        assert played.count(CHALLENGER) <= 12  # four blocks of 3 or two larger ones, and those that were open
         said = c.close("discarded", halves=True)
         assert said["runs"]["challenger"] > 0 and said["difference"]["mean"] < 0 and said["share"] > 0
         one_in.append(c.runs_a_block)
@@ -103,7 +103,7 @@ def test_a_restart_goes_on_with_what_was_counted_and_shows_it() -> None:
     _play(c, np.random.default_rng(4), (500.0, 520.0), 60)
     again = Challenge(msgspec.json.decode(msgspec.json.encode(c.record), type=Record), share=1 / 3)
 
-    assert again.figures() == c.figures()
+    assert again.figures() == c.figures() and len(again.record.lost) == len(again.record.shares)
     shown = again.figures()
     assert shown["runs"]["champion"] == 2 * shown["runs"]["challenger"] > 0
     assert shown["difference"]["low"] < shown["difference"]["mean"] < shown["difference"]["high"]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -114,6 +115,23 @@ def part(folder: Path, player: str, tier: int, character: int, seeds: range) -> 
     return found
 
 
+def of_character(part: dict[str, Any]) -> dict[str, float]:
+    """Runs, wins, the share of wins with its 95 % interval (Wilson 1927), and the mean score of one character."""
+    won = part["won"]
+    low, high = wilson(sum(won), len(won))
+    return {
+        "runs": len(won), "wins": sum(won), "share": round(sum(won) / len(won), 4), "low": round(low, 4),
+        "high": round(high, 4), "score_s": round(float(np.mean(part["scores_s"])), 1),
+    }  # fmt: skip
+
+
+def wilson(wins: int, runs: int) -> tuple[float, float]:
+    """The 95 % interval of a share. A bootstrap says nothing where all runs are won."""
+    z, share = 1.959964, wins / runs
+    middle, width = share + z * z / (2 * runs), z * math.sqrt(share * (1 - share) / runs + z * z / (4 * runs * runs))
+    return max(0.0, (middle - width) / (1 + z * z / runs)), min(1.0, (middle + width) / (1 + z * z / runs))
+
+
 def figures(parts: list[dict[str, Any]]) -> dict[str, Any]:
     """One player in one tier: wins, scores, wins by character."""
     won, scores = np.concatenate([p["won"] for p in parts]), np.concatenate([p["scores_s"] for p in parts])
@@ -125,6 +143,7 @@ def figures(parts: list[dict[str, Any]]) -> dict[str, Any]:
         "win_share_by_character": {
             name: round(float(np.mean(p["won"])), 3) for name, p in zip(CHARACTERS, parts, strict=True)
         },
+        "by_character": {name: of_character(p) for name, p in zip(CHARACTERS, parts, strict=True)},
         **({"step_us": step_us} if timed else {}),
     }  # fmt: skip
 

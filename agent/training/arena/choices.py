@@ -6,7 +6,7 @@ motor does what is likeliest, as in `evaluate`. Owns no learning.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -23,7 +23,7 @@ from agent.core.types import FloatArray
 from agent.models.heads import likeliest
 from agent.models.policies import PilotPolicy
 from agent.models.sizes import OutcomeSizes
-from agent.training.arena.batch import ArenaBatch, EndedRun, Outcome
+from agent.training.arena.batch import DEFAULT_CAST, ArenaBatch, Cast, EndedRun, Outcome
 
 BRANCH = 3
 SIZES = OutcomeSizes(default_sizes().card_features, len(EDGES) + 1, default_sizes().encoder.self_features)
@@ -44,12 +44,15 @@ Note = Callable[[Situation, Memory], Any]
 
 
 class PilotRuns:
-    """A batch of runs, played by the pilot with these weights."""
+    """A batch of runs of these casts in turn, played by the pilot with these weights."""
 
-    def __init__(self, count: int, seed: int, tensors: dict[str, Any]) -> None:
+    def __init__(
+        self, count: int, seed: int, tensors: dict[str, Any], *, casts: Sequence[Cast] = (DEFAULT_CAST,)
+    ) -> None:
         self.policy = PilotPolicy(default_sizes())
         self.policy.load_state_dict({f"pilot.{name}": torch.from_numpy(np.array(t)) for name, t in tensors.items()})
-        self.batch = ArenaBatch(count, seed, ticks=self.policy.pilot.sizes.decision_ticks, weights=OUTCOMES)
+        ticks = self.policy.pilot.sizes.decision_ticks
+        self.batch = ArenaBatch(count, seed, ticks=ticks, casts=casts, weights=OUTCOMES)
         self._carry = self.policy.initial(count)
 
     def advance(self, pick: Pick) -> tuple[Outcome, FloatArray, list[Situation], list[int]]:

@@ -40,6 +40,7 @@ def test_players_are_compared_run_by_run(tmp_path: Path, monkeypatch: pytest.Mon
     assert played == ["pilot"] * count + ["kiter"] * count
     assert (tier["pilot"]["wins"], tier["pilot"]["runs"], tier["kiter"]["wins"]) == (count, 2 * count, 0)
     assert set(tier["pilot"]["win_share_by_character"].values()) == {0.5}
+    assert {(c["wins"], c["runs"]) for c in tier["pilot"]["by_character"].values()} == {(1, 2)}
     assert tier["first"]["won minus kiter"]["value"] == 0.5 and tier["first"]["scores_s minus kiter"]["value"] == 450.0
 
 
@@ -62,3 +63,10 @@ def test_players_that_the_figures_could_not_tell_apart_are_refused(
     with pytest.raises(SystemExit, match="2"):
         published(tmp_path, "runs/a/pilot.safetensors,pilot", monkeypatch)
     assert "two players are called pilot" in capsys.readouterr().err
+
+
+def test_the_interval_of_a_share_is_wilsons_and_says_something_where_all_is_won() -> None:
+    low, high = tiers.wilson(40, 40)
+    assert (round(low, 4), high) == (0.9124, 1.0)
+    low, high = tiers.wilson(38, 40)
+    assert (round(low, 4), round(high, 4)) == (0.835, 0.9862)

@@ -26,7 +26,7 @@ BENCH = Path(__file__).resolve().parent
 PARTS = ROOT / "docs" / "results" / "parts"
 NAMES = sorted(
     ".".join(p.relative_to(BENCH).with_suffix("").parts)
-    for p in (*BENCH.glob("*.py"), *(BENCH / "motor").glob("*.py"))
+    for p in (*BENCH.glob("*.py"), *(BENCH / "motor").glob("*.py"), *(BENCH / "served").glob("*.py"))
     if not p.stem.startswith("_")
 )
 

@@ -46,7 +46,8 @@ def fingerprint(test: Any) -> str:
     digest = hashlib.sha256(os.environ.get("BENCH_STEPS", "").encode())
     for name in sorted(n for n in sys.modules if n.startswith(SOURCES)):
         path = getattr(sys.modules[name], "__file__", None)
-        other_test = name.startswith(BENCH) and not name.startswith(BENCH + "_") and name != test.__name__
+        shared = name.rpartition(".")[2].startswith("_")
+        other_test = name.startswith(BENCH) and not shared and name != test.__name__
         if path is not None and not other_test and not name.endswith("._parts"):
             digest.update(name.encode() + Path(path).read_bytes())
     return digest.hexdigest()[:16]

@@ -1,0 +1,111 @@
+"""Benches of what learns and acts in play: what they count, and when they fail."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.control.motor import pilot_tensors
+from agent.control.policies import SHIPPED
+from agent.control.untrained import untrained_tensors
+from agent.models.sealed import load_sealed, save_sealed
+from agent.store.challenging import GIVEN
+from agent.store.store import WeightsStore
+from tools.bench.learning.served import given, harmful, learners, update_speed
+from tools.bench.learning.served._lockstep import BOTH, CHALLENGER, CHAMPION, LockstepContest, Play, Run
+
+
+def decision(kind: str) -> dict[str, Any]:
+    return {"decision": kind, "why": "its scores are lower", "won_minus_lost": {"mean": -1.0, "low": -1, "high": 0}}
+
+
+def told(runs: list[Run], *, promoted: int = 0, next_share: float = 1 / 6, kind: str = "discarded") -> dict[str, bool]:
+    """The checks of an arm of these runs, by the part of their names behind the arm's."""
+    challenge = {
+        "share": 1 / 3, "next_share": next_share, "promoted": promoted, "discarded": 1, "decisions": [decision(kind)],
+    }  # fmt: skip
+    table = harmful.figures(runs, {"challenge": challenge}, 2)
+    return {name.partition(": ")[2]: holds for name, holds in harmful._checks("arm", table).items()}
+
+
+def played(late: float, by: str = CHALLENGER) -> list[Run]:
+    return [*(Run(CHAMPION, 1000.0, True, 3) for _ in range(6)), Run(by, late, False, 3)]
+
+
+def test_a_harmful_learner_is_held_to_what_its_late_runs_score_and_to_each_decision() -> None:
+    assert all(told(played(600.0)).values())
+    assert all(told(played(600.0, BOTH)).values())
+    costly = told(played(400.0))
+    assert [name for name, holds in costly.items() if not holds] == [
+        "runs 61 to 120 score at least 0.9 of the champion's"
+    ]
+    for spoilt in ({"promoted": 1}, {"next_share": 1 / 3}, {"kind": "withdrawn"}):
+        assert sum(not holds for holds in told(played(600.0), **spoilt).values()) == 1, spoilt
+
+
+def test_the_harm_is_what_the_learner_is_told() -> None:
+    assert harmful.budget_of(harmful.HARMS["lr x 100"]).pilot.lr == pytest.approx(100 * harmful.PILOT_PPO.lr)
+    assert harmful.HARMS["reversed reward"].paid_by.change(0, 0.0, 0.0, 1.0, 60.0) == -1.0
+
+
+def test_runs_name_who_played_them_and_a_decided_challenger_leaves_its_run_to_the_champion(tmp_path: Path) -> None:
+    waiting = WeightsStore(tmp_path).home("pilot") / GIVEN
+    waiting.parent.mkdir(parents=True)
+    made = load_sealed(SHIPPED)[0]
+    save_sealed(waiting, pilot_tensors(SHIPPED), kind=made.kind, layout=made.layout, sizes=made.sizes, created_by="it")
+    session = LockstepContest(untrained_tensors(0), Play(folder=tmp_path, share=0.5, tier=3, seed=0, games=4))
+    asyncio.run(session.play(6))
+    status = session.status()["challenge"]
+    assert status["challenger"]["source"] == "it" and [s["kind"] for s in session.said][-1] == "challenger_begins"
+    by = [run.by for run in session.runs]
+    assert CHAMPION in by and BOTH not in by and {run.one_in for run in session.runs} <= {1, 2, 3}
+    assert not (tmp_path / "policy-pilot" / ".challenge.claim").exists()
+
+
+def test_a_better_challenger_must_be_promoted_and_the_worse_one_must_not() -> None:
+    def row(better: int, acts: bool, worse: int) -> dict[str, Any]:
+        arm = {"challenge": {"promoted": better}, "challenger_acts": acts}
+        return {"seed": 0, given.BETTER: arm, given.WORSE: {"challenge": {"promoted": worse}, "challenger_acts": False}}
+
+    assert given.summarise([row(1, True, 0)], False)["passed"]
+    for wrong in (row(0, False, 0), row(1, False, 0), row(1, True, 1)):
+        assert not given.summarise([wrong], False)["passed"]
+
+
+def test_learners_are_compared_after_as_much_processor_time_as_the_quickest_took() -> None:
+    def part(seconds: float, *means: float) -> dict[str, Any]:
+        step = seconds / (len(means) - 1)
+        points = [{"decisions": 100 * k, "cpu_s": step * k, "scores_s": [m, m + 2]} for k, m in enumerate(means)]
+        return {"curve": points, "lessons": 0}
+
+    rows = [
+        {"seed": 0, **{arm: part(40.0, 100, 110, 120, 130, 140) for arm in learners.ARMS}, "ppo": part(10.0, 90, 95)}
+    ]
+    found = learners.summarise(rows, False)
+    slow = found["arms"]["dreamer"]
+    assert found["passed"] and found["least_cpu_s"] == 10.0
+    assert (slow["after_s"]["mean"], slow["after_equal_time_s"]["mean"], slow["decisions_at_equal_time"]) == (
+        141,
+        111,
+        100,
+    )
+    assert slow["gain_s"]["mean"] == 40.0
+    del rows[0]["ppo"]
+    assert not learners.summarise(rows, False)["passed"]
+
+
+def test_the_figure_is_the_plain_update_over_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr(update_speed.time, "process_time", lambda: now_s[0])
+
+    def takes(seconds: float) -> Any:
+        def update() -> None:
+            now_s[0] += seconds
+
+        return update
+
+    found = update_speed.in_turns(takes(0.002), takes(0.006), 5)
+    assert (found["ours_ms"], found["plain_ms"], found["plain_over_ours"]) == (2.0, 6.0, 3.0)

@@ -1,0 +1,1 @@
+"""What may learn and act in play: a harmful learner, a better challenger, and learners beside each other."""
