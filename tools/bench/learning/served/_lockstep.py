@@ -21,6 +21,7 @@ from agent.control.policy import Tensors
 from agent.control.reward import RewardTable, Weights
 from agent.control.score import EpisodeResult
 from agent.core.clock import SystemClock
+from agent.core.rollout import Rollout
 from agent.core.types import Observation
 from agent.games.arena.game import ArenaGame
 from agent.learner.client import Learning
@@ -53,7 +54,10 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Play(msgspec.Struct, frozen=True, kw_only=True):
-    """What is played. paid_by: the learner's table, None: nothing learns. min_learned: see `store.contest`."""
+    """What is played. paid_by: the learner's table, None: nothing learns. min_learned: see `store.contest`.
+
+    one_in: one of so many rollouts is learned from, so that more runs can be played in the time.
+    """
 
     folder: Path
     share: float
@@ -63,6 +67,7 @@ class Play(msgspec.Struct, frozen=True, kw_only=True):
     paid_by: Weights | None = None
     games: int = GAMES
     min_learned: int = MIN_LEARNED
+    one_in: int = 1
 
 
 class _Enough(Exception):
@@ -90,7 +95,7 @@ class LockstepContest:
         part: Callable[[int], None] | None = None
         recorder = None
         if play.paid_by is not None:
-            recorder = self.motor.learn(names, self._pace.rollouts.put)
+            recorder = self.motor.learn(names, self._emit)
             recorder.pay_by(*(RewardTable(play.paid_by) for _ in names))
             part = recorder.part
         self.contest = Contest(
@@ -111,8 +116,13 @@ class LockstepContest:
         self._seats = [
             TrainingGame(k, ArenaGame(tier=play.tier), first + 1000 * k, pictures=False) for k in range(play.games)
         ]
-        self._begun = [(CHAMPION, 1)] * play.games
+        self._begun, self._rollouts = [(CHAMPION, 1)] * play.games, 0
         self._arbiter = Arbiter()
+
+    def _emit(self, rollout: Rollout) -> None:
+        self._rollouts += 1
+        if self._rollouts % self._play.one_in == 0:
+            self._pace.rollouts.put(rollout)
 
     def _say(self, kind: str, message: str, payload: dict[str, Any]) -> None:
         self.said.append({"after_runs": len(self.runs), "kind": kind, "message": message})

@@ -3,13 +3,16 @@
 Eight arenas of tier 3 in lock-step, as fast as they can be played, the shipped pilot as the champion, one run in three
 the challenger's (METABONK_CHALLENGER_SHARE), 120 runs of an arm. The learner is PPO, the default of play, spoilt:
 
-- `reversed reward`: it is paid the table `score` with the sign turned;
-- `lr x 100`: its learning rate is a hundred times the default.
+- `lr x 100`: its learning rate is a hundred times the default;
+- `reversed reward`: it is paid the table `score` with the sign turned.
 
-World model, dreams and cards by outcomes are off: they are no part of what is offered. The store, the contest and the
-learner's process are those of play; only the sockets are left out. An arm holds where none of its challengers was
-promoted, one at least was discarded with its figures, the share halved, and the mean score of runs 61 to 120 is at
-least 0.9 of the champion's. The champion's own runs in the same play are the control.
+Cards by outcomes are off: they are no part of what is offered. So that an arm ends within half an hour of one core, one
+rollout in four is learned from; a challenger is offered after a quarter of the decisions that play waits for, so they
+come as often. The store, the contest and the learner's process are those of play; only the sockets are left out.
+
+An arm holds where none of its challengers was promoted, one at least was discarded with its figures, the share halved,
+and the mean score of runs 61 to 120 is at least 0.9 of the champion's. The champion's own runs in the same play are the
+control.
 
 BENCH_STEPS sets another number of runs.
 """
@@ -33,7 +36,7 @@ from agent.control.reward import SCORE, Weights
 from agent.core.statistics import bootstrap
 from agent.games.arena.rules_hash import rules_hash
 from agent.learning.configs import PILOT_PPO, Budget
-from agent.store.contest import BY_HAND_SHARE
+from agent.store.contest import BY_HAND_SHARE, MIN_LEARNED
 from tools.bench.learning.served._lockstep import CHAMPION, LockstepContest, Play, Run
 
 DEFAULT_SEEDS: Final = 3
@@ -42,6 +45,8 @@ RUNS, REDUCED_RUNS, FIRST = 120, 4, 60
 MIN_RATIO: Final = 0.9
 TIER: Final = 3
 SHARE: Final = BY_HAND_SHARE
+ONE_IN: Final = 4
+"""One of so many rollouts is learned from."""
 REVERSED: Final = Weights("reversed", minute=-SCORE.minute)
 
 
@@ -52,7 +57,7 @@ class Harm(NamedTuple):
     lr: float = 1.0
 
 
-HARMS: Final = {"reversed reward": Harm(REVERSED), "lr x 100": Harm(lr=100.0)}
+HARMS: Final = {"lr x 100": Harm(lr=100.0), "reversed reward": Harm(REVERSED)}
 ARMS: Final = tuple(HARMS)
 REDUCED_ARMS: Final = ("lr x 100",)
 
@@ -69,8 +74,9 @@ def one_arm(seed: int, arm: str, reduced: bool) -> dict[str, Any]:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="harmful-") as folder:
         play = Play(
-            folder=Path(folder), share=SHARE, tier=TIER, seed=seed, budget=budget_of(harm), paid_by=harm.paid_by
-        )
+            folder=Path(folder), share=SHARE, tier=TIER, seed=seed, budget=budget_of(harm), paid_by=harm.paid_by,
+            one_in=ONE_IN, min_learned=MIN_LEARNED // ONE_IN,
+        )  # fmt: skip
         session = LockstepContest(pilot_tensors(SHIPPED), play)
         asyncio.run(session.play(count))
     return {
