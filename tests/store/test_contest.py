@@ -120,7 +120,10 @@ def test_a_harmful_learner_is_discarded_with_figures_and_costs_little(tmp_path: 
     shown = p.contest.status()
     assert shown["discarded"] >= 2 and shown["next_share"] <= 1 / 12 + 1e-3
     (begun, gone) = (next(said for kind, said in p.said if kind == k) for k in p.kinds[:2])
-    assert "one run in 3" in begun["message"] and gone["runs"]["challenger"] > 0 and gone["won_minus_lost"]["high"] < 0
+    assert (
+        "one run in 3" in begun["message"] and gone["runs"]["challenger"] > 0 and gone["won_minus_lost"]["mean"] == -1.0
+    )
+    assert gone["blocks"] == {"count": 4, "challenger_worst": 4} and "the worst in 4 of 4 blocks" in gone["message"]
     assert np.mean(p.scores[60:]) > 0.9 * 250.0
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.control.motor import pilot_tensors
 from agent.control.policies import SHIPPED
 from agent.control.untrained import untrained_tensors
 from agent.models.sealed import load_sealed, save_sealed
@@ -51,18 +49,19 @@ def test_the_harm_is_what_the_learner_is_told() -> None:
     assert harmful.HARMS["reversed reward"].paid_by.change(0, 0.0, 0.0, 1.0, 60.0) == -1.0
 
 
-def test_runs_name_who_played_them_and_a_decided_challenger_leaves_its_run_to_the_champion(tmp_path: Path) -> None:
+def test_runs_name_who_played_them_and_what_was_told_is_kept(tmp_path: Path) -> None:
     waiting = WeightsStore(tmp_path).home("pilot") / GIVEN
     waiting.parent.mkdir(parents=True)
     made = load_sealed(SHIPPED)[0]
-    save_sealed(waiting, pilot_tensors(SHIPPED), kind=made.kind, layout=made.layout, sizes=made.sizes, created_by="it")
-    session = LockstepContest(untrained_tensors(0), Play(folder=tmp_path, share=0.5, tier=3, seed=0, games=4))
-    asyncio.run(session.play(6))
+    save_sealed(waiting, untrained_tensors(1), kind=made.kind, layout=made.layout, sizes=made.sizes, created_by="it")
+    session = LockstepContest(untrained_tensors(0), Play(folder=tmp_path, share=0.5, tier=3, seed=0, games=2))
+    session.play(4)
     status = session.status()["challenge"]
     assert status["challenger"]["source"] == "it" and [s["kind"] for s in session.said][-1] == "challenger_begins"
     by = [run.by for run in session.runs]
-    assert CHAMPION in by and BOTH not in by and {run.one_in for run in session.runs} <= {1, 2, 3}
-    assert not (tmp_path / "policy-pilot" / ".challenge.claim").exists()
+    assert BOTH not in by and by[0] == CHAMPION and {run.one_in for run in session.runs} == {2}
+    assert sum(status["challenger"]["runs"].values()) <= by.count(CHALLENGER) * 2
+    assert not waiting.with_name(".challenge.claim").exists()
 
 
 def test_a_better_challenger_must_be_promoted_and_the_worse_one_must_not() -> None:

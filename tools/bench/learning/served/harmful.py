@@ -19,7 +19,6 @@ BENCH_STEPS sets another number of runs.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import tempfile
 import time
@@ -78,7 +77,7 @@ def one_arm(seed: int, arm: str, reduced: bool) -> dict[str, Any]:
             one_in=ONE_IN, min_learned=MIN_LEARNED // ONE_IN,
         )  # fmt: skip
         session = LockstepContest(pilot_tensors(SHIPPED), play)
-        asyncio.run(session.play(count))
+        session.play(count)
     return {
         **figures(session.runs, session.status(), FIRST),
         "tier": TIER, "said": [said for said in session.said if said["kind"].startswith("challenger")],
