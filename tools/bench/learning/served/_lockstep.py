@@ -149,6 +149,14 @@ class BatchMotor(Motor):
         return Sampled(axes, (int(pressed[0]), int(pressed[1]), int(pressed[2]), 0), chance, _PLAYING)
 
 
+def _compile(tensors: Tensors) -> None:
+    """Compile what a decision needs, before there is a loop that it would hold up."""
+    batch = ArenaBatch(1, 0)
+    motor = BatchMotor(tensors, batch, seed=0)
+    motor.step(None, [Observation(0, STILL, None, None, 0.0, 0.0, 0.0, True, False, False)])
+    batch.step(motor.axes, motor.buttons, motor.cards)
+
+
 class _Enough(Exception):
     """All runs were played; ends the TaskGroup."""
 
@@ -210,6 +218,7 @@ class LockstepContest:
 
     def play(self, runs: int) -> None:
         """Play so many runs, and close."""
+        _compile(self.motor.tensors)
         try:
             asyncio.run(self._run(runs))
         finally:
