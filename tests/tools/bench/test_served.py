@@ -64,10 +64,11 @@ def test_runs_name_who_played_them_and_what_was_told_is_kept(tmp_path: Path) -> 
     assert not waiting.with_name(".challenge.claim").exists()
 
 
-def test_a_better_challenger_must_be_promoted_and_the_worse_one_must_not() -> None:
+def test_a_better_challenger_must_be_promoted_and_the_worse_one_discarded() -> None:
     def row(better: int, acts: bool, worse: int) -> dict[str, Any]:
-        arm = {"challenge": {"promoted": better}, "challenger_acts": acts}
-        return {"seed": 0, given.BETTER: arm, given.WORSE: {"challenge": {"promoted": worse}, "challenger_acts": False}}
+        control = {"challenge": {"discarded": 1 - worse}, "challenger_acts": bool(worse)}
+        return {"seed": 0, given.BETTER: {"challenge": {"promoted": better}, "challenger_acts": acts},
+                given.WORSE: control}  # fmt: skip
 
     assert given.summarise([row(1, True, 0)], False)["passed"]
     for wrong in (row(0, False, 0), row(1, False, 0), row(1, True, 1)):
@@ -85,7 +86,7 @@ def test_learners_are_compared_after_as_much_processor_time_as_the_quickest_took
     ]
     found = learners.summarise(rows, False)
     slow = found["arms"]["dreamer"]
-    assert found["passed"] and found["least_cpu_s"] == 10.0
+    assert found["passed"] and found["quickest_cpu_s"] == 10.0
     assert (slow["after_s"]["mean"], slow["after_equal_time_s"]["mean"], slow["decisions_at_equal_time"]) == (
         141,
         111,

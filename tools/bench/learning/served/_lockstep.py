@@ -8,7 +8,7 @@ may do. Play waits for the learner as `play --lock-step` does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -216,37 +216,43 @@ class LockstepContest:
         if kind.startswith("challenger") or kind in ("weights_rolled_back", "part_parked"):
             print(f"{len(self.runs)} runs: {message}", flush=True)
 
-    def play(self, runs: int) -> None:
-        """Play so many runs, and close."""
+    def play(self, runs: int, until: Sequence[str] = (), also: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Play so many runs, or until one of these kinds is said, and close; `also` runs beside play."""
         _compile(self.motor.tensors)
         try:
-            asyncio.run(self._run(runs))
+            asyncio.run(self._run(runs, until, also))
         finally:
             for close in (self.contest.close, self._reloader.close, *(lane.close for lane in self._lanes)):
                 close()
             if self._learning is not None:
                 self._learning.close()
 
-    async def _run(self, runs: int) -> None:
+    async def _run(self, runs: int, until: Sequence[str], also: Callable[[], Awaitable[None]] | None) -> None:
         await self._reloader.begin(keep_given=False)
         await self.contest.begin()
-        beside = {"watch": self._reloader.watch, "mend": self._reloader.mend, "contest": self.contest.run}
+        beside: dict[str, Callable[[], Awaitable[None]]] = {
+            "watch": self._reloader.watch,
+            "mend": self._reloader.mend,
+            "contest": self.contest.run,
+        }
         if self._live is not None:
             self._live.begin()
             beside["learning from play"] = self._live.run
+        if also is not None:
+            beside["also"] = also
         try:
             async with asyncio.TaskGroup() as group:
                 for name, run in beside.items():
                     group.create_task(self._supervisor.run(name, run), name=name)
-                await self._steps(runs)
+                await self._steps(runs, until)
                 raise _Enough
         except* _Enough:
             pass
         await self.contest.finish()
 
-    async def _steps(self, runs: int) -> None:
+    async def _steps(self, runs: int, until: Sequence[str]) -> None:
         carry = self.motor.initial(self._play.games)
-        while len(self.runs) < runs:
+        while len(self.runs) < runs and not any(said["kind"] in until for said in self.said):
             await self._pace.room()
             for _ in range(DECISIONS_AT_ONCE):
                 carry = self._decide(carry)

@@ -1,107 +1,76 @@
-"""A better challenger in whole play: `weights challenge` gives the shipped pilot against that of version 0.1.0.
+"""A better challenger in whole runs: `weights challenge` gives the shipped pilot against that of version 0.1.0.
 
-The commands themselves: `play --lock-step` with eight arenas of tier 3 and the pilot of 0.1.0, and, once it plays,
-`weights challenge agent/shipped/pilot.safetensors`. What `/status` says is looked at until the challenger is promoted
-or discarded. Passes where it is promoted, acts as the next version, and has the shipped pilot's weights. The control
-is the other way round: the pilot of 0.1.0 challenges the shipped one, and must not be promoted.
+Eight arenas of tier 3 in lock-step, the pilot of 0.1.0 as the champion, nothing learned, challengers of a learner off
+as by default. Once it plays, the command itself is run: `python -m agent weights challenge pilot.safetensors`. Play
+takes the file up, and goes on until it is promoted or discarded. The store, the contest and the command are those of
+play; only the sockets are left out. Passes where the shipped pilot is promoted, and its weights are the store's next
+version. The control is the other way round: the pilot of 0.1.0 challenges the shipped one, and must not be promoted.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
-import re
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
+from agent.control.motor import pilot_tensors
 from agent.control.policies import SHIPPED
 from agent.games.arena.rules_hash import rules_hash
 from agent.models.sealed import content_sha256, load_sealed
 from agent.store.store import WeightsStore
 from tools.bench._result_file import ROOT
+from tools.bench.learning.served._lockstep import LockstepContest, Play
 
 DEFAULT_SEEDS: Final = 3
 EARLIER: Final = SHIPPED.with_name("pilot-0.1.0.safetensors")
-TIER, GAMES = 3, 8
+TIER: Final = 3
 BETTER: Final = "better challenger"
 WORSE: Final = "worse challenger, the control"
 ARMS: Final = (BETTER, WORSE)
 REDUCED_ARMS: Final = (BETTER,)
-LONGEST_S, REDUCED_S, LOOK_S = 3000.0, 60.0, 2.0
-"""A play that has decided nothing is ended after so long; the reduced one only shows that the file is taken up."""
+MAX_RUNS, REDUCED_RUNS = 600, 9
+DECIDED: Final = ("challenger_promoted", "challenger_discarded")
 
 
-def environ_of(folder: Path) -> dict[str, str]:
-    """What both commands are told: a folder of weights of their own, and nothing beside play."""
-    own = {"METABONK_WEIGHTS_DIR": str(folder), "METABONK_USE_SIMA2": "0", "METABONK_USE_ACTIVE_INFERENCE": "0"}
-    return {name: value for name, value in os.environ.items() if not name.startswith("METABONK_")} | own
-
-
-def status_of(port: int) -> dict[str, Any]:
-    """What `/status` says now."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=60) as answer:
-        return dict(json.load(answer))
-
-
-def _port(child: subprocess.Popen[bytes], said: Path) -> int:
-    """The page's port, as the command says it; raises RuntimeError with what it says instead."""
-    while True:
-        ended, text = child.poll() is not None, said.read_text(encoding="utf-8", errors="replace")
-        if found := re.search(r"http://127\.0\.0\.1:(\d+)/", text):
-            return int(found[1])
-        if ended:
-            raise RuntimeError(text)
-        time.sleep(0.1)
-
-
-def watched(port: int, folder: Path, challenger: Path, longest_s: float) -> dict[str, Any]:
-    """Give the challenger once something is played, and look until it is decided; the last status."""
-    begun_s, is_given = time.monotonic(), False
-    while True:
-        status = status_of(port)
-        challenge = status["challenge"]
-        if not is_given and status["policy_version"] > 0:
-            command = [sys.executable, "-m", "agent", "weights", "challenge", str(challenger)]
-            subprocess.run(command, cwd=ROOT, env=environ_of(folder), check=True)
-            is_given, begun_s = True, time.monotonic()
-        if challenge["promoted"] or challenge["discarded"] or time.monotonic() - begun_s > longest_s:
-            return status
-        time.sleep(LOOK_S)
+async def challenge(folder: Path, challenger: Path) -> None:
+    """Run the command; raises RuntimeError with what it says where it fails."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("METABONK_")}
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "agent", "weights", "challenge", str(challenger), cwd=ROOT,
+        env=environ | {"METABONK_WEIGHTS_DIR": str(folder)}, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await child.communicate()
+    if child.returncode:
+        raise RuntimeError(said.decode())
+    print(said.decode().strip(), flush=True)
 
 
 def one_arm(seed: int, arm: str, reduced: bool) -> dict[str, Any]:
     """One play until the challenger is decided."""
     champion, challenger = (EARLIER, SHIPPED) if arm == BETTER else (SHIPPED, EARLIER)
-    start_s = time.monotonic()
+    start_s = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="given-") as name:
         folder = Path(name)
-        command = [
-            sys.executable, "-m", "agent", "play", "--game", "arena", "--tier", str(TIER), "--games", str(GAMES),
-            "--lock-step", "--weights", str(champion), "--seed", str(1000 * seed), "--no-learn", "--no-record",
-            "--no-open-page", "--http-port", "0",
-        ]  # fmt: skip
-        said = folder / "said.txt"
-        with (
-            said.open("wb") as log,
-            subprocess.Popen(command, cwd=ROOT, env=environ_of(folder), stdout=log, stderr=log) as child,
-        ):
-            try:
-                status = watched(_port(child, said), folder, challenger, REDUCED_S if reduced else LONGEST_S)
-            finally:
-                child.terminate()
-                child.wait(timeout=60)
+        session = LockstepContest(pilot_tensors(champion), Play(folder=folder, share=0.0, tier=TIER, seed=seed))
+        session.play(REDUCED_RUNS if reduced else MAX_RUNS, DECIDED, lambda: challenge(folder, challenger))
         store = WeightsStore(folder)
         current = store.current("pilot")
-        acts = "" if current is None else content_sha256(store.load("pilot", current.version)[1])
+        assert current is not None
+        acts = content_sha256(store.load("pilot", current.version)[1])
+    status = session.status()
     return {
-        "challenge": status["challenge"], "version": status["policy_version"], "on_trial": status["weights"],
-        "challenger_acts": acts == content_sha256(load_sealed(challenger)[1]), "code": child.returncode,
-        "minutes": round((time.monotonic() - start_s) / 60.0, 1), "tier": TIER,
+        "tier": TIER, "runs": len(session.runs), "challenge": status["challenge"], "supervisor": status["supervisor"],
+        "challenger_acts": acts == content_sha256(load_sealed(challenger)[1]), "version": current.version,
+        "said": [said for said in session.said if said["kind"].startswith("challenger")],
+        "runs_by": [msgspec.to_builtins(run) for run in session.runs],
+        "minutes": round((time.perf_counter() - start_s) / 60.0, 1),
     }  # fmt: skip
 
 
@@ -109,16 +78,14 @@ def summarise(rows: list[dict[str, Any]], reduced: bool) -> dict[str, Any]:
     """Every arm of every seed, and the checks."""
     checks: dict[str, bool] = {}
     for row in rows:
-        better = row[BETTER]
+        better = row[BETTER]["challenge"]
         if reduced:
-            shown = better["challenge"]["challenger"] or better["challenge"]["promoted"]
-            checks[f"seed {row['seed']}: the file is taken up"] = bool(shown)
+            checks[f"seed {row['seed']}: the file is taken up"] = bool(better["challenger"] or better["promoted"])
             continue
         checks[f"seed {row['seed']}: the better one is promoted, and acts"] = (
-            better["challenge"]["promoted"] == 1 and better["challenger_acts"]
+            better["promoted"] == 1 and row[BETTER]["challenger_acts"]
         )
-        worse = row[WORSE]
-        checks[f"seed {row['seed']}: control, the worse one is not"] = (
-            worse["challenge"]["promoted"] == 0 and not worse["challenger_acts"]
+        checks[f"seed {row['seed']}: control, the worse one is discarded"] = (
+            row[WORSE]["challenge"]["discarded"] == 1 and not row[WORSE]["challenger_acts"]
         )
-    return {"rules": rules_hash(), "rows": rows, "checks": checks, "passed": all(checks.values())}
+    return {"rules": rules_hash(), "tier": TIER, "rows": rows, "checks": checks, "passed": all(checks.values())}

@@ -156,22 +156,22 @@ def summarise(rows: list[dict[str, Any]], reduced: bool) -> dict[str, Any]:
     """Before, after, and after as much processor time as the arm that took least."""
     arms = {arm: [row[arm] for row in rows if row.get(arm)] for arm in ARMS}
     found = {arm: parts for arm, parts in arms.items() if parts}
-    least_s = min(part["curve"][-1]["cpu_s"] for parts in found.values() for part in parts)
-    tables = {arm: _table(parts, least_s) for arm, parts in found.items()}
+    quickest_s = min(part["curve"][-1]["cpu_s"] for parts in found.values() for part in parts)
+    tables = {arm: _table(parts, quickest_s) for arm, parts in found.items()}
     checks = {} if reduced else {f"{arm} was run": arm in tables for arm in ARMS}
-    return {"rules": rules_hash(), "least_cpu_s": least_s, "arms": tables, "checks": checks, "rows": rows,
+    return {"rules": rules_hash(), "quickest_cpu_s": quickest_s, "arms": tables, "checks": checks, "rows": rows,
             "passed": all(checks.values())}  # fmt: skip
 
 
-def _table(parts: list[dict[str, Any]], least_s: float) -> dict[str, Any]:
+def _table(parts: list[dict[str, Any]], quickest_s: float) -> dict[str, Any]:
     first, last = ([s for p in parts for s in p["curve"][k]["scores_s"]] for k in (0, -1))
-    soon = [s for p in parts for s in at_time(p["curve"], least_s)["scores_s"]]
+    soon = [s for p in parts for s in at_time(p["curve"], quickest_s)["scores_s"]]
     gain = paired_difference(last, first)
     return {
         "seeds": len(parts), "decisions": parts[0]["curve"][-1]["decisions"],
         "cpu_s": round(float(np.mean([p["curve"][-1]["cpu_s"] for p in parts])), 1), "before_s": _interval(first),
         "after_s": _interval(last), "after_equal_time_s": _interval(soon),
-        "decisions_at_equal_time": at_time(parts[0]["curve"], least_s)["decisions"],
+        "decisions_at_equal_time": at_time(parts[0]["curve"], quickest_s)["decisions"],
         "gain_s": {"mean": round(gain.value, 1), "low": round(gain.low, 1), "high": round(gain.high, 1)},
     }  # fmt: skip
 
