@@ -104,9 +104,9 @@ def save_sealed(
 
 
 def _write_pair(path: Path, data: bytes, manifest: bytes) -> None:
-    if not path.exists():
-        write_atomically(path, data)
+    if not path.exists():  # whoever sees the weights finds their manifest
         write_atomically(manifest_path(path), manifest)
+        write_atomically(path, data)
         return
     waiting, is_new = _next_path(path), False
     try:
