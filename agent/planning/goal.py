@@ -69,7 +69,7 @@ _N: Final = r"(?:(?P<n>\d+(?:\.\d+)?)\s+)?"
 _PATTERNS: Final[tuple[tuple[str, SubgoalKind, Callable[[_Match], str], Callable[[_Match], float]], ...]] = (
     (r"surviv\w*(?: for)? (?P<n>\d+(?:\.\d+)?)\s*(?P<unit>m\w*|s\w*)", _K.SURVIVE_UNTIL, lambda m: "", _seconds),
     (r"surviv\w*|stay alive", _K.SURVIVE_UNTIL, lambda m: "", _number),
-    (r"(?:reach|get to|gain) level (?P<n>\d+)", _K.REACH_LEVEL, lambda m: "", _number),
+    (r"(?:reach|get to|gain|at|from) level (?P<n>\d+)", _K.REACH_LEVEL, lambda m: "", _number),
     (r"boss(?:es)?\b", _K.BOSS, lambda m: "", _number),
     (rf"kill {_N}(?:enem\w+|foes|monsters|goblins|skeletons)", _K.KILL, lambda m: "", _number),
     (rf"(?:open|use|charge) {_N}(?P<what>chests?|shrines?)", _K.OPEN, _singular, _number),
@@ -87,12 +87,14 @@ def parse_goal(text: str) -> Goal:
     plain = " ".join(text.split())
     if not plain or len(plain) > MAX_TEXT or not plain.isprintable():
         raise SettingsError(f"the goal {plain[:40]!r}: 1 to {MAX_TEXT} printable characters are needed")
-    lower, wishes = plain.lower(), list[Wish]()
+    lower, wishes, read = plain.lower(), list[Wish](), set[int]()
     for pattern, kind, what, amount in _PATTERNS:
         for match in re.finditer(pattern, lower):
-            wish = Wish(kind, what(match), amount(match))
-            if kind is SubgoalKind.PICK_CARD and not (wish.what in CARD_KINDS or is_card_name(wish.what)):
-                continue
+            wish, at = Wish(kind, what(match), amount(match)), set(range(*match.span()))
+            is_card = kind is SubgoalKind.PICK_CARD
+            if is_card and (at & read or not (wish.what in CARD_KINDS or is_card_name(wish.what))):
+                continue  # `use shrines` asks for no card of that name
+            read |= at
             if not any(w.kind is kind and w.what == wish.what for w in wishes):
                 wishes.append(wish)
     return Goal(plain, tuple(wishes))

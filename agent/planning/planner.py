@@ -19,14 +19,14 @@ import structlog
 from agent.core.clock import Clock
 from agent.core.errors import LlmError
 from agent.core.goals.progress import Judged, Outcome, Pursuit, Tally, begin, judge
-from agent.core.goals.vocabulary import SubgoalKind
+from agent.core.goals.vocabulary import Subgoal, SubgoalKind
 from agent.core.types import Action, GameState, Menu, Observation
 from agent.planning.backend import Backend
 from agent.planning.cards import name_of, wished
 from agent.planning.goal import Goal
 from agent.planning.llm import LanguageModel
 from agent.planning.plans import BUILTIN, EXPIRES_S, Plan, build_plan, question
-from agent.planning.utility import LOW_HEALTH, candidates
+from agent.planning.utility import LOW_HEALTH, Candidate, candidates
 
 EVERY_S: Final = 0.25
 MIN_GAP_S: Final = 2.0
@@ -41,13 +41,20 @@ HISTORY: Final = 20
 TOLD_HISTORY: Final = 4
 TOLD_KINDS: Final = ("subgoal_", "loop")
 """A model is told how subgoals ended, and of loops."""
+STUCK_S: Final = 10.0
+STUCK_M: Final = 1.5
+"""Who stays within so much for so long, and gains neither kills nor XP meanwhile, is stuck."""
 Say = Callable[[str, str, dict[str, Any]], None]
 Pursue = Callable[[int, Pursuit | None, Judged | None], None]
 log = structlog.get_logger(__name__)
 
 
 class Mind(msgspec.Struct):
-    """What is known and planned of one game. run: how many runs began; `event`: why to plan anew, "" for no reason."""
+    """What is known and planned of one game.
+
+    run: how many runs began. event: why to plan anew, "" for no reason. done: what was done of the plans so far, until
+    a plan begins with nothing done.
+    """
 
     tally: Tally = msgspec.field(default_factory=Tally)
     state: GameState | None = None
@@ -56,6 +63,7 @@ class Mind(msgspec.Struct):
     event: str = ""
     plan: Plan | None = None
     step: int = 0
+    done: tuple[Subgoal, ...] = ()
     pursuit: Pursuit | None = None
     judged: Judged | None = None
     asked_s: float = float("-inf")
@@ -64,6 +72,10 @@ class Mind(msgspec.Struct):
     history: deque[dict[str, Any]] = msgspec.field(default_factory=lambda: deque[dict[str, Any]](maxlen=HISTORY))
     menu: str = ""
     is_low: bool = False
+    where: deque[tuple[float, float, float]] = msgspec.field(
+        default_factory=lambda: deque[tuple[float, float, float]]()
+    )
+    gained: tuple[int, float] = (0, 0.0)
 
 
 class Planner:
@@ -94,16 +106,19 @@ class Planner:
     def on_step(self, observation: Observation, action: Action, version: int) -> None:
         """Hear of one step of play; called on the loop."""
         mind, state = self.minds[observation.game], observation.state
-        died = observation.is_last and not observation.is_won
+        died, elites = observation.is_last and not observation.is_won, mind.tally.elites
         mind.tally.add(state, is_first=observation.is_first, died=died)
         mind.state, mind.seen_s = state, observation.received_at_s
         event = ""
         if observation.is_first:
             mind.run += 1
+            mind.done = ()
             event = "a run began"
         is_low = state.health < LOW_HEALTH * state.max_health
         if is_low and not mind.is_low:
             event = f"health {state.health:.0f} of {state.max_health:.0f}"
+        if mind.tally.elites > elites and not elites:
+            event = f"an elite or boss appeared, {mind.tally.elites} in sight"
         if state.current_menu != mind.menu:
             mind.menu = state.current_menu
             if state.current_menu == Menu.LEVEL_UP:
@@ -143,7 +158,8 @@ class Planner:
         self.goal = goal
         self._say("goal", f"the goal is now {goal.text!r}", goal.status())
         for mind in self.minds:
-            mind.event, mind.plan = "the goal changed", None
+            mind.event, mind.plan, mind.done = "the goal changed", None, ()
+            mind.pursuit = mind.judged = None
         self._wake.set()
 
     # --- planning ----------------------------------------------------------------------------------------------------
@@ -197,14 +213,17 @@ class Planner:
             return ""
         judged = mind.judged = judge(mind.pursuit, mind.tally, state, now_s)
         if judged.outcome is Outcome.RUNNING:
-            return ""
+            stuck = _stuck(mind, state, now_s)
+            if not stuck:
+                return ""
+            judged = mind.judged = Judged(Outcome.FAILED, judged.share, f"{judged.reason}; {stuck}")
         said, failed = mind.pursuit.subgoal.describe(), judged.outcome is Outcome.FAILED
         self._counts["failed" if failed else "done"] += 1
         if failed:
             mind.failures = [f for f in mind.failures if now_s - f[0] < FORGET_FAILURES_S] + [(now_s, said)]
             mind.step = len(mind.plan.steps) if mind.plan is not None else 0  # what was planned behind it is void
         else:
-            mind.step += 1
+            mind.step, mind.done = mind.step + 1, (*mind.done, mind.pursuit.subgoal)
         text = f"{said} {'failed' if failed else 'is done'}: {judged.reason}"
         self._note(game, mind, "subgoal_failed" if failed else "subgoal_done", text, {"share": round(judged.share, 3)})
         mind.pursuit, mind.event = None, mind.event or text
@@ -215,7 +234,8 @@ class Planner:
         subgoal = mind.plan.steps[mind.step]
         mind.pursuit = begin(subgoal, mind.tally, state, now_s)
         mind.judged = judge(mind.pursuit, mind.tally, state, now_s)
-        text = f"{subgoal.describe()} is step {mind.step + 1} of {len(mind.plan.steps)} of plan {mind.plan.number}"
+        place = f"step {mind.step + 1} of {len(mind.plan.steps)} of plan {mind.plan.number}"
+        text = f"{subgoal.describe()} is {place}: {mind.plan.whys[mind.step]}; {mind.judged.reason}"
         self._note(game, mind, "subgoal", text, {"subgoal": subgoal.describe(), "plan": mind.plan.number})
 
     @property
@@ -228,7 +248,7 @@ class Planner:
         """The builtin's plan at once; a model that may be asked is asked for a better one."""
         mind.event = ""
         ranked = candidates(self.goal, state, mind.tally, tuple(mind.names), self._failures(mind, now_s))
-        self._adopt(game, mind, build_plan(self._counts["plans"] + 1, ranked, BUILTIN, why, now_s))
+        self._adopt(game, mind, ranked, BUILTIN, why, now_s)
         if self._usable is not None:
             self._ask(game, mind, state, why, now_s)
 
@@ -261,16 +281,21 @@ class Planner:
         chosen = [ranked[i - 1] for i in dict.fromkeys(reply.plan)]
         if all(c.subgoal.kind is SubgoalKind.PICK_CARD for c in chosen):
             chosen += [c for c in ranked if c not in chosen]  # a card alone says nothing of play
-        self._adopt(game, mind, build_plan(self._counts["plans"] + 1, chosen, model.name, why, now_s))
+        self._adopt(game, mind, chosen, model.name, why, now_s)
 
-    def _adopt(self, game: int, mind: Mind, plan: Plan) -> None:
+    def _adopt(
+        self, game: int, mind: Mind, ranked: Sequence[Candidate], made_by: str, why: str, now_s: float
+    ) -> None:  # fmt: skip
+        """Plan these from now on: what is done stays done, and a step that is pursued already goes on."""
         self._counts["plans"] += 1
-        self._counts["by_builtin" if plan.made_by == BUILTIN else "by_model"] += 1
+        self._counts["by_builtin" if made_by == BUILTIN else "by_model"] += 1
         running = mind.pursuit.subgoal if mind.pursuit is not None else None
-        mind.plan, mind.step = plan, 0
-        if not plan.steps or running != plan.steps[0]:
+        number = self._counts["plans"]
+        plan = mind.plan = build_plan(number, ranked, made_by, why, now_s, done=mind.done, running=running)
+        mind.step, mind.done = plan.done, plan.steps[: plan.done]
+        if mind.step >= len(plan.steps) or running != plan.steps[mind.step]:
             mind.pursuit = mind.judged = None
-        self._note(game, mind, "plan", plan.reason, plan.as_builtins(plan.made_s))
+        self._note(game, mind, "plan", plan.reason, plan.as_builtins(now_s))
 
     def _failures(self, mind: Mind, now_s: float) -> dict[str, int]:
         recent = [said for at_s, said in mind.failures if now_s - at_s < FORGET_FAILURES_S]
@@ -305,3 +330,20 @@ class Planner:
     def counts(self) -> dict[str, int]:
         """Plans by who made them, subgoals by how they ended, cards that were taken as planned."""
         return dict(self._counts)
+
+
+def _stuck(mind: Mind, state: GameState, now_s: float) -> str:
+    """Why the player counts as stuck, in numbers, "" where it does not; it then counts anew."""
+    where, gained = mind.where, (mind.tally.kills, mind.tally.xp)
+    if gained != mind.gained or state.current_menu != Menu.PLAY:
+        mind.gained = gained
+        where.clear()
+    where.append((now_s, state.position[0], state.position[2]))
+    while now_s - where[0][0] > STUCK_S + EVERY_S:
+        where.popleft()
+    waited_s = now_s - where[0][0]
+    spread_m = max(max(p[axis] for p in where) - min(p[axis] for p in where) for axis in (1, 2))
+    if waited_s < STUCK_S or spread_m > STUCK_M:
+        return ""
+    where.clear()
+    return f"it is stuck within {spread_m:.1f} m for {waited_s:.1f} s, with {gained[0]} kills and level {gained[1]:.2f}"

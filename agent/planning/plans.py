@@ -27,10 +27,16 @@ SYSTEM: Final = (
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What to pursue, one after the other, and which card to take meanwhile; void after `expires_s`."""
+    """What to pursue, one after the other, and which card to take meanwhile; void after `expires_s`.
+
+    done: so many of the steps were done when it was made, as steps of the plans before it. whys: of each step, its
+    utility and what that was made of.
+    """
 
     number: int
     steps: tuple[Subgoal, ...]
+    whys: tuple[str, ...]
+    done: int
     card: Subgoal | None
     made_by: str
     reason: str
@@ -41,7 +47,7 @@ class Plan(msgspec.Struct, frozen=True):
         """Plain values."""
         return {
             "number": self.number, "steps": [s.describe() for s in self.steps],
-            "card": self.card.describe() if self.card is not None else None, "made_by": self.made_by,
+            "done": self.done, "card": self.card.describe() if self.card is not None else None, "made_by": self.made_by,
             "reason": self.reason, "age_s": round(now_s - self.made_s, 1),
             "expires_in_s": round(max(0.0, self.expires_s - now_s), 1),
         }  # fmt: skip
@@ -55,21 +61,49 @@ class PlanReply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ]
 
 
-def build_plan(number: int, ranked: Sequence[Candidate], made_by: str, why: str, now_s: float) -> Plan:
-    """The plan of these candidates, best first; the reason names what decided with its numbers."""
-    steps = [c for c in ranked if c.subgoal.kind is not SubgoalKind.PICK_CARD][:MAX_STEPS]
+def build_plan(
+    number: int, ranked: Sequence[Candidate], made_by: str, why: str, now_s: float, *, done: Sequence[Subgoal] = (),
+    running: Subgoal | None = None,
+) -> Plan:  # fmt: skip
+    """The plan of these candidates, best first; the reason names what decided with its numbers.
+
+    done: what was done of the plans before this one. It stays done, so that what comes next has its turn, until
+    `MAX_STEPS` are done, nothing else is left, or more of it is wanted. running: what is pursued now; a step that is
+    the same is this very one, with its amount.
+    """
+    offered = [c for c in ranked if c.subgoal.kind is not SubgoalKind.PICK_CARD]
+    steps = [c for c in offered if c.again or not any(is_same(c.subgoal, one) for one in done)]
+    kept = tuple(done) if steps and len(done) < MAX_STEPS else ()
+    steps = (steps if kept else offered)[: MAX_STEPS - len(kept)]
     cards = [c for c in ranked if c.subgoal.kind is SubgoalKind.PICK_CARD]
     if made_by == BUILTIN:
         cards = [c for c in cards if c.utility >= WORTH_A_CARD]
-    best = max([*steps[:1], *cards[:1]], key=lambda c: c.utility)
-    first = best if made_by == BUILTIN else ranked[0]
-    because = f": {first.because}" if first.because else ""
+        first = max([*steps[:1], *cards[:1]], key=lambda c: c.utility)
+    else:
+        first = ranked[0] if ranked[0] in (*steps, *cards) else steps[0]
+    said = _kept(first.subgoal, running).describe()
     chosen = "has the highest utility" if made_by == BUILTIN else f"was chosen by {made_by}"
-    reason = f"{why}; {first.subgoal.describe()} {chosen}, {first.utility:.2f}{because}"
+    left = f" after {len(kept)} of {MAX_STEPS} that are done" if kept else ""
+    because = f": {first.because}" if first.because else ""
+    whys = (*("it was done" for _ in kept), *map(_why, steps))
     return Plan(
-        number, tuple(c.subgoal for c in steps), cards[0].subgoal if cards else None, made_by, reason, now_s,
-        now_s + EXPIRES_S,
+        number, (*kept, *(_kept(c.subgoal, running) for c in steps)), whys, len(kept),
+        cards[0].subgoal if cards else None, made_by,
+        f"{why}; {said} {chosen}{left}, {first.utility:.2f}{because}", now_s, now_s + EXPIRES_S,
     )  # fmt: skip
+
+
+def is_same(one: Subgoal, other: Subgoal) -> bool:
+    """Whether two subgoals pursue the same, whatever their amounts."""
+    return (one.kind, one.what, one.place) == (other.kind, other.what, other.place)
+
+
+def _kept(subgoal: Subgoal, running: Subgoal | None) -> Subgoal:
+    return running if running is not None and is_same(subgoal, running) else subgoal
+
+
+def _why(candidate: Candidate) -> str:
+    return f"utility {candidate.utility:.2f}" + (f", {candidate.because}" if candidate.because else "")
 
 
 def question(

@@ -25,17 +25,23 @@ FAR: Final = 0.01
 FAILED: Final = 0.3
 NEAR_M: Final = 25.0
 AREA_M: Final = 12.0
+UNSEEN_M: Final = 60.0
+"""What a goal asks for and is not in sight counts as so far away: it has to be looked for."""
 LOW_HEALTH: Final = 0.3
 _K: Final = SubgoalKind
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A subgoal with its number, its utility, and what that was made of, in numbers."""
+    """A subgoal with its number, its utility, and what that was made of, in numbers.
+
+    again: the goal asks for more of it, or the state needs it, so that it is worth as much just after it is done.
+    """
 
     id: int
     subgoal: Subgoal
     utility: float
     because: str
+    again: bool = False
 
 
 class _Rated(msgspec.Struct):
@@ -69,9 +75,10 @@ def candidates(
         parts = [r.why] if r.why else []
         parts += ["the goal asks for it"] if r.asked else []
         parts += [f"failed {failed} times in the last minute"] if failed else []
-        found.append((utility, r.subgoal, ", ".join(parts)))
+        again = r.need > 0.0 or (r.asked and r.subgoal.kind is not _K.SURVIVE_UNTIL)
+        found.append((utility, r.subgoal, ", ".join(parts), again))
     found.sort(key=lambda item: -item[0])
-    return [Candidate(at + 1, subgoal, utility, why) for at, (utility, subgoal, why) in enumerate(found)]
+    return [Candidate(at + 1, *item) for at, item in enumerate((s, u, why, again) for u, s, why, again in found)]
 
 
 def _subgoal(kind: SubgoalKind, **values: Any) -> Subgoal | None:
@@ -108,10 +115,12 @@ def _of_places(goal: Goal, state: GameState) -> list[_Rated]:
     found = []
     health = state.health / max(state.max_health, 1.0)
     for what, base in (("shrine", 0.3), ("chest", 0.25)):
-        away_m = nearest_m(state, what)
+        away_m, asked = nearest_m(state, what), goal.wish(_K.OPEN, what) is not None
         if math.isfinite(away_m):
-            asked = goal.wish(_K.OPEN, what) is not None
             found.append(_Rated(Subgoal(_K.OPEN, what), base, asked, far_m=away_m, why=f"a {what} {away_m:.0f} m away"))
+        elif asked:
+            why = f"no {what} in sight"
+            found.append(_Rated(Subgoal(_K.OPEN, what, within_s=60.0), base, asked, far_m=UNSEEN_M, why=why))
     for what, amount in (("gold", 20.0), ("health", 10.0)):
         away_m = nearest_m(state, what)
         if math.isfinite(away_m):
@@ -138,7 +147,11 @@ def _of_danger(goal: Goal, state: GameState, tally: Tally) -> list[_Rated]:
     elif math.isfinite(away_m):
         why = f"the portal {away_m:.0f} m away, level {tally.level}"
         asked = wish is not None and ready
-        found.append(_Rated(Subgoal(_K.REACH, "portal", 3.0, within_s=60.0), 0.0, asked, 1.2, why=why))
+        found.append(_Rated(Subgoal(_K.BOSS, within_s=120.0), 0.0, asked, 1.2, why=why))  # he comes at the portal
+        found.append(_Rated(Subgoal(_K.REACH, "portal", 3.0, within_s=60.0), 0.0, why=why))
+    elif wish is not None and ready:
+        why = f"no boss and no portal in sight, level {tally.level}"
+        found.append(_Rated(Subgoal(_K.BOSS, within_s=120.0), 0.0, True, 1.2, far_m=UNSEEN_M, why=why))
     return found
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 
 from agent.core.clock import VirtualClock
 from agent.core.goals.progress import Judged, Pursuit
-from agent.core.types import GameState, Observation
+from agent.core.types import GameState, Menu, ObjectKind, Observation
 from agent.planning.backend import Backend, LlmConfig
 from agent.planning.goal import parse_goal
 from agent.planning.llm import LanguageModel
@@ -45,7 +47,7 @@ class Once(Slow):
 
 
 class Played:
-    """A planner and what it said; `play` shows it a state each quarter of a second."""
+    """A planner and what it said; `play` shows it a state each quarter of a second. The player walks in a circle."""
 
     def __init__(self, goal: str, courier: Callable[[VirtualClock], Carried] | None = None) -> None:
         self.clock = VirtualClock(100.0)
@@ -58,7 +60,7 @@ class Played:
             backend.model.ready = True
         self.model = backend.model
         self.planner = Planner(parse_goal(goal), 1, self.clock, self._say, backend=backend, pursue=self._pursue)
-        self.first = True
+        self.first = self.walks = True
 
     def _say(self, kind: str, text: str, payload: dict[str, Any]) -> None:
         self.events.append((self.clock.now_s() - 100.0, kind, text))
@@ -69,6 +71,8 @@ class Played:
 
     def show(self, one: GameState, *, is_last: bool = False) -> None:
         now_s = self.clock.now_s()
+        if self.walks:
+            one = msgspec.structs.replace(one, position=(math.sin(now_s), 0.0, math.cos(now_s)))
         seen = Observation(0, one, None, 0, 0.25, now_s, 0.0, self.first, is_last, is_last)
         self.first = is_last
         self.planner.on_step(seen, None, 0)  # type: ignore[arg-type]
@@ -148,6 +152,82 @@ def test_a_loop_fails_what_is_pursued_and_both_planners_hear_of_it() -> None:
     prompts = [ask.prompt for ask in played.courier.asked]
     assert "in a loop: the player was 4 times" in prompts[-1] and "in a loop" not in prompts[0]
     assert "failed 1 times in the last minute" in prompts[-1]
+
+
+def test_who_stands_still_and_gains_nothing_is_stuck_and_who_walks_or_kills_is_not() -> None:
+    for walks, kills in ((False, 0), (True, 0), (False, 1)):
+        played = Played("survive 20 minutes")
+        played.walks = walks
+
+        async def script(played: Played = played, kills: int = kills) -> None:
+            for k in range(12):
+                await played.play(state(game_time_s=10.0 + k, kills=k * kills), 1.0)
+
+        played.run(script)
+        told = [text for _, text in played.kinds("subgoal_failed")]
+        assert bool(told) is (not walks and not kills), told
+        if told:
+            assert "it is stuck within 0.0 m for 10.0 s, with 0 kills and level 1.00" in told[0]
+            assert len(played.kinds("plan")) == 2, "nothing was planned in its place"
+
+
+def test_a_boss_that_appears_is_planned_for() -> None:
+    played = Played("survive 20 minutes")
+
+    async def script() -> None:
+        await played.play(state(game_time_s=10.0), 4.0)
+        await played.play(state(game_time_s=14.0, enemies=((9.0, 0.0, True),)), 4.0)
+
+    played.run(script)
+    plans = played.kinds("plan")
+    assert len(plans) == 2 and plans[1][1].startswith("an elite or boss appeared, 1 in sight; ")
+
+
+async def _for(played: Played, seconds: int, **changes: Any) -> None:
+    """Play on; the game's time goes on where it stands."""
+    for _ in range(seconds * 4):
+        await played.play(state(game_time_s=played.clock.now_s() - 100.0, **changes), 0.25)
+
+
+def test_a_plan_that_is_renewed_keeps_the_step_that_is_pursued_and_what_is_done() -> None:
+    played = Played("survive 20 minutes")
+
+    async def script() -> None:
+        await _for(played, 29)
+        assert len(played.kinds("plan")) >= 2, "the plan was never renewed, so nothing is shown here"
+        assert [text.split(")")[0] for _, text in played.kinds("subgoal")] == ["survive_until(30"]
+        await _for(played, 4)
+        await _for(played, 3, xp=1.2)
+        await _for(played, 20, xp=1.2, kills=20)
+        await _for(played, 20, xp=1.2, kills=20)
+
+    played.run(script)
+    begun = [text.split("(")[0] for _, text in played.kinds("subgoal")]
+    assert begun[:4] == ["survive_until", "collect", "kill", "survive_until"], begun
+    done = [text for _, text in played.kinds("subgoal_done")]
+    assert done[0].startswith("survive_until(30) is done") and len(done) >= 3
+    second = next(text for _, text in played.kinds("subgoal") if text.startswith("collect"))
+    assert "is step 2 of 3 of plan " in second
+
+
+@pytest.mark.parametrize(("goal", "more"), [("open chests", {}), ("survive 20 minutes", {"health": 20.0})])
+def test_what_the_goal_asks_more_of_and_what_the_state_needs_is_planned_again_once_it_is_done(
+    goal: str, more: dict[str, Any]
+) -> None:
+    played = Played(goal)
+    place = (ObjectKind.CHEST if "chest" in goal else ObjectKind.HEALTH, 3.0, 0.0)
+
+    async def script() -> None:
+        await _for(played, 3, objects=(place,), **more)
+        if "chest" in goal:
+            await _for(played, 1, objects=(place,), current_menu=Menu.CHEST)
+        else:
+            await _for(played, 1, objects=(place,), health=31.0)
+        await _for(played, 5, objects=(place,), **more)
+
+    played.run(script)
+    begun = [text.split(",")[0] for _, text in played.kinds("subgoal")]
+    assert begun[0] == begun[1] == ("open(chest" if "chest" in goal else "collect(health"), begun
 
 
 def test_the_run_that_ends_fails_its_subgoal_and_the_next_one_begins_anew() -> None:

@@ -54,8 +54,16 @@ def test_beside_an_elite_with_little_health_its_area_is_avoided() -> None:
 def test_a_boss_waits_for_the_level_and_then_for_its_portal() -> None:
     goal = "reach level 5, then beat the boss"
     assert _best(goal, level=4, objects=(PORTAL,)) == "collect(xp, 1)"
-    assert _best(goal, level=5, objects=(PORTAL,)) == "reach(portal, 3)"
+    assert _best(goal, level=5, objects=(PORTAL,)) == "boss(1)"
     assert _best(goal, level=5, enemies=((9.0, 0.0, True),)) == "boss(1)"
+
+
+def test_what_the_goal_asks_for_and_is_not_in_sight_is_looked_for() -> None:
+    assert _best("reach level 5, then beat the boss", level=5) == "boss(1)"
+    assert _best("open shrines") == "open(shrine, 1)"
+    assert not any(
+        c.subgoal.kind in ("boss", "open") for c in candidates(parse_goal("survive"), state(), Tally(), (), {})
+    )
 
 
 def test_what_failed_goes_back_and_far_counts() -> None:

@@ -6,7 +6,6 @@ place beyond the grid counts as the cell of the edge that lies towards it.
 
 from __future__ import annotations
 
-import heapq
 import math
 from typing import Final
 
@@ -27,6 +26,10 @@ _DANGER: Final = 2.5
 """Cells of length that an enemy adds to the cell that it is in."""
 _STRONG: Final = 3.0
 _OUTSIDE: Final = 60.0
+_MAX_WAITING: Final = 8 * CELLS * CELLS
+"""Each cell is closed once, and lets each of its neighbours wait at most once."""
+FloatArray64 = NDArray[np.float64]
+CellArray = NDArray[np.int64]
 
 
 @njit(cache=True)
@@ -74,17 +77,55 @@ def waypoint(grid: FloatArray, dx: float, dz: float) -> tuple[float, float]:
 
 
 @njit(cache=True)
-def _search(grid: FloatArray, goal_r: int, goal_c: int) -> NDArray[np.int64]:
-    """A* from the middle: for each cell the one before it on the cheapest way, −1 for none, [CELLS²]."""
-    start = _MIDDLE * CELLS + _MIDDLE
+def _rise(keys: FloatArray64, cells: CellArray, at: int) -> None:
+    """Move an entry of a binary heap up to its place; entries are ordered by key, then by cell."""
+    key, cell = keys[at], cells[at]
+    while at > 0:
+        above = (at - 1) >> 1
+        if keys[above] < key or (keys[above] == key and cells[above] <= cell):
+            break
+        keys[at], cells[at] = keys[above], cells[above]
+        at = above
+    keys[at], cells[at] = key, cell
+
+
+@njit(cache=True)
+def _sink(keys: FloatArray64, cells: CellArray, count: int) -> None:
+    """Move the first entry of a heap of `count` down to its place."""
+    key, cell, at = keys[0], cells[0], 0
+    while True:
+        below = 2 * at + 1
+        if below >= count:
+            break
+        other = below + 1
+        if other < count and (
+            keys[other] < keys[below] or (keys[other] == keys[below] and cells[other] < cells[below])
+        ):
+            below = other
+        if key < keys[below] or (key == keys[below] and cell <= cells[below]):
+            break
+        keys[at], cells[at] = keys[below], cells[below]
+        at = below
+    keys[at], cells[at] = key, cell
+
+
+@njit(cache=True)
+def _search(grid: FloatArray, goal_r: int, goal_c: int) -> CellArray:
+    """A* from the middle: for each cell the one before it on the cheapest way, −1 for none, [CELLS²].
+
+    A cell is taken out once and has eight neighbours, so the search has a longest time.
+    """
+    start, goal = _MIDDLE * CELLS + _MIDDLE, goal_r * CELLS + goal_c
     cost = np.full(CELLS * CELLS, np.inf)
     came = np.full(CELLS * CELLS, -1, np.int64)
     closed = np.zeros(CELLS * CELLS, np.bool_)
-    cost[start] = 0.0
-    heap = [(0.0, start)]
-    goal = goal_r * CELLS + goal_c
-    while len(heap) > 0:
-        _, cell = heapq.heappop(heap)
+    keys, cells, count = np.empty(_MAX_WAITING), np.empty(_MAX_WAITING, np.int64), 1
+    cost[start], keys[0], cells[0] = 0.0, 0.0, start
+    while count > 0:
+        cell = cells[0]
+        count -= 1
+        keys[0], cells[0] = keys[count], cells[count]
+        _sink(keys, cells, count)
         if cell == goal:
             break
         if closed[cell]:
@@ -102,5 +143,7 @@ def _search(grid: FloatArray, goal_r: int, goal_c: int) -> NDArray[np.int64]:
                     cost[other] = found
                     came[other] = cell
                     left = math.sqrt((r - goal_r) ** 2 + (c - goal_c) ** 2)
-                    heapq.heappush(heap, (found + left, other))
+                    keys[count], cells[count] = found + left, other
+                    _rise(keys, cells, count)
+                    count += 1
     return came

@@ -6,7 +6,7 @@ Vectors are those of `core.goals.vector.features` for a subgoal that has just be
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numba import njit
@@ -83,7 +83,16 @@ def _vectors(worlds: Any, rules: Any, goals: Any, constants: Any, objects: Any, 
             row[_NEARNESS] = math.exp(-distance_m / 4.0)
 
 
-def counted(batch: ArenaBatch) -> FloatArray:
+class Recorded(Protocol):
+    """Whoever holds the records of worlds, `games.arena.state.WORLD`."""
+
+    @property
+    def records(self) -> Any:
+        """One record a world."""
+        ...
+
+
+def counted(batch: Recorded) -> FloatArray:
     """What is counted of each run towards the subgoals of `TRAINED`, [N, 4]; only its growth within a run counts.
 
     Chests bought and shrines used (of this stage), bosses (half for one that was called), levels.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tools.bench.planner.faults import judged, missed, row_of, totals
+from tools.bench.planner import faults
+from tools.bench.planner.faults import judged, kept_round, missed, row_of, totals
 
 
 def status(age_s: float, made_by: str, state: str = "closed", **llm: Any) -> dict[str, Any]:
@@ -56,6 +59,7 @@ def test_what_did_not_happen_is_none_and_stays_so_in_the_totals() -> None:
     fault = {
         "rounds": 1, "extra_missed": 0, "p99_difference_ms": {"value": 0.1, "high": 0.2}, "took_over_s": None,
         "without_plan": 0, "opened_least": 0, "asked_while_open": 0, "closed_after_s": {"most": None}, "named_in": 0,
+        "load_most": 1.0,
     }  # fmt: skip
     assert totals({"hang": fault, "drip": {**fault, "took_over_s": 3.0}})["took_over_most_s"] is None
 
@@ -69,3 +73,23 @@ def test_a_question_while_the_breaker_is_open_is_counted() -> None:
 def test_a_tick_is_missed_without_an_answer_or_with_one_after_its_period() -> None:
     seen = {"sent_each": [0.0, 1.0, 2.0, 3.0, 4.0], "each": [(0.0, 99.0), (1.0, 2.0), (2.0, 17.0), (4.0, 99.0)]}
     assert missed(seen, 1.0, 4.0) == {"packets": 3, "missed": 2}
+
+
+def test_a_round_that_is_kept_is_not_played_again_unless_the_sources_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[tuple[str, int]] = []
+
+    def one_round(mode: str, fault_s: float, seed: int) -> Any:
+        played.append((mode, seed))
+        return {"took_over_s": 1.5 + seed}, [[np.array([1.0, 2.0]), np.array([3.0])]]
+
+    monkeypatch.setattr(faults, "one_round", one_round)
+    first = kept_round(tmp_path, "hang", 60.0, 0)
+    again = kept_round(tmp_path, "hang", 60.0, 0)
+    assert played == [("hang", 0)] and again[0] == first[0] and first[0]["load_before"] >= 0.0
+    assert [side.tolist() for side in again[1][0]] == [[1.0, 2.0], [3.0]]
+    kept_round(tmp_path, "hang", 60.0, 1)
+    monkeypatch.setattr(faults, "fingerprint", lambda paths: "others")
+    kept_round(tmp_path, "hang", 60.0, 0)
+    assert played == [("hang", 0), ("hang", 1), ("hang", 0)]

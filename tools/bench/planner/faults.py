@@ -1,13 +1,15 @@
 """What a language model that fails costs play, and how soon the builtin planner takes over.
 
-    python -m tools.bench.planner.faults [--rounds 10] [--fault-s 60] [--only hang …] [--seed 0] [--out FILE]
+    python -m tools.bench.planner.faults [--rounds 10] [--fault-s 60] [--only hang …] [--seed 0] [--parts DIR]
+        [--out FILE]
 
 One game process with two ports, half a period apart, 60 packets a second. `play` with a planner that asks the stand-in
 (`stand_in`, a process of its own) answers one, `play` with METABONK_USE_SIMA2=0 the other, ports exchanged each round.
 The stand-in answers well until the model has planned, fails for `--fault-s` seconds, then answers well until the
 breaker has closed. A missed tick is a packet that was not answered within its period, in the seconds of the fault, by
 what the game saw. Differences of p50 and p99 have 95 % intervals, bootstrapped over blocks of one second. Both agents
-are asked for `/status` equally often.
+are asked for `/status` equally often. Each round is kept as a part, with the machine's load before it; what is kept
+and of the same sources is not played again, so that a run that was cut off goes on.
 """
 
 from __future__ import annotations
@@ -25,11 +27,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import psutil
 
+from agent.core.files import write_atomically
+from agent.planning import planner
 from tools.bench._result_file import ROOT, publish
 from tools.bench.latency import FloatArray, _ports, blocks_of, foreign_game, picture
+from tools.bench.planner import stand_in
 from tools.bench.recording import differences
+from tools.bench.tiers import fingerprint
 
 FAULTS: Final[dict[str, tuple[str, ...]]] = {
     "hang": ("silent",), "drip": ("slow",), "silent": ("silent",), "error": ("http",),
@@ -43,6 +50,9 @@ BEGIN_S: Final = 120.0
 CLOSE_S: Final = 75.0
 """After the fault: what is left of the breaker's 30 s, the next event that asks, and its answer."""
 OPEN_S: Final = 30.0
+PARTS: Final = ROOT / "docs/results/parts/planner_faults"
+SOURCES: Final = (Path(stand_in.__file__), *sorted(Path(planner.__file__).parent.glob("*.py")))
+"""What plans, and what fails, is made of."""
 Row = dict[str, Any]
 
 
@@ -225,6 +235,22 @@ def one_round(mode: str, fault_s: float, seed: int) -> tuple[dict[str, Any], lis
     return found, blocks
 
 
+def kept_round(folder: Path, mode: str, fault_s: float, seed: int) -> tuple[dict[str, Any], list[list[FloatArray]]]:
+    """A round that was kept and is of these sources, else a new one, kept from now on."""
+    made_of, path = fingerprint(SOURCES), folder / f"{mode}-{fault_s:g}-{seed}.json"
+    if path.exists():
+        part = json.loads(path.read_text(encoding="utf-8"))
+        if part["made_of"] == made_of:
+            return part["found"], [[np.asarray(side) for side in block] for block in part["blocks"]]
+    load = round(os.getloadavg()[0], 2)
+    found, blocks = one_round(mode, fault_s, seed)
+    found = {**found, "load_before": load}
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [[np.round(side, 4).tolist() for side in block] for block in blocks]
+    write_atomically(path, json.dumps({"made_of": made_of, "found": found, "blocks": rows}) + "\n")
+    return found, blocks
+
+
 def summary(rounds: Sequence[dict[str, Any]], blocks: list[list[FloatArray]], seed: int) -> dict[str, Any]:
     """All rounds of one fault; times are the worst of them, None where it did not happen in one."""
 
@@ -241,7 +267,8 @@ def summary(rounds: Sequence[dict[str, Any]], blocks: list[list[FloatArray]], se
         "opened_least": min(each["opened"] for each in rounds),
         "closed_after_s": {"least": _shortest(rounds), "most": worst("closed_after_s")},
         "named_in": sum(each["is_named"] and each["last_is_named"] for each in rounds),
-        "names": sorted({name for each in rounds for name in each["named"]}), "each": list(rounds),
+        "names": sorted({name for each in rounds for name in each["named"]}),
+        "load_most": max(each["load_before"] for each in rounds), "each": list(rounds),
     }  # fmt: skip
 
 
@@ -267,7 +294,7 @@ def totals(faults: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "opened_least": min(f["opened_least"] for f in each),
         "asked_while_open": sum(f["asked_while_open"] for f in each),
         "closed_after_most_s": largest([f["closed_after_s"]["most"] for f in each]),
-        "named_in": sum(f["named_in"] for f in each),
+        "named_in": sum(f["named_in"] for f in each), "load_most": max(f["load_most"] for f in each),
     }  # fmt: skip
 
 
@@ -278,13 +305,14 @@ def main() -> None:
     parser.add_argument("--fault-s", type=float, default=60.0)
     parser.add_argument("--only", nargs="+", choices=tuple(FAULTS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--parts", type=Path, default=PARTS)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     rounds: dict[str, list[dict[str, Any]]] = {mode: [] for mode in args.only or FAULTS}
     blocks: dict[str, list[list[FloatArray]]] = {mode: [] for mode in rounds}
     for k in range(args.rounds):
         for mode in rounds:
-            found, more = one_round(mode, args.fault_s, args.seed + k)
+            found, more = kept_round(args.parts, mode, args.fault_s, args.seed + k)
             rounds[mode].append(found)
             blocks[mode] += more
             print(mode, json.dumps(found), file=sys.stderr, flush=True)

@@ -1,8 +1,9 @@
 """What safety costs the shipped pilot in the arena: the same seeds with and without it, in lock-step.
 
-`python -m tools.bench.planner.safety [--seeds 60] [--out FILE]` adds what is missing to the file and prints the paired
-difference with its 95 % bootstrap interval. An episode without an override is the same to the bit without safety, so it
-is played once.
+    python -m tools.bench.planner.safety [--seeds 60] [--parts FILE] [--out FILE]
+
+Plays what is missing among the parts and publishes the paired difference with its 95 % bootstrap interval. An episode
+without an override is the same to the bit without safety, so it is played once.
 """
 
 from __future__ import annotations
@@ -10,21 +11,27 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from agent.control.arbiter import Arbiter
-from agent.control.policies import build_policy
+from agent.control.policies import SHIPPED, build_policy
 from agent.control.policy import Policy
+from agent.control.safety import rules
 from agent.control.safety.rules import Safety
 from agent.control.score import EpisodeTracker
+from agent.core.statistics import paired_difference, summary
+from agent.games.arena.rules_hash import rules_hash
 from agent.games.contract import HostedGame
 from agent.games.hosting import build_game
 from agent.games.options import GameOptions
 from agent.session.planning.building import ARENA_HALF_M
 from agent.training.evaluate import MAX_TICKS, observe
+from tools.bench._result_file import publish
+from tools.bench.tiers import fingerprint
 
+PARTS: Final = Path("docs/results/parts/planner_safety.jsonl")
 FIRST_SEED = 190_000
 """Far from the seeds that anything here was trained or tuned on."""
 
@@ -52,40 +59,45 @@ def pair(game: HostedGame, policy: Policy, seed: int) -> dict[str, Any]:
     return {"seed": seed, "with_s": safe_s, "without_s": free_s, "overrides": safety.overrides}
 
 
-def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The paired difference with its interval, and how often each rule acted."""
-    differences = np.array([row["with_s"] - row["without_s"] for row in rows])
-    rng = np.random.default_rng(0)
-    means = rng.choice(differences, (10_000, len(differences))).mean(1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    total = {rule: sum(row["overrides"][rule] for row in rows) for rule in rows[0]["overrides"]}
+    safe, free = [row["with_s"] for row in rows], [row["without_s"] for row in rows]
+    difference = paired_difference(safe, free)
     return {
-        "seeds": len(rows), "without_mean_s": round(float(np.mean([r["without_s"] for r in rows])), 2),
-        "with_minus_without_s": round(float(differences.mean()), 2),
-        "interval_s": [round(float(low), 2), round(float(high), 2)],
-        "changed_seeds": int(np.count_nonzero(differences)), "overrides": total,
+        "seeds": len(rows), "without_s": summary(free), "with_s": summary(safe),
+        "with_minus_without_s": {key: round(value, 2) for key, value in difference._asdict().items()},
+        "changed_seeds": int(np.count_nonzero(np.array(safe) - np.array(free))),
+        "overrides": {rule: sum(row["overrides"][rule] for row in rows) for rule in rules.RULES},
     }  # fmt: skip
 
 
+def kept(path: Path, made_of: str) -> dict[int, dict[str, Any]]:
+    """Pairs that were kept and are of these rules and weights, by seed."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    return {row["seed"]: row for row in rows if row.get("made_of") == made_of}
+
+
 def main() -> None:
-    """Play the seeds that are missing, and print the summary."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Play the seeds that are missing, and publish."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=60)
-    parser.add_argument("--out", type=Path, default=Path("docs/results/parts/safety.jsonl"))
+    parser.add_argument("--parts", type=Path, default=PARTS)
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    rows = [json.loads(line) for line in options.out.read_text("utf-8").splitlines()] if options.out.exists() else []
-    missing = set(range(FIRST_SEED, FIRST_SEED + options.seeds)) - {row["seed"] for row in rows}
+    made_of = f"{rules_hash()} {fingerprint([SHIPPED, Path(rules.__file__)])}"
+    seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
+    found = kept(options.parts, made_of)
+    missing = [seed for seed in seeds if seed not in found]
     if missing:
-        game = build_game(GameOptions(game="arena").from_run(0))
-        policy = build_policy("pilot", seed=0)
-        for seed in sorted(missing):
-            rows.append(pair(game, policy, seed))
-            options.out.parent.mkdir(parents=True, exist_ok=True)
-            with options.out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
-            print(json.dumps(rows[-1]), flush=True)
+        game, policy = build_game(GameOptions(game="arena").from_run(0)), build_policy("pilot", seed=0)
+        for seed in missing:
+            found[seed] = {"made_of": made_of, **pair(game, policy, seed)}
+            options.parts.parent.mkdir(parents=True, exist_ok=True)
+            with options.parts.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(found[seed]) + "\n")
+            print(json.dumps(found[seed]), flush=True)
         game.close()
-    print(json.dumps(summary(rows)))
+    publish("planner safety", figures([found[seed] for seed in seeds]), options.out)
 
 
 if __name__ == "__main__":

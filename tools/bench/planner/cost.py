@@ -1,0 +1,97 @@
+"""What the builtin planner costs play: processor time and answers beside play without a planner.
+
+    python -m tools.bench.planner.cost [--rounds 4] [--seconds 30] [--seed 0] [--out FILE]
+
+One game process with two ports, half a period apart, 60 packets a second. `play` with METABONK_LLM_BACKEND=builtin
+answers one, `play` with METABONK_USE_SIMA2=0 the other, ports exchanged each round. Processor time is each agent's own,
+from when both have begun; differences of p50 and p99 have 95 % intervals, bootstrapped over blocks of one second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from agent.core.statistics import bootstrap
+from tools.bench._result_file import publish
+from tools.bench.latency import FloatArray, _ports, blocks_of, foreign_game, picture
+from tools.bench.planner.faults import BEGIN_S, _agent, _between, _status
+from tools.bench.recording import differences
+
+NAMES = ("with_planner", "without")
+
+
+def _begun(http: list[int]) -> None:
+    """Wait until both agents answer their games."""
+    end_s = time.monotonic() + BEGIN_S
+    while time.monotonic() < end_s:
+        found = [_status(port) for port in http]
+        if all(each is not None and "frame_to_action" in each["latency"] for each in found):
+            return
+        time.sleep(0.5)
+    raise SystemExit(f"an agent did not begin within {BEGIN_S:.0f} s")
+
+
+def _used_s(agent: psutil.Popen) -> float:
+    times = agent.cpu_times()
+    return float(times.user + times.system)
+
+
+def one_round(seconds: float, seed: int) -> tuple[list[float], int, list[list[FloatArray]]]:
+    """Processor time of both, of one core, how often the one planned, and their answers."""
+    mine = seed % 2
+    with tempfile.TemporaryDirectory() as name:
+        folder, ports, http = Path(name), _ports(2), _ports(2)
+        with foreign_game(ports, picture(folder), ("--each", "--seed", str(seed))) as finish:
+            agents = [
+                _agent(ports[mine], http[0], folder / "a", METABONK_USE_SIMA2="1", METABONK_LLM_BACKEND="builtin"),
+                _agent(ports[1 - mine], http[1], folder / "b", METABONK_USE_SIMA2="0"),
+            ]
+            try:
+                _begun(http)
+                begin_s, before = time.monotonic(), [_used_s(agent) for agent in agents]
+                time.sleep(seconds)
+                end_s, after = time.monotonic(), [_used_s(agent) for agent in agents]
+                status = _status(http[0])
+                seen = finish()
+            finally:
+                for agent in agents:
+                    agent.terminate()
+                for agent in agents:
+                    agent.wait(60)
+    shares = [(b - a) / (end_s - begin_s) for a, b in zip(before, after, strict=True)]
+    plans = int(status["planner"]["counts"]["plans"]) if status is not None else 0
+    answers = [_between(seen[at], begin_s, end_s) for at in (mine, 1 - mine)]
+    return shares, plans, blocks_of(answers)
+
+
+def main() -> None:
+    """Measure, and publish."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    load, rounds = os.getloadavg()[0], [one_round(args.seconds, args.seed + k) for k in range(args.rounds)]
+    shares = np.array([each[0] for each in rounds])
+    more = bootstrap(shares[:, 0] - shares[:, 1])
+    values: dict[str, Any] = {
+        "rounds": args.rounds, "seconds": args.seconds, "plans": sum(each[1] for each in rounds),
+        "load_before": round(load, 2),
+        "cpu_share": {name: round(float(share), 4) for name, share in zip(NAMES, shares.mean(0), strict=True)},
+        "cpu_share_more": {key: round(value, 4) for key, value in more._asdict().items()},
+        **differences([block for each in rounds for block in each[2]], NAMES, args.seed),
+    }  # fmt: skip
+    publish("planner cost", values, args.out)
+
+
+if __name__ == "__main__":
+    main()
