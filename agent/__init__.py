@@ -4,13 +4,15 @@ Importing the package tells Gymnasium of the built-in game, `metabonk/Arena-v0` 
 made), and numba where to keep what it compiles.
 """
 
-from agent.concurrency.signals import end_at_once, is_command
+from agent.concurrency.signals import end_at_once, is_command, is_program
 
 if is_command():
     end_at_once()  # the imports below take long enough for an early Ctrl-C
 
 from agent.core.compiled import use_own_folder
-from agent.games.arena.registration import register_arena
 
 use_own_folder()
-register_arena()
+if not is_program():  # most of its processes need no Gymnasium, which takes a while to import; the others ask for it
+    from agent.games.arena.registration import register_arena
+
+    register_arena()

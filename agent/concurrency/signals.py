@@ -47,9 +47,19 @@ def name_of(error: KeyboardInterrupt) -> str:
 
 def is_command() -> bool:
     """True while this package is imported as a program: `python -m agent`, or the installed command."""
+    return _module() == PACKAGE or os.path.basename(sys.argv[0] if sys.argv else "").startswith("metabonk-apex")
+
+
+def is_program() -> bool:
+    """True while this package is imported by a program of its own: a command, or a process that a command started."""
+    child = sys.argv[0] if sys.argv else ""  # what runs a child has put its module here
+    return is_command() or any(name.startswith(f"{PACKAGE}.") for name in (_module(), child))
+
+
+def _module() -> str:
+    """MODULE where this process was started as `python -m MODULE` and is importing it, else ""."""
     after = sys.orig_argv[1:]
-    as_module = sys.argv[:1] == ["-m"] and "-m" in after and after[after.index("-m") + 1 :][:1] == [PACKAGE]
-    return as_module or os.path.basename(sys.argv[0] if sys.argv else "").startswith("metabonk-apex")
+    return after[after.index("-m") + 1] if sys.argv[:1] == ["-m"] and "-m" in after[:-1] else ""
 
 
 def end_at_once() -> None:

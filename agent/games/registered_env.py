@@ -19,6 +19,7 @@ import gymnasium
 from agent.core.errors import SettingsError, UserCodeError
 from agent.core.suggest import did_you_mean
 from agent.core.user_code import Calling
+from agent.games.arena.registration import register_arena
 from agent.games.checked_env import CheckedEnv
 
 PACKAGES: Final = {
@@ -43,6 +44,7 @@ def make_env(spec: str) -> Any:
 
     Raises SettingsError for what is missing or wrong in the name, UserCodeError for what the environment raises.
     """
+    register_arena()
     where, name = f"gym:{spec}", bare_name(spec)
     arguments = _arguments(where, spec)
     module, _, env_id = name.rpartition(":")

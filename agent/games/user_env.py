@@ -17,6 +17,7 @@ import numpy as np
 from agent.core.clock import TICK_HZ
 from agent.core.errors import UserCodeError
 from agent.core.user_code import Calling, load_factory
+from agent.games.arena.registration import register_arena
 from agent.games.checked_env import CheckedEnv
 
 _OPTION: Final = "--game"
@@ -24,6 +25,7 @@ _OPTION: Final = "--game"
 
 def make_user_env(spec: str) -> UserEnv:
     """The environment that MODULE:FACTORY makes; raises UserCodeError where it makes none."""
+    register_arena()
     factory, where = load_factory(_OPTION, spec), f"{_OPTION} {spec}"
     with Calling(where, spec.rpartition(":")[2]):
         env = factory()
