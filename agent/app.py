@@ -29,6 +29,7 @@ from agent.games.options import is_gymnasium
 from agent.http.decoding import Decoder
 from agent.http.events import EventLog
 from agent.http.goals import GoalsApi
+from agent.http.merging import merge_api
 from agent.http.part import BoundPort, ClipApi, EventsApi, HttpServer, NoWorkersApi, TakeoverApi, WorkersApi
 from agent.journal.clip import CLIPS
 from agent.journal.history import History
@@ -43,7 +44,7 @@ from agent.link.bonklink import PacketListener
 from agent.link.imaging import decode_frame
 from agent.link.links import Link, link_to
 from agent.link.recorded import RecordedAddress
-from agent.session.act import ActLoop, Seat, Watcher
+from agent.session.act import ActLoop, Seat, Stepper, Watcher
 from agent.session.clips.maker import ClipMaker
 from agent.session.episodes import EpisodeLog, SeesTheGame
 from agent.session.guard import CollectionTimer, Watchdog, guard
@@ -61,6 +62,8 @@ from agent.session.sense import Feed
 from agent.session.status import Status
 from agent.session.step_runner import StepRunner
 from agent.store.contest import Contest
+from agent.store.in_play.building import build_skills, stepper_of
+from agent.store.in_play.context import SkillContext
 from agent.store.part import ChampionAndChallenger, WeightsMend, WeightsWatch
 from agent.store.reload import Reloader
 from agent.store.store import WeightsStore
@@ -230,15 +233,9 @@ class _Shared:
 
 
 def build_session(
-    options: SessionOptions,
-    policy: Policy,
-    clock: Clock,
-    *,
-    console: Console | None = None,
-    watchers: Sequence[Watcher] = (),
-    latency: Latency | None = None,
-    parts: Sequence[Part] = (),
-) -> Session:
+    options: SessionOptions, policy: Policy, clock: Clock, *, console: Console | None = None,
+    watchers: Sequence[Watcher] = (), latency: Latency | None = None, parts: Sequence[Part] = (),
+) -> Session:  # fmt: skip
     """A session of this policy, wired. `parts` are the caller's own, beside those that the options ask for."""
     latency, stopping, ready = latency or Latency(), Stopping(), asyncio.Event()
     events, arbiter, inference = EventLog(clock), Arbiter(), Lane("inference")
@@ -248,23 +245,28 @@ def build_session(
     shared = _Shared(
         options=options, policy=policy, clock=clock, runner=runner, disk=disk, arbiter=arbiter,
         supervisor=supervisor, events=events, store=WeightsStore(options.weights_dir) if options.weights_dir else None,
-        pace=Pace(clock, len(options.names), real_time=options.real_time),
-        told=[],
+        pace=Pace(clock, len(options.names), real_time=options.real_time), told=[],
     )  # fmt: skip
-    reloader, planning = _reloader(shared), build_planning(options, policy, clock, shared.say)
+    reloader, wanted = _reloader(shared), options.skills
+    context = SkillContext(len(options.names), wanted.character, wanted.weapons)
+    planning = build_planning(options, policy, clock, shared.say, context.pursue)
     safety = build_safety(options)
     outcomes = _outcomes(shared, planning)
     learning = _learning(shared, outcomes)
     rollouts = _rollouts(shared) if learning is not None and reloader is not None else None
     contest = _contest(shared, reloader, rollouts)
+    planner = planning.planner if planning is not None else None
+    skills = build_skills(shared, wanted.folder, contest, context, planner, learns=rollouts is not None)
+    stepper = stepper_of(skills, contest)
     feeds, episodes = _feeds(shared, latency, ready.set), _episodes(options, stopping, contest)
-    recorder = _recorder(shared, feeds, episodes, contest)
+    recorder = _recorder(shared, feeds, episodes, stepper)
     links = _links(shared, feeds if recorder is None else recorder.feeds)
     loops = _loops(shared, feeds, counting, planning)
     beside: list[Part] = [
         Supervision(supervisor),
         *([] if recorder is None else [recorder]),
         *_weights(shared, reloader, contest),
+        *([] if skills is None else [skills]),
         *_learners(shared, learning, rollouts, contest, outcomes),
         *_served(policy),
         *_playback(links, stopping),
@@ -278,9 +280,9 @@ def build_session(
     actor = ActLoop(
         [Seat(feed, link) for feed, link in zip(feeds, links, strict=True)], policy, runner, clock, latency, ready,
         budget_s=options.budget_s, judge=contest, arbiter=arbiter, room=shared.pace.room, recorder=recorder,
-        watchers=[w for w in (episodes, SeesTheGame(policy), planning and planning.planner, loops, *watchers) if w],
+        watchers=[w for w in (episodes, SeesTheGame(policy), planner, loops, *watchers) if w],
         navigator=planning.menu if planning is not None else None, safety=safety.rules if safety is not None else None,
-        on_owner=Owners(options.names, shared.say).changed, stepper=contest.pair if contest is not None else None,
+        on_owner=Owners(options.names, shared.say).changed, stepper=stepper,
     )  # fmt: skip
     status, bound = Status(clock, links, feeds, actor, latency, episodes, beside), BoundPort(options.on_http)
     showing = [*_server(shared, status, bound, beside, learning), *_console(status, clock, console)]
@@ -338,7 +340,7 @@ def _episodes(options: SessionOptions, stopping: Stopping, contest: Contest | No
 
 
 def _recorder(
-    shared: _Shared, feeds: Sequence[Feed], episodes: EpisodeLog, contest: Contest | None
+    shared: _Shared, feeds: Sequence[Feed], episodes: EpisodeLog, stepper: Stepper | None
 ) -> RecordSession | None:
     """What writes the session down, where it is wanted; it hears of every event as well."""
     options, wanted = shared.options, shared.options.recording
@@ -346,7 +348,7 @@ def _recorder(
         return None
     journal = Journal(wanted.folder, header_of_session(options, shared.policy, shared.clock), shared.clock, wanted.keep)
     recorder = RecordSession(
-        journal, contest.pair.acting if contest is not None else lambda game: shared.policy, shared.disk, shared.clock,
+        journal, stepper.acting if stepper is not None else lambda game: shared.policy, shared.disk, shared.clock,
         wanted.is_asked,
         [RecordedFeed(feed.game, feed, journal, shared.clock) for feed in feeds],
         lambda kind, message, payload: shared.say(kind, message, payload), episodes.mean_score,
@@ -475,9 +477,11 @@ def _apis(
         return []
     decoder = Decoder()
     workers = NoWorkersApi() if learning is None else WorkersApi(learning, decoder)
-    goals = GoalsApi(planning.part if planning is not None else None, decoder)
+    system = planning.part if planning is not None else None
     clips = ClipApi(recorder.clips if recorder is not None else None, decoder, shared.say)
-    return [EventsApi(decoder, shared.events), workers, TakeoverApi(feeds, decoder, shared.clock), goals, clips]
+    merges = merge_api(shared.options, shared.store, shared.disk, decoder, system)
+    goals, takeovers = GoalsApi(system, decoder), TakeoverApi(feeds, decoder, shared.clock)
+    return [EventsApi(decoder, shared.events), workers, takeovers, goals, clips, merges]
 
 
 def _server(

@@ -276,7 +276,7 @@ def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
     assert asyncio.run(names(http_port=None)) == ["supervision", "cards by motor", "loops"]
     assert asyncio.run(names(http_port=0, learn=True)) == [
         "supervision", "cards by motor", "loops", "events api", "no workers api", "takeover api", "goals api",
-        "clip api", "serve",
+        "clip api", "merge api", "serve",
     ]  # fmt: skip
     everything = asyncio.run(names(http_port=0, learn=True, weights_dir=tmp_path, wanted=LIKING))
     assert everything == [
@@ -289,6 +289,7 @@ def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
         "takeover api",
         "goals api",
         "clip api",
+        "merge api",
         "serve",
     ]
     pilot = Motor(untrained_tensors(0))

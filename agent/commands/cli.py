@@ -19,6 +19,8 @@ from agent.commands.compare import compare_weights
 from agent.commands.doctor import doctor
 from agent.commands.evaluate import evaluate
 from agent.commands.host import host
+from agent.commands.merging import skills
+from agent.commands.merging.merge import merge
 from agent.commands.play import play
 from agent.commands.prepare import prepare
 from agent.commands.quantize import quantize
@@ -59,6 +61,7 @@ _WORKING: Final = (
     evaluate,
     train.app,
     quantize,
+    merge,
     doctor,
     prepare,
     replay,
@@ -69,7 +72,7 @@ _WORKING: Final = (
     loops,
     view,
 )
-for command in (*_WORKING, weights.app, recordings, plugins.app):
+for command in (*_WORKING, weights.app, skills.app, recordings, plugins.app):
     app.command(command)
 
 

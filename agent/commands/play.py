@@ -27,7 +27,7 @@ from agent.commands.weights import weights_folder
 from agent.core import compiled
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, SettingsError, first_error
-from agent.core.files import check_output
+from agent.core.files import check_output, expand_home
 from agent.core.settings import ConfigOption, Settings, load_settings
 from agent.games.options import GameOptions, is_gymnasium, is_hosted, is_recorded
 from agent.learning.configs import learner_budget, preferences
@@ -36,7 +36,7 @@ from agent.session.options import RunOptions
 if TYPE_CHECKING:
     from agent.commands.games import Games
     from agent.control.reward import Weights
-    from agent.session.options import Planning, Recording, SessionOptions
+    from agent.session.options import Planning, Recording, SessionOptions, Skills
 
 MAX_GAMES: Final = 64
 COMPILED: Final = ("pilot", "kiter", "router", "dreamer")
@@ -207,6 +207,8 @@ def _session_options(
         budget=learner_budget(settings),
         recording=None if measured else _recording(options, settings),
         safety=settings.planner.safety and not measured,
+        auto_merge=settings.llm.auto_merge,
+        skills=skills_of(options, settings, game, measured=measured),
         on_http=lambda bound: _announce(console, bound, wanted=options.open_page),
     )
 
@@ -246,6 +248,25 @@ def _planning(options: PlayOptions, settings: Settings, game: str) -> Planning |
         return None
     goal = parse_goal(settings.planner.goal if options.goal is None else options.goal)
     return Planning(goal=goal, llm=llm_config(settings), logs=settings.planner.log)
+
+
+def skills_of(options: PlayOptions, settings: Settings, game: str, *, measured: bool) -> Skills:
+    """Where skills are, and who begins the arena's runs with what; no folder where none are wanted."""
+    from agent.session.options import Skills
+
+    if measured or not settings.planner.use_skills or is_gymnasium(game):
+        return Skills(folder=None)
+    folder = Path(expand_home(settings.planner.skill_db_path))
+    if game != "arena":
+        return Skills(folder=folder)
+    from agent.games.arena.catalog import load_catalog
+
+    catalog = load_catalog()
+    found = next((c for c in catalog.characters if c["name"].lower() == options.character.lower()), None)
+    if found is None:  # hosting the game refuses it, with the names that there are
+        return Skills(folder=folder)
+    weapons = [str(w["title"]) for w in catalog.weapons if w["name"] == found["weapon"]]
+    return Skills(folder=folder, character=str(found["name"]), weapons=tuple(weapons))
 
 
 def _recording(options: PlayOptions, settings: Settings) -> Recording | None:

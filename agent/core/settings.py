@@ -30,8 +30,7 @@ _SHOWN: Final = 80
 
 _LATER: Final = (
     "USE_VLM_MENU", "MENU_GOAL", "VLM_MENU_MODEL",
-    "SIMA2_USE_SKILLS", "SKILL_DB_PATH", "USE_CAUSAL", "CAUSAL_HORIZON_S",
-    "LLM_AUTO_MERGE", "USE_LLM_SKILL_COMPOSER", "LLM_SKILL_SELECT_ALL", "USE_LLM_PBT_WEIGHTS",
+    "USE_CAUSAL", "CAUSAL_HORIZON_S", "USE_LLM_PBT_WEIGHTS",
 )  # fmt: skip
 NOT_BUILT: Final = frozenset(PREFIX + name for name in _LATER)
 
@@ -212,6 +211,15 @@ class LlmSettings(_Group):
     timeout_s: float = _setting(
         10.0, "LLM_TIMEOUT_S", "Seconds that an answer may take; half of them without a byte", ge=0.5, le=60.0
     )
+    auto_merge: bool = _setting(
+        True, "LLM_AUTO_MERGE", "Let a model propose three in ten of the weights that a search of `merge` tries"
+    )
+    skill_composer: bool = _setting(
+        True, "USE_LLM_SKILL_COMPOSER", "Let a model propose the scales that `skills compose` measures"
+    )
+    skill_select_all: bool = _setting(
+        True, "LLM_SKILL_SELECT_ALL", "Where `skills compose` names no skills, all are proposed to the model"
+    )
 
 
 class PlannerSettings(_Group):
@@ -221,6 +229,14 @@ class PlannerSettings(_Group):
     goal: str = _setting("Survive 20 minutes", "SIMA2_GOAL", "The goal, in words", min_length=1, max_length=200)
     safety: bool = _setting(
         False, "USE_SAFETY", "In play, safety may change actions: at the map's edge, beside a boss, spammed buttons"
+    )
+    use_skills: bool = _setting(
+        True,
+        "SIMA2_USE_SKILLS",
+        "Where the policy does not learn, swap in the skills of what is carried, who plays and what is pursued",
+    )
+    skill_db_path: str = _setting(
+        "./skill_vectors", "SKILL_DB_PATH", "Folder of your own skills, beside those that come with the program"
     )
     log: bool = _setting(False, "SIMA2_LOG", "Write every plan and subgoal, with its reason, to the log too")
 

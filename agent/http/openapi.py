@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from agent.http.goals import PostGoal
+from agent.http.merging import PostMerge
 from agent.http.session_api import PostClip, PostTakeover
 from agent.learner.bodies import MSGPACK, PostEvent, PushDemo, PushRollout, Register
 from agent.learner.tensor_bodies import SAFETENSORS
@@ -31,6 +32,7 @@ _WRITE: Final = (400, 401, 403, 405, 408, 413, 415, 421, 503)
 _BODIES: Final[dict[str, Any]] = {
     "/register_worker": Register, "/push_rollout": PushRollout, "/push_demo": PushDemo, "/events": PostEvent,
     "/api/v1/takeover": PostTakeover, "/api/v1/goal": PostGoal, "/api/v1/clip": PostClip,
+    "/merge_policies": PostMerge,
 }  # fmt: skip
 _POLICY: Final = {"name": "policy_name", "in": "query", "required": True, "schema": {"type": "string", "maxLength": 64}}
 _SINCE: Final = {"name": "since_version", "in": "query", "schema": {"type": "integer", "default": -1}}
@@ -88,7 +90,7 @@ _OPERATIONS: Final = (
     _Operation("get", "/api/v1/plan", "What each game pursues, why, and what came before", (JSON, MSGPACK), (404,)),
     _Operation("post", "/api/v1/clip", "Save the last seconds", (JSON, MSGPACK), (409, 507)),
     _Operation("get", "/events/stream", "Events as they happen, without end", (STREAM,), (503,)),
-    _Operation("post", "/merge_policies", "Not built yet", more=(501,), good=None),
+    _Operation("post", "/merge_policies", "Merge policies of one base", (JSON, MSGPACK), (404, 507)),
 )
 
 

@@ -174,10 +174,6 @@ class _Events:
         return await _stream(request, self._events)
 
 
-async def _not_built(request: web.Request) -> web.StreamResponse:
-    raise RequestError(501, f"{request.path}: not built yet")
-
-
 async def _nothing_learns(request: web.Request) -> web.StreamResponse:
     raise RequestError(503, "nothing learns here: it was started with --no-learn")
 
@@ -207,11 +203,10 @@ def routes_without_learner() -> list[Route]:
 
 
 def event_routes(decoder: Decoder, events: EventLog) -> list[Route]:
-    """The routes of events, and those of what is not built yet."""
+    """The routes of events."""
     api = _Events(decoder, events)
     return routes_of(
         ("GET", "/events", api.get_events), ("POST", "/events", api.post_event), ("GET", "/events/stream", api.stream),
-        ("POST", "/merge_policies", _not_built),
     )  # fmt: skip
 
 

@@ -57,13 +57,23 @@ class Planning:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Skills:
+    """Where skills are kept, None where none are wanted; and who begins a run with what, where that is known."""
+
+    folder: Path | None
+    character: str = ""
+    weapons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class SessionOptions(RunOptions):
     """Every field has passed the command line's checks.
 
     http_port: None for no server, 0 for a free port. budget_s: an action must have left this long after its packet
     came. wanted: what is liked of cards, None: the policy chooses its own. on_http: told the server's port.
     on_begun: called when all is ready to act. reward: the table of a game without a reward of its own.
-    challenger_share: of the runs, 0 where what is learned acts at once.
+    challenger_share: of the runs, 0 where what is learned acts at once. auto_merge: a language model may propose the
+    weights of a merge.
     """
 
     endpoints: tuple[Address, ...]
@@ -88,4 +98,6 @@ class SessionOptions(RunOptions):
     challenger_share: float = 0.0
     recording: Recording | None = None
     planning: Planning | None = None
+    skills: Skills = Skills(folder=None)
+    auto_merge: bool = False
     safety: bool = False

@@ -39,15 +39,22 @@ class Planning(msgspec.Struct, frozen=True, eq=False):
 
 
 def build_planning(
-    options: SessionOptions, policy: Policy, clock: Clock, say: Callable[[str, str, dict[str, Any]], None]
-) -> Planning | None:
-    """The planner of a session, None where it is off."""
+    options: SessionOptions, policy: Policy, clock: Clock, say: Callable[[str, str, dict[str, Any]], None],
+    also: Callable[[int, Pursuit | None, Judged | None], None] | None = None,
+) -> Planning | None:  # fmt: skip
+    """The planner of a session, None where it is off. also: told of what is pursued, beside the policy."""
     wanted, can, games = options.planning, capabilities_of(policy), len(options.names)
     if wanted is None:
         return None
     backend = Backend(wanted.llm, clock)
     pursues = can.subgoals.pursue if can.subgoals is not None else _nobody_pursues
-    planner = Planner(wanted.goal, games, clock, say, backend=backend, pursue=pursues, logs=wanted.logs)
+
+    def pursue(game: int, pursuit: Pursuit | None, judged: Judged | None) -> None:
+        pursues(game, pursuit, judged)
+        if also is not None:
+            also(game, pursuit, judged)
+
+    planner = Planner(wanted.goal, games, clock, say, backend=backend, pursue=pursue, logs=wanted.logs)
     menu = PlannedCards(planner, games) if can.chooses_cards is None and can.learnable is None else None
     return Planning(SystemTwo(planner, backend, effects_of(policy.name, can)), planner, menu)
 

@@ -106,7 +106,7 @@ class ArenaBatch:
     """`count` runs side by side; `observed` is the batch that the next actions answer.
 
     casts: run k is of cast k mod len(casts) and of seed + k // len(casts). run [N]: the k of each, −1 where `starts`
-    lets it start from a saved state.
+    lets it start from a saved state. until_s: runs are cut there.
     """
 
     def __init__(
@@ -118,8 +118,9 @@ class ArenaBatch:
         casts: Sequence[Cast] = (DEFAULT_CAST,),
         weights: Weights = SCORE,
         starts: Starts | None = None,
+        until_s: float = CAP_S,
     ) -> None:
-        self.count, self.ticks, self.weights = count, ticks, weights
+        self.count, self.ticks, self.weights, self.until_s = count, ticks, weights, until_s
         self._starts = starts
         self.casts = tuple(casts)
         self.run = np.zeros(count, np.int64)
@@ -231,7 +232,7 @@ class ArenaBatch:
         before = self._counters
         phase = self.records["phase"]
         terminal = (phase == layout.DEAD) | (phase == layout.WON)
-        last = terminal | (self.records["time_s"] >= CAP_S)
+        last = terminal | (self.records["time_s"] >= self.until_s)
         now = self._counted()
         change = now - before
         w, won = self.weights, phase == layout.WON

@@ -6,16 +6,18 @@ on the situations that it gets into itself. The value learns from the same play.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from agent.core.types import FloatArray
 from agent.learning.adam import Adam
 from agent.learning.tensors import load_adam, moment_tensors
-from agent.models.heads import log_prob
+from agent.models.heads import NEVER, log_prob
 from agent.models.policies import PilotPolicy
 from agent.training.arena.batch import ArenaBatch
 from agent.training.arena.stretch import Player, Stretch
@@ -25,16 +27,30 @@ EPOCHS: Final = 2
 MOMENTS: Final = "lessons.{name}.{moment}"
 
 
-class Lessons:
-    """Imitation of the teacher on a player's runs; `share` is how often the teacher plays himself."""
+class Teaches(Protocol):
+    """Whoever says what is to be done in a batch of runs."""
 
-    def __init__(self, player: Player, policy: PilotPolicy, *, lr: float, parts: int = 4, seed: int = 0) -> None:
+    def act(self, batch: ArenaBatch) -> tuple[FloatArray, NDArray[np.int32], NDArray[np.int32]]:
+        """Axes [N, 4], buttons [N, 3] and cards [N]."""
+        ...
+
+
+class Lessons:
+    """Imitation of the teacher on a player's runs; `share` is how often the teacher plays himself.
+
+    cards: how much a decision counts that chooses a card, which few do.
+    """
+
+    def __init__(
+        self, player: Player, policy: PilotPolicy, *, lr: float, parts: int = 4, seed: int = 0,
+        teacher: Teaches | None = None, cards: float = 1.0,
+    ) -> None:  # fmt: skip
         self.player, self.policy = player, policy
         self.share = 1.0
         self.optimiser = Adam(policy.parameters(), lr, eps=1e-5)
-        self._teacher = Teacher()
+        self._teacher = teacher or Teacher()
         self._random = torch.Generator().manual_seed(seed)
-        self._parts = parts
+        self._parts, self._cards = parts, cards
 
     def _script(self, batch: ArenaBatch, axes: Tensor, choices: Tensor) -> tuple[Tensor, Tensor]:
         a, b, c = self._teacher.act(batch)
@@ -67,7 +83,10 @@ class Lessons:
         far = far + 0.5 * (played[..., 2:] - axes[..., 2:]).square().sum(-1)
         away = (far * heads.playing).sum() / heads.playing.sum().clamp_min(1.0)
         no_axes = heads.__class__(heads.mean[..., :0], heads.log_std[..., :0], heads.logits, heads.value)
-        unlikely = -log_prob(no_axes, axes[..., :0], choices).mean()
+        told = log_prob(no_axes, axes[..., :0], choices)
+        if self._cards != 1.0:
+            told = torch.where(heads.logits[3][..., 1] > 0.5 * NEVER, self._cards * told, told)
+        unlikely = -told.mean()
         error = 0.5 * (heads.value - part.returns).square().mean()
         loss = away + unlikely + 0.05 * error
         self.optimiser.zero_grad()

@@ -29,10 +29,13 @@ MAX_DECISION_TICKS: Final = 30.0
 
 
 class LockstepPlayer:
-    """Plays one run after another with the network of a pilot; nothing is sampled. cast: who plays, and where."""
+    """Plays one run after another with the network of a pilot; nothing is sampled.
 
-    def __init__(self, reflex: Reflex, cast: Cast = DEFAULT_CAST) -> None:
-        self._reflex, self._worlds, self._cast = reflex, Worlds(1), cast
+    cast: who plays, and where. until_s: runs end there at the latest.
+    """
+
+    def __init__(self, reflex: Reflex, cast: Cast = DEFAULT_CAST, *, until_s: float = CAP_S) -> None:
+        self._reflex, self._worlds, self._cast, self._until_s = reflex, Worlds(1), cast, until_s
         units, picture = reflex.gates.b.shape[0] // 4, reflex.picture.b.shape[0]
         self._hidden: FloatArray = np.zeros(units, np.float32)
         self._picture: FloatArray = np.zeros(picture, np.float32)
@@ -46,6 +49,16 @@ class LockstepPlayer:
     def world(self) -> Any:
         """The world that is played; see `games.arena.state.WORLD`."""
         return self._worlds.records[0]
+
+    @property
+    def records(self) -> Any:
+        """The world that is played, as an array of one."""
+        return self._worlds.records
+
+    @property
+    def rules(self) -> Any:
+        """The rules of the world."""
+        return self._worlds.catalog.rules
 
     def begin(self, seed: int) -> None:
         """Put the world at the start of the run that a hosted arena begins with this seed, and forget everything."""
@@ -64,11 +77,11 @@ class LockstepPlayer:
             self._waited_s = _play(
                 worlds.records, worlds.catalog.rules, worlds.controls, self._reflex.held, o.self_[0], o.tokens[0],
                 o.mask[0], o.rings[0], o.cards[0], self._picture, self._hidden, self._last_axes, self._last_buttons,
-                self._waited_s,
+                self._waited_s, self._until_s,
             )  # fmt: skip
             if math.isnan(self._waited_s):
                 raise GameError("arena: the pilot's actions are not finite")
-        if self.world["phase"] in (layout.DEAD, layout.WON) or self.world["time_s"] >= CAP_S:
+        if self.world["phase"] in (layout.DEAD, layout.WON) or self.world["time_s"] >= self._until_s:
             return False
         self._answer_menu()
         return True
@@ -116,7 +129,7 @@ class LockstepPlayer:
 @njit(cache=True)
 def _play(
     worlds: Any, rules: Any, controls: Any, layers: Any, self_: Any, tokens: Any, mask: Any, rings: Any, cards: Any,
-    picture: Any, hidden: Any, last_axes: Any, last_buttons: Any, waited_s: float,
+    picture: Any, hidden: Any, last_axes: Any, last_buttons: Any, waited_s: float, until_s: float,
 ) -> float:  # fmt: skip
     """Play world 0 until it is not in play; returns the time since the last decision, s, NaN where the axes are none.
 
@@ -124,7 +137,7 @@ def _play(
     """
     s, c = worlds[0], controls[0]
     due = True
-    while s.phase == layout.PLAY and s.time_s < CAP_S:
+    while s.phase == layout.PLAY and s.time_s < until_s:
         waited_s += TICK_S
         due = due or waited_s / TICK_S >= layers.ticks - 0.5
         elapsed_s = waited_s if due else layers.ticks * TICK_S

@@ -7,6 +7,7 @@ on as if it had not been interrupted.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from itertools import product
 from typing import Any, Final
 
@@ -26,8 +27,9 @@ from agent.games.arena.rules_hash import rules_hash
 from agent.learning.configs import PPOConfig, describe_ppo
 from agent.learning.ppo.update import PPO
 from agent.models.policies import PilotPolicy
+from agent.models.sizes import PilotSizes
 from agent.training.arena.batch import ArenaBatch, Cast, EndedRun
-from agent.training.arena.lessons import Lessons
+from agent.training.arena.lessons import Lessons, Teaches
 from agent.training.arena.loop_starts import LoopStarts
 from agent.training.arena.stretch import Player
 
@@ -62,6 +64,7 @@ class ArenaTraining:
 
     weights: the table of rewards, whose discount is the learner's. begin: tensors of a pilot to begin with, in place
     of random ones. loop_starts: the share of the runs that start from states before loops; see `loop_starts`.
+    policy, batch, teacher: in place of the usual network, runs and script. cards: see `Lessons`.
     Runs of training are of every tier and character in turn. They have seeds from `FIRST_SEED` on, far from those of
     evaluations.
     """
@@ -78,22 +81,27 @@ class ArenaTraining:
         weights: Weights = SCORE,
         begin: Tensors | None = None,
         loop_starts: float = 0.0,
+        policy: Callable[[PilotSizes], PilotPolicy] = PilotPolicy,
+        batch: ArenaBatch | None = None,
+        teacher: Teaches | None = None,
+        cards: float = 1.0,
     ) -> None:
         begun = pilot_of(begin) if begin is not None else None
         torch.manual_seed(seed)
-        self.policy = PilotPolicy(default_sizes())
+        self.policy = policy(default_sizes())
         torch.nn.init.constant_(self.policy.pilot.axes_log_std, START_LOG_STD)
         self._first_share = 1.0 if begun is None else BEGUN_SHARE
         if begun is not None:
             self.policy.pilot.load_state_dict(begun.state_dict())
         self.starts = LoopStarts(runs, share=loop_starts, seed=seed) if loop_starts else None
-        self.batch = ArenaBatch(
+        self.batch = batch or ArenaBatch(
             runs, FIRST_SEED * (1 + seed), ticks=self.policy.pilot.sizes.decision_ticks, casts=all_casts(),
             weights=weights, starts=self.starts,
         )  # fmt: skip
+        runs = self.batch.count
         config = msgspec.structs.replace(PPO_CONFIG, gamma=weights.gamma)
         self.player = Player(self.batch, self.policy, length=LENGTH, gamma=config.gamma, lam=config.lam)
-        self.lessons = Lessons(self.player, self.policy, lr=LESSON_LR, seed=seed)
+        self.lessons = Lessons(self.player, self.policy, lr=LESSON_LR, seed=seed, teacher=teacher, cards=cards)
         stretches = max(1, (total_steps - lesson_steps) // (runs * STRETCH))
         config = msgspec.structs.replace(config, anneal_updates=stretches)
         self.ppo = PPO(self.policy, config, seed=seed)
