@@ -17,10 +17,12 @@ from agent.concurrency.supervise import Supervisor
 from agent.core.clock import SystemClock
 from agent.http.decoding import Decoder
 from agent.http.events import EventLog
+from agent.http.merging import MergeApi
 from agent.http.server import serve
 from agent.http.workers import event_routes, worker_routes
 from agent.learner.client import Learning
 from agent.learning.configs import Budget
+from agent.store.skills import SkillStore
 from agent.store.store import WeightsStore
 
 TOKEN = "t" * 43
@@ -45,6 +47,7 @@ class Api:
         self.supervisor, self.events = Supervisor(self.clock), EventLog(self.clock)
         self.learning = Learning(WeightsStore(folder), self.disk, self.clock, self.supervisor, budget)
         self.decoder = Decoder()
+        self.merging = MergeApi(self.learning.store, SkillStore(folder / "skills"), self.disk, self.decoder)
         self.port = 0
         self.http: aiohttp.ClientSession
 
@@ -64,7 +67,11 @@ class Api:
 async def api(folder: Path, budget: Budget | None = None) -> AsyncIterator[Api]:
     side = Api(folder, QUICK if budget is None else budget)
     ports: asyncio.Queue[int] = asyncio.Queue()
-    routes = [*worker_routes(side.learning, side.decoder), *event_routes(side.decoder, side.events)]
+    routes = [
+        *worker_routes(side.learning, side.decoder),
+        *event_routes(side.decoder, side.events),
+        *side.merging.routes(),
+    ]
     task = asyncio.ensure_future(
         serve(
             Source(), port=0, token=TOKEN, clock=side.clock, extra_routes=routes, losses=side.learning.losses,
