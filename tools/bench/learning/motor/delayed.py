@@ -33,11 +33,11 @@ NEAR_M: Final = 3.0
 DELAY: Final = 30
 SEARCH: Final = 50
 """Decisions in which a shrine must be reached to count; the rest of the episode is for the pay."""
-UPDATES: Final = 1000
-LONGER: Final = 4000
+UPDATES: Final = 500
+LONGER: Final = 1500
 BATCH: Final = 256
 RUNS: Final = 64
-ROUNDS: Final = 8
+ROUNDS: Final = 4
 TOWARDS: Final = 0.3
 TRIED: Final = 150
 FIRST_SEED: Final = 57_000_000
@@ -183,7 +183,7 @@ def learned(chunks: Chunks, seed: int, updates: tuple[int, ...], tried: int) -> 
 
 def one_seed(seed: int, reduced: bool) -> dict[str, Any]:
     """Both backups, the control, and what is beside them."""
-    rounds, tried = (3, 64) if reduced else (ROUNDS, TRIED)
+    rounds, tried = (2, 64) if reduced else (ROUNDS, TRIED)
     updates = (UPDATES,) if reduced else (UPDATES, LONGER)
     chunks = gathered(seed, rounds)
     row: dict[str, Any] = {
