@@ -155,10 +155,14 @@ def _shuffled(runs: list[Played], rng: np.random.Generator) -> NDArray[np.float6
 
 
 def _paid_at_random(run: Played, pay: bool, rng: np.random.Generator) -> Played:
-    """The run with another's pay, at any of its decisions, and without an end that would tell who reached a shrine."""
+    """The run with another's pay at any time, and without an end that would tell who reached a shrine.
+
+    Pay that falls into no decision of the run is lost: else short runs, which reached one, were paid more densely.
+    """
     reward = np.zeros_like(run.reward)
-    if pay:
-        reward[rng.choice(np.flatnonzero(run.playing))] = 1.0
+    at = int(rng.integers(STEPS))
+    if pay and run.playing[at]:
+        reward[at] = 1.0
     return msgspec.structs.replace(run, reward=reward, terminated=np.zeros_like(run.terminated))
 
 
