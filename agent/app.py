@@ -26,11 +26,10 @@ from agent.core.errors import SettingsError
 from agent.core.latency import Latency
 from agent.core.part import Part
 from agent.games.options import is_gymnasium
-from agent.http.decoding import Decoder
+from agent.http.building import Served, build_apis, build_server
 from agent.http.events import EventLog
-from agent.http.goals import GoalsApi
-from agent.http.merging import merge_api
-from agent.http.part import BoundPort, ClipApi, EventsApi, HttpServer, NoWorkersApi, TakeoverApi, WorkersApi
+from agent.http.part import BoundPort
+from agent.http.steering.access import Access
 from agent.journal.clip import CLIPS
 from agent.journal.history import History
 from agent.journal.journal import Journal
@@ -58,6 +57,7 @@ from agent.session.playback.link import PlaybackLink
 from agent.session.playback.part import Playback
 from agent.session.recording import RecordedFeed, RecordSession, header_of_session
 from agent.session.report import session_report, write_report
+from agent.session.seeing.view import View, WhoActed
 from agent.session.sense import Feed
 from agent.session.status import Status
 from agent.session.step_runner import StepRunner
@@ -235,8 +235,9 @@ class _Shared:
 def build_session(
     options: SessionOptions, policy: Policy, clock: Clock, *, console: Console | None = None,
     watchers: Sequence[Watcher] = (), latency: Latency | None = None, parts: Sequence[Part] = (),
+    access: Access | None = None,
 ) -> Session:  # fmt: skip
-    """A session of this policy, wired. `parts` are the caller's own, beside those that the options ask for."""
+    """A session of this policy, wired; `parts` are the caller's own; by `access` browsers get to steer."""
     latency, stopping, ready = latency or Latency(), Stopping(), asyncio.Event()
     events, arbiter, inference = EventLog(clock), Arbiter(), Lane("inference")
     imaging, disk, counting = [Lane("imaging") for _ in options.names], Lane("disk"), Lane("statistics")
@@ -250,8 +251,7 @@ def build_session(
     reloader, wanted = _reloader(shared), options.skills
     context = SkillContext(len(options.names), wanted.character, wanted.weapons)
     planning = build_planning(options, policy, clock, shared.say, context.pursue)
-    safety = build_safety(options)
-    outcomes = _outcomes(shared, planning)
+    safety, outcomes = build_safety(options), _outcomes(shared, planning)
     learning = _learning(shared, outcomes)
     rollouts = _rollouts(shared) if learning is not None and reloader is not None else None
     contest = _contest(shared, reloader, rollouts)
@@ -260,21 +260,24 @@ def build_session(
     stepper = stepper_of(skills, contest)
     feeds, episodes = _feeds(shared, latency, ready.set), _episodes(options, stopping, contest)
     recorder = _recorder(shared, feeds, episodes, stepper)
-    links = _links(shared, feeds if recorder is None else recorder.feeds)
-    loops = _loops(shared, feeds, counting, planning)
+    links, owners = _links(shared, feeds if recorder is None else recorder.feeds), Owners(options.names, shared.say)
+    loops, learners = (
+        _loops(shared, feeds, counting, planning),
+        _learners(shared, learning, rollouts, contest, outcomes),
+    )
+    served = _served_of(shared, feeds, learning, planning, recorder, learners, reloader is not None, access)
     beside: list[Part] = [
         Supervision(supervisor),
-        *([] if recorder is None else [recorder]),
+        *_there(recorder),
         *_weights(shared, reloader, contest),
-        *([] if skills is None else [skills]),
-        *_learners(shared, learning, rollouts, contest, outcomes),
-        *_served(policy),
+        *_there(skills),
+        *learners,
+        *_serving(policy),
         *_playback(links, stopping),
         _cards(shared, outcomes),
-        *([] if planning is None else [planning.part]),
-        *([] if safety is None else [safety]),
-        *([] if loops is None else [Loops(loops)]),
-        *_apis(shared, learning, feeds, planning, recorder),
+        *_there(planning and planning.part, safety, loops and Loops(loops)),
+        WhoActed(owners, len(options.names), clock),
+        *build_apis(served),
         *parts,
     ]
     actor = ActLoop(
@@ -282,15 +285,21 @@ def build_session(
         budget_s=options.budget_s, judge=contest, arbiter=arbiter, room=shared.pace.room, recorder=recorder,
         watchers=[w for w in (episodes, SeesTheGame(policy), planner, loops, *watchers) if w],
         navigator=planning.menu if planning is not None else None, safety=safety.rules if safety is not None else None,
-        on_owner=Owners(options.names, shared.say).changed, stepper=stepper,
+        on_owner=owners.changed, stepper=stepper,
     )  # fmt: skip
     status, bound = Status(clock, links, feeds, actor, latency, episodes, beside), BoundPort(options.on_http)
-    showing = [*_server(shared, status, bound, beside, learning), *_console(status, clock, console)]
+    view = View(actor, latency, owners, clock)
+    showing = [*build_server(served, status, view, bound, beside), *_console(status, clock, console)]
     return Session(
         options=options, policy=policy, clock=clock, latency=latency, links=links, feeds=feeds, actor=actor,
         episodes=episodes, lanes=(inference, *imaging, disk, counting), imaging=imaging, counting=counting,
         supervisor=supervisor, status=status, parts=[*beside, *showing], stopping=stopping, bound=bound,
     )  # fmt: skip
+
+
+def _there(*parts: Part | None) -> list[Part]:
+    """Those parts that are on."""
+    return [part for part in parts if part is not None]
 
 
 def _feeds(shared: _Shared, latency: Latency, ready: Callable[[], None]) -> list[Feed]:
@@ -453,7 +462,7 @@ def _learners(
     return [Learners(learning), LearnFromPlay(live)]
 
 
-def _served(policy: Policy) -> list[Part]:
+def _serving(policy: Policy) -> list[Part]:
     serving = capabilities_of(policy).serving
     return [] if serving is None else [ServedPolicy(serving)]
 
@@ -468,32 +477,18 @@ def _cards(shared: _Shared, outcomes: OutcomeWeights | None) -> Part:
     return CardsByMotor(f"the policy {shared.policy.name} takes no other's cards")
 
 
-def _apis(
-    shared: _Shared, learning: Learning | None, feeds: Sequence[Feed], planning: Planning | None,
-    recorder: RecordSession | None,
-) -> list[Part]:  # fmt: skip
-    """The routes of workers, events, people and plans, where they are served."""
-    if shared.options.http_port is None:
-        return []
-    decoder = Decoder()
-    workers = NoWorkersApi() if learning is None else WorkersApi(learning, decoder)
-    system = planning.part if planning is not None else None
-    clips = ClipApi(recorder.clips if recorder is not None else None, decoder, shared.say)
-    merges = merge_api(shared.options, shared.store, shared.disk, decoder, system)
-    goals, takeovers = GoalsApi(system, decoder), TakeoverApi(feeds, decoder, shared.clock)
-    return [EventsApi(decoder, shared.events), workers, takeovers, goals, clips, merges]
-
-
-def _server(
-    shared: _Shared, status: Status, bound: BoundPort, beside: Sequence[Part], learning: Learning | None
-) -> list[Part]:
-    """The page, the status, and the routes of the parts beside."""
-    options = shared.options
-    if options.http_port is None:
-        return []
-    routes = [route for part in beside for route in part.routes()]
-    losses = dict if learning is None else learning.losses
-    return [HttpServer(status, options.http_port, options.http_token, shared.clock, routes, losses, bound.bind)]
+def _served_of(
+    shared: _Shared, feeds: Sequence[Feed], learning: Learning | None, planning: Planning | None,
+    recorder: RecordSession | None, learners: Sequence[Part], keeps_weights: bool, access: Access | None,
+) -> Served:  # fmt: skip
+    """What of a session is served over HTTP."""
+    return Served(
+        options=shared.options, policy=shared.policy.name, clock=shared.clock, events=shared.events, say=shared.say,
+        disk=shared.disk, feeds=feeds, learning=learning, system=planning.part if planning is not None else None,
+        clips=recorder.clips if recorder is not None else None, store=shared.store, keeps_weights=keeps_weights,
+        live=next((part.live for part in learners if isinstance(part, LearnFromPlay)), None),
+        access=access if access is not None else Access(shared.clock),
+    )  # fmt: skip
 
 
 def _console(status: Status, clock: Clock, console: Console | None) -> list[Part]:

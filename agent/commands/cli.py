@@ -32,6 +32,7 @@ from agent.commands.recordings.record import record
 from agent.commands.recordings.replay import replay
 from agent.commands.recordings.runs import runs
 from agent.commands.recordings.view import view
+from agent.commands.watching.watch import watch
 from agent.concurrency.output import printable
 from agent.concurrency.signals import exit_code, interrupting, name_of
 from agent.concurrency.streams import OutputError
@@ -71,6 +72,7 @@ _WORKING: Final = (
     clip,
     loops,
     view,
+    watch,
 )
 for command in (*_WORKING, weights.app, skills.app, recordings, plugins.app):
     app.command(command)

@@ -107,11 +107,12 @@ def _checked(options: PlayOptions) -> PlayOptions:
     return with_sight(options, options.weights)
 
 
-def _open_page(port: int, *, wanted: bool) -> None:
-    """Show the page where there is a display to show it on."""
+def open_page(address: str) -> bool:
+    """Show a page where there is a display to show it on; whether there is one."""
     shown = sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    if wanted and shown:
-        threading.Thread(target=webbrowser.open, args=(f"http://127.0.0.1:{port}/",), daemon=True).start()
+    if shown:
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    return shown
 
 
 def play_session(options: PlayOptions, *, measured: bool = False) -> int:
@@ -140,9 +141,7 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         cold = compiled.is_cold() and (game == "arena" or name in COMPILED)
         games = Games(stack, options, game, settings, console, frame_hz=frame_hz, one_first=cold)
         starting = stack.enter_context(Starting(console, SystemClock(), compiles=cold, also=games.doing))
-        from agent.app import build_session
         from agent.control.policies import build_policy
-        from agent.session.loop import new_event_loop
 
         check_learner_device(settings)
         policy = build_policy(name, seed=options.seed, weights=options.weights)
@@ -160,20 +159,34 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         learns = session_options.learn and not measured
         say_start(console, [*games.notes, *another], policy, session_options.budget if learns else None)
 
-        async def main() -> tuple[dict[str, Any], int | None]:
-            clock = SystemClock()
-            session = build_session(session_options, policy, clock, console=console, parts=games.parts(clock))
-            return await session.run(), session.stopping.signal
-
-        try:
-            with asyncio.Runner(loop_factory=lambda: new_event_loop(session_options.endpoints)) as runner:
-                report, number = runner.run(main())
-        except* AgentError as group:
-            raise first_error(group) from group
+        report, number = _run(session_options, policy, games, console, opens=options.open_page)
     code = _say_end(console, report, None if "report_error" in report else options.report, session_options, number)
     if "report_error" in report:
         raise SettingsError(report["report_error"])
     return code
+
+
+def _run(
+    options: SessionOptions, policy: Any, games: Games, console: Console, *, opens: bool
+) -> tuple[dict[str, Any], int | None]:
+    """Play one session; its report, and the signal that ended it."""
+    from agent.app import build_session
+    from agent.http.steering.access import Access
+    from agent.session.loop import new_event_loop
+
+    async def main() -> tuple[dict[str, Any], int | None]:
+        clock = SystemClock()
+        access = Access(clock)
+        told = replace(options, on_http=lambda port: _announce(console, port, access.link(), wanted=opens))
+        parts = games.parts(clock)
+        session = build_session(told, policy, clock, console=console, parts=parts, access=access)
+        return await session.run(), session.stopping.signal
+
+    try:
+        with asyncio.Runner(loop_factory=lambda: new_event_loop(options.endpoints)) as runner:
+            return runner.run(main())
+    except* AgentError as group:
+        raise first_error(group) from group
 
 
 def _session_options(
@@ -209,7 +222,7 @@ def _session_options(
         safety=settings.planner.safety and not measured,
         auto_merge=settings.llm.auto_merge,
         skills=skills_of(options, settings, game, measured=measured),
-        on_http=lambda bound: _announce(console, bound, wanted=options.open_page),
+        recordings_dir=recordings_of(settings),
     )
 
 
@@ -328,9 +341,14 @@ def cuda_card() -> Any:
     return Cuda(torch.device("cuda"))
 
 
-def _announce(console: Console, port: int, *, wanted: bool) -> None:
-    console.print(f"Watch it at http://127.0.0.1:{port}/", highlight=False)
-    _open_page(port, wanted=wanted)
+def _announce(console: Console, port: int, link: str, *, wanted: bool) -> None:
+    """Say where the page is, and open it by a link that works once; where nothing opens it, say the link."""
+    address = f"http://127.0.0.1:{port}"
+    console.print(f"Watch it at {address}/", highlight=False, soft_wrap=True)
+    if not wanted or not open_page(f"{address}{link}"):
+        console.print(
+            f"To steer it from the page, open this link once: {address}{link}", highlight=False, soft_wrap=True
+        )
 
 
 def _say_end(

@@ -33,7 +33,7 @@ from agent.control.experience import (
     flat,
     sampled_axes,
 )
-from agent.control.policy import Capabilities
+from agent.control.policy import Capabilities, Offer, Thought
 from agent.control.reflex.linears import shape_of
 from agent.control.reflex.network import Decision, Reflex, Tensors, decide, look, squashed
 from agent.control.reflex.paths import FOUR_BIT, Chosen, choose, ways_of
@@ -183,7 +183,8 @@ class PilotCarry(msgspec.Struct):
 
     last: the action of play decided last; noise [4]: what its axes were sampled with; waited_s: since that decision;
     choice: of the open menu; cards: its place at a chooser of cards, where there is one. random: begun anew with each
-    episode, so that one episode can be computed again without those before and beside it.
+    episode, so that one episode can be computed again without those before and beside it. For people to see, decided:
+    the newest step of the network; offered: captions, logits and choice of the newest menu of cards.
     """
 
     hidden: FloatArray
@@ -195,7 +196,19 @@ class PilotCarry(msgspec.Struct):
     choice: int = 0
     noise: FloatArray = _NO_AXES
     cards: CardSeat | None = None
+    decided: Decision | None = None
+    offered: tuple[tuple[str, ...], FloatArray, int] | None = None
     random: np.random.Generator = msgspec.field(default_factory=np.random.default_rng)
+
+
+def _offer(carry: PilotCarry) -> Offer | None:
+    """The newest menu of cards, with the softmax of what the network says of each."""
+    if carry.offered is None:
+        return None
+    captions, logits, taken = carry.offered
+    shown = captions[: len(logits)]
+    mass = np.exp(logits[: len(shown)] - logits[: len(shown)].max())
+    return Offer(shown, tuple(float(m) for m in mass / mass.sum()), taken)
 
 
 class Motor:
@@ -228,7 +241,7 @@ class Motor:
         """What it can do beside playing."""
         return Capabilities(
             reloadable=self, learnable=self, chooses_cards=self, measured=self, placeable=self,
-            rehearsing=self, never_waits=self._network is None, looks=self._looks, apart=True,
+            rehearsing=self, thinking=self, never_waits=self._network is None, looks=self._looks, apart=True,
         )  # fmt: skip
 
     @property
@@ -271,6 +284,13 @@ class Motor:
     def card(self, carry: list[PilotCarry], game: int) -> int:
         """The card that is being picked in a game, −1 for none."""
         return carry[game].choice if carry[game].menu.menu in _CARD_MENUS else -1
+
+    def thought(self, carry: list[PilotCarry], game: int) -> Thought | None:
+        """The value that the network expects, and the newest cards with their chances."""
+        one = carry[game]
+        if one.decided is None:
+            return None
+        return Thought(value=float(one.decided.value), offer=_offer(one))
 
     @property
     def reflex(self) -> Reflex:
@@ -368,7 +388,7 @@ class Motor:
         """One step of the network, which is told the time since its last; with the memory before, and that time."""
         before, waited_s = carry.hidden, carry.waited_s
         decision = self._thought(carry, state, waited_s)
-        carry.hidden, carry.waited_s = decision.hidden, 0.0
+        carry.hidden, carry.waited_s, carry.decided = decision.hidden, 0.0, decision
         if carry.cards is not None:
             carry.cards.chooser.begin(carry.cards.memory)
         return decision, before, waited_s
@@ -418,6 +438,8 @@ class Motor:
                     captions=state.level_up_options,
                 )  # fmt: skip
                 mine = carry.cards.owner == MOTOR
+        if choosing:
+            carry.offered = state.level_up_options, decision.cards, carry.choice
         if self.recorder is not None and self.records_cards and self._batch.self_[0, PLAY_FLAG] == 0.0:
             chance = choice_log_prob(decision.cards, carry.choice) if choosing and mine else 0.0
             if not mine:

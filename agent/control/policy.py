@@ -141,6 +141,45 @@ class Rehearsing(Protocol):
         ...
 
 
+class Candidate(msgspec.Struct, frozen=True):
+    """One way to go on that was weighed: its first axes −1 … 1, the bound on its worth, and the critics' spread."""
+
+    move: tuple[float, float]
+    look: tuple[float, float]
+    bound: float
+    spread: float
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """A menu's cards: captions, the network's share of chance for each, and the one that was taken."""
+
+    captions: tuple[str, ...]
+    chances: tuple[float, ...]
+    taken: int
+
+
+class Thought(msgspec.Struct, frozen=True):
+    """What a policy weighed for its newest decision, for people to see; None or empty where it weighs no such thing.
+
+    value: what it expects to earn from here on. candidates: in play; `taken` is one of them, `beta` the weight of the
+    spread in their bounds. offer: the newest menu of cards.
+    """
+
+    value: float | None = None
+    candidates: tuple[Candidate, ...] = ()
+    taken: int = -1
+    beta: float = 0.0
+    offer: Offer | None = None
+
+
+class Thinking(Protocol):
+    """A policy that shows what it weighed."""
+
+    def thought(self, carry: Any, game: int) -> Thought | None:
+        """Of its newest decision in a game, None before the first; called on the loop a few times a second."""
+        ...
+
+
 class Measured(Protocol):
     """A policy that chose how it is computed."""
 
@@ -180,7 +219,7 @@ class Pursues(Protocol):
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What a policy can do beside playing.
 
-    The fields up to `subgoals` are the policy itself, typed as what it can do, or None where it cannot. never_waits:
+    The fields up to `thinking` are the policy itself, typed as what it can do, or None where it cannot. never_waits:
     its steps compute on this processor and wait for nothing, so short ones may run on the event loop; one that says
     nothing stays on a thread of its own. looks: pictures may change what it does now; where they cannot, no answer
     waits for one. apart: an episode with the same subgoals comes out the same to the bit, whatever is played before and
@@ -195,6 +234,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     placeable: Placeable | None = None
     rehearsing: Rehearsing | None = None
     subgoals: Pursues | None = None
+    thinking: Thinking | None = None
     never_waits: bool = False
     looks: bool = True
     apart: bool = False

@@ -15,6 +15,7 @@ from hdrh.histogram import HdrHistogram
 _MAX_US = 60_000_000
 _SIGNIFICANT_DIGITS = 3
 _MAX_WAITING = 256
+_NEWEST_MISSES = 16
 _SHARES = (50.0, 90.0, 99.0)
 
 
@@ -58,6 +59,7 @@ class StageSummary(msgspec.Struct, frozen=True):
     p90_ms: float
     p99_ms: float
     max_ms: float
+    mean_ms: float
 
 
 class Walk(msgspec.Struct):
@@ -73,6 +75,15 @@ class Walk(msgspec.Struct):
     stepped_s: float
     returned_s: float
     sent_s: float
+
+
+class Miss(msgspec.Struct, frozen=True):
+    """One missed deadline: when its action left, how late it was, why, and what each stage took, seconds."""
+
+    at_s: float
+    late_s: float
+    cause: Cause
+    stages_s: dict[str, float]
 
 
 class Pauses:
@@ -96,8 +107,10 @@ class Latency:
     def __init__(self) -> None:
         self._histograms = {stage: HdrHistogram(1, _MAX_US, _SIGNIFICANT_DIGITS) for stage in Stage}
         self._waiting: deque[tuple[Stage, float]] = deque()
+        self._total_us = dict.fromkeys(Stage, 0)
         self.missed: dict[Cause, int] = dict.fromkeys(Cause, 0)
         self.counters: dict[str, int] = {}
+        self.newest_missed: deque[Miss] = deque(maxlen=_NEWEST_MISSES)
         self.consecutive_missed = 0
         self.longest_missed_run = 0
         self.gc_pauses = Pauses()
@@ -119,7 +132,9 @@ class Latency:
                 stage, seconds = self._waiting.popleft()
             except IndexError:
                 return
-            self._histograms[stage].record_value(min(_MAX_US, max(1, round(seconds * 1e6))))
+            micros = min(_MAX_US, max(1, round(seconds * 1e6)))
+            self._histograms[stage].record_value(micros)
+            self._total_us[stage] += micros
 
     def count(self, name: str, n: int = 1) -> None:
         """Add to a named counter."""
@@ -155,6 +170,7 @@ class Latency:
             return None
         cause = self._cause(walk, total_s, budget_s)
         self.miss(cause)
+        self.newest_missed.append(Miss(walk.sent_s, total_s - budget_s, cause, _stages_s(walk)))
         self.consecutive_missed += 1
         self.longest_missed_run = max(self.longest_missed_run, self.consecutive_missed)
         return cause
@@ -185,8 +201,18 @@ class Latency:
             n = h.get_total_count()
             if n:
                 p50, p90, p99 = (us / 1e3 for us in _percentiles_us(h))
-                out[stage.value] = StageSummary(n, p50, p90, p99, h.get_max_value() / 1e3)
+                out[stage.value] = StageSummary(
+                    n, p50, p90, p99, h.get_max_value() / 1e3, round(self._total_us[stage] / n / 1e3, 6)
+                )
         return out
+
+
+def _stages_s(walk: Walk) -> dict[str, float]:
+    return {
+        Stage.DECODE.value: walk.published_s - walk.received_s, Stage.QUEUE.value: walk.started_s - walk.published_s,
+        Stage.POLICY.value: walk.stepped_s - walk.started_s, Stage.RETURN.value: walk.returned_s - walk.stepped_s,
+        Stage.SEND.value: walk.sent_s - walk.returned_s,
+    }  # fmt: skip
 
 
 def _percentiles_us(histogram: HdrHistogram) -> list[int]:

@@ -80,6 +80,12 @@ class Reader:
         self._missed = self._last_missed = 0
         self._arrived = asyncio.Event()
 
+    def miss(self, events: int, last_id: int) -> None:
+        """Count events that went before they could be queued."""
+        if events:
+            self._missed, self._last_missed = self._missed + events, last_id
+            self._arrived.set()
+
     def put(self, item: Written) -> None:
         """Queue an event; where the queue is full the oldest go and are counted."""
         for gone in self._queue.add(item):
@@ -89,7 +95,7 @@ class Reader:
 
     async def next(self) -> Written | Gap:
         """The next event, or a gap before it."""
-        while not self._queue.items:
+        while not self._queue.items and not self._missed:
             self._arrived.clear()
             await self._arrived.wait()
         if self._missed:
@@ -151,9 +157,15 @@ class EventLog:
         return len(self._readers)
 
     @contextmanager
-    def follow(self, *, maximum: int = QUEUE) -> Iterator[Reader]:
-        """Every event from now on."""
+    def follow(self, *, maximum: int = QUEUE, after: int | None = None) -> Iterator[Reader]:
+        """Every event from now on; `after`: and those that are kept of a number above it, or a gap for what is not."""
         reader = Reader(maximum)
+        if after is not None:
+            kept = [item for item in self._events.items if item.event.event_id > after]
+            first = kept[0].event.event_id if kept else self._next_id
+            reader.miss(max(0, first - 1 - after), first - 1)
+            for item in kept:
+                reader.put(item)
         self._readers.add(reader)
         try:
             yield reader

@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from agent.http.steering.access import Access
 from agent.learner.bodies import MSGPACK
 from agent.learner.tensor_bodies import SAFETENSORS
 
@@ -29,7 +30,15 @@ HEADERS = {
 log = structlog.get_logger(__name__)
 
 
-def refusal(request: web.Request, port: int, token: str) -> tuple[int, str] | None:
+def may_write(request: web.Request, token: str, access: Access | None) -> bool:
+    """True where a request has the token, or the cookie of a browser that opened a link."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and hmac.compare_digest(_bytes_of(given), _bytes_of(token)):
+        return True
+    return access is not None and "Origin" in request.headers and access.knows(request)
+
+
+def refusal(request: web.Request, port: int, token: str, access: Access | None = None) -> tuple[int, str] | None:
     """Status and reason of a request that may not pass, None for one that may."""
     hosts = {f"{host}:{port}" for host in LOCAL_HOSTS} | (set(LOCAL_HOSTS) if port == 80 else set())
     if request.headers.getall("Host", []) not in [[host] for host in hosts]:
@@ -43,9 +52,8 @@ def refusal(request: web.Request, port: int, token: str) -> tuple[int, str] | No
         return None
     if request.content_type not in _BODY_TYPES:
         return 415, "send application/json or application/msgpack; rollouts may be application/vnd.safetensors"
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(_bytes_of(given), _bytes_of(token)):
-        return 401, "send Authorization: Bearer with the token"
+    if not may_write(request, token, access):
+        return 401, "send Authorization: Bearer with the token, or open the page by the link that play shows"
     return None
 
 
@@ -54,12 +62,12 @@ def _bytes_of(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def guard(port_of: Callable[[], int], token: str) -> Middleware:
+def guard(port_of: Callable[[], int], token: str, access: Access | None = None) -> Middleware:
     """The middleware that refuses, that hides failures' insides, and that sets the headers of every answer."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        refused = refusal(request, port_of(), token)
+        refused = refusal(request, port_of(), token, access)
         response: web.StreamResponse
         if refused is not None:
             status, reason = refused

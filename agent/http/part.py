@@ -17,7 +17,8 @@ from agent.http.decoding import Decoder
 from agent.http.events import EventLog
 from agent.http.server import serve
 from agent.http.session_api import clip_routes, takeover_routes
-from agent.http.snapshots import Losses, StatusSource, without_folders
+from agent.http.snapshots import Losses, Shown, StatusSource, without_folders
+from agent.http.steering.access import Access
 from agent.http.workers import event_routes, routes_without_learner, worker_routes
 from agent.learner.client import Learning
 from agent.session.clips.maker import ClipMaker
@@ -127,7 +128,10 @@ class ClipApi(Part):
 
 @dataclass(frozen=True)
 class HttpServer(Part):
-    """The page, the status, and the routes of the other parts. `said` is told the port."""
+    """The page, the status, and the routes of the other parts. `said` is told the port.
+
+    access: the browsers that may steer, None for none. shown: what others show as well, made here where there is none.
+    """
 
     name = "serve"
     is_essential = True
@@ -138,6 +142,8 @@ class HttpServer(Part):
     extra_routes: Sequence[Route]
     losses: Losses
     said: Callable[[int], None]
+    access: Access | None = None
+    shown: Shown | None = None
 
     async def run(self) -> None:
         """Serve until cancelled; raises SettingsError where the port is taken."""
@@ -149,4 +155,6 @@ class HttpServer(Part):
             extra_routes=self.extra_routes,
             losses=self.losses,
             ready=self.said,
+            access=self.access,
+            shown=self.shown,
         )

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from importlib import resources
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -20,18 +19,15 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from agent.core.clock import Clock
 from agent.core.errors import ImageError, SettingsError
 from agent.core.part import Route
+from agent.http.assets import asset_routes
 from agent.http.guard import guard
 from agent.http.openapi import document
-from agent.http.snapshots import Losses, SharedFrame, Snapshots, StatusSource
+from agent.http.snapshots import Losses, SharedFrame, Shown, Snapshots, StatusSource
+from agent.http.steering.access import Access
 
 BODY_LIMIT_BYTES = 1 << 20
 HEADER_DEADLINE_S = 5.0
 MAX_CONNECTIONS = 64
-_ASSETS = {
-    "/": ("index.html", "text/html"),
-    "/page.js": ("page.js", "text/javascript"),
-    "/page.css": ("page.css", "text/css"),
-}
 
 
 class _OwnFailures(logging.Filter):
@@ -121,18 +117,10 @@ class _Watched(asyncio.Protocol):
         self._inner.connection_lost(exc)
 
 
-def _asset(name: str, kind: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    body = resources.files("agent").joinpath("http", "page", name).read_bytes()
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        return web.Response(body=body, content_type=kind, charset="utf-8")
-
-    return handler
-
-
-def routes(source: StatusSource, clock: Clock, losses: Losses = dict) -> list[Route]:
-    """The routes that are always there."""
-    snapshots, shared_frame = Snapshots(source, losses, clock), SharedFrame(source, clock)
+def routes(source: StatusSource, clock: Clock, losses: Losses = dict, shown: Shown | None = None) -> list[Route]:
+    """The routes that are always there; `shown` is what others show as well."""
+    shown = shown or Shown(Snapshots(source, losses, clock), SharedFrame(source, clock))
+    snapshots, shared_frame = shown.snapshots, shown.frame
 
     async def status(request: web.Request) -> web.StreamResponse:
         return web.Response(body=await snapshots.json(), content_type="application/json")
@@ -162,9 +150,8 @@ def routes(source: StatusSource, clock: Clock, losses: Losses = dict) -> list[Ro
             raise web.HTTPNotFound(reason="no frame yet")
         return web.Response(body=body, content_type="image/jpeg")
 
-    pages = [Route("GET", path, _asset(*asset)) for path, asset in _ASSETS.items()]
     return [
-        *pages,
+        *asset_routes(),
         Route("GET", "/status", status),
         Route("GET", "/healthz", healthz),
         Route("GET", "/openapi.json", openapi),
@@ -182,6 +169,8 @@ async def serve(
     extra_routes: Sequence[Route] = (),
     losses: Losses = dict,
     ready: Callable[[int], None] = lambda port: None,
+    access: Access | None = None,
+    shown: Shown | None = None,
 ) -> None:
     """Serve until cancelled; `ready` is told the port. Raises SettingsError where the port is taken."""
     if not token:
@@ -200,10 +189,10 @@ async def serve(
         return response
 
     app = web.Application(
-        middlewares=[in_time, guard(lambda: bound, token)],
+        middlewares=[in_time, guard(lambda: bound, token, access)],
         client_max_size=BODY_LIMIT_BYTES,
     )
-    own = await asyncio.to_thread(routes, source, clock, losses)  # the page is read from files
+    own = await asyncio.to_thread(routes, source, clock, losses, shown)  # the page is read from files
     for route in (*own, *extra_routes):
         add = app.router.add_get if route.method == "GET" else app.router.add_post  # the former answers HEAD too
         add(route.path, route.handler)

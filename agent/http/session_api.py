@@ -46,10 +46,14 @@ class PostTakeover(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class PostClip(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """POST /api/v1/clip: save the last seconds of the recording. mp4: a video as well, made after the answer."""
+    """POST /api/v1/clip: save the last seconds of the recording. mp4: a video as well, made after the answer.
+
+    after_last: nothing of the clip before, which it would overlap.
+    """
 
     seconds: float = DEFAULT_S
     mp4: bool = False
+    after_last: bool = False
 
 
 async def body_of(request: web.Request, decoder: Decoder, kind: type[Any]) -> Any:
@@ -70,7 +74,7 @@ def takeover_routes(feeds: Sequence[Feed], decoder: Decoder, clock: Clock) -> li
         if body.release:
             feed.human.let_go()
         else:
-            feed.human.press(_action(body, feed), clock.now_s())
+            feed.human.press(action_of(body, feed), clock.now_s())
         return answer(request, {"ok": True, "game": body.game, **feed.human.status()})
 
     return routes_of(("POST", "/api/v1/takeover", take_over))
@@ -86,7 +90,7 @@ def clip_routes(clips: ClipMaker | None, decoder: Decoder, video: Callable[[Path
         if clips is None:
             raise RequestError(409, "nothing is recorded: it was started with --no-record")
         try:
-            made = await clips.make(body.seconds)
+            made = await clips.make(body.seconds, after_last=body.after_last)
         except RecordingError as error:
             raise RequestError(507, without_folders(str(error))) from error
         if body.mp4:
@@ -94,13 +98,18 @@ def clip_routes(clips: ClipMaker | None, decoder: Decoder, video: Callable[[Path
                 video(made.folder)
             except asyncio.QueueFull as error:
                 raise RequestError(503, f"{made.folder.name} is saved; too many wait for videos, ask later") from error
-        told = {"clip": made.folder.name, "ready_s": round(made.ready_s, 4), "replays": made.is_whole}
-        return answer(request, {"ok": True, **told})
+        told = {
+            "clip": made.folder.name, "ready_s": round(made.ready_s, 4), "replays": made.is_whole,
+            "seconds": round(made.to_s - made.from_s, 3), "from_s": round(made.from_s, 4), "to_s": round(made.to_s, 4),
+        }  # fmt: skip
+        response = answer(request, {"ok": True, **told}, 202 if body.mp4 else 200)
+        response.headers["Location"] = f"/api/v1/clips/{made.folder.name}"
+        return response
 
     return routes_of(("POST", "/api/v1/clip", save))
 
 
-def _action(body: PostTakeover, feed: Feed) -> Action:
+def action_of(body: PostTakeover, feed: Feed) -> Action:
     """What a body asks for; raises RequestError."""
     for name, axes in (("move", body.move), ("look", body.look)):
         if not all(math.isfinite(v) and abs(v) <= 1.0 for v in axes):

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
 from agent.core.clock import Clock
 from agent.core.types import ByteArray
@@ -102,6 +102,10 @@ class Snapshots:
         await asyncio.sleep(0)
         return plain
 
+    async def plain(self) -> dict[str, Any]:
+        """The status as plain values, not to be changed."""
+        return await asyncio.shield(self._refresh())
+
     async def json(self) -> bytes:
         """The status as JSON; what is no number is null."""
         values = self._refresh()
@@ -151,8 +155,33 @@ def _of_status(status: dict[str, Any]) -> list[Metric]:
     missed = CounterMetricFamily("metabonk_deadline_missed", "Deadline misses by cause", labels=["cause"])
     for cause, count in status["deadline_missed"].items():
         missed.add_metric([cause], count)
+    resident = GaugeMetricFamily("metabonk_resident_bytes", "Resident memory", value=status["rss_mb"] * 2**20)
     rss = GaugeMetricFamily("metabonk_resident_megabytes", "Resident memory", value=status["rss_mb"])
-    return [packets, ends, latency, missed, rss]
+    return [packets, ends, latency, missed, rss, resident, *_in_base_units(status)]
+
+
+def _in_base_units(status: dict[str, Any]) -> list[Metric]:
+    """What is counted in seconds, under few labels."""
+    late = CounterMetricFamily("metabonk_ticks_missed", "Ticks whose action was late, by cause", labels=["cause"])
+    for cause, count in status["deadline_missed"].items():
+        late.add_metric([cause], count)
+    walk = SummaryMetricFamily("metabonk_frame_to_action_seconds", "From what was seen to the action that answers it")
+    walked = status["latency"].get("frame_to_action")
+    if walked:
+        walk.add_metric([], walked["count"], walked["count"] * walked["mean_ms"] * 1e-3)
+    owners = CounterMetricFamily("metabonk_owner_seconds", "How long each owner acted, all games", labels=["owner"])
+    for owner, seconds in status.get("owners", {}).get("seconds", {}).items():
+        owners.add_metric([owner], seconds)
+    asked = SummaryMetricFamily(
+        "metabonk_planner_request_seconds", "Questions to the language model", labels=["backend", "outcome"]
+    )
+    model = status.get("planner", {}).get("llm", {})
+    for outcome, of in model.get("requests", {}).items():
+        asked.add_metric([model["backend"], outcome], of["count"], of["seconds"])
+    episodes = CounterMetricFamily(
+        "metabonk_episodes", "Finished episodes", value=status.get("episodes", {}).get("count", 0)
+    )
+    return [late, walk, owners, asked, episodes]
 
 
 def _of_losses(losses: dict[str, dict[str, float]]) -> Metric:
@@ -187,3 +216,10 @@ class SharedFrame:
             )
         assert making is not None
         return await asyncio.shield(making)
+
+
+class Shown(msgspec.Struct, frozen=True, eq=False):
+    """What every reader shares."""
+
+    snapshots: Snapshots
+    frame: SharedFrame

@@ -61,7 +61,8 @@ def _refusing(handler: Handler) -> Handler:
     return guarded
 
 
-def _number(request: web.Request, name: str, default: int) -> int:
+def number_of(request: web.Request, name: str, default: int) -> int:
+    """A whole number of a request's query; raises RequestError(400)."""
     text = request.query.get(name, str(default))
     try:
         return int(text[:20])
@@ -132,7 +133,7 @@ class _Workers:
     async def _newer(self, request: web.Request, find: Find) -> web.StreamResponse:
         """Weights that are newer than the version that is named, or 204."""
         name = request.query.get("policy_name", "")
-        found = await find(name, _number(request, "since_version", -1))
+        found = await find(name, number_of(request, "since_version", -1))
         if found is None:
             return web.Response(status=204)
         version, data = found
@@ -167,7 +168,7 @@ class _Events:
         return self._events.add_raw(head.event_type, head.message, payload, head.instance_id).event_id
 
     async def get_events(self, request: web.Request) -> web.StreamResponse:
-        limit = max(0, min(_number(request, "limit", 100), KEEP))
+        limit = max(0, min(number_of(request, "limit", 100), KEEP))
         return web.Response(body=self._events.newest_json(limit), content_type="application/json")
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -217,7 +218,7 @@ async def _stream(request: web.Request, events: EventLog) -> web.StreamResponse:
     response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
     if request.method == "HEAD":
         return response
-    with events.follow() as reader:
+    with events.follow(after=_last_event_id(request)) as reader:
         await response.prepare(request)
         await response.write(b": events follow\n\n")
         while True:
@@ -235,6 +236,12 @@ async def _stream(request: web.Request, events: EventLog) -> web.StreamResponse:
                 if request.transport is not None:
                     request.transport.abort()
                 return response
+
+
+def _last_event_id(request: web.Request) -> int | None:
+    """The number of the event that a reader who comes again saw last; None for one who begins, or says none."""
+    text = request.headers.get("Last-Event-ID", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
 def _sse(item: Written | Gap) -> bytes:

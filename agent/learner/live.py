@@ -58,7 +58,8 @@ class LiveLearning:
         lessons: int = 0,
         motor: MotorInPlay | None = None,
     ) -> None:
-        self.learned = self.stale = self.refused = self.only_counted = 0
+        self.learned = self.stale = self.refused = self.only_counted = self.passed_over = 0
+        self.is_paused = False
         self.refused_why = ""
         self._pace = pace
         self._recorder = recorder
@@ -88,6 +89,9 @@ class LiveLearning:
                 log.info("lessons_taught", policy=policy.name, decisions=held)
             while True:
                 rollout = await self._pace.rollouts.get()
+                if self.is_paused:
+                    self.passed_over += 1
+                    continue
                 if self._motor is not None and not self._motor.trains:
                     self.only_counted += 1
                     continue
@@ -151,6 +155,10 @@ class LiveLearning:
         except WeightsError:
             self._mine = 0
 
+    def pause(self, paused: bool) -> None:
+        """Learn nothing from play until told otherwise; what is played meanwhile is counted and thrown away."""
+        self.is_paused = paused
+
     def _refuse(self, why: str) -> None:
         """Count a rollout that gave no new weights; the reason is logged where it is another than before."""
         self.refused += 1
@@ -163,6 +171,7 @@ class LiveLearning:
         return {
             "rollouts": self.learned, "refused": self.refused, "refused_why": self.refused_why,
             "stale_dropped": self.stale, "overflowed": self._pace.rollouts.dropped,
+            "paused": self.is_paused, "passed_over": self.passed_over,
             "waiting": len(self._pace.rollouts), **self._pace.status(), **self._recorder.status(),
             **({} if self._motor is None else {"only_counted": self.only_counted, "loads": self._motor.loads}),
         }  # fmt: skip

@@ -112,6 +112,8 @@ class LanguageModel:
         self._faults: dict[str, int] = {}
         self._last_fault: dict[str, Any] | None = None
         self._took_s: deque[float] = deque(maxlen=256)
+        self._requests: dict[str, tuple[int, float]] = {}
+        self._last: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -167,6 +169,7 @@ class LanguageModel:
         if key in self._cache:
             self._cache.move_to_end(key)
             self._counts["from_cache"] += 1
+            self._last = {"outcome": "cached", "seconds": 0.0, "prompt_tokens": 0, "reply_tokens": 0}
             return question.decode(self._cache[key])
         if self._under_way:
             raise LlmError("busy", "another question is under way")
@@ -193,19 +196,30 @@ class LanguageModel:
         )  # fmt: skip
         self._counts["asked"] += 1
         self._under_way = True
-        began_s = self._clock.now_s()
+        began_s, outcome, told = self._clock.now_s(), "cancelled", None
         try:
             told = await self._courier.ask(ask)
+            outcome = told.fault or "answered"
         except AgentError as error:
+            outcome = "child"
             raise LlmError("child", str(error)) from error
         finally:
             self._under_way = False
-            self._took_s.append(self._clock.now_s() - began_s)
+            self._note_request(outcome, self._clock.now_s() - began_s, told)
         self._counts["prompt_tokens"] += told.prompt_tokens
         self._counts["reply_tokens"] += told.reply_tokens
         if told.fault:
             raise LlmError(told.fault, told.error)
         return told
+
+    def _note_request(self, outcome: str, took_s: float, told: Told | None) -> None:
+        self._took_s.append(took_s)
+        count, total_s = self._requests.get(outcome, (0, 0.0))
+        self._requests[outcome] = count + 1, total_s + took_s
+        tokens = (told.prompt_tokens, told.reply_tokens) if told is not None else (0, 0)
+        self._last = {
+            "outcome": outcome, "seconds": round(took_s, 3), "prompt_tokens": tokens[0], "reply_tokens": tokens[1],
+        }  # fmt: skip
 
     def _key(self, question: Question[Any]) -> str:
         text = "\0".join((self.name, self.think, question.system, question.prompt))
@@ -229,7 +243,8 @@ class LanguageModel:
             "last_fault": None if last is None else {
                 "fault": last["fault"], "error": last["error"], "ago_s": round(now_s - last["at_s"], 1),
             },
-            "breaker": self._breaker.as_builtins(now_s),
+            "breaker": self._breaker.as_builtins(now_s), "last": self._last,
+            "requests": {how: {"count": n, "seconds": round(s, 3)} for how, (n, s) in self._requests.items()},
             "latency_s": {"p50": round(took[len(took) // 2], 3), "max": round(took[-1], 3)} if took else None,
         }  # fmt: skip
 

@@ -25,7 +25,7 @@ from agent.planning.backend import Backend
 from agent.planning.cards import name_of, wished
 from agent.planning.goal import Goal
 from agent.planning.llm import LanguageModel
-from agent.planning.plans import BUILTIN, EXPIRES_S, Plan, build_plan, question
+from agent.planning.plans import BUILTIN, EXPIRES_S, MAX_STEPS, Plan, build_plan, question
 from agent.planning.utility import LOW_HEALTH, Candidate, candidates
 
 EVERY_S: Final = 0.25
@@ -53,7 +53,8 @@ class Mind(msgspec.Struct):
     """What is known and planned of one game.
 
     run: how many runs began. event: why to plan anew, "" for no reason. done: what was done of the plans so far, until
-    a plan begins with nothing done.
+    a plan begins with nothing done. pinned: the subgoal that a person wants pursued until
+    it is done, whatever is planned.
     """
 
     tally: Tally = msgspec.field(default_factory=Tally)
@@ -76,6 +77,7 @@ class Mind(msgspec.Struct):
         default_factory=lambda: deque[tuple[float, float, float]]()
     )
     gained: tuple[int, float] = (0, 0.0)
+    pinned: Subgoal | None = None
 
 
 class Planner:
@@ -159,8 +161,35 @@ class Planner:
         self._say("goal", f"the goal is now {goal.text!r}", goal.status())
         for mind in self.minds:
             mind.event, mind.plan, mind.done = "the goal changed", None, ()
-            mind.pursuit = mind.judged = None
+            mind.pursuit = mind.judged = mind.pinned = None
         self._wake.set()
+
+    def skip(self, game: int) -> str | None:
+        """Give up what a game pursues, as a person wishes, and go on; what was given up, None for nothing."""
+        mind = self.minds[game]
+        if mind.pursuit is None:
+            return None
+        said, now_s = mind.pursuit.subgoal.describe(), self._clock.now_s()
+        mind.failures = [f for f in mind.failures if now_s - f[0] < FORGET_FAILURES_S] + [(now_s, said)]
+        mind.pursuit = mind.judged = mind.pinned = None
+        mind.step = len(mind.plan.steps) if mind.plan is not None else 0  # what was planned behind it is void
+        mind.event = f"a person skipped {said}"
+        self._note(game, mind, "subgoal_skipped", mind.event, {"subgoal": said})
+        self._pursue(game, None, None)
+        self._wake.set()
+        return said
+
+    def pin(self, game: int, is_pinned: bool) -> str | None:
+        """Hold on to what a game pursues until it is done, or let go of it; what it is, None for nothing."""
+        mind = self.minds[game]
+        subgoal = mind.pinned if not is_pinned else mind.pursuit.subgoal if mind.pursuit is not None else None
+        if subgoal is None:
+            return None
+        mind.pinned = subgoal if is_pinned else None
+        said = subgoal.describe()
+        kind, text = ("subgoal_pinned", "pinned") if is_pinned else ("subgoal_unpinned", "let go of")
+        self._note(game, mind, kind, f"a person {text} {said}", {"subgoal": said})
+        return said
 
     # --- planning ----------------------------------------------------------------------------------------------------
 
@@ -218,6 +247,13 @@ class Planner:
                 return ""
             judged = mind.judged = Judged(Outcome.FAILED, judged.share, f"{judged.reason}; {stuck}")
         said, failed = mind.pursuit.subgoal.describe(), judged.outcome is Outcome.FAILED
+        if mind.pinned == mind.pursuit.subgoal:
+            start = mind.pursuit.start
+            if failed and (mind.tally.runs, mind.tally.deaths) == (start.runs, start.deaths):
+                mind.pursuit = begin(mind.pinned, mind.tally, state, now_s)  # its time is over, not the run
+                mind.judged = judge(mind.pursuit, mind.tally, state, now_s)
+                return ""
+            mind.pinned = None
         self._counts["failed" if failed else "done"] += 1
         if failed:
             mind.failures = [f for f in mind.failures if now_s - f[0] < FORGET_FAILURES_S] + [(now_s, said)]
@@ -291,8 +327,11 @@ class Planner:
         self._counts["by_builtin" if made_by == BUILTIN else "by_model"] += 1
         running = mind.pursuit.subgoal if mind.pursuit is not None else None
         number = self._counts["plans"]
-        plan = mind.plan = build_plan(number, ranked, made_by, why, now_s, done=mind.done, running=running)
-        mind.step, mind.done = plan.done, plan.steps[: plan.done]
+        plan = build_plan(number, ranked, made_by, why, now_s, done=mind.done, running=running)
+        if mind.pinned is not None:
+            ahead = (mind.pinned, *(step for step in plan.steps[plan.done :] if step != mind.pinned))
+            plan = msgspec.structs.replace(plan, steps=(*plan.steps[: plan.done], *ahead[:MAX_STEPS]))
+        mind.plan, mind.step, mind.done = plan, plan.done, plan.steps[: plan.done]
         if mind.step >= len(plan.steps) or running != plan.steps[mind.step]:
             mind.pursuit = mind.judged = None
         self._note(game, mind, "plan", plan.reason, plan.as_builtins(now_s))
@@ -319,6 +358,7 @@ class Planner:
                 "subgoal": mind.pursuit.subgoal.describe() if mind.pursuit is not None else None,
                 "share": round(mind.judged.share, 3) if mind.judged is not None else None,
                 "reason": mind.judged.reason if mind.judged is not None else None,
+                "pinned": mind.pinned is not None,
             }
             for mind in self.minds
         ]

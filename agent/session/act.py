@@ -18,7 +18,7 @@ import msgspec
 from agent.concurrency.supervise import Failure, attempt, attempted
 from agent.control.arbiter import NOBODY, Arbiter, Verdict
 from agent.control.cards.planned import PLANNER
-from agent.control.policy import Policy, capabilities_of
+from agent.control.policy import Policy, Thought, capabilities_of
 from agent.control.safety.rules import Safety
 from agent.core.clock import Clock
 from agent.core.goals.vocabulary import Subgoal
@@ -116,7 +116,10 @@ class Decided(msgspec.Struct, frozen=True):
 
 
 class Seat:
-    """One game's place at the table: its feed, its sink, what was sent last, and whose that was (`owner`)."""
+    """One game's place at the table: its feed, its sink, what was sent last, and whose that was (`owner`).
+
+    decided: the newest verdict, its observation and when it was sent. clicked: the newest click, and when.
+    """
 
     def __init__(self, feed: Feed, sink: ActionSink) -> None:
         self.feed = feed
@@ -125,6 +128,8 @@ class Seat:
         self._acted_at_change: int | None = None
         self._seen: Frame | None = None
         self.owner = "nobody"
+        self.decided: tuple[Observation, Verdict, float] | None = None
+        self.clicked: tuple[tuple[int, int], float] | None = None
 
     @property
     def is_neutral(self) -> bool:
@@ -236,6 +241,12 @@ class ActLoop:
     def refused(self) -> dict[str, int]:
         """Counts of policy actions that the arbiter replaced by neutral ones, by reason."""
         return dict(self._arbiter.refused)
+
+    def thought(self, game: int) -> Thought | None:
+        """What the policy weighed for its newest decision in a game, None where it does not say; changes nothing."""
+        acting = self.policy if self._stepper is None else self._stepper.acting(game)
+        thinking = capabilities_of(acting).thinking
+        return thinking.thought(self._carry, game) if thinking is not None else None
 
     async def act(self) -> None:
         """Answer observations until cancelled; raises what the policy raises, unless other weights take over."""
@@ -426,7 +437,11 @@ class ActLoop:
         if verdict.owner != seat.owner:
             self._on_owner(observation, seat.owner, verdict)
             seat.owner = verdict.owner
-        return _Sent(verdict, self._clock.now_s(), sent)
+        at_s = self._clock.now_s()
+        seat.decided = observation, verdict, at_s
+        if verdict.action.click is not None:
+            seat.clicked = verdict.action.click, at_s
+        return _Sent(verdict, at_s, sent)
 
     def _note(self, seat: Seat, item: tuple[Observation, float], sent: _Sent, step: _Step, returned_s: float) -> None:
         """Settle one answered packet, record its walk, and tell whoever wants to know."""

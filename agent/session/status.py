@@ -5,6 +5,7 @@ Reads the parts; owns none of them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, Final
@@ -44,6 +45,12 @@ class Rates:
         return round(self._rates.get(name, 0.0), 1)
 
 
+def _cpu_ms() -> int:
+    """This process's processor time so far, ms."""
+    times = os.times()
+    return round(1000 * (times.user + times.system))
+
+
 class Status:
     """Joins links, feeds, actor, latency, episodes and parts into one JSON-able snapshot.
 
@@ -70,6 +77,7 @@ class Status:
         self._rates = Rates(clock)
         self._started_s = clock.now_s()
         self._process = psutil.Process()
+        self._cores = psutil.cpu_count() or 1
         self._snapshot: tuple[float, dict[str, Any]] | None = None
         self._shown = {part.key: part for part in parts if part.key}
         if len(self._shown) < sum(part.key != "" for part in parts):
@@ -99,6 +107,8 @@ class Status:
             "actions_refused": self._actor.refused,
             "episodes": self._episodes.summary(),
             "rss_mb": round(self._process.memory_info().rss / 2**20, 1),
+            "cores": self._cores,
+            "cores_used": round(self._rates.rate_hz("cpu_ms", _cpu_ms()) / 1000, 2),
             **{key: part.status() for key, part in self._shown.items()},
         }
 

@@ -24,12 +24,11 @@ from agent.control import policies
 from agent.control.motor import pilot_tensors
 from agent.games.arena.catalog import load_catalog
 from agent.games.arena.rules_hash import rules_hash
-from agent.http.server import _asset
+from agent.http.assets import asset_routes
 from agent.learner import outcomes
 from agent.models.sealed import load_sealed
 load_catalog(), kernels.plan.rules(), pilot_tensors(policies.SHIPPED), load_sealed(outcomes.SHIPPED)
-for name in ("index.html", "page.css", "page.js"):
-    _asset(name, "text/html")
+asset_routes()
 print(rules_hash(), Path(where).parent)
 """
 

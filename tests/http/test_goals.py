@@ -56,7 +56,7 @@ def test_a_goal_is_read_set_and_refused() -> None:
     assert played.planner.goal.text == "take the bow" and "200 printable" in answers[3][1]["error"]
     plan = answers[5][1]
     assert plan["goal"]["text"] == "take the bow" and plan["effects"] == {"cards": "none"}
-    assert plan["games"][0].keys() == {"plan", "subgoal", "share", "reason", "history"}
+    assert plan["games"][0].keys() == {"plan", "subgoal", "share", "reason", "pinned", "history"}
 
 
 def test_where_nothing_plans_that_is_said() -> None:

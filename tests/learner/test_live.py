@@ -123,7 +123,8 @@ def test_each_rollout_is_learned_from_and_the_new_weights_act_before_the_next() 
     played(side, rollout(20), rollout(20))
     assert side.told == ["learn", "offer", "after 21", "learn", "offer", "after 22"]
     assert side.live.status() == {
-        "rollouts": 2, "refused": 0, "refused_why": "", "stale_dropped": 0, "overflowed": 0, "waiting": 0,
+        "rollouts": 2, "refused": 0, "paused": False, "passed_over": 0, "refused_why": "",
+        "stale_dropped": 0, "overflowed": 0, "waiting": 0,
         "decisions": 9,
     }  # fmt: skip
 

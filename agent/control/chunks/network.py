@@ -43,11 +43,16 @@ class Planner(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The chunk taken [W], its place among the candidates (the last is the running one), and all bounds [N + 1]."""
+    """The chunk taken [W], its place among the candidates, and the bounds [N + 1] and chunks [N + 1, W] of all.
+
+    The last candidate is the running one. spreads: standard deviations of the members' values.
+    """
 
     chunk: FloatArray
     taken: int
     bounds: FloatArray
+    spreads: FloatArray
+    chunks: FloatArray
 
 
 def stack_of(tensors: Tensors, prefixes: list[str]) -> Stack:
@@ -124,8 +129,10 @@ def make_chunks(
 
 
 @njit(cache=True, error_model="numpy")
-def bound_chunks(s: Stack, bins: FloatArray, condition: FloatArray, chunks: FloatArray, beta: float) -> FloatArray:
-    """Mean of the members' values of each chunk less `beta` times their standard deviation."""
+def bound_chunks(
+    s: Stack, bins: FloatArray, condition: FloatArray, chunks: FloatArray, beta: float
+) -> tuple[FloatArray, FloatArray]:
+    """Mean of the members' values of each chunk less `beta` times their standard deviation; and that deviation."""
     members, seen, rows = s.first.shape[0], condition.shape[0], chunks.shape[0]
     width = s.first.shape[1] - seen
     values = np.empty((members, rows), np.float64)
@@ -143,14 +150,15 @@ def bound_chunks(s: Stack, bins: FloatArray, condition: FloatArray, chunks: Floa
                 total += mass
                 weighted += mass * bins[k]
             values[m, row] = weighted / total
-    bounds = np.empty(rows, np.float32)
+    bounds, spreads = np.empty(rows, np.float32), np.empty(rows, np.float32)
     for row in range(rows):
         mean = values[:, row].mean()
         spread = 0.0
         for m in range(members):
             spread += (values[m, row] - mean) ** 2
+        spreads[row] = np.sqrt(spread / max(members - 1, 1))
         bounds[row] = mean - beta * np.sqrt(spread / max(members - 1, 1))
-    return bounds
+    return bounds, spreads
 
 
 @njit(cache=True, error_model="numpy")
@@ -169,8 +177,8 @@ def plan(
         chunks = np.empty((count + 1, fresh.shape[1]), np.float32)
         chunks[:count] = fresh
         chunks[count] = running
-    bounds = bound_chunks(p.critics, p.bins, condition, chunks, beta)
+    bounds, spreads = bound_chunks(p.critics, p.bins, condition, chunks, beta)
     taken = int(np.argmax(bounds))
     if running.shape[0] > 0 and bounds[taken] - bounds[count] <= margin:
         taken = count
-    return Plan(chunks[taken].copy(), taken, bounds)
+    return Plan(chunks[taken].copy(), taken, bounds, spreads, chunks)

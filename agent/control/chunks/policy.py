@@ -17,11 +17,11 @@ import numpy as np
 
 from agent.control import encode
 from agent.control.chunks.experience import MotorRecorder
-from agent.control.chunks.network import Planner, build_planner, make_chunks, plan
+from agent.control.chunks.network import Plan, Planner, build_planner, make_chunks, plan
 from agent.control.chunks.seams import Running
 from agent.control.experience import RolloutRecorder
 from agent.control.motor import KEPT_NOISE, Motor, PilotCarry, Prepared
-from agent.control.policy import Capabilities
+from agent.control.policy import Candidate, Capabilities, Thought
 from agent.control.reflex.network import BUTTONS, Reflex, Tensors
 from agent.core.errors import WeightsError
 from agent.core.goals.progress import Judged, Pursuit
@@ -96,8 +96,8 @@ def checked_planner(tensors: Tensors, features: int, where: str) -> Chunked:
     for _ in range(_CANNED_ROWS):
         condition = rng.standard_normal(features + sizes.goal).astype(np.float32)
         made = likeliest(chunked, condition)
-        chosen, bounds = best_of_8(chunked, condition, rng, made)
-        if not all(np.isfinite(part).all() for part in (made, chosen, bounds)):
+        found = best_of_8(chunked, condition, rng, made)
+        if not all(np.isfinite(part).all() for part in (made, found.chunk, found.bounds)):
             raise WeightsError(f"{where}: a canned observation gives values that are not finite")
     return chunked
 
@@ -143,32 +143,29 @@ def made_of(c: Chunked, condition: FloatArray, noise: FloatArray) -> FloatArray:
     return chunk
 
 
-def best_of_8(
-    c: Chunked, condition: FloatArray, rng: np.random.Generator, running: FloatArray | None
-) -> tuple[FloatArray, FloatArray]:
-    """The chunk [W] that the critics bound highest, among the likeliest, seven drawn ones and the running one.
-
-    With the bounds of all, the running one's last.
-    """
+def best_of_8(c: Chunked, condition: FloatArray, rng: np.random.Generator, running: FloatArray | None) -> Plan:
+    """The chunk that the critics bound highest, among the likeliest, seven drawn ones and the running one."""
     width = c.sizes.chunk * c.sizes.action
     noise = rng.standard_normal((CANDIDATES, width)).astype(np.float32)
     noise[0] = 0.0
     nothing = np.zeros(width, np.float32), np.zeros(c.sizes.chunk, np.float32)
     left = np.zeros(0, np.float32) if running is None else running
-    found = plan(c.planner, condition, noise, *nothing, left, BETA, MARGIN)
-    return found.chunk, found.bounds
+    found: Plan = plan(c.planner, condition, noise, *nothing, left, BETA, MARGIN)
+    return found
 
 
 class ChunkCarry(PilotCarry):
     """What is remembered of one game beside the pilot's: the running chunk, and how many were made.
 
     pursued: the subgoal that the chunk is for. chunk_noise [W]: what its chunks are made of, where that is noise.
+    planned: how the critics chose it, for people to see.
     """
 
     running: Running | None = None
     pursued: Subgoal | None = None
     plans: int = 0
     chunk_noise: FloatArray | None = None
+    planned: Plan | None = None
 
 
 class ChunkMotor(Motor):
@@ -189,8 +186,8 @@ class ChunkMotor(Motor):
     def capabilities(self) -> Capabilities:
         """What it can do beside playing."""
         return Capabilities(
-            reloadable=self, learnable=self, chooses_cards=self, measured=self, subgoals=self, never_waits=True,
-            looks=self._looks, apart=True,
+            reloadable=self, learnable=self, chooses_cards=self, measured=self, subgoals=self, thinking=self,
+            never_waits=True, looks=self._looks, apart=True,
         )  # fmt: skip
 
     @property
@@ -234,6 +231,17 @@ class ChunkMotor(Motor):
         remembered = carry[game]
         assert isinstance(remembered, ChunkCarry)
         return remembered.pursued
+
+    def thought(self, carry: list[PilotCarry], game: int) -> Thought | None:
+        """As the pilot's, with the chunks that the critics bounded: the first action of each."""
+        found, one = super().thought(carry, game), carry[game]
+        assert isinstance(one, ChunkCarry)
+        if found is None or one.planned is None:
+            return found
+        p = one.planned
+        each = zip(p.chunks[:, :4].tolist(), p.bounds.tolist(), p.spreads.tolist(), strict=True)
+        seen = tuple(Candidate((a[0], a[1]), (a[2], a[3]), bound, spread) for a, bound, spread in each)
+        return msgspec.structs.replace(found, candidates=seen, taken=int(p.taken), beta=BETA)
 
     def prepare(self, tensors: Tensors, where: str) -> Any:
         """The networks of these tensors, tried; raises WeightsError."""
@@ -287,7 +295,9 @@ class ChunkMotor(Motor):
             chunk = likeliest(self.chunked, condition) if self.recorder is None else self._tried(carry, condition)
         else:
             fits = before is not None and before.rows.shape == (sizes.chunk, sizes.action)
-            chunk, _ = best_of_8(self.chunked, condition, carry.random, before.rest() if before and fits else None)
+            left = before.rest() if before and fits else None
+            carry.planned = best_of_8(self.chunked, condition, carry.random, left)
+            chunk = carry.planned.chunk
         carry.running, carry.plans = Running(chunk.reshape(sizes.chunk, sizes.action)), carry.plans + 1
 
     def _tried(self, carry: ChunkCarry, condition: FloatArray) -> FloatArray:

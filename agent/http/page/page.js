@@ -1,104 +1,120 @@
-"use strict";
-const byId = (id) => document.getElementById(id);
-const history = [];
+// The page: it takes what the stream brings, or a recording, and has every part drawn from it.
 
-function fill(id, rows, head) {
-  const table = byId(id);
-  const all = head ? [head, ...rows] : rows;
-  table.replaceChildren(...all.map((cells, i) => {
-    const tr = document.createElement("tr");
-    for (const cell of cells) {
-      const td = document.createElement(head && i === 0 ? "th" : "td");
-      td.textContent = cell === null || cell === undefined ? "–" : String(cell);
-      tr.append(td);
-    }
-    return tr;
-  }));
+import * as charts from "./charts.js";
+import * as parts from "./parts.js";
+import * as replay from "./replay.js";
+import { fit, radar } from "./scene.js";
+import * as steer from "./steer.js";
+import { Live } from "./wire.js";
+
+const { byId, put } = parts;
+const LISTS_MS = 5000, OLD_MS = 1500, CLICK_AFTER_MS = 150;
+let state = null, game = 0, pictureNs = null, picturedMs = 0, wanted = null, clickedNs = null, before = null, live = null, painted = false;
+
+const asked = new URLSearchParams(location.search);
+
+function paint() {
+  if (wanted === null) return;
+  const now = wanted;
+  wanted = null;
+  parts.bind(now, game);
+  parts.header(now, game);
+  parts.thinks(now, game);
+  parts.weighs(now, game);
+  parts.cards(now, game);
+  parts.menus(now, game);
+  parts.latency(now);
+  parts.learning(now);
+  parts.memory(now);
+  radar(byId("radar"), parts.at(now, `scenes.${game}`), parts.at(now, `decisions.${game}`));
+  note(now);
+  if (charts.remember(now)) { charts.drawAll(game); charts.scalars(); }
+  document.documentElement.dataset.number = now.number;
+  if (!painted) { painted = true; performance.mark("useful"); }
 }
 
-const round = (x, n = 2) => (typeof x === "number" ? x.toFixed(n) : "–");
-
-function spark() {
-  const svg = byId("spark");
-  const top = Math.max(1, ...history.map((h) => h.p99));
-  const line = (key) => history.map((h, i) => `${(i * 240 / 239).toFixed(1)},${(58 - 56 * h[key] / top).toFixed(1)}`).join(" ");
-  svg.replaceChildren(...["p99", "p50"].map((key) => {
-    const p = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-    p.setAttribute("points", line(key));
-    p.setAttribute("class", key);
-    return p;
-  }));
+// What the stage says while it shows no picture, or an old one.
+function note(now) {
+  const of = parts.at(now, `status.games.${game}`) || {}, box = byId("stage-note"), isUp = parts.at(of, "link.state") === "up";
+  let text = "";
+  if (!isUp) text = of.last_error ? `No game: ${of.last_error}` : "Waiting for the game.";
+  else if (pictureNs === null) text = parts.at(of, "pictures.source") === "none" ? "This game takes no pictures." : "Waiting for the first picture.";
+  put(box, text);
+  box.hidden = !text;
 }
 
-function trial(challenge) {
-  if (!challenge) return [];
-  const c = challenge.challenger;
-  const last = (challenge.decisions || []).slice(-1).map((d) => ["last challenger", `${d.version} ${d.decision}: ${d.why}`]);
-  if (!c) return last;
-  const d = c.difference || c.won_minus_lost;
-  return [["champion, challenger", `version ${challenge.champion}, ${c.version} from ${c.source}`],
-    ["their runs", `${c.runs.champion}, ${c.runs.challenger}`], ["their means", `${round(c.mean.champion, 1)}, ${round(c.mean.challenger, 1)}`],
-    ["difference", `${round(d.mean)} (${round(d.low)} to ${round(d.high)})`], ["runs needed, about", c.runs_needed], ...last];
+export function take(values) {
+  state = values;
+  if (wanted === null) requestAnimationFrame(paint);
+  wanted = values;
+  crops(values);
 }
 
-function show(s) {
-  byId("policy").textContent = s.policy || "";
-  byId("uptime").textContent = `${Math.floor(s.uptime_s || 0)} s`;
-  const games = s.games || [];
-  const g = games[0] || {};
-  const cards = Object.entries((s.choices || {}).cards_by || {}).map(([who, n]) => `${who.replaceAll("_", " ")} ${n}`);
-  fill("now", [
-    ["menu", g.menu || "in play"], ["health", `${round(g.health, 0)} / ${round(g.max_health, 0)}`],
-    ["level", g.level], ["kills", g.kills], ["gold", g.gold], ["run time, s", round(g.game_time_s, 0)],
-    ["enemies", g.enemies], ["memory, MB", s.rss_mb],
-    ["weights, version", s.policy_version], ["cards by", cards.join(", ") || "–"],
-  ]);
-  const latency = s.latency || {};
-  fill("latency", Object.entries(latency).map(([k, v]) => [k.replaceAll("_", " "), round(v.p50_ms), round(v.p99_ms), round(v.max_ms), v.count]),
-    ["stage", "p50", "p99", "max", "n"]);
-  const walk = latency.frame_to_action;
-  if (walk) {
-    history.push({ p50: walk.p50_ms, p99: walk.p99_ms });
-    if (history.length > 240) history.shift();
-    spark();
-  }
-  fill("games", games.map((x) => [x.name, x.link.state, x.packet_hz, x.action_hz, x.frame_hz, x.last_error || ""]),
-    ["game", "link", "packets/s", "actions/s", "frames/s", "last error"]);
-  fill("packets", games.map((x) => [x.name, x.link.received, x.link.acted, x.link.superseded, x.link.rejected, x.link.expired]),
-    ["game", "received", "acted", "superseded", "rejected", "expired"]);
-  fill("missed", Object.entries(s.deadline_missed || {}));
-  const e = s.episodes || {};
-  fill("episodes", [["finished", e.count ?? 0], ["wins", e.wins ?? 0],
-    ["mean score, s", e.score_s ? round(e.score_s.mean, 1) : "–"], ["mean kills", e.kills ? round(e.kills.mean, 1) : "–"],
-    ...trial(s.challenge)]);
-}
-
-async function tick() {
-  const alive = byId("alive");
-  try {
-    const answer = await fetch("/status");
-    show(await answer.json());
-    alive.textContent = "live";
-    alive.className = "on";
-  } catch {
-    alive.textContent = "no answer";
-    alive.className = "off";
-  }
-  setTimeout(tick, 250);
-}
-
-function frame() {
-  const next = new Image();
-  next.onload = () => {
-    const shown = byId("frame");
-    shown.src = next.src;
-    shown.style.display = "block";
-    byId("noframe").hidden = true;
-    setTimeout(frame, 120);
+// Pictures before and after the last click, cut out around it.
+function crops(values) {
+  const clicked = parts.at(values, `decisions.${game}.clicked`), picture = byId("picture");
+  if (!clicked || clicked.time_ns === clickedNs || pictureNs === null) return;
+  clickedNs = clicked.time_ns;
+  const cut = (from, to) => {
+    const w = Math.max(48, from.width / 4), h = w * 9 / 16, x = Math.min(from.width - w, Math.max(0, clicked.at_px[0] - w / 2)), y = Math.min(from.height - h, Math.max(0, from.height - clicked.at_px[1] - h / 2));
+    byId(to).getContext("2d").drawImage(from, x, y, w, h, 0, 0, 96, 54);
   };
-  next.onerror = () => setTimeout(frame, 1000);
-  next.src = `/frame.jpg?${Date.now()}`;
+  cut(before || picture, "crop-before");
+  setTimeout(() => cut(picture, "crop-after"), CLICK_AFTER_MS);
 }
 
-tick();
-frame();
+export async function draw(blob, canvas = byId("picture")) {
+  const bitmap = await createImageBitmap(blob);
+  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) { canvas.width = bitmap.width; canvas.height = bitmap.height; canvas.style.aspectRatio = `${bitmap.width} / ${bitmap.height}`; }
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  bitmap.close();
+}
+
+async function picture(blob, timeNs) {
+  if (pictureNs !== null) { before = before || document.createElement("canvas"); const shown = byId("picture"); before.width = shown.width; before.height = shown.height; before.getContext("2d").drawImage(shown, 0, 0); }
+  await draw(blob);
+  pictureNs = timeNs;
+  picturedMs = performance.now();
+  if (!byId("stage-note").hidden && state) note(state);
+}
+
+function age() {
+  const shown = pictureNs === null ? null : live.ageMs(pictureNs), box = byId("age");
+  put(box, shown === null ? "–" : shown < 10000 ? shown.toFixed(0) : ">10 s");
+  box.parentElement.classList.toggle("is-bad", shown !== null && performance.now() - picturedMs > OLD_MS);
+  window.metabonk.ageMs = shown;
+}
+
+function hello(values) {
+  const select = byId("game");
+  select.hidden = values.games.length < 2;
+  parts.list(select, values.games, () => document.createElement("option"), (option, name, i) => { option.value = i; put(option, name); });
+  steer.allow(values.may_write);
+  steer.notice("");
+}
+
+function lost() {
+  steer.lost();
+  document.documentElement.dataset.owner = "nobody";
+  put(byId("owner-name"), state ? "ended" : "no answer");
+  const box = byId("stage-note");
+  box.hidden = false;
+  put(box, state ? "The session has ended. What is shown is its last state." : "No session answers here. Start one: python -m agent play");
+}
+
+function begin() {
+  parts.list(byId("game"), [], () => document.createElement("option"), () => {});
+  fit(byId("radar"));
+  charts.begin();
+  window.metabonk = { state: () => state, game: () => game, steer, replay, ageMs: null };
+  byId("game").addEventListener("change", (event) => { game = Number(event.target.value); pictureNs = null; live?.watch(game); if (state) take(state); });
+  if (asked.get("replay")) { replay.begin(asked, { take, draw, setGame: (g) => { game = g; } }); steer.begin({ live: null, getGame: () => game }); return; }
+  live = new Live({ picture, state: take, hello, lost }, { fps: Number(asked.get("fps")) || 10 });
+  steer.begin({ live, getGame: () => game });
+  setInterval(age, 200);
+  const lists = () => { if (!document.hidden) { steer.clips(); steer.recordings(); } };
+  setTimeout(lists, 1200);
+  setInterval(lists, LISTS_MS);
+}
+
+begin();

@@ -24,11 +24,16 @@ MAX_S: Final = 600.0
 
 
 class MadeClip(msgspec.Struct, frozen=True):
-    """A clip that is on the disk. ready_s: how long it took; is_whole: a replay finds the beginning that it needs."""
+    """A clip that is on the disk. ready_s: how long it took; is_whole: a replay finds the beginning that it needs.
+
+    from_s, to_s: what it is of, on the session's clock.
+    """
 
     folder: Path
     ready_s: float
     is_whole: bool
+    from_s: float
+    to_s: float
 
 
 class ClipMaker:
@@ -50,22 +55,27 @@ class ClipMaker:
             while len(begun) > 1 and begun[1] < observation.received_at_s - MAX_S:
                 begun.pop(0)
 
-    async def make(self, seconds: float = DEFAULT_S) -> MadeClip:
-        """Save the last seconds; raises RecordingError where nothing is recorded, or the disk refuses."""
+    async def make(self, seconds: float = DEFAULT_S, *, after_last: bool = False) -> MadeClip:
+        """Save the last seconds; raises RecordingError where nothing is recorded, or the disk refuses.
+
+        after_last: nothing of the clip before, which it would overlap.
+        """
         if not 1.0 <= seconds <= MAX_S:
             raise RecordingError(f"a clip of {seconds:g} s: between 1 and {MAX_S:g}")
         async with self._making:
             began_s = self._clock.now_s()
             if not self._journal.is_writing:
                 raise RecordingError("nothing is recorded, so there is nothing to save")
-            folder, is_whole = await asyncio.to_thread(self._make, began_s, seconds)
+            from_s = max(self._journal.header.began_s, began_s - seconds)
+            if after_last and self.last is not None:
+                from_s = max(from_s, self.last.to_s)
+            folder, is_whole = await asyncio.to_thread(self._make, began_s, from_s)
             self.made += 1
-            self.last = MadeClip(folder, self._clock.now_s() - began_s, is_whole)
+            self.last = MadeClip(folder, self._clock.now_s() - began_s, is_whole, from_s, began_s)
             return self.last
 
-    def _make(self, now_s: float, seconds: float) -> tuple[Path, bool]:
+    def _make(self, now_s: float, from_s: float) -> tuple[Path, bool]:
         journal, header = self._journal, self._journal.header
-        from_s = max(header.began_s, now_s - seconds)
         apart = capabilities_of(self._policy).apart
         since_s = min([from_s, *(self._began(game, from_s) for game in self._begun)]) if apart else None
         try:

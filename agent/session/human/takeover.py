@@ -17,7 +17,7 @@ from agent.core.types import NEUTRAL, TAKEOVER_S, Action, GameState, HumanInput,
 GAME: Final = "game"
 PAGE: Final = "page"
 RENEW_S: Final = 0.5
-"""What a page sent is held this long without a successor."""
+"""What a page sent is held this long without a successor, where it does not say."""
 _NEVER: Final = float("-inf")
 
 
@@ -57,6 +57,7 @@ class Takeover:
         self.by = ""
         self.tell = tell
         self._pressed_s = self._paged_s = _NEVER
+        self._hold_s = RENEW_S
         self._newest = NEUTRAL
         self._buttons = _Buttons()
         self._is_on = False
@@ -72,10 +73,10 @@ class Takeover:
         elif self.by == GAME:
             self._newest = NEUTRAL
 
-    def press(self, action: Action, now_s: float) -> None:
-        """Take what a page sent; it is held for RENEW_S. An action without any press holds the game still."""
+    def press(self, action: Action, now_s: float, hold_s: float = RENEW_S) -> None:
+        """Take what a page sent; it is held for `hold_s`. An action without any press holds the game still."""
         self._begin(PAGE, now_s)
-        self._paged_s = now_s
+        self._paged_s, self._hold_s = now_s, hold_s
         self._take(action)
 
     def let_go(self) -> None:
@@ -109,7 +110,7 @@ class Takeover:
 
     def hold(self, now_s: float) -> None:
         """Let go of what a page has not renewed in time."""
-        if self.by == PAGE and now_s - self._paged_s > RENEW_S:
+        if self.by == PAGE and now_s - self._paged_s > self._hold_s:
             self._newest = NEUTRAL
 
     def end(self) -> None:

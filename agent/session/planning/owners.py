@@ -24,15 +24,29 @@ class _Told(msgspec.Struct):
 
 
 class Owners:
-    """Tells of every change of owner."""
+    """Tells of every change of owner, and counts the seconds of each."""
 
     def __init__(self, names: tuple[str, ...], say: Callable[[str, str, dict[str, Any]], None]) -> None:
         self._names, self._say = names, say
         self._told = [_Told() for _ in names]
+        self._seconds: list[dict[str, float]] = [{} for _ in names]
+        self._since: list[tuple[str, float] | None] = [None for _ in names]
+
+    def seconds(self, game: int, now_s: float) -> dict[str, float]:
+        """How long each owner has acted in a game, until now, seconds."""
+        found, since = dict(self._seconds[game]), self._since[game]
+        if since is not None:
+            found[since[0]] = found.get(since[0], 0.0) + max(0.0, now_s - since[1])
+        return found
+
+    def _count(self, game: int, owner: str, now_s: float) -> None:
+        self._seconds[game] = self.seconds(game, now_s)
+        self._since[game] = owner, now_s
 
     def changed(self, observation: Observation, before: str, verdict: Verdict) -> None:
         """The owner of a game's actions is another than for the action before."""
         told, now_s = self._told[observation.game], observation.received_at_s
+        self._count(observation.game, verdict.owner, now_s)
         more = ""
         if SAFETY in (before, verdict.owner):
             if now_s - told.at_s < QUIET_S:

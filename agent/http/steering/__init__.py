@@ -1,0 +1,1 @@
+"""How a person steers what learns and which weights act. Never imports `training`; owns no weights."""
