@@ -54,7 +54,7 @@ class Mind(msgspec.Struct):
 
     run: how many runs began. event: why to plan anew, "" for no reason. done: what was done of the plans so far, until
     a plan begins with nothing done. pinned: the subgoal that a person wants pursued until
-    it is done, whatever is planned.
+    it is done, whatever is planned. skipped: what a person did not want, and when.
     """
 
     tally: Tally = msgspec.field(default_factory=Tally)
@@ -78,6 +78,7 @@ class Mind(msgspec.Struct):
     )
     gained: tuple[int, float] = (0, 0.0)
     pinned: Subgoal | None = None
+    skipped: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 class Planner:
@@ -162,6 +163,7 @@ class Planner:
         for mind in self.minds:
             mind.event, mind.plan, mind.done = "the goal changed", None, ()
             mind.pursuit = mind.judged = mind.pinned = None
+            mind.skipped.clear()
         self._wake.set()
 
     def skip(self, game: int) -> str | None:
@@ -170,7 +172,7 @@ class Planner:
         if mind.pursuit is None:
             return None
         said, now_s = mind.pursuit.subgoal.describe(), self._clock.now_s()
-        mind.failures = [f for f in mind.failures if now_s - f[0] < FORGET_FAILURES_S] + [(now_s, said)]
+        mind.skipped[said] = now_s
         mind.pursuit = mind.judged = mind.pinned = None
         mind.step = len(mind.plan.steps) if mind.plan is not None else 0  # what was planned behind it is void
         mind.event = f"a person skipped {said}"
@@ -283,7 +285,7 @@ class Planner:
     def _plan(self, game: int, mind: Mind, state: GameState, why: str, now_s: float) -> None:
         """The builtin's plan at once; a model that may be asked is asked for a better one."""
         mind.event = ""
-        ranked = candidates(self.goal, state, mind.tally, tuple(mind.names), self._failures(mind, now_s))
+        ranked = self._ranked(mind, self.goal, state, now_s)
         self._adopt(game, mind, ranked, BUILTIN, why, now_s)
         if self._usable is not None:
             self._ask(game, mind, state, why, now_s)
@@ -299,7 +301,7 @@ class Planner:
     async def _asked(self, game: int, mind: Mind, state: GameState, why: str, model: LanguageModel) -> None:
         """Ask the model, and take its plan if it still fits."""
         began_s, run, goal = self._clock.now_s(), mind.run, self.goal
-        ranked = candidates(goal, state, mind.tally, tuple(mind.names), self._failures(mind, began_s))
+        ranked = self._ranked(mind, goal, state, began_s)
         history = [entry["text"] for entry in mind.history if entry["kind"].startswith(TOLD_KINDS)][-TOLD_HISTORY:]
         try:
             reply = await model.ask(question(goal, state, mind.tally, ranked, history))
@@ -335,6 +337,13 @@ class Planner:
         if mind.step >= len(plan.steps) or running != plan.steps[mind.step]:
             mind.pursuit = mind.judged = None
         self._note(game, mind, "plan", plan.reason, plan.as_builtins(now_s))
+
+    def _ranked(self, mind: Mind, goal: Goal, state: GameState, now_s: float) -> list[Candidate]:
+        """What could be pursued, best first; what a person skipped is left out for a while."""
+        ranked = candidates(goal, state, mind.tally, tuple(mind.names), self._failures(mind, now_s))
+        skipped = {said for said, at_s in mind.skipped.items() if now_s - at_s < FORGET_FAILURES_S}
+        others = [c for c in ranked if c.subgoal.describe() not in skipped]
+        return others if any(c.subgoal.kind is not SubgoalKind.PICK_CARD for c in others) else list(ranked)
 
     def _failures(self, mind: Mind, now_s: float) -> dict[str, int]:
         recent = [said for at_s, said in mind.failures if now_s - at_s < FORGET_FAILURES_S]
