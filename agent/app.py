@@ -253,7 +253,7 @@ def build_session(
     planning = build_planning(options, policy, clock, shared.say, context.pursue)
     safety, outcomes = build_safety(options), _outcomes(shared, planning)
     learning = _learning(shared, outcomes)
-    rollouts = _rollouts(shared) if learning is not None and reloader is not None else None
+    rollouts = _rollouts(shared) if learning and reloader else None
     contest = _contest(shared, reloader, rollouts)
     planner = planning.planner if planning is not None else None
     skills = build_skills(shared, wanted.folder, contest, context, planner, learns=rollouts is not None)
@@ -261,21 +261,18 @@ def build_session(
     feeds, episodes = _feeds(shared, latency, ready.set), _episodes(options, stopping, contest)
     recorder = _recorder(shared, feeds, episodes, stepper)
     links, owners = _links(shared, feeds if recorder is None else recorder.feeds), Owners(options.names, shared.say)
-    loops, learners = (
-        _loops(shared, feeds, counting, planning),
-        _learners(shared, learning, rollouts, contest, outcomes),
-    )
+    loops = _loops(shared, feeds, counting, planning)
+    learners = _learners(shared, learning, rollouts, contest, outcomes)
     served = _served_of(shared, feeds, learning, planning, recorder, learners, reloader is not None, access)
     beside: list[Part] = [
-        Supervision(supervisor),
-        *_there(recorder),
+        *_there(Supervision(supervisor), recorder),
         *_weights(shared, reloader, contest),
         *_there(skills),
         *learners,
         *_serving(policy),
         *_playback(links, stopping),
         _cards(shared, outcomes),
-        *_there(planning and planning.part, safety, loops and Loops(loops)),
+        *_there(planning.part if planning else None, safety, Loops(loops) if loops else None),
         WhoActed(owners, len(options.names), clock),
         *build_apis(served),
         *parts,

@@ -115,8 +115,8 @@ def _weighs(state: dict[str, Any], game: int) -> RenderableType:
     for i, one in enumerate(weighed.get("candidates", [])):
         taken = "bold" if i == weighed["taken"] else ""
         rows.append((f"chunk {i + 1}", Text(f"{one['bound']:.2f} ± {one['spread']:.2f}", taken)))
-    offer = weighed.get("offer")
-    for i, (name, chance) in enumerate(zip(offer["captions"], offer["chances"], strict=True) if offer else ()):
+    offer: dict[str, Any] = weighed.get("offer") or {"captions": [], "chances": []}
+    for i, (name, chance) in enumerate(zip(offer["captions"], offer["chances"], strict=True)):
         rows.append((_text(name)[:18], Text(f"{100 * chance:.0f} %", "bold" if i == offer["taken"] else "")))
     seconds = state["owner_s"][game]
     total = sum(seconds.values()) or 1.0
