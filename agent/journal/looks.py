@@ -13,6 +13,8 @@ from agent.journal.loops import LOOK_HZ, Gains, Look, Nodes
 
 MAX_BACK_S: Final = 1.0
 """A clock that goes back by more began anew."""
+SETTLED_S: Final = 0.1
+"""A picture that came sooner after a menu opened, or closed, may be of before."""
 
 
 def is_acting(action: Action) -> bool:
@@ -27,10 +29,14 @@ class Looks:
         self._nodes, self._gains = Nodes(), Gains()
         self._next_s: float | None = None
         self._acted = False
+        self._menu: str | None = None
+        self._opened_s = 0.0
 
-    def note(self, state: GameState) -> None:
-        """Take note of a state: of its gains, and of what a person does in it."""
+    def note(self, state: GameState, came_s: float) -> None:
+        """Take note of a state that came then: of its gains, its menu, and of what a person does in it."""
         self._gains.note(state)
+        if state.current_menu != self._menu:
+            self._menu, self._opened_s = state.current_menu, came_s
         human = state.human
         if human is not None and (any((*human.move, *human.look)) or human.ui_click or human.fire or human.interact):
             self._acted = True
@@ -53,10 +59,16 @@ class Looks:
         self._next_s = time_s + 1.0 / LOOK_HZ
         return True
 
-    def look(self, time_s: float, state: GameState, picture: Callable[[], ByteArray | None]) -> Look:
-        """Look at a state; `picture` is asked for u8 [h, w, 3] only where the picture decides which node it is."""
+    def look(
+        self, time_s: float, state: GameState, picture: Callable[[], ByteArray | None], pictured_s: float | None
+    ) -> Look:
+        """Look at a state; `picture` is asked for u8 [h, w, 3] only where the picture decides which node it is.
+
+        pictured_s: when the picture came, None without one; one of another menu decides nothing.
+        """
         position, menu = state.position, state.current_menu
-        pixels = picture() if self._nodes.needs_picture(menu, position) else None
+        is_of_menu = pictured_s is not None and pictured_s >= self._opened_s + SETTLED_S
+        pixels = picture() if is_of_menu and self._nodes.needs_picture(menu, position) else None
         level = state.run.level if state.run is not None else 0
         node = self._nodes.of(menu, level, position, pixels, plays=state.is_playing)
         acted, self._acted = self._acted, False

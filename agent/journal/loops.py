@@ -3,7 +3,8 @@
 A state is a node: the menu, the level, and the cell of 2 m that the player is in; in a menu, and in a game that tells
 no position, the picture's difference hash as well. A loop is a strongly connected part of the graph of nodes that was
 passed `min_repeats` times within a stretch of at least `min_s` without a new node and without a reward. A single node
-counts where the player acted most of the time: somebody who waits in a menu is in no loop.
+counts where the player acted most of the time: somebody who waits in a menu is in no loop. A cell is not new where the
+player was beside it a while ago: nobody walks the same way to the metre.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ NEAR_BITS: Final = 10
 """Difference hashes that differ in fewer bits are of one picture."""
 MAX_HASHES: Final = 512
 """Pictures of one menu that are told apart; more are taken for the last."""
+NEAR_S: Final = 10.0
+"""A cell is known where one beside it was seen so long ago."""
 _ACTING: Final = 0.5
+_BESIDE: Final = [(x, z) for x in (-1, 0, 1) for z in (-1, 0, 1)]
 
 Node = tuple[str, int, tuple[int, int, int] | None, int | None]
 """Menu, level, cell, difference hash."""
@@ -115,6 +119,7 @@ class FinderState(msgspec.Struct, frozen=True):
     """All that a finder remembers of its episode."""
 
     seen: list[Node]
+    first_s: list[tuple[tuple[int, int], float]]
     trail: list[_Stay]
     entries: list[tuple[Node, int]]
     is_looping: bool
@@ -128,17 +133,21 @@ class LoopFinder:
     ) -> None:
         self._min_repeats, self._min_s = min_repeats, min_s
         self._seen: set[Node] = set()
+        self._first_s: dict[tuple[int, int], float] = {}
+        """When each column of cells was seen first."""
         self._trail: list[_Stay] = []
         self._entries: Counter[Node] = Counter()
         self.is_looping = False
         """A loop goes on, which ends with the next new node or reward."""
         if begun is not None:
             self._seen, self._trail, self._entries = set(begun.seen), list(begun.trail), Counter(dict(begun.entries))
+            self._first_s = dict(begun.first_s)
             self.is_looping = begun.is_looping
 
     def state(self) -> FinderState:
         """What it remembers."""
-        return FinderState(sorted(self._seen, key=repr), self._trail, list(self._entries.items()), self.is_looping)
+        first_s, entries = list(self._first_s.items()), list(self._entries.items())
+        return FinderState(sorted(self._seen, key=repr), first_s, self._trail, entries, self.is_looping)
 
     @property
     def stalled_s(self) -> float:
@@ -147,8 +156,7 @@ class LoopFinder:
 
     def add(self, look: Look) -> Loop | None:
         """Take a look; the loop that it ends, if it ends one."""
-        is_new = look.node not in self._seen
-        self._seen.add(look.node)
+        is_new = self._is_new(look)
         ended = None
         if is_new or look.gained:
             ended = self.end()
@@ -165,6 +173,18 @@ class LoopFinder:
         if not self.is_looping and look.time_s - self._trail[0].began_s >= self._min_s:
             self.is_looping = self._is_loop()
         return ended
+
+    def _is_new(self, look: Look) -> bool:
+        """Whether nothing like this was seen before; from now on it was."""
+        is_new, cell = look.node not in self._seen, look.node[2]
+        self._seen.add(look.node)
+        if cell is not None:
+            x, _, z = cell
+            self._first_s.setdefault((x, z), look.time_s)
+            if is_new:
+                beside = (self._first_s.get((x + i, z + j), look.time_s) for i, j in _BESIDE)
+                is_new = look.time_s - min(beside) <= NEAR_S
+        return is_new
 
     @property
     def nodes(self) -> int:

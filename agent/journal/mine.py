@@ -146,18 +146,20 @@ class _Stream:
         self._looks: list[tuple[int, Look]] = []
         self._frame: tuple[bytes, bool] | None = None
         self._pixels: ByteArray | None = None
+        self._pictured_s: float | None = None
 
     def packet(self, record: PacketRecord) -> None:
         try:
             state = decode_state(record.state, LIMITS)
         except ProtocolError as error:
             raise RecordingError(f"packet {record.number} is none of the wire's: {error}") from error
-        self._looking.note(state)
+        self._looking.note(state, record.received_at_s)
         if record.frame:
+            self._pictured_s = record.received_at_s
             self._frame, self._pixels = (record.frame, state.run is not None and state.run.rows_top_down), None
         time_s = self._time.of(state, record.received_at_s)
         if self._looking.is_due(time_s):
-            self._looks.append((record.number, self._looking.look(time_s, state, self._decoded)))
+            self._looks.append((record.number, self._looking.look(time_s, state, self._decoded, self._pictured_s)))
         if state.run is not None and state.run.run_ended:
             self.end()
 

@@ -62,13 +62,17 @@ def view(options: Annotated[ViewOptions, FLAT]) -> int:
 
 
 def _in_rerun(options: ViewOptions, header: SessionHeader, rerun: Any) -> None:
-    from agent.journal.export.viewers import RerunGame
+    from agent.journal.export.viewers import RerunGame, rerun_layout
 
     rerun.init("metabonk", recording_id=header.session)
     try:
         rerun.spawn()
     except (OSError, RuntimeError) as error:
         raise SettingsError(f"Rerun's viewer does not start: {error}") from error
+    try:
+        rerun.send_blueprint(rerun_layout(rerun, [f"game{game}" for game in range(len(header.games))]))
+    except (AttributeError, TypeError) as error:
+        raise RecordingError(f"this version of rerun-sdk is not known: {error}; pip install -U rerun-sdk") from error
     rows = _give(options, header, lambda name: RerunGame(rerun, header, name))
     rerun.disconnect()  # waits until everything was sent
     print(printable(f"{rows} in Rerun"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,6 +92,38 @@ class FoxgloveGame:
 
     def close(self) -> None:
         """The file is ended for all games together."""
+
+
+_PLOTS: Final = {
+    "player": ("health", "enemies"),
+    "progress": ("level", "kills", "gold", "reward"),
+    "where": ("x", "y", "z"),
+    "movement": ("move_x", "move_y", "look_x", "look_y"),
+    "buttons": ("fire", "ability", "interact", "ui_click"),
+}
+"""What is drawn together."""
+
+
+def rerun_layout(rerun: Any, names: Sequence[str]) -> Any:
+    """Rerun's blueprint: the picture of a game beside its numbers, a tab for each game."""
+    views = rerun.blueprint
+    tabs = [
+        views.Horizontal(
+            views.Spatial2DView(origin=f"{name}/picture", name=name),
+            views.Vertical(
+                *(
+                    views.TimeSeriesView(origin=name, contents=[f"$origin/{value}" for value in values], name=title)
+                    for title, values in _PLOTS.items()
+                )
+            ),
+            column_shares=[3, 2],
+            name=name,
+        )
+        for name in names
+    ]
+    return views.Blueprint(
+        views.Tabs(*tabs), views.BlueprintPanel(state="hidden"), views.SelectionPanel(state="hidden")
+    )
 
 
 class RerunGame:

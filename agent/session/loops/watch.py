@@ -44,6 +44,7 @@ class _Glance(msgspec.Struct, frozen=True):
 
     state: GameState
     frame: Frame | None
+    came_s: float
     time_s: float
     since: _Since
     is_new_link: bool
@@ -123,7 +124,8 @@ class LoopWatch:
         watched.packet_s, watched.link = packet_s, feed.link_changes
         if is_new_link:
             watched.time.restart()
-        return _Glance(state, feed.latest_frame, watched.time.of(state, packet_s), since, is_new_link)
+        time_s = watched.time.of(state, packet_s)
+        return _Glance(state, feed.latest_frame, packet_s, time_s, since, is_new_link)
 
     def _look_all(self, new: Sequence[tuple[int, _Glance]]) -> list[_Saw]:
         """On the lane: what each look found."""
@@ -171,10 +173,11 @@ def _look(watched: _Watched, glance: _Glance) -> _Saw:
     looks, time_s, ended = watched.looks, glance.time_s, None
     if glance.is_new_link or watched.finder.nodes >= MAX_EPISODE_NODES:
         ended = _begin_anew(watched)
-    looks.note(glance.state)
+    looks.note(glance.state, glance.came_s)
     looks.add(acted=glance.since.acted, gained=glance.since.gained)
     frame = glance.frame
-    look = looks.look(time_s, glance.state, lambda: frame.pixels if frame is not None else None)
+    pictured_s = frame.received_at_s if frame is not None else None
+    look = looks.look(time_s, glance.state, lambda: frame.pixels if frame is not None else None, pictured_s)
     if watched.before_s is not None and time_s - watched.before_s > 0.0:
         watched.watched_s += time_s - watched.before_s
     watched.before_s = time_s

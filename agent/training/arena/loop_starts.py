@@ -172,9 +172,14 @@ class LoopStarts:
             del self.starts[at]
             self._records[at : MAX_STARTS - 1] = self._records[at + 1 :].copy()
 
+    def now_s(self) -> float:
+        """Seconds of the loops that go on, of runs that began normally; `lost_s` has those that ended."""
+        going = [f.now() for row, f in enumerate(self._finders) if not self._is_trial[row]]
+        return sum(loop.lost_s for loop in going if loop is not None)
+
     def figures(self, *, forget: float) -> dict[str, float]:
         """The share of time lost in loops, and how many starts there are. forget: of the time until now, afterwards."""
-        share = self.lost_s / self.watched_s if self.watched_s else 0.0
+        share = (self.lost_s + self.now_s()) / self.watched_s if self.watched_s else 0.0
         self.watched_s, self.lost_s = (1.0 - forget) * self.watched_s, (1.0 - forget) * self.lost_s
         return {"loop_share": share, "loop_starts": float(len(self.starts))}
 

@@ -54,6 +54,8 @@ def test_rerun_is_given_every_picture_with_its_time(
     assert "10 pictures in Rerun" in capsys.readouterr().out
     names = [call[0] for call in rerun.method_calls]
     assert names[:2] == ["init", "spawn"] and names[-1] == "disconnect"
+    rerun.send_blueprint.assert_called_once_with(rerun.blueprint.Blueprint.return_value)
+    assert names.index("send_blueprint") < names.index("set_time"), "the layout is there before the first row"
     times = [call.kwargs["duration"] for call in rerun.set_time.call_args_list]
     assert len(times) == rerun.EncodedImage.call_count == 10
     assert all(later - sooner == pytest.approx(0.2, abs=0.02) for sooner, later in zip(times, times[1:], strict=False))
@@ -72,3 +74,11 @@ def test_without_a_viewer_one_line_says_how_to_get_one(
     assert "Foxglove" not in capsys.readouterr().err
     assert run(["view", rec, "--hz", "0"]) == 2 and "--hz 0: between" in capsys.readouterr().err
     assert run(["view", str(tmp_path / "none")]) != 0 and "no recording" in " ".join(capsys.readouterr().err.split())
+
+
+def test_another_version_of_rerun_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "rerun", mock.Mock(__spec__=mock.Mock(), spec=["init", "spawn", "blueprint"]))
+    assert run(["view", str(recording(tmp_path / "rec", ticks=6))]) == 2
+    assert "this version of rerun-sdk is not known" in " ".join(capsys.readouterr().err.split())
