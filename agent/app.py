@@ -52,6 +52,7 @@ from agent.session.loops.watch import Loops, LoopWatch
 from agent.session.options import SessionOptions
 from agent.session.parts import CardsByMotor, ConsoleLine, ServedPolicy, Supervision
 from agent.session.planning.building import Planning, build_planning, build_safety, let_plans_pick
+from agent.session.planning.menus import build_menus, navigators
 from agent.session.planning.owners import Owners
 from agent.session.playback.link import PlaybackLink
 from agent.session.playback.part import Playback
@@ -251,7 +252,8 @@ def build_session(
     reloader, wanted = _reloader(shared), options.skills
     context = SkillContext(len(options.names), wanted.character, wanted.weapons)
     planning = build_planning(options, policy, clock, shared.say, context.pursue)
-    safety, outcomes = build_safety(options), _outcomes(shared, planning)
+    safety, menus = build_safety(options), build_menus(options, clock, shared.say)
+    outcomes = _outcomes(shared, planning)
     learning = _learning(shared, outcomes)
     rollouts = _rollouts(shared) if learning and reloader else None
     contest = _contest(shared, reloader, rollouts)
@@ -272,7 +274,7 @@ def build_session(
         *_serving(policy),
         *_playback(links, stopping),
         _cards(shared, outcomes),
-        *_there(planning.part if planning else None, safety, Loops(loops) if loops else None),
+        *_there(planning.part if planning else None, safety, menus, Loops(loops) if loops else None),
         WhoActed(owners, len(options.names), clock),
         *build_apis(served),
         *parts,
@@ -281,7 +283,7 @@ def build_session(
         [Seat(feed, link) for feed, link in zip(feeds, links, strict=True)], policy, runner, clock, latency, ready,
         budget_s=options.budget_s, judge=contest, arbiter=arbiter, room=shared.pace.room, recorder=recorder,
         watchers=[w for w in (episodes, SeesTheGame(policy), planner, loops, *watchers) if w],
-        navigator=planning.menu if planning is not None else None, safety=safety.rules if safety is not None else None,
+        navigator=navigators(planning, menus), safety=safety.rules if safety is not None else None,
         on_owner=owners.changed, stepper=stepper,
     )  # fmt: skip
     status, bound = Status(clock, links, feeds, actor, latency, episodes, beside), BoundPort(options.on_http)

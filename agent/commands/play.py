@@ -28,6 +28,7 @@ from agent.core import compiled
 from agent.core.clock import SystemClock
 from agent.core.errors import AgentError, SettingsError, first_error
 from agent.core.files import check_output, expand_home
+from agent.core.folders import screens_folder
 from agent.core.settings import ConfigOption, Settings, load_settings
 from agent.games.options import GameOptions, is_gymnasium, is_hosted, is_recorded
 from agent.learning.configs import learner_budget, preferences
@@ -36,7 +37,7 @@ from agent.session.options import RunOptions
 if TYPE_CHECKING:
     from agent.commands.games import Games
     from agent.control.reward import Weights
-    from agent.session.options import Planning, Recording, SessionOptions, Skills
+    from agent.session.options import MenuOptions, Planning, Recording, SessionOptions, Skills
 
 MAX_GAMES: Final = 64
 COMPILED: Final = ("pilot", "kiter", "router", "dreamer")
@@ -136,7 +137,7 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         asked = name_of(options.policy, options.weights, "pilot")
         name = asked if measured else served_name(asked, settings, console)
         check_sight(name, game)
-        planning = None if measured else _planning(options, settings, game)  # refused before a game starts
+        beside = {} if measured else _beside(options, settings, game)  # refused before a game starts
         frame_hz = DREAMER_PICTURES_HZ if name == "dreamer" and is_gymnasium(game) else PICTURES_HZ
         cold = compiled.is_cold() and (game == "arena" or name in COMPILED)
         games = Games(stack, options, game, settings, console, frame_hz=frame_hz, one_first=cold)
@@ -149,8 +150,8 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         starting.say("waiting for the game")
         session_options = replace(
             _session_options(options, settings, game, games, console, token=token, measured=measured),
-            planning=planning,
             on_begun=starting.close,
+            **beside,
         )
         starting.say(f"preparing {name} to act")
         check_fit(policy, game, games.shown)
@@ -280,6 +281,29 @@ def skills_of(options: PlayOptions, settings: Settings, game: str, *, measured: 
         return Skills(folder=folder)
     weapons = [str(w["title"]) for w in catalog.weapons if w["name"] == found["weapon"]]
     return Skills(folder=folder, character=str(found["name"]), weapons=tuple(weapons))
+
+
+def _beside(options: PlayOptions, settings: Settings, game: str) -> dict[str, Any]:
+    """What plans and goes through menus beside the policy; raises SettingsError."""
+    return {"planning": _planning(options, settings, game), "menus": _menus(settings, game)}
+
+
+def _menus(settings: Settings, game: str) -> MenuOptions | None:
+    """How menus are gone through, None where nobody does; raises SettingsError."""
+    from agent.planning.backend import vision_server
+    from agent.planning.menus.goal import menu_goal
+    from agent.planning.menus.words import check_allowed
+    from agent.session.options import MenuOptions
+
+    wanted = settings.menus
+    goal, allowed = menu_goal(wanted.goal), check_allowed(wanted.allow)
+    if not wanted.use_vlm_menu or is_gymnasium(game) or is_recorded(game) or game.startswith("research://"):
+        return None
+    vlm = vision_server(settings) if wanted.model else None
+    return MenuOptions(
+        goal=goal, folder=screens_folder(), allowed=allowed, vlm=vlm, timeout_s=settings.llm.timeout_s,
+        click_xy=wanted.click_xy,
+    )  # fmt: skip
 
 
 def _recording(options: PlayOptions, settings: Settings) -> Recording | None:

@@ -1,4 +1,4 @@
-"""Who owns the action of this tick: human > safety > planner > motor (or a chooser of cards), or nobody (neutral).
+"""Who owns the action of this tick: human > safety > planner > navigator > motor (or a chooser of cards), or nobody.
 
 Pure but for its counters; knows nothing of sockets.
 """
@@ -24,8 +24,9 @@ Guard = Callable[[Action], Override | None]
 class Verdict(msgspec.Struct, frozen=True):
     """The action to send, who chose it, and why a proposal was refused, if one was.
 
-    owner: `human`, `safety`, `planner`, `motor`, `nobody`, or a chooser's name while the presses for its card are
-    made. instead_of: the verdict on the policy's proposal, where another's action goes before it. reason: safety's.
+    owner: `human`, `safety`, `planner`, `navigator`, `motor`, `nobody`, or a chooser's name while the presses for its
+    card are made. instead_of: the verdict on the policy's proposal, where another's action goes before it. reason:
+    safety's.
     """
 
     action: Action

@@ -41,6 +41,12 @@ def recordings_folder() -> Path:
     return _in_a_home(_of_user(user_data_dir) / "recordings", "METABONK_RECORDINGS_DIR")
 
 
+def screens_folder() -> Path | None:
+    """Where the screens of games are kept that menus were gone through in; None where no home is known."""
+    folder = _of_user(user_data_dir) / "screens"
+    return folder if folder.is_absolute() else None
+
+
 def user_cache() -> Path:
     """The user's cache, whether it takes files or not; relative where no home is known."""
     return _of_user(user_cache_dir)

@@ -29,7 +29,6 @@ _TRUE, _FALSE = {"1", "true"}, {"0", "false"}
 _SHOWN: Final = 80
 
 _LATER: Final = (
-    "USE_VLM_MENU", "MENU_GOAL", "VLM_MENU_MODEL",
     "USE_CAUSAL", "CAUSAL_HORIZON_S", "USE_LLM_PBT_WEIGHTS",
 )  # fmt: skip
 NOT_BUILT: Final = frozenset(PREFIX + name for name in _LATER)
@@ -253,6 +252,30 @@ class MotorSettings(_Group):
     )
 
 
+class MenuSettings(_Group):
+    """Going through menus; see `planning.menus`."""
+
+    use_vlm_menu: bool = _setting(
+        True, "USE_VLM_MENU", "Go through menus by their pictures, where a goal is set or the policy does not get on"
+    )
+    goal: str = _setting(
+        "", "MENU_GOAL", "What to reach in menus, in words, such as Start Tier 3 run with Calcium", max_length=200
+    )
+    model: str = _setting(
+        "",
+        "VLM_MENU_MODEL",
+        "Vision model of Ollama that chooses in menus; where empty the builtin chooser",
+        max_length=200,
+    )
+    allow: str = _setting(
+        "",
+        "MENU_ALLOW",
+        "What may be pressed although it is refused: names of groups or texts, with commas",
+        max_length=500,
+    )
+    click_xy: bool = _setting(False, "MENU_CLICK_XY", "The vision model may name points, not only elements")
+
+
 class Settings(_Group):
     """All settings, in groups; a TOML file has one table a group."""
 
@@ -264,6 +287,7 @@ class Settings(_Group):
     llm: LlmSettings = LlmSettings()
     planner: PlannerSettings = PlannerSettings()
     motor: MotorSettings = MotorSettings()
+    menus: MenuSettings = MenuSettings()
 
 
 def fields() -> Iterator[tuple[str, str, FieldInfo]]:

@@ -221,12 +221,36 @@ class Frame(msgspec.Struct, frozen=True, eq=False):
     received_at_s: float
 
 
+class Pointer(msgspec.Struct, frozen=True, eq=True):
+    """The mouse moves there without a click; capture pixels, origin bottom-left."""
+
+    x_px: int
+    y_px: int
+
+
+class Keys(msgspec.Struct, frozen=True, eq=True):
+    """Keys that go down (True) or up, in this order; codes of Linux' input-event-codes."""
+
+    keys: tuple[tuple[int, bool], ...]
+
+
+class Typed(msgspec.Struct, frozen=True, eq=True):
+    """Text that is typed."""
+
+    text: str
+
+
+DeskInput = Pointer | Keys | Typed
+"""What only games on a desktop take."""
+KEY_ESC: Final = 1
+
+
 class Action(msgspec.Struct, frozen=True, eq=True):
     """What the agent does for one tick.
 
     move, look: each component −1 … 1. click: capture pixels, origin bottom-left, or None.
     answers: sequence of the observation that this action was computed from, or None. env: what a hosted Gymnasium
-    environment does, in place of the rest.
+    environment does, in place of the rest. desk: mouse, keys and text for a game on a desktop, in order.
     """
 
     move: Vector2 = (0.0, 0.0)
@@ -237,6 +261,7 @@ class Action(msgspec.Struct, frozen=True, eq=True):
     click: tuple[int, int] | None = None
     answers: int | None = None
     env: EnvAction | None = None
+    desk: tuple[DeskInput, ...] = ()
 
 
 NEUTRAL: Final = Action()

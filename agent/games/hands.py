@@ -9,11 +9,13 @@ from typing import Final
 
 import msgspec
 
-from agent.core.types import NEUTRAL, Action
+from agent.core.types import NEUTRAL, Action, DeskInput
 
 HOLD_S: Final = 0.15
 LAPSE_S: Final = 5.0
 RIVAL_GAP_S: Final = 1.0
+MAX_DESK_INPUTS: Final = 64
+"""Of one tick; older ones are dropped."""
 
 
 class Ownership:
@@ -59,8 +61,8 @@ class Ownership:
 class Hands:
     """Merges the actions that arrive between two ticks into the one that the tick applies.
 
-    Buttons that any of them pressed and the last click stay latched until the tick; the axes are the newest
-    action's. An action holds for 150 ms without a successor, and for two ticks of a slower game.
+    Buttons that any of them pressed, the last click and all desktop input stay latched until the tick; the axes are the
+    newest action's. An action holds for 150 ms without a successor, and for two ticks of a slower game.
     """
 
     def __init__(self, tick_s: float = 0.0) -> None:
@@ -73,6 +75,7 @@ class Hands:
         self._received_s = float("-inf")
         self._fire = self._ability = self._interact = False
         self._click: tuple[int, int] | None = None
+        self._desk: tuple[DeskInput, ...] = ()
 
     def receive(self, action: Action, now_s: float) -> None:
         """Take one action."""
@@ -83,6 +86,7 @@ class Hands:
         self._interact |= action.interact
         if action.click is not None:
             self._click = action.click
+        self._desk = (self._desk + action.desk)[-MAX_DESK_INPUTS:]
 
     def take(self, now_s: float) -> Action:
         """The action of the tick at `now_s`; what was latched is released."""
@@ -93,7 +97,8 @@ class Hands:
             ability=newest.ability or self._ability,
             interact=newest.interact or self._interact,
             click=self._click,
+            desk=self._desk,
         )
         self._fire = self._ability = self._interact = False
-        self._click = None
+        self._click, self._desk = None, ()
         return action

@@ -17,17 +17,15 @@ import numpy as np
 from agent.core.errors import ProtocolError
 from agent.core.types import Action, FloatArray, GameState, HumanInput, Packet, RunInfo, SceneInfo
 from agent.link import env_wire
+from agent.link.action_wire import encode_trailers, read_trailers
 
 HINP_MAGIC: Final = 0x504E4948
 BLX1_MAGIC: Final = 0x31584C42
 BLX2_MAGIC: Final = 0x32584C42
-ACX1_MAGIC: Final = 0x31584341
 MAX_ACTION_BYTES: Final = 1023
 _MAX_SKIPPED_ACTION_BYTES: Final = 1 << 20
 
-_HINP_TAG, _BLX1_TAG, _BLX2_TAG, _ACX1_TAG = (
-    magic.to_bytes(4, "little") for magic in (HINP_MAGIC, BLX1_MAGIC, BLX2_MAGIC, ACX1_MAGIC)
-)
+_HINP_TAG, _BLX1_TAG, _BLX2_TAG = (magic.to_bytes(4, "little") for magic in (HINP_MAGIC, BLX1_MAGIC, BLX2_MAGIC))
 
 _I32 = struct.Struct("<i")
 _U32 = struct.Struct("<I")
@@ -412,7 +410,7 @@ class PacketDecoder:
 
 def encode_action(action: Action) -> bytes:
     """Encode one action, its size included; axes are clamped to −1 … 1."""
-    click, answers = action.click, action.answers
+    click = action.click
     body = _ACTION.pack(
         *(min(1.0, max(-1.0, v)) for v in (*action.move, *action.look)),
         action.fire,
@@ -422,10 +420,7 @@ def encode_action(action: Action) -> bytes:
     )
     if click is not None:
         body += _CLICK.pack(*click)
-    if answers is not None:
-        body += _U32U32.pack(ACX1_MAGIC, answers & 0xFFFFFFFF)
-    if action.env is not None:
-        body += env_wire.encode_env_action(action.env)
+    body += encode_trailers(action)
     return _I32.pack(len(body)) + body
 
 
@@ -487,12 +482,8 @@ def decode_action(body: bytes) -> Action | None:
             return None
         click = _CLICK.unpack_from(body, at)
         at += _CLICK.size
-    answers = env = None
-    if body.startswith(_ACX1_TAG, at) and len(body) >= at + 8:
-        answers = _U32.unpack_from(body, at + 4)[0]
-        at += 8
-    if env_wire.starts_env_action(body, at):
-        env = env_wire.read_env_action(body, at)
-        if env is None:
-            return None
-    return Action((mx, my), (lx, ly), fire != 0, ability != 0, interact != 0, click, answers, env)
+    read = read_trailers(body, at)
+    if read is None:
+        return None
+    answers, env, desk = read
+    return Action((mx, my), (lx, ly), fire != 0, ability != 0, interact != 0, click, answers, env, desk)

@@ -82,6 +82,13 @@ def servers_of(config: LlmConfig) -> list[Server]:
     return [server(config.backend, config.base_url or OLLAMA_URL)]
 
 
+def vision_server(settings: Settings) -> Server:
+    """The Ollama whose vision model chooses in menus; raises SettingsError where its address is none."""
+    config = llm_config(settings)
+    url = config.base_url if config.base_url and config.backend != "openai" else OLLAMA_URL
+    return Server("ollama", url, settings.menus.model, config.api_key, 0.0, config.max_tokens)
+
+
 def probe_question() -> Question[PlanReply]:
     """A question like those of play, with the real schema."""
     still = GameState(

@@ -110,7 +110,7 @@ async def _ask_ollama(ask: Ask) -> Told:
     more = {} if ask.think == "omit" else {"think": False if ask.think == "false" else "low"}
     try:
         parts = await client.chat(  # type: ignore[call-overload]
-            server.model, messages=_messages(ask), format=json.loads(ask.schema), stream=True,
+            server.model, messages=_with_pictures(ask), format=json.loads(ask.schema), stream=True,
             options={"temperature": server.temperature, "num_predict": server.max_tokens}, **more,
         )  # fmt: skip
         return await _joined(parts)
@@ -250,8 +250,14 @@ def _told(content: str | None, thinking: str | None, usage: Mapping[str, Any]) -
 # --- both -----------------------------------------------------------------------------------------------------------
 
 
-def _messages(ask: Ask) -> list[dict[str, str]]:
+def _messages(ask: Ask) -> list[dict[str, Any]]:
     return [{"role": "system", "content": ask.system}, {"role": "user", "content": ask.prompt}]
+
+
+def _with_pictures(ask: Ask) -> list[dict[str, Any]]:
+    """The messages as Ollama takes them."""
+    system, user = _messages(ask)
+    return [system, {**user, "images": list(ask.images)} if ask.images else user]
 
 
 def _authorization(server: Server) -> dict[str, str]:

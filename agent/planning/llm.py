@@ -34,13 +34,17 @@ T = TypeVar("T")
 
 
 class Question(msgspec.Struct, Generic[T], frozen=True):
-    """What is asked, and what an answer is. schema: JSON of what `kind` decodes; check: raises ValueError."""
+    """What is asked, and what an answer is. schema: JSON of what `kind` decodes; check: raises ValueError.
+
+    images: files of pictures that are shown with the prompt.
+    """
 
     system: str
     prompt: str
     schema: bytes
     kind: type[T]
     check: Callable[[T], None] = lambda decoded: None
+    images: tuple[bytes, ...] = ()
 
     def decode(self, told: Told) -> T:
         """The answer: the content, or the thinking where that is empty; raises LlmError. Nothing is guessed."""
@@ -192,7 +196,7 @@ class LanguageModel:
     async def _carried(self, question: Question[Any], think: Think, total_s: float) -> Told:
         ask = Ask(
             server=self.server, system=question.system, prompt=question.prompt, schema=question.schema, think=think,
-            total_s=total_s, silence_s=total_s / 2, max_bytes=MAX_REPLY_BYTES,
+            total_s=total_s, silence_s=total_s / 2, max_bytes=MAX_REPLY_BYTES, images=question.images,
         )  # fmt: skip
         self._counts["asked"] += 1
         self._under_way = True
@@ -223,7 +227,7 @@ class LanguageModel:
 
     def _key(self, question: Question[Any]) -> str:
         text = "\0".join((self.name, self.think, question.system, question.prompt))
-        return hashlib.sha256(text.encode() + question.schema).hexdigest()
+        return hashlib.sha256(b"\0".join((text.encode(), question.schema, *question.images))).hexdigest()
 
     def _count_fault(self, error: LlmError) -> None:
         self._faults[error.fault] = self._faults.get(error.fault, 0) + 1

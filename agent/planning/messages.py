@@ -54,7 +54,8 @@ class Seen(Message, frozen=True):
 class Ask(Message, frozen=True):
     """One question. schema: JSON of the reply's schema. Answer: `Told`.
 
-    total_s: the whole may take so long; silence_s: from the request or one byte to the next.
+    total_s: the whole may take so long; silence_s: from the request or one byte to the next. images: files of pictures
+    that belong to the prompt; Ollama's models are shown them.
     """
 
     server: Server
@@ -65,6 +66,7 @@ class Ask(Message, frozen=True):
     total_s: float
     silence_s: float
     max_bytes: int
+    images: tuple[bytes, ...] = ()
 
 
 class Told(Message, frozen=True):

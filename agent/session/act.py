@@ -17,7 +17,6 @@ import msgspec
 
 from agent.concurrency.supervise import Failure, attempt, attempted
 from agent.control.arbiter import NOBODY, Arbiter, Verdict
-from agent.control.cards.planned import PLANNER
 from agent.control.policy import Policy, Thought, capabilities_of
 from agent.control.safety.rules import Safety
 from agent.core.clock import Clock
@@ -53,8 +52,8 @@ class Watcher(Protocol):
 class Navigator(Protocol):
     """Whoever goes through a menu in place of the policy."""
 
-    def propose(self, observation: Observation) -> Action | None:
-        """What to do, None where the policy is to act itself; called on the loop, must not block."""
+    def propose(self, observation: Observation) -> tuple[Action, str] | None:
+        """What to do and who says so, None where the policy is to act itself; called on the loop, must not block."""
         ...
 
 
@@ -153,8 +152,8 @@ class Seat:
         self._sink.rehearse(action)
 
     def repeat(self) -> None:
-        """Hand over the last action once more, without its click and without a claim."""
-        self._sink.send(msgspec.structs.replace(self._last, click=None, answers=None))
+        """Hand over the last action once more, without its click and desktop input, and without a claim."""
+        self._sink.send(msgspec.structs.replace(self._last, click=None, desk=(), answers=None))
 
     def send_neutral(self) -> bool:
         """Let go of everything; False when that could not be said."""
@@ -428,9 +427,9 @@ class ActLoop:
             return None
         owner = self._choosing.owner(step.carry, observation.game) if self._choosing is not None else "motor"
         human = self._by_hand(seat, observation.sequence) if feed.human.is_on(returned_s) else None
-        pressed = self._navigator.propose(observation) if self._navigator is not None else None
+        navigated = self._navigator.propose(observation) if self._navigator is not None else None
         verdict = self._arbiter.choose(
-            proposed, owner, human, (pressed, PLANNER) if pressed is not None else None,
+            proposed, owner, human, navigated,
             partial(self._safety.guard, observation) if self._safety is not None else None,
         )  # fmt: skip
         sent = seat.send(verdict.action)

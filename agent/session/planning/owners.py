@@ -11,6 +11,7 @@ from agent.control.arbiter import NOBODY, SAFETY, Verdict
 from agent.control.cards.chooser import MOTOR
 from agent.control.cards.planned import PLANNER
 from agent.core.types import HUMAN, Observation
+from agent.session.planning.menus import NAVIGATOR
 
 QUIET_S: Final = 1.0
 """Safety comes and goes within ticks: of its changes one a second is told, with the number of the others."""
@@ -71,6 +72,8 @@ def _why(observation: Observation, before: str, verdict: Verdict) -> str:
         return f"an action was refused ({verdict.refused}) at {now}"
     if verdict.owner == PLANNER:
         return f"the plan's card of {len(state.level_up_options)} is picked in {state.current_menu} at {now}"
+    if verdict.owner == NAVIGATOR:
+        return f"the menu {state.current_menu or 'of the picture'} is gone through at {now}"
     if verdict.owner == MOTOR:
         return f"nobody before it wants the action at {now}"
     return f"its card of {len(state.level_up_options)} is picked in {state.current_menu} at {now}"

@@ -1,0 +1,1 @@
+"""Benchmarks of reading menus and of going through them."""
