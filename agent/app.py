@@ -252,8 +252,11 @@ def build_session(
     reloader, wanted = _reloader(shared), options.skills
     context = SkillContext(len(options.names), wanted.character, wanted.weapons)
     planning = build_planning(options, policy, clock, shared.say, context.pursue)
-    safety, menus = build_safety(options), build_menus(options, clock, shared.say)
-    outcomes = _outcomes(shared, planning)
+    safety, outcomes, menus = (
+        build_safety(options),
+        _outcomes(shared, planning),
+        build_menus(options, clock, shared.say),
+    )
     learning = _learning(shared, outcomes)
     rollouts = _rollouts(shared) if learning and reloader else None
     contest = _contest(shared, reloader, rollouts)
