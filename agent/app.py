@@ -252,11 +252,8 @@ def build_session(
     reloader, wanted = _reloader(shared), options.skills
     context = SkillContext(len(options.names), wanted.character, wanted.weapons)
     planning = build_planning(options, policy, clock, shared.say, context.pursue)
-    safety, outcomes, menus = (
-        build_safety(options),
-        _outcomes(shared, planning),
-        build_menus(options, clock, shared.say),
-    )
+    safety, menus = build_safety(options), build_menus(options, clock, shared.say)
+    outcomes = _outcomes(shared, planning)
     learning = _learning(shared, outcomes)
     rollouts = _rollouts(shared) if learning and reloader else None
     contest = _contest(shared, reloader, rollouts)
@@ -271,8 +268,7 @@ def build_session(
     served = _served_of(shared, feeds, learning, planning, recorder, learners, reloader is not None, access)
     beside: list[Part] = [
         *_there(Supervision(supervisor), recorder),
-        *_weights(shared, reloader, contest),
-        *_there(skills),
+        *(*_weights(shared, reloader, contest), *_there(skills)),
         *learners,
         *_serving(policy),
         *_playback(links, stopping),
