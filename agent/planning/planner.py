@@ -18,7 +18,7 @@ import structlog
 
 from agent.core.clock import Clock
 from agent.core.errors import LlmError
-from agent.core.goals.progress import Judged, Outcome, Pursuit, Tally, begin, judge
+from agent.core.goals.progress import Judged, Outcome, Pursuit, Tally, begin, judge, situation
 from agent.core.goals.vocabulary import Subgoal, SubgoalKind
 from agent.core.types import Action, GameState, Menu, Observation
 from agent.planning.backend import Backend
@@ -273,7 +273,9 @@ class Planner:
         mind.pursuit = begin(subgoal, mind.tally, state, now_s)
         mind.judged = judge(mind.pursuit, mind.tally, state, now_s)
         place = f"step {mind.step + 1} of {len(mind.plan.steps)} of plan {mind.plan.number}"
-        text = f"{subgoal.describe()} is {place}: {mind.plan.whys[mind.step]}; {mind.judged.reason}"
+        why = mind.plan.whys[mind.step]
+        why = why if now_s == mind.plan.made_s else why.partition(",")[0]  # what it was made of is past
+        text = f"{subgoal.describe()} is {place}: {why}; {mind.judged.reason}"
         self._note(game, mind, "subgoal", text, {"subgoal": subgoal.describe(), "plan": mind.plan.number})
 
     @property
@@ -350,8 +352,10 @@ class Planner:
         return {said: recent.count(said) for said in recent}
 
     def _note(self, game: int, mind: Mind, kind: str, text: str, payload: dict[str, Any]) -> None:
-        """Remember a change, and tell it with its reason."""
+        """Remember a change, and tell it with its reason and what the game shows now."""
         mind.history.append({"kind": kind, "text": text, "at_s": round(self._clock.now_s(), 2)})
+        if mind.state is not None:
+            text = f"{text}; at {situation(mind.state)}"
         self._say(kind, text, {"game": game, **payload})
         if self._logs:
             log.info(kind, game=game, reason=text)

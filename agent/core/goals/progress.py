@@ -122,6 +122,12 @@ def judge(pursuit: Pursuit, tally: Tally, state: GameState, now_s: float) -> Jud
     return Judged(Outcome.RUNNING, share, text)
 
 
+def situation(state: GameState) -> str:
+    """A state in words, for sentences of reason: level, time and health."""
+    level = f"level {state.run.level}, " if state.run is not None else ""
+    return f"{level}{state.game_time_s:.1f} s, health {state.health:.0f} of {state.max_health:.0f}"
+
+
 def _judge_avoid(pursuit: Pursuit, state: GameState, waited_s: float) -> Judged:
     subgoal = pursuit.subgoal
     assert subgoal.place is not None

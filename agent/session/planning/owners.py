@@ -10,6 +10,7 @@ import msgspec
 from agent.control.arbiter import NOBODY, SAFETY, Verdict
 from agent.control.cards.chooser import MOTOR
 from agent.control.cards.planned import PLANNER
+from agent.core.goals.progress import situation
 from agent.core.types import HUMAN, Observation
 from agent.session.planning.menus import NAVIGATOR
 
@@ -62,8 +63,7 @@ class Owners:
 
 def _why(observation: Observation, before: str, verdict: Verdict) -> str:
     state = observation.state
-    level = f"level {state.run.level}, " if state.run is not None else ""
-    now = f"{level}{state.game_time_s:.1f} s, health {state.health:.0f} of {state.max_health:.0f}"
+    now = situation(state)
     if verdict.reason:
         return f"{verdict.reason}; {now}"
     if verdict.owner == HUMAN:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.core.goals.states import state
-from tools.bench.planner.reasons import Change, Event, Read, figures, traced, values_of
+from tools.bench.planner.reasons import Change, Event, Read, figures, is_logged, values_of
 
 
 def recording(events: list[Event], changes: list[Change]) -> Read:
@@ -16,21 +16,30 @@ def recording(events: list[Event], changes: list[Change]) -> Read:
     return Read(events, changes, [1000.0 + t for t in at], np.array(rows))
 
 
-def test_a_sentence_counts_where_the_packets_of_its_time_show_its_numbers() -> None:
-    found = recording([], [])
-    assert traced("it is done: 40 of 50 kills after 9.1 s", 1040.0, found) == 1
-    assert traced("health 90 of 100; kill(40) is next", 1040.0, found) == 2, "a subgoal's own number is none"
-    assert traced("health 90 of 100", 1240.0, found) == 1 and traced("77 kills", 1040.0, found) == 0
-    assert traced("41.4 s survived", 1040.0, found) == 0 and traced("40.2 s survived", 1040.0, found) == 1
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("kill(20) is done: 20 of 20 kills after 9.1 s; at level 1, 40.0 s, health 90 of 100", True),
+        ("kill(20) is done: 20 of 20 kills after 9.1 s; at level 1, 43.0 s, health 90 of 100", False),
+        ("kill(20) is done: 20 of 20 kills after 9.1 s; at level 2, 40.0 s, health 90 of 100", False),
+        ("kill(20) is done: 20 of 20 kills after 9.1 s", False),
+        ("kill(20) has the highest utility, 0.25: 40 kills, 0 enemies in sight", True),
+        ("kill(20) has the highest utility, 0.25: 40 kills, 7 enemies in sight", False),
+        ("open(chest, 1) has the highest utility, 1.00: a chest 9 m away", False),
+        ("level 2 was reached; collect(xp, 1) has the highest utility, 1.15: level 1", True),
+    ],
+)
+def test_a_sentence_counts_where_the_packets_of_its_time_show_all_that_it_says(text: str, good: bool) -> None:
+    assert is_logged(text, 1040.0, recording([], [])) is good
 
 
 @pytest.mark.parametrize(
     ("event", "good"),
     [
-        (Event(1110.1, "subgoal_done", "kill(20) is done: 110 of 90 kills", {}), True),
+        (Event(1110.1, "subgoal_done", "kill(20) is done; at level 2, 110.0 s, health 72 of 100", {}), True),
         (Event(1110.1, "subgoal_done", "kill(20) is done", {}), False),
-        (Event(1117.0, "subgoal_done", "kill(20) is done: 117 of 90 kills", {}), False),
-        (Event(1110.1, "owner", "110 kills", {"owner": "motor"}), False),
+        (Event(1117.0, "subgoal_done", "kill(20) is done; at level 2, 117.0 s, health 71 of 100", {}), False),
+        (Event(1110.1, "owner", "at level 2, 110.0 s, health 72 of 100", {"owner": "motor"}), False),
     ],
 )
 def test_a_change_without_its_sentence_is_counted(event: Event, good: bool) -> None:
@@ -42,8 +51,8 @@ def test_a_change_without_its_sentence_is_counted(event: Event, good: bool) -> N
 
 def test_a_change_of_owner_needs_its_own_owner_and_a_plan_its_number() -> None:
     events = [
-        Event(1100.0, "owner", "safety acts after motor: health 75 of 100", {"owner": "safety"}),
-        Event(1100.0, "plan", "a run began; health 75 of 100", {"number": 3}),
+        Event(1100.0, "owner", "safety acts after motor: level 2, 100.0 s, health 75 of 100", {"owner": "safety"}),
+        Event(1100.0, "plan", "a run began; at level 2, 100.0 s, health 75 of 100", {"number": 3}),
     ]
     changes = [
         Change(1100.0, "owner", ("owner",), "motor"), Change(1100.0, "owner", ("owner",), "safety"),

@@ -1,6 +1,6 @@
 """What safety costs the shipped pilot in the arena: the same seeds with and without it, in lock-step.
 
-    python -m tools.bench.planner.safety [--seeds 60] [--parts FILE] [--out FILE]
+    python -m tools.bench.planner.safety [--seeds 60] [--tier 1] [--parts FILE] [--out FILE]
 
 Plays what is missing among the parts and publishes the paired difference with its 95 % bootstrap interval. An episode
 without an override is the same to the bit without safety, so it is played once.
@@ -81,15 +81,17 @@ def main() -> None:
     """Play the seeds that are missing, and publish."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=60)
+    parser.add_argument("--tier", type=int, default=1)
     parser.add_argument("--parts", type=Path, default=PARTS)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    made_of = f"{rules_hash()} {fingerprint([SHIPPED, Path(rules.__file__)])}"
+    made_of = f"tier {options.tier} {rules_hash()} {fingerprint([SHIPPED, Path(rules.__file__)])}"
     seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
     found = kept(options.parts, made_of)
     missing = [seed for seed in seeds if seed not in found]
     if missing:
-        game, policy = build_game(GameOptions(game="arena").from_run(0)), build_policy("pilot", seed=0)
+        hosted = GameOptions(game="arena", tier=options.tier).from_run(0)
+        game, policy = build_game(hosted), build_policy("pilot", seed=0)
         for seed in missing:
             found[seed] = {"made_of": made_of, **pair(game, policy, seed)}
             options.parts.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +99,8 @@ def main() -> None:
                 file.write(json.dumps(found[seed]) + "\n")
             print(json.dumps(found[seed]), flush=True)
         game.close()
-    publish("planner safety", figures([found[seed] for seed in seeds]), options.out)
+    values = {"tier": options.tier, **figures([found[seed] for seed in seeds])}
+    publish("planner safety", values, options.out)
 
 
 if __name__ == "__main__":
