@@ -57,7 +57,7 @@ FIRST_SEED: Final = 77_000_000
 PLAYED_S: Final = 150.0
 MEASURES: Final = ("chests", "shrines", "bosses", "levels", "seconds")
 DRAWN_S: Final = 15.0
-PATIENCE_S: Final = 120.0
+PATIENCE_S: Final = 900.0
 """A model on a busy machine gets so long; what counts as its time is told above."""
 SMALL: Final = "small"
 NEEDED_GAIN, ALLOWED_LOSS = 0.2, 0.02
