@@ -36,8 +36,9 @@ def metric_of(kind: SubgoalKind, what: str) -> str:
 
 
 class GameContext(msgspec.Struct):
-    """One game: triggers that hold now, with a sentence of why for each."""
+    """One game: triggers that hold now, with a sentence of why for each. changes: how often any of it changed."""
 
+    changes: int = 0
     carried: dict[str, str] = {}
     subgoal: Subgoal | None = None
     reason: str = ""
@@ -59,12 +60,15 @@ class SkillContext:
             f"weapon:{w.lower()}": f"{w} is what {self._character or 'the run'} begins with" for w in self._weapons
         }
         self.games[game].carried = begun
+        self.games[game].changes += 1
         self.games[game].captions, self.games[game].card = (), -1
 
     def pursue(self, game: int, pursuit: Pursuit | None, judged: Judged | None) -> None:
         """What the planner pursues in a game; called on the loop, again and again."""
         context = self.games[game]
-        context.subgoal = pursuit.subgoal if pursuit is not None else None
+        subgoal = pursuit.subgoal if pursuit is not None else None
+        context.changes += subgoal != context.subgoal
+        context.subgoal = subgoal
         context.reason = judged.reason if judged is not None else ""
 
     def seen(self, observation: Observation) -> None:
@@ -81,6 +85,7 @@ class SkillContext:
             if name:
                 at = f"{observation.state.game_time_s:.1f} s"
                 game.carried.setdefault(f"weapon:{name}", f"{caption!r} was taken at {at}, card {game.card + 1}")
+                game.changes += 1
         game.captions, game.card = (), -1
 
     def answered(self, observation: Observation, card: int) -> None:

@@ -64,6 +64,8 @@ class SkillStepper:
         self._inner, self._say = inner, say
         self._ready: dict[Names, Any] = {}
         self._playing: list[Names] = [()] * len(context.games)
+        self._looked: list[tuple[int, int, int, int]] = [(-1, 0, 0, 0)] * len(context.games)
+        self._kept = 0
         self._choosing = capabilities_of(policy).chooses_cards
 
     # --- what fits -------------------------------------------------------------------------------------------------
@@ -89,6 +91,7 @@ class SkillStepper:
     def fit(self, fitting: Fitting) -> None:
         """These skills fit the weights in force; called between two steps."""
         self.fitting = fitting
+        self._kept += 1
         self._ready.clear()
         self.failed.clear()
 
@@ -97,6 +100,7 @@ class SkillStepper:
         played = copy.copy(self.policy)
         played.load(prepared, version)
         self._ready[names] = played
+        self._kept += 1
         for old in [n for n in self._ready if n not in self._playing][: max(0, len(self._ready) - MAX_KEPT)]:
             del self._ready[old]
 
@@ -133,6 +137,10 @@ class SkillStepper:
 
     def _swap(self, game: int) -> None:
         """Let the skills that fit play a game; where they are not ready, those before that still fit, or none."""
+        looked = (self.context.games[game].changes, self.policy.version, self._kept, id(self.goal()))
+        if looked == self._looked[game]:
+            return
+        self._looked[game] = looked
         names, why = self.wanted(game)
         before = self._playing[game]
         if names and names not in self._ready:
@@ -152,6 +160,7 @@ class SkillStepper:
     def _give_up(self, names: Names, failure: Failure) -> None:
         """A composition's step raised: it is not used again."""
         self.failed[names] = f"a step raised {failure.reason}"
+        self._kept += 1
         self._ready.pop(names, None)
         for game, playing in enumerate(self._playing):
             if playing == names:

@@ -92,7 +92,7 @@ def train_skill(
     say(f"{options.name}: measuring on {options.episodes} seeds")
     return skills.save(
         options.name, base, training.pilot(), of=KIND, layout=encode.describe(), description=task.describe(),
-        tags=[task.trigger, f"metric:{task.metric}"], trigger=task.trigger,
+        tags=list(dict.fromkeys([task.trigger, f"metric:{task.metric}"])), trigger=task.trigger,
         task={**task.as_builtins(), "rules": rules_hash(), "steps": training.steps, "seed": options.seed},
         created_by=_command(options, task),
         performance=lambda tuned: performance(base, tuned, task, options.episodes, options.score_episodes),

@@ -97,7 +97,9 @@ def test_a_costly_skill_plays_only_where_the_goal_names_it(play: Play) -> None:
     costly = {"score_s": {"difference": [-9.0, -12.0, -5.0]}}
     fitting = play.stepper.fitting
     skills = tuple(msgspec.structs.replace(s, performance=costly) for s in fitting.skills)
-    play.stepper.fitting = Fitting(fitting.version, skills)
+    ready = dict(play.stepper._ready)
+    play.stepper.fit(Fitting(fitting.version, skills))
+    play.stepper._ready.update(ready)
     play.step(first=True)
     play.take("Bow (new): Arrows that pierce.")
     assert play.step() == 0.0

@@ -1,10 +1,10 @@
 """What each shipped skill changes, by its own metric and by those of the others, on seeds that no training saw.
 
-    python -m tools.bench.skills.swaps [--episodes 60] [--seed 61000000] [--out docs/results/skill_swaps.json]
+    python -m tools.bench.skills.swaps [--episodes 30] [--others 8] [--out docs/results/skill_swaps.json]
 
-Each task is played by the shipped pilot, by its skill, and by every other skill (the control: a skill of something else
-does not do it). Passes where four skills or more, one of a weapon and one of a character among them, have an interval
-above the pilot's, the two disjoint.
+Each task is played by the shipped pilot, by its skill, and on a few of the seeds by every other skill (the control: a
+skill of something else does not do it). Passes where four skills or more, one of a weapon and one of a character among
+them, have an interval above the pilot's, the two disjoint.
 """
 
 from __future__ import annotations
@@ -40,22 +40,24 @@ def shipped(folder: Path | None = None) -> tuple[Tensors, dict[str, Tensors], di
     return base, {name: store.composed(base, [name]) for name in tasks}, tasks
 
 
-def compared(kept: Kept, base: Tensors, skills: dict[str, Tensors], seed: int, episodes: int) -> dict[str, Any]:
-    """Of each skill its own metric with it and without, and with every other one."""
+def compared(
+    kept: Kept, base: Tensors, skills: dict[str, Tensors], seed: int, episodes: int, others: int
+) -> dict[str, Any]:
+    """Of each skill its own metric with it and without, and on `others` seeds with every other one."""
     found = {}
     for name, tensors in skills.items():
         without = kept.value(base, name, seed, episodes)
         having = kept.value(tensors, name, seed, episodes)
         one, two = bootstrap(without), bootstrap(having)
-        others = {
-            other: round(float(kept.value(made, name, seed, episodes).mean()), 3)
+        beside = {
+            other: round(float(kept.value(made, name, seed, others).mean()), 3)
             for other, made in skills.items()
-            if other != name
+            if others and other != name
         }
         found[name] = {
             "without": [round(x, 3) for x in one], "with": [round(x, 3) for x in two],
             "difference": [round(x, 3) for x in paired_difference(having, without)],
-            "disjoint": two.low > one.high, "other_skills": others,
+            "disjoint": two.low > one.high, "other_skills": beside,
         }  # fmt: skip
         print(name, found[name], file=sys.stderr, flush=True)
     return found
@@ -70,15 +72,16 @@ def passed(found: dict[str, Any], tasks: dict[str, SkillTask]) -> bool:
 def main() -> None:
     """Play and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--episodes", type=int, default=60)
+    parser.add_argument("--episodes", type=int, default=30)
+    parser.add_argument("--others", type=int, default=8)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--skills", type=Path, help="a folder of skills beside the shipped ones")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     base, skills, tasks = shipped(args.skills)
-    found = compared(Kept(tasks), base, skills, args.seed, args.episodes)
+    found = compared(Kept(tasks), base, skills, args.seed, args.episodes, args.others)
     values = {
-        "rules": rules_hash(), "seed": args.seed, "episodes": args.episodes,
+        "rules": rules_hash(), "seed": args.seed, "episodes": args.episodes, "episodes_of_others": args.others,
         "tasks": {name: task.as_builtins() for name, task in tasks.items()}, "skills": found,
         "disjoint": sum(figures["disjoint"] for figures in found.values()), "passed": passed(found, tasks),
     }  # fmt: skip
