@@ -52,6 +52,10 @@ class Skill(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str = ""
     task: dict[str, Any] = {}
 
+    def is_asked(self, asked: set[str]) -> bool:
+        """True where one of these triggers, in lower case, is what the skill is for."""
+        return any(said.lower() in asked for said in (self.trigger, *self.tags))
+
     @property
     def is_costly(self) -> bool:
         """True where its own measurement shows that whole runs score less with it."""

@@ -79,7 +79,7 @@ class SkillStepper:
         found = sorted(
             (skill.name, triggers[trigger])
             for skill, trigger in ((s, s.trigger.lower()) for s in fitting.skills)
-            if trigger in triggers and (trigger in asked or not skill.is_costly)
+            if trigger in triggers and (not skill.is_costly or skill.is_asked(asked))
         )
         return tuple(name for name, _ in found), [why for _, why in found]
 

@@ -105,3 +105,5 @@ def test_a_costly_skill_plays_only_where_the_goal_names_it(play: Play) -> None:
     assert play.step() == 0.0
     play.stepper.goal = lambda: parse_goal("take the bow")
     assert play.step() == 1.0
+    rich = msgspec.structs.replace(skills[0], tags=["metric:gold"])
+    assert rich.is_asked({"metric:gold"}) and not rich.is_asked({"metric:shrines"})
