@@ -9,10 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agent.control import policies
+from agent.control.motor import pilot_tensors
 from agent.core.errors import WeightsError
 from agent.learning.merging.recipe import Recipe, merge
-from agent.models.sealed import content_sha256
-from agent.store.skills import COMPOSITIONS, INDEX, Composition, Skill, SkillStore, check_base, compose, difference
+from agent.models.sealed import content_sha256, read_manifest
+from agent.store.skills import (
+    COMPOSITIONS,
+    INDEX,
+    SHIPPED,
+    Composition,
+    Skill,
+    SkillStore,
+    check_base,
+    compose,
+    difference,
+)
 
 Tensors = dict[str, np.ndarray]
 BASE: Tensors = {
@@ -153,3 +165,17 @@ def test_a_skill_whose_whole_interval_lies_below_nothing_is_costly(high: float, 
         name="a", description="", tags=[], performance=figures, file="a", sha256="", of="pilot", base=""
     )  # fmt: skip
     assert skill.is_costly is costly
+
+
+def test_the_shipped_skills_are_of_the_shipped_pilot_and_small() -> None:
+    """Another pilot needs other skills: `skills train` with the commands of their manifests makes them."""
+    base = pilot_tensors(policies.SHIPPED)
+    found = SkillStore(Path("no skills of one's own"))
+    skills = found.skills()
+    assert len(skills) >= 4 and {s.trigger.partition(":")[0] for s in skills} == {"weapon", "character", "metric"}
+    for skill in skills:
+        made = found.composed(base, [skill.name])
+        assert any(not np.array_equal(made[name], base[name]) for name in base)
+        assert skill.of == "pilot" and skill.performance["with"][1] > skill.performance["without"][2], skill.name
+        assert read_manifest(SHIPPED / skill.file).created_by.startswith(f"python -m agent skills train {skill.name} ")
+    assert sum(p.stat().st_size for p in SHIPPED.iterdir()) <= 8 << 20
