@@ -4,7 +4,8 @@
 
 --fast leaves out the tests marked slow. --coverage also measures which lines the tests run in their own process, which
 makes them slower, and fails below the floor in pyproject.toml. Tools that tests need are installed first where that
-takes no administrator (the C# compiler); the others are named. Exits with 1 where any check fails; CI runs the same.
+takes no administrator (the C# compiler, axe-core); the others are named. Exits with 1 where any check fails; CI runs the
+same.
 """
 
 from __future__ import annotations
@@ -20,9 +21,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def install_tools() -> None:
-    """Install the C# compiler where it can be, and name each program whose tests will be skipped for want of it."""
-    found = subprocess.run([sys.executable, "-m", "tools.scripts.csharp", "install"], cwd=ROOT, check=False)
-    missing = ["a C# compiler (see above)"] if found.returncode else []
+    """Install the C# compiler and axe-core where they can be; name what is missing, whose tests will be skipped."""
+    missing = []
+    for name, module in (
+        ("a C# compiler (see above)", "tools.scripts.csharp"),
+        ("axe-core (see above)", "tools.page.axe"),
+    ):
+        found = subprocess.run([sys.executable, "-m", module, "install"], cwd=ROOT, check=False)
+        missing += [name] * bool(found.returncode)
     missing += [name for name in ("chromium", "ip") if shutil.which(name) is None]
     if missing:
         print(f"check: not here, so their tests are skipped (in CI they fail): {', '.join(missing)}", flush=True)

@@ -35,7 +35,8 @@ RECORDING: Final = "20260101-000000-1"
 class ArenaSide:
     """The arena on a socket of this loop, one client after another. change: what is made of each state that is sent.
 
-    actions: what came, with the number of the packet that was sent last before it. paused: nothing is sent.
+    holds: what comes is not done. actions: what came, with the number of the packet that was sent last before it. paused:
+    nothing is sent.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class ArenaSide:
         self.game = ArenaGame(capture_px=capture_px)
         self.game.reset(seed, start=start)  # type: ignore[arg-type]
         self.change: Callable[[GameState], GameState] = lambda state: state
-        self.paused = False
+        self.paused = self.holds = False
         self.actions: list[tuple[int, Action]] = []
         self.sequence = 0
         self.port = 0
@@ -89,7 +90,7 @@ class ArenaSide:
     def _packet(self, now_s: float) -> bytes:
         """Play on until the next packet's time; its bytes."""
         for _ in range(max(1, round(TICK_HZ / self._hz))):
-            self.game.tick(self._action)
+            self.game.tick(NEUTRAL if self.holds else self._action)
             self._action = msgspec.structs.replace(self._action, click=None)
         told = self.game.state()
         assert told.run is not None

@@ -133,7 +133,9 @@ async def first_ms(both: Browsed) -> float:
 async def axe(tab: Tab) -> None:
     """No serious finding of axe-core, in dark and in light."""
     script = installed()
-    assert script is not None, "run: python -m tools.page.axe install"
+    if script is None and not os.environ.get("CI"):
+        pytest.skip("axe-core is missing: python -m tools.page.axe install")
+    assert script is not None, "python tools/check.py installs axe-core"
     source = await asyncio.to_thread(script.read_text, "utf-8")
     for light in (False, True):
         await tab.size(*SIZES["laptop"], light=light)
