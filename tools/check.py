@@ -4,8 +4,8 @@
 
 --fast leaves out the tests marked slow. --coverage also measures which lines the tests run in their own process, which
 makes them slower, and fails below the floor in pyproject.toml. Tools that tests need are installed first where that
-takes no administrator (the C# compiler, axe-core); the others are named. Exits with 1 where any check fails; CI runs the
-same.
+takes no administrator (the C# compiler, axe-core); the others are named. Exits with 1 where any check fails; CI runs
+the same.
 """
 
 from __future__ import annotations

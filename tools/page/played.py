@@ -35,8 +35,8 @@ RECORDING: Final = "20260101-000000-1"
 class ArenaSide:
     """The arena on a socket of this loop, one client after another. change: what is made of each state that is sent.
 
-    holds: what comes is not done. actions: what came, with the number of the packet that was sent last before it. paused:
-    nothing is sent.
+    holds: what comes is not done. actions: what came, with the number of the packet that was sent last before it.
+    paused: nothing is sent.
     """
 
     def __init__(

@@ -95,7 +95,7 @@ async def play(tab: Tab, out: Path) -> None:
             await tab.size(*WIDE, light=True)
             await asyncio.sleep(1.0)
             await tab.picture(out / "play-light.png")
-            await tab.size(960, 540)
+            await tab.size(960, 620)
             await tab.open(f"{played.address}/overlay?show=owner,goal,plan,q,stats,radar&scale=1")
             await tab.until("document.documentElement.dataset.number !== undefined")
             await asyncio.sleep(0.5)
@@ -127,7 +127,7 @@ async def death(tab: Tab, out: Path) -> None:
         side = await asyncio.to_thread(advanced, 30.0)
         async with shown(tab, Path(folder), arenas=[side]) as played:
             await asyncio.sleep(6.0)
-            side.game.world["health"] = 0.5
+            side.game.world["hp"] = 0.5
             await until_menu(played, Menu.DEATH)
             await tab.picture(out / "death.png")
 
@@ -216,7 +216,8 @@ async def draw(out: Path, only: list[str]) -> None:
         async with browsing(Path(profile)) as tab:
             for name in only:
                 await DRAWN[name](tab, out)
-                print(f"{name}: {'; '.join(tab.errors) or 'no error'}", flush=True)
+                errors = [text for text in tab.errors if "ERR_CONNECTION_REFUSED" not in text]  # a session ended
+                print(f"{name}: {'; '.join(errors) or 'no error'}", flush=True)
                 tab.errors.clear()
 
 

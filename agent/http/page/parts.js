@@ -197,6 +197,7 @@ export function cards(state, game) {
 export function menus(state, game) {
   list(byId("options"), at(state, `scenes.${game}.options`) || [], () => node("li"), (li, text, i) => show(li, `scenes.${game}.options.${i}`, text, text));
   const clicked = at(state, `decisions.${game}.clicked`);
+  document.querySelector(".crops").classList.toggle("is-clicked", Boolean(clicked));
   if (clicked) put(byId("click-note"), `at ${clicked.at_px[0]}, ${clicked.at_px[1]} px, ${clock((state.time_ns - clicked.time_ns) / 1e9)} ago`);
 }
 
@@ -252,7 +253,7 @@ export function memory(state) {
   if (typeof status.cores_used === "number") shown.push({ name: "cores in use", value: status.cores_used, share: status.cores_used / Math.max(1, status.cores), text: `${number(status.cores_used, 2)} of ${status.cores}`, path: "status.cores_used" });
   bars(byId("memory"), shown);
   byId("memory-absent").hidden = Boolean(plan);
-  const facts2 = [["Watching this page", `${at(state, "stream.watchers") ?? "–"}`, "stream.watchers", at(state, "stream.watchers")]];
+  const facts2 = [["Policy", status.policy_path?.path ? `${status.policy}, by ${status.policy_path.path}` : `${status.policy ?? "–"}`], ["Its steps run on", status.policy_step?.where === "loop" ? "the event loop" : "a thread of their own"], ["Recorded", status.recording ? `${status.recording.written} records, ${status.recording.lost} lost` : "nothing", "status.recording.written", status.recording?.written], ["Watching this page", `${at(state, "stream.watchers") ?? "–"}`, "stream.watchers", at(state, "stream.watchers")]];
   for (const [reason, n] of Object.entries(at(state, "stream.dropped") || {})) facts2.push([`Dropped: ${reason}`, String(n)]);
   if (plan) for (const [name, value] of flat(plan, "").slice(0, 12)) facts2.push([name, String(value), `status.memory.${name}`, value]);
   for (const [part, why2] of Object.entries(at(status, "parts.parked") || {})) facts2.push([`Parked: ${part}`, String(why2)]);
