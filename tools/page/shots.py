@@ -190,7 +190,7 @@ async def replay(tab: Tab, out: Path) -> None:
             await tab.picture(out / "replay.png")
             await tab.open(f"{played.address}/?replay=20260101-000000-0&t=9&with={first}")
             await tab.until(
-                "!document.querySelector('#picture2').hidden && document.querySelector('#stage-note').hidden"
+                "document.querySelectorAll('#beside tr').length && document.querySelector('#stage-note').hidden"
             )
             await asyncio.sleep(2.0)
             await tab.picture(out / "compare.png")

@@ -28,7 +28,7 @@ function paint() {
   parts.memory(now);
   radar(byId("radar"), parts.at(now, `scenes.${game}`), parts.at(now, `decisions.${game}`));
   note(now);
-  if (charts.remember(now)) { charts.drawAll(game); charts.scalars(); }
+  if (live && charts.remember(now)) { charts.drawAll(game); charts.scalars(); }
   document.documentElement.dataset.number = now.number;
   if (!painted) { painted = true; performance.mark("useful"); }
 }
@@ -93,13 +93,13 @@ function hello(values) {
   steer.notice("");
 }
 
-function lost() {
+function lost(reason) {
   steer.lost();
   document.documentElement.dataset.owner = "nobody";
   put(byId("owner-name"), state ? "ended" : "no answer");
   const box = byId("stage-note");
   box.hidden = false;
-  put(box, state ? "The session has ended. What is shown is its last state." : "No session answers here. Start one: python -m agent play");
+  put(box, state ? `The session has ended: ${reason}. What is shown is its last state.` : "No session answers here. Start one: python -m agent play");
 }
 
 function begin() {

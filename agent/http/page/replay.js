@@ -41,15 +41,20 @@ async function show() {
       byId("stage-note").hidden = has;
       put(byId("stage-note"), has ? "" : "No picture was recorded here.");
       if (other) await picture(other, byId("picture2"));
-      if (other) await beside(t);
+      if (other) await beside(t, moment);
     } catch (error) { put(byId("stage-note"), error.message); byId("stage-note").hidden = false; playing = false; }
   } while (due);
   busy = false;
 }
 
-async function beside(t) {
-  const moment = await read(`/api/v1/replay/${encodeURIComponent(other)}?game=${game}&t=${t}`), v = moment.values;
-  put(byId("decision-why"), `Beside it, ${other}: level ${v.level ?? "–"}, ${v.kills ?? "–"} kills, health ${v.scene.health.toFixed(0)} at ${clock(v.scene.time_s)}, ${v.decision ? v.decision.owner : "nobody"} acts`);
+// The values of both recordings at this time, line by line.
+async function beside(t, here) {
+  const there = await read(`/api/v1/replay/${encodeURIComponent(other)}?game=${game}&t=${t}`);
+  const rows = [["", id, other]];
+  const values = (moment) => [clock(moment.values.scene.time_s), moment.values.scene.health.toFixed(0), moment.values.level ?? "–", moment.values.kills ?? "–", moment.values.gold ?? "–", moment.values.scene.enemies_in_all, moment.values.decision ? moment.values.decision.owner : "nobody"];
+  const left = values(here), right = values(there);
+  ["run", "health", "level", "kills", "gold", "enemies", "acts"].forEach((name, i) => rows.push([name, String(left[i]), String(right[i])]));
+  list(byId("beside"), rows, () => node("tr"), (tr, cells, k) => list(tr, cells, () => node(k ? "td" : "th"), put));
 }
 
 function seek(seconds) {
@@ -78,7 +83,7 @@ function setPlaying(want) {
 function drawTimeline() {
   const s = overview.series;
   chart(byId("time-chart"), "time", s.t, [{ name: "health", values: s.health }, { name: "enemies", values: s.enemies }], { spark: true, height: 40 });
-  list(byId("marks"), overview.marks.slice(0, MAX_MARKS), () => node("span"), (span, mark) => { span.className = mark.kind; span.style.left = `${100 * mark.t / Math.max(1e-6, length)}%`; });
+  list(byId("marks"), overview.marks.slice(0, MAX_MARKS), () => node("span"), (span, mark) => { span.className = `mark-${mark.kind}`; span.style.left = `${100 * mark.t / Math.max(1e-6, length)}%`; });
   const shown = [...overview.marks].reverse().slice(0, 80);
   list(byId("recordings-list"), shown, () => node("li", "", node("a"), node("span", "quiet")), (li, mark) => {
     put(li.children[0], `${clock(mark.t)} ${mark.kind.replaceAll("_", " ")}`);
@@ -89,7 +94,7 @@ function drawTimeline() {
 
 async function compareWith(name) {
   other = name;
-  byId("picture2").hidden = !other;
+  byId("picture2").hidden = byId("beside").hidden = !other;
   if (other) { try { await read(`/api/v1/replay/${encodeURIComponent(other)}?game=${game}`); } catch (error) { put(byId("stage-note"), error.message); other = ""; } }
   address();
   show();
@@ -111,7 +116,9 @@ export async function begin(asked, given) {
   byId("takeover").hidden = true;
   byId("clip-tools").hidden = true;
   for (const note of document.querySelectorAll(".absent")) note.hidden = true;
-  put(byId("clip-note"), `Recording ${id}: what happened, newest first.`);
+  document.querySelector(".goal-line .key").textContent = "Recording";
+  Object.assign(document.querySelector(".goal-line b").dataset, { path: "recording", none: id });
+  put(byId("clip-note"), "What happened, newest first.");
   put(byId("stage-note"), "Reading the recording …");
   byId("play").addEventListener("click", () => setPlaying(!playing));
   byId("scrub").addEventListener("input", (event) => seek(Number(event.target.value)));
