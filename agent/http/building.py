@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -86,9 +87,14 @@ def build_server(served: Served, status: Status, view: View, bound: BoundPort, b
     pictures = LivePictures(lambda game: served.feeds[game].latest_frame)
 
     def more() -> dict[str, Any]:
-        return {"stream": stream.status(), "losses": losses(), "plan_history": _histories(served.system)}
+        return {
+            "stream": stream.status(), "losses": losses(), "plan_history": _histories(served.system),
+            "misses": view.misses(),
+        }  # fmt: skip
 
-    states = LiveState(shown.snapshots, view.view, served.events, clock, more)
+    views = [partial(view.of_game, game) for game in range(len(options.names))]
+
+    states = LiveState(shown.snapshots, views, served.events, clock, more)
     stream = Stream(states, pictures, served.feeds, clock)
     live = LiveApi(
         states, stream, options.names, version("metabonk-apex"),

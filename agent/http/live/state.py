@@ -6,7 +6,7 @@ A state is the status, the games as they are now, and the newest events, with a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +17,8 @@ from agent.http.snapshots import Snapshots, without_folders
 
 STATE_S: Final = 0.1
 EVENTS: Final = 24
+GameView = tuple[dict[str, Any] | None, dict[str, Any] | None, dict[str, float]]
+"""What goes on in one game: its scene, its decision, and how long each owner has acted."""
 
 
 class State:
@@ -42,13 +44,16 @@ class State:
 
 
 class LiveState:
-    """Makes states. `more` is asked for what else belongs into one; each value is plain."""
+    """Makes states, a turn of the loop for each game. views: each game's scene, decision and seconds of owners.
+
+    more: asked for what else belongs into a state; each value is plain.
+    """
 
     def __init__(
-        self, snapshots: Snapshots, view: Callable[[], dict[str, Any]], events: EventLog, clock: Clock,
+        self, snapshots: Snapshots, views: Sequence[Callable[[], GameView]], events: EventLog, clock: Clock,
         more: Callable[[], dict[str, Any]] = dict,
     ) -> None:  # fmt: skip
-        self._snapshots, self._view, self._events, self._clock, self._more = snapshots, view, events, clock, more
+        self._snapshots, self._views, self._events, self._clock, self._more = snapshots, views, events, clock, more
         self._number = 0
         self._built_s = float("-inf")
         self._making: asyncio.Task[State] | None = None
@@ -64,9 +69,12 @@ class LiveState:
     async def _make(self) -> State:
         status = await self._snapshots.plain()
         time_ns = round(1e9 * self._clock.now_s())
-        view = self._view()
-        await asyncio.sleep(0)  # answers of games that are ready go first
-        plain: dict[str, Any] = without_folders({**view, **self._more()})
+        games = list[Any]()
+        for view in self._views:
+            games.append(without_folders(view()))
+            await asyncio.sleep(0)  # answers of games that are ready go first
+        plain: dict[str, Any] = without_folders(self._more())
+        plain |= {"scenes": [g[0] for g in games], "decisions": [g[1] for g in games], "owner_s": [g[2] for g in games]}
         self._number += 1
         return State({
             "number": self._number, "time_ns": time_ns, "status": status, **plain, "events": self._newest_events(),

@@ -35,16 +35,15 @@ def scene(state: GameState) -> dict[str, Any]:
     }  # fmt: skip
     rows, near = _nearest(state.enemies[:, (0, 2)], here, turn, MAX_ENEMIES)
     kinds = state.scene.enemy_kinds if state.scene is not None else None
+    health = state.enemies[rows, 3].astype(np.float64).round(1).tolist()
     found["enemies"] = [
-        [round(float(x), 1), round(float(z), 1), round(float(state.enemies[i, 3]), 1), _is_elite(kinds, i)]
-        for i, (x, z) in zip(rows, near, strict=True)
+        [*place, health[k], _is_elite(kinds, i)] for k, (i, place) in enumerate(zip(rows, near, strict=True))
     ]
     found["objects"] = []
     if state.scene is not None:
         rows, near = _nearest(state.scene.object_positions[:, (0, 2)], here, turn, MAX_OBJECTS)
         found["objects"] = [
-            [round(float(x), 1), round(float(z), 1), _kind(int(state.scene.object_kinds[i]))]
-            for i, (x, z) in zip(rows, near, strict=True)
+            [*place, _kind(int(state.scene.object_kinds[i]))] for i, place in zip(rows, near, strict=True)
         ]
     return found
 
@@ -57,11 +56,12 @@ def _kind(number: int) -> str:
     return ObjectKind(number).name.lower() if number in ObjectKind._value2member_map_ else "other"
 
 
-def _nearest(places: Any, here: Any, turn: Any, max_rows: int) -> tuple[list[int], Any]:
-    """Rows of the places within `RANGE_M`, nearest first, and where they are along the camera [n, 2], m."""
+def _nearest(places: Any, here: Any, turn: Any, max_rows: int) -> tuple[list[int], list[list[float]]]:
+    """Rows of the places within `RANGE_M`, nearest first, and where they are along the camera, to 0.1 m."""
     if not len(places):
-        return [], np.zeros((0, 2))
+        return [], []
     away = (places.astype(np.float64) - here) @ turn
     far = np.hypot(away[:, 0], away[:, 1])
-    rows = [int(i) for i in np.argsort(far, kind="stable")[:max_rows] if far[i] <= RANGE_M]
-    return rows, away[rows]
+    order = np.argsort(far, kind="stable")[:max_rows]
+    rows: list[int] = order[far[order] <= RANGE_M].tolist()
+    return rows, away[rows].round(1).tolist()

@@ -34,22 +34,18 @@ class View:
     def __init__(self, actor: ActLoop, latency: Latency, owners: Owners, clock: Clock) -> None:
         self._actor, self._latency, self._owners, self._clock = actor, latency, owners, clock
 
-    def view(self) -> dict[str, Any]:
-        """Scenes, decisions and owners of all games, and the newest misses; called on the loop."""
-        seats = range(len(self._actor.seats))
-        return {
-            "scenes": [self._scene(game) for game in seats],
-            "decisions": [self.decision(game) for game in seats],
-            "owner_s": [
-                {owner: round(s, 1) for owner, s in self._owners.seconds(game, self._clock.now_s()).items()}
-                for game in seats
-            ],
-            "misses": [
-                {"at_s": m.at_s, "late_ms": round(1e3 * m.late_s, 2), "cause": m.cause.value,
-                 "stages_ms": {k: round(1e3 * v, 2) for k, v in m.stages_s.items()}}
-                for m in reversed(self._latency.newest_missed)
-            ],
-        }  # fmt: skip
+    def of_game(self, game: int) -> tuple[dict[str, Any] | None, dict[str, Any] | None, dict[str, float]]:
+        """A game's scene, its newest decision, and how long each owner has acted; called on the loop."""
+        seconds = self._owners.seconds(game, self._clock.now_s())
+        return self._scene(game), self.decision(game), {owner: round(s, 1) for owner, s in seconds.items()}
+
+    def misses(self) -> list[dict[str, Any]]:
+        """The newest missed deadlines with their causes, newest first."""
+        return [
+            {"at_s": m.at_s, "late_ms": round(1e3 * m.late_s, 2), "cause": m.cause.value,
+             "stages_ms": {k: round(1e3 * v, 2) for k, v in m.stages_s.items()}}
+            for m in reversed(self._latency.newest_missed)
+        ]  # fmt: skip
 
     def _scene(self, game: int) -> dict[str, Any] | None:
         state = self._actor.seats[game].feed.latest_state

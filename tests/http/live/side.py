@@ -19,7 +19,7 @@ from agent.http.events import EventLog
 from agent.http.guard import may_write
 from agent.http.live.part import LiveApi
 from agent.http.live.pictures import LivePictures
-from agent.http.live.state import LiveState
+from agent.http.live.state import GameView, LiveState
 from agent.http.live.stream import Kind, Stream
 from agent.http.part import HttpServer
 from agent.http.snapshots import Snapshots
@@ -40,7 +40,7 @@ class LiveSide:
         self.events, self.access = EventLog(self.clock), Access(self.clock)
         self.frames: dict[int, Frame] = {}
         self.views = 0
-        states = LiveState(Snapshots(Source(), dict, self.clock), self._view, self.events, self.clock)
+        states = LiveState(Snapshots(Source(), dict, self.clock), [self._view], self.events, self.clock)
         self.stream = Stream(states, LivePictures(self.frames.get), self.feeds, self.clock)
         self.api = LiveApi(
             states, self.stream, tuple(feed.name for feed in self.feeds), "1.2.3",
@@ -52,9 +52,9 @@ class LiveSide:
         self.http: aiohttp.ClientSession
         self.address = ""
 
-    def _view(self) -> dict[str, Any]:
+    def _view(self) -> GameView:
         self.views += 1
-        return {"scenes": [None], "decisions": [None]}
+        return None, None, {}
 
     def picture(self, game: int = 0, px: int = 64) -> None:
         """Show another picture of noise."""

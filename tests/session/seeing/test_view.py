@@ -45,7 +45,7 @@ def played(work: Any) -> Shown:
 
 def test_a_decision_has_its_owner_what_was_sent_instead_and_what_was_weighed() -> None:
     async def work(table: Shown, view: View) -> None:
-        assert view.decision(0) is None and view.view()["scenes"] == [None, None]
+        assert view.decision(0) is None and view.of_game(1)[0] is None
         table.policy.answer = Action((0.5, 0.0))
         table.packet(1)
         await table.settle()
@@ -64,7 +64,7 @@ def test_a_decision_has_its_owner_what_was_sent_instead_and_what_was_weighed() -
         assert two["clicked"]["at_px"] == [3, 4] and two["weighed"]["candidates"][1]["bound"] == 3.5
         assert two["weighed"]["offer"]["chances"] == [0.75, 0.25] or two["weighed"]["offer"]["chances"] == (0.75, 0.25)
         await table.clock.advance(3.0)
-        seconds = view.view()["owner_s"][0]
+        seconds = view.of_game(0)[2]
         assert seconds["motor"] == pytest.approx(PERIOD_S, abs=0.06) and seconds["human"] == pytest.approx(
             3.0, abs=0.06
         )
@@ -78,12 +78,12 @@ def test_a_late_answer_is_shown_with_its_cause_and_its_stages() -> None:
     async def work(table: Shown, view: View) -> None:
         table.packet(1)
         await table.settle()
-        assert view.view()["misses"] == []
+        assert view.misses() == []
         table.actor._budget_s = -1.0
         await table.clock.advance(PERIOD_S)
         table.packet(2)
         await table.settle()
-        (miss,) = view.view()["misses"]
+        (miss,) = view.misses()
         assert miss["late_ms"] >= 1000 and miss["cause"] in miss["stages_ms"] or miss["cause"] == "loop lag"
 
     played(work)
