@@ -25,7 +25,10 @@ _WORTH: Final = 0.05
 
 
 class Choice(msgspec.Struct, frozen=True, eq=False):
-    """What to do, and why in one sentence. element: of a click. names: the goal's words that it settles."""
+    """What to do, and why in one sentence. element: of a click. names: the goal's words that it settles.
+
+    worth: 0 … 1, how much is to be hoped of it.
+    """
 
     do: Do
     why: str
@@ -33,6 +36,7 @@ class Choice(msgspec.Struct, frozen=True, eq=False):
     key: str = ""
     names: frozenset[int] = frozenset()
     at: tuple[float, float] | None = None
+    worth: float = 1.0
 
 
 class Journey(msgspec.Struct):
@@ -92,16 +96,16 @@ def choose(
     rated.append((graph.action_value(node, BACK, values, worth, lambda key, text: _HOPE_BACK), None, BACK))
     best = max(rated, key=lambda item: item[0])
     if best[0] < _WORTH:
-        return Choice("give_up", _stuck(screen, refused, wanted, goal))
+        return Choice("give_up", _stuck(screen, refused, wanted, goal), worth=0.0)
     if best[1] is None:
-        return Choice("back", f"nothing else leads on (worth {best[0]:.2f})", key=BACK)
-    return _click(best[1], goal, best[2], f"worth {best[0]:.2f}")
+        return Choice("back", f"nothing else leads on (worth {best[0]:.2f})", key=BACK, worth=best[0])
+    return _click(best[1], goal, best[2], best[0])
 
 
-def _click(element: Element, goal: MenuGoal, key: str, why: str) -> Choice:
+def _click(element: Element, goal: MenuGoal, key: str, worth: float) -> Choice:
     found = fit(goal, element.text)
     names = found.names if found.score >= CLEAR else frozenset()
-    return Choice("click", f"{element.text[:32]!r}: {why}", element, key, names)
+    return Choice("click", f"{element.text[:32]!r}: worth {worth:.2f}", element, key, names, worth=worth)
 
 
 def _direct(elements: Sequence[Element], journey: Journey, screen: Screen) -> Choice | None:

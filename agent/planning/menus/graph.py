@@ -141,9 +141,14 @@ class ScreenGraph:
             best = self._new(texts, layout)
         self.visits += 1
         best.seen, best.last = best.seen + 1, self.visits
-        best.actions |= {action_key(e, screen.size_px): e.text for e in labels if e.kind in ("label", "icon")}
-        self._unsaved = True
+        self.add_actions(best, screen)
         return best
+
+    def add_actions(self, node: Node, screen: Screen) -> None:
+        """What can be pressed on a screen belongs to its node."""
+        found = [e for e in screen.elements if e.kind in ("label", "icon")]
+        node.actions |= {action_key(e, screen.size_px): e.text for e in found}
+        self._unsaved = True
 
     def _likeness(self, node: Node, texts: set[str], layout: int) -> float:
         found = alike(node.texts, texts)

@@ -27,7 +27,8 @@ Verdict = Literal["ok", "refused", "changed", "old", "fast", "outside", "other w
 class Click(msgspec.Struct, frozen=True, eq=False):
     """A click that is meant: the element, how it looked, and the size of the window that it was seen in.
 
-    point_px: where, in pixels of the picture. free: no element, but a point that a model named.
+    point_px: where, in pixels of the picture. free: no text stands there: an icon, or a point that a model
+    named.
     """
 
     element: int

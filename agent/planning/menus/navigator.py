@@ -20,6 +20,7 @@ from agent.core.types import Action, Frame, Observation
 from agent.planning.menus.choose import Choice, choose, pressable
 from agent.planning.menus.goal import MenuGoal, asks_to_leave, embedded_fits
 from agent.planning.menus.graph import PLAY, Node, ScreenGraph
+from agent.planning.menus.hover import label_icons, with_icons
 from agent.planning.menus.mouse import MAX_CLICKS, Click
 from agent.planning.menus.seat import Seat
 from agent.planning.menus.sight import is_menu
@@ -34,6 +35,8 @@ SETTLE_MAX_S: Final = 2.5
 """A screen that goes on changing is read all the same."""
 NO_PICTURE_S: Final = 5.0
 ARMED_S: Final = 1.0
+GUESS: Final = 0.3
+"""Where the best action is worth less, icons without words are looked at first, in games on a desktop."""
 LOOKS: Final = 8
 """A screen that changed before each click so often in a row is given up."""
 WAITS_S: Final = 60.0
@@ -194,7 +197,14 @@ class Navigator:
             self._say("navigator_reached", text, {"game": seat.game, "name": seat.name, "clicks": seat.clicks})
             return
         seat.phase = "chooses"
+        screen = with_icons(screen, frame.pixels, seat.icons.get(node.id, ()))
         choice = await self._choice(seat, screen, node, frame)
+        if choice.worth < GUESS and not seat.tells and node.id not in seat.icons:
+            seat.phase = "hovers"
+            seat.icons[node.id] = await label_icons(seat, screen, frame, self._reader, self._clock)
+            screen = with_icons(screen, frame.pixels, seat.icons[node.id])
+            graph.add_actions(node, screen)
+            choice = await self._choice(seat, screen, node, frame)
         seat.why = choice.why
         if choice.do == "give_up":
             raise GaveUp(choice.why)
@@ -339,7 +349,7 @@ def meant_click(choice: Choice, screen: Screen, now: Frame) -> Click:
     """The click that a choice means; a free point is taken as it looks now."""
     if choice.element is not None:
         e = choice.element
-        return Click(e.id, e.text, e.crop, e.box, screen.size_px, e.centre)
+        return Click(e.id, e.text, e.crop, e.box, screen.size_px, e.centre, free=e.kind == "icon")
     assert choice.at is not None
     (w, h), (x, y) = screen.size_px, choice.at
     at = min(w - 1, max(0, int(x * w))), min(h - 1, max(0, int(y * h)))

@@ -8,10 +8,12 @@ from typing import Any, Final
 import msgspec
 
 from agent.core.clock import Clock
-from agent.core.types import KEY_ESC, Action, Frame, Keys, Menu, Observation
+from agent.core.types import KEY_ESC, Action, Frame, Keys, Menu, Observation, Pointer
+from agent.link.imaging import image_to_capture
 from agent.planning.menus.choose import Choice, Journey
 from agent.planning.menus.goal import MenuGoal
 from agent.planning.menus.graph import BACK, Node, ScreenGraph
+from agent.planning.menus.hover import Labelled
 from agent.planning.menus.mouse import Click, SafeMouse, Verdict, capture_point
 from agent.planning.menus.words import Refused
 from agent.planning.screen.changes import SETTLED_SHARE, brightness, changed_share
@@ -53,6 +55,8 @@ class Seat:
         self.last: Last | None = None
         self.clicks = self.looks_in_vain = 0
         self.menus_s = 0.0
+        self.icons: dict[str, tuple[Labelled, ...]] = {}
+        """By node: what hovering told of its icons."""
         self.waits_since_s: float | None = None
         self._clock, self._goal = clock, goal
         self._menu, self._menu_since_s, self._owned_since_s = "", 0.0, 0.0
@@ -157,6 +161,11 @@ class Seat:
             self.clicks += 1
             self.journey.done |= choice.names
         return verdict
+
+    def point(self, at_px: tuple[int, int], window_px: tuple[int, int]) -> None:
+        """Move the mouse there with the next observation, without a click."""
+        x, y = image_to_capture(*at_px, window_px, self._capture_px or window_px)
+        self._press = Action(desk=(Pointer(x, y),))
 
     async def press(self, choice: Choice, node: Node) -> None:
         """Have a key pressed with the next observation: the one that leads back, or one that is named."""

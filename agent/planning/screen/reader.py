@@ -96,6 +96,14 @@ class ScreenReader:
         words = await self._words([around], pixels.shape[0], pixels[y0:y1, x0:x1].tobytes(), whole=False)
         return " ".join(word.text for word in words)
 
+    async def text_of_change(self, before: ByteArray, after: ByteArray) -> str:
+        """The text where one picture differs from the other, "" where nothing or nearly all does; raises AgentError."""
+        boxes = await self._lane.run(lambda: changed_boxes(brightness(before), brightness(after)))
+        if not boxes or boxes == [_whole(after)]:
+            return ""
+        payload = b"".join(after[y0:y1, x0:x1].tobytes() for x0, y0, x1, y1 in boxes)
+        return " ".join(word.text for word in await self._words(boxes, after.shape[0], payload, whole=False))
+
     async def vectors(self, texts: Sequence[str], *, is_goal: bool = False) -> FloatArray | None:
         """Embeddings f32 [n, size] of length 1, kept by text; None where nothing embeds. Raises AgentError."""
         missing = tuple(dict.fromkeys(t for t in texts if (t, is_goal) not in self._vectors))
