@@ -1,9 +1,9 @@
 """Cards by outcomes in the arena: the shipped pilot with its own cards, and with those that a model of outcomes takes.
 
 Tiers 1 and 2, every character, 8 unseen seeds each: 64 runs of an arm, the same for all, in lock-step, by what is
-likeliest. The arms are the pilot's own cards (the control), and each model: the shipped one, and others of `MODELS`
-(files separated by commas, in the environment). A model is worth shipping where the paired difference to the control
-does not lie below 0 in any tier.
+likeliest. The arms are the pilot's own cards (the control), the shipped model's, and those of the file that the
+environment's MODEL names, one that `train outcomes` made. A model is worth shipping where the paired difference to the
+control does not lie below 0 in any tier; that of the shipped one is checked.
 """
 
 from __future__ import annotations
@@ -26,16 +26,22 @@ from agent.training.arena.batch import Cast
 from agent.training.arena.choices import PilotRuns, score
 from agent.training.arena.train import all_casts
 
-DEFAULT_SEEDS: Final = 8
+DEFAULT_SEEDS: Final = 3
 FIRST_SEED: Final = 82_000_000
+EACH: Final = 8
 TIERS: Final = (1, 2)
 OWN: Final = "own cards"
+SHIPPED_CARDS: Final = "shipped model"
+TRAINED: Final = "trained model"
+ARMS: Final = tuple(f"tier {tier}, {cards}" for tier in TIERS for cards in (OWN, SHIPPED_CARDS, TRAINED))
+REDUCED_ARMS: Final = (f"tier 1, {SHIPPED_CARDS}",)
+REDUCED_DECISIONS: Final = 200
 
 
-def models() -> dict[str, Path]:
-    """The models of outcomes by name."""
-    others = [Path(name) for name in os.environ.get("MODELS", "").split(",") if name]
-    return {"shipped": SHIPPED, **{path.stem: path for path in others}}
+def model_of(cards: str) -> Path | None:
+    """The file of the model that takes the cards; None where the pilot does, or no model was trained."""
+    made = os.environ.get("MODEL")
+    return {OWN: None, SHIPPED_CARDS: SHIPPED, TRAINED: Path(made) if made else None}[cards]
 
 
 def played(seeds: range, casts: list[Cast], model: Path | None, maximum: int | None) -> list[tuple[float, bool]]:
@@ -47,37 +53,45 @@ def played(seeds: range, casts: list[Cast], model: Path | None, maximum: int | N
     return [(run.score_s, run.won) for run in score(runs, chooser, on=model is not None, maximum=maximum).ended]
 
 
-def run(seeds: list[int], reduced: bool) -> dict[str, Any]:
-    """Play every arm in every tier, compare."""
+def one_arm(seed: int, arm: str, reduced: bool) -> dict[str, Any]:
+    """Score and win of each run."""
     torch.manual_seed(0)
-    if reduced:
-        casts = [Cast(0, 0)]
-        return {"reduced_runs": len(played(range(FIRST_SEED, FIRST_SEED + 1), casts, SHIPPED, 200)), "passed": True}
-    numbers = range(FIRST_SEED + seeds[0], FIRST_SEED + seeds[0] + len(seeds))
-    found: dict[str, Any] = {}
-    for tier in TIERS:
-        casts = [cast for cast in all_casts() if cast.tier == tier - 1]
-        arms = {OWN: played(numbers, casts, None, None)}
-        arms |= {name: played(numbers, casts, path, None) for name, path in models().items()}
-        found[f"tier {tier}"] = {name: _table(rows, arms[OWN]) for name, rows in arms.items()}
-        print(f"tier {tier}: { {name: t['wins'] for name, t in found[f'tier {tier}'].items()} }", flush=True)
-    notes = {name: load_sealed(path)[0].notes for name, path in models().items()}
-    checks = {
-        f"tier {tier}, {name}: not below the pilot's own cards": found[f"tier {tier}"][name]["minus_own_s"]["high"] >= 0
-        for tier in TIERS
-        for name in models()
-    }
-    return {"rules": rules_hash(), "first_seed": numbers.start, "models": notes, **found, "checks": checks,
-            "passed": all(checks.values())}  # fmt: skip
+    tier, cards = int(arm.split(",")[0].split()[1]), arm.partition(", ")[2]
+    model = model_of(cards)
+    if cards == TRAINED and model is None:
+        return {}
+    casts = [cast for cast in all_casts() if cast.tier == tier - 1]
+    each = 1 if reduced else EACH
+    first = FIRST_SEED + each * seed
+    rows = played(range(first, first + each), casts, model, REDUCED_DECISIONS if reduced else None)
+    print(f"seed {seed}, {arm}: {sum(won for _, won in rows)} of {len(rows)} won", flush=True)
+    notes = {} if model is None else load_sealed(model)[0].notes
+    return {"scores_s": [round(s, 1) for s, _ in rows], "won": [won for _, won in rows], "model": notes}
 
 
-def _table(rows: list[tuple[float, bool]], own: list[tuple[float, bool]]) -> dict[str, Any]:
-    scores, others = [s for s, _ in rows], [s for s, _ in own]
-    less = paired_difference(scores, others)
-    wins = paired_difference([float(w) for _, w in rows], [float(w) for _, w in own])
+def summarise(rows: list[dict[str, Any]], reduced: bool) -> dict[str, Any]:
+    """Every model beside the pilot's own cards, tier by tier."""
+    found, checks = {}, {}
+    for tier in () if reduced else TIERS:
+        own = [row[f"tier {tier}, {OWN}"] for row in rows]
+        table = {OWN: _table(own, own)}
+        for cards in (SHIPPED_CARDS, TRAINED):
+            parts = [row[f"tier {tier}, {cards}"] for row in rows]
+            if all(parts):
+                table[cards] = _table(parts, own)
+        found[f"tier {tier}"] = table
+        checks[f"tier {tier}: the shipped model is not below the pilot's own cards"] = (
+            table[SHIPPED_CARDS]["minus_own_s"]["high"] >= 0
+        )
+    return {"rules": rules_hash(), **found, "checks": checks, "rows": rows, "passed": all(checks.values())}
+
+
+def _table(parts: list[dict[str, Any]], own: list[dict[str, Any]]) -> dict[str, Any]:
+    scores, others = ([s for p in rows for s in p["scores_s"]] for rows in (parts, own))
+    won, won_by_others = ([float(w) for p in rows for w in p["won"]] for rows in (parts, own))
+    less, fewer = paired_difference(scores, others), paired_difference(won, won_by_others)
     return {
-        "runs": len(rows), "wins": sum(w for _, w in rows), "score_s": summary(scores),
+        "runs": len(scores), "wins": int(sum(won)), "score_s": summary(scores),
         "minus_own_s": {k: round(v, 1) for k, v in less._asdict().items()},
-        "wins_minus_own": {k: round(v, 3) for k, v in wins._asdict().items()},
-        "scores_s": [round(s, 1) for s in scores],
+        "wins_minus_own": {k: round(v, 3) for k, v in fewer._asdict().items()}, "model": parts[0]["model"],
     }  # fmt: skip
