@@ -120,6 +120,12 @@ def test_every_figure_of_the_model_card_is_of_the_bench_of_tiers() -> None:
         said.append(f"| {name} | {' | '.join(f'{new:.0%}, {old:.0%}' for new, old in shares)} |")
     for won in (tier["first"]["won minus pilot-0.1.0"] for tier in tiers):
         said.append(f"{won['value']:+.0%} ({won['low']:+.0%} to {won['high']:+.0%})")
+    more = json.loads((DOCS / "results" / "pilot_tier_1.json").read_text(encoding="utf-8"))["tier 1"]["pilot"]
+    mean = more["score_s"]
+    said.append(f"{more['wins']} of {more['runs']} won, {mean['mean']:,.0f} s ({mean['mean_low']:,.0f}–")
+    said.append(f"{mean['mean_high']:,.0f}). The aim")
+    for name, c in more["by_character"].items():
+        said.append(f"| {name} | {c['wins']} of {c['runs']}; {c['share']:.1%} ({c['low']:.1%}–{c['high']:.1%}) |")
     for text in said:
         assert card.count(text) == 1, text
         card = card.replace(text, "")
