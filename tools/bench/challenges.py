@@ -4,8 +4,9 @@
 
 The challenge of play itself (`agent.store.contest`) deals the runs, is looked at after each one, promotes and discards,
 with a store of its own for every trial. Only the scores are drawn: those of players that die from a gamma distribution,
-those of a pilot from its share of wins (1200 s) and lost runs between 190 and 720 s. Ends with 1 where a challenger
-that is equal or worse was promoted in more than 5 % of the trials.
+those of a pilot from its share of wins (1200 s) and lost runs between 190 and 720 s. Then plays of 120 runs in which a
+harmful learner offers one challenger after the other: what they cost of the mean of runs 61 to 120. Ends with 1 where a
+challenger that is equal or worse was promoted in more than 5 % of the trials.
 """
 
 from __future__ import annotations
@@ -37,9 +38,13 @@ from tools.bench._result_file import publish
 
 T = TypeVar("T")
 Scores = Callable[[np.random.Generator], float]
+PLAYED, LATE, MIN_RATIO = 120, 60, 0.9
+"""Runs of a play with a harmful learner, those before the ones whose mean counts, and what that is to be of the
+champion's."""
 LOST_S: Final = (190.0, 720.0)
 """Where the lost runs lay of the pilot before the shipped one, which won 24 of 30."""
 MEMORY: Final = Path("/dev/shm")
+_FIRST: Final = Observation(0, STILL, None, 0, 1 / 60, 0.0, 0.0, True, False, False)
 
 
 def dying(mean_s: float, sd_s: float) -> Scores:
@@ -67,6 +72,7 @@ class Case(NamedTuple):
     may_promote: bool = False
 
 
+HARMFUL: Final = "harmful"
 UNTRAINED: Final = dying(146.0, 43.0)
 PILOT: Final = winning(0.87)
 CASES: Final = (
@@ -135,33 +141,80 @@ def _done(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("a simulated challenge waited for something")
 
 
+class _Play:
+    """One game of a simulated player, with a challenge of its own."""
+
+    def __init__(self, folder: Path, seed: int, share: float) -> None:
+        self.policy, clock, self._lane = _Player(), VirtualClock(), _Inline("simulated")
+        self._reloader = Reloader(self.policy, WeightsStore(folder), self._lane, self._lane, clock)
+        self.contest = Contest(
+            self._reloader, self._lane, self._lane, clock, share=share, games=1, seed=seed, min_learned=0
+        )
+        self._rng = np.random.default_rng((seed, 1))
+        _done(self._reloader.begin(keep_given=False))
+        _done(self.contest.begin())
+
+    def offer(self) -> None:
+        """The learner's challenger begins; raises RuntimeError where it is not taken."""
+        if not _done(self.contest.offer({"who": np.ones(1, np.float32)}, "simulated", decisions=1)):
+            raise RuntimeError("the challenger was not taken")
+
+    def run(self, case: Case) -> tuple[bool, float]:
+        """Play one run and look: whether it was the challenger's, and its score in seconds."""
+        self.contest.pair.step(0, [_FIRST])
+        theirs = bool(self.contest.pair.acting(0).tensors["who"][0])
+        score_s = (case.challenger if theirs else case.champion)(self._rng)
+        self.contest.ended(0, EpisodeResult(score_s, score_s, score_s >= CAP_S, 0, 1, score_s / 60, 1))
+        _done(self.contest.look())
+        return theirs, score_s
+
+    def close(self) -> None:
+        """End the play."""
+        self.contest.close()
+        self._reloader.close()
+        self._lane.close()
+
+
 def trial(case: Case, folder: Path, seed: int, *, share: float = BY_HAND_SHARE) -> tuple[str, str, int]:
     """One challenge to its end: what was decided, why, and after how many runs of both."""
-    policy, clock, lane = _Player(), VirtualClock(), _Inline("simulated")
-    reloader = Reloader(policy, WeightsStore(folder), lane, lane, clock)
-    contest = Contest(reloader, lane, lane, clock, share=share, games=1, seed=seed, min_learned=0)
-    rng, runs = np.random.default_rng((seed, 1)), 0
-    first = Observation(0, STILL, None, 0, 1 / 60, 0.0, 0.0, True, False, False)
-    _done(reloader.begin(keep_given=False))
-    _done(contest.begin())
-    if not _done(contest.offer({"who": np.ones(1, np.float32)}, "simulated", decisions=1)):
-        raise RuntimeError(f"{folder}: the challenger was not taken")
+    play, runs = _Play(folder, seed, share), 0
+    play.offer()
     try:
-        while contest.challenge.is_on:
-            contest.pair.step(0, [first])
-            theirs = bool(contest.pair.acting(0).tensors["who"][0])
-            score_s = (case.challenger if theirs else case.champion)(rng)
-            contest.ended(0, EpisodeResult(score_s, score_s, score_s >= CAP_S, 0, 1, score_s / 60, 1))
+        while play.contest.challenge.is_on:
+            play.run(case)
             runs += 1
-            _done(contest.look())
     finally:
-        contest.close()
-        reloader.close()
-        lane.close()
-    said = contest.challenge.record.decisions[-1]
-    if bool(policy.tensors["who"][0]) != (said["decision"] == "promoted"):
+        play.close()
+    said = play.contest.challenge.record.decisions[-1]
+    if bool(play.policy.tensors["who"][0]) != (said["decision"] == "promoted"):
         raise RuntimeError(f"{folder}: other weights act than were decided for")
     return said["decision"], said["why"], runs
+
+
+def late_ratio(case: Case, folder: Path, seed: int, share: float) -> float:
+    """A play in which the learner offers one challenger after the other: mean of its late runs over the champion's."""
+    play, scores, of_champion = _Play(folder, seed, share), list[float](), list[float]()
+    try:
+        for _ in range(PLAYED):
+            if not play.contest.challenge.is_on:
+                play.offer()
+            theirs, score_s = play.run(case)
+            scores.append(score_s)
+            if not theirs:
+                of_champion.append(score_s)
+    finally:
+        play.close()
+    return float(np.mean(scores[LATE:]) / np.mean(of_champion))
+
+
+def harmful_learner(case: Case, trials: int, seed: int, share: float) -> dict[str, float]:
+    """Of so many plays: the mean of `late_ratio`, and how often it is at least `MIN_RATIO`."""
+    found = []
+    for k in range(trials):
+        with tempfile.TemporaryDirectory(prefix="challenge-", dir=MEMORY if MEMORY.is_dir() else None) as name:
+            found.append(late_ratio(case, Path(name), seed + k, share))
+    within = round(float(np.mean([ratio >= MIN_RATIO for ratio in found])), 4)
+    return {"late_ratio": round(float(np.mean(found)), 4), "within_share": within}
 
 
 def _median(runs: Sequence[int]) -> float | None:
@@ -199,10 +252,16 @@ def main() -> int:
     for case in CASES:
         cases[case.name] = simulated(case, args.trials, args.seed, args.share)
         print(case.name, cases[case.name], file=sys.stderr, flush=True)
+    harmful = {}
+    for case in CASES:
+        if case.name.startswith(HARMFUL):
+            harmful[case.name] = harmful_learner(case, args.trials, args.seed, args.share)
+            print("one after the other:", case.name, harmful[case.name], file=sys.stderr, flush=True)
     false = max(c["promoted_share"] for c in cases.values() if not c["is_better"])
     values = {
         "trials": args.trials, "share": args.share, "seed": args.seed, "looks": "after every run",
         "most_false_promotions": false, "limit": ALPHA, "passed": false <= ALPHA, "cases": cases,
+        "harmful_learner": harmful,
     }  # fmt: skip
     publish("challenges", values, args.out)
     return 0 if values["passed"] else 1

@@ -33,6 +33,15 @@ def test_a_better_one_is_promoted_a_harmful_one_discarded_with_the_weights_that_
     assert better["median_runs"] < 60 and harmful["median_runs"] < 60
 
 
+def test_a_harmful_learner_costs_little_of_the_late_runs_because_it_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = BY_NAME["harmful, 146 to 60 s"]
+    assert challenges.harmful_learner(case, 4, 0, 1 / 3)["within_share"] == 1.0
+    monkeypatch.setattr("agent.store.challenge.Challenge.verdict", lambda self: "")  # nobody is discarded
+    assert challenges.harmful_learner(case, 4, 0, 1 / 3)["late_ratio"] < 0.88
+
+
 @pytest.mark.parametrize(("rule", "is_right"), [(ConfidenceSequence, True), (Peeked, False)])
 def test_an_interval_for_one_look_promotes_equal_ones_too_often(
     rule: type[ConfidenceSequence], is_right: bool, monkeypatch: pytest.MonkeyPatch

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import psutil
 import torch
@@ -100,14 +101,16 @@ def in_turns(ours: Callable[[], Any], plain: Callable[[], Any], turns: int) -> d
 def speeds(rollouts: list[Rollout], turns: int) -> dict[str, dict[str, float]]:
     """Every update beside its plain one."""
     sizes = default_sizes()
-    dreaming = PolicyLearner(spec_of_pilot(), learner_budget(load_settings(None, CHOICES[DREAMS] | OWN)))
+    every_epoch = msgspec.structs.replace(PILOT_PPO, target_kl=0.0)  # the same rollout is learned from again and again
+    budget = learner_budget(load_settings(None, CHOICES[DREAMS] | OWN))
+    dreaming = PolicyLearner(spec_of_pilot(), msgspec.structs.replace(budget, pilot=every_epoch))
     assert dreaming.ppo is not None and dreaming.dream is not None
     ppo, dream, world = dreaming.ppo, dreaming.dream, dreaming.dream.world
     dreaming.take_weights(pilot_tensors(SHIPPED))
     for rollout in rollouts:
         world.push(rollout)
     data = ppo.sequences(rollouts[0])
-    plain_ppo = PlainPPO(sizes, PILOT_PPO)
+    plain_ppo = PlainPPO(sizes, every_epoch)
     plain = PlainDreamer(world.sizes, dream.config, world.config.lr)
     batch = world.replay.sample(world.config.batch, world.config.length)
     assert batch is not None
