@@ -107,7 +107,7 @@ def killed(menu: str, after_s: float) -> dict[str, Any]:
         recorder.wait()
         game.thread.join(60)
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            record(silent.getsockname()[1], folder, "--seconds", "0.2").wait(120)
+            record(silent.getsockname()[1], folder, "--seconds", "0.2").wait(600)
         clicks, files = clicks_of(folder)
     last = clicks[-1] if clicks else -1
     # The packet after the last click may be kept too, which no click tells.
