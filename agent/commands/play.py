@@ -195,7 +195,7 @@ def _session_options(
 ) -> SessionOptions:
     """What the session is told; waits for the games."""
     from agent.commands.games import rules_of
-    from agent.learner.outcomes import SHIPPED
+    from agent.learner.outcomes import shipped_for
     from agent.link.wire import Limits
     from agent.session.options import SessionOptions
 
@@ -217,7 +217,7 @@ def _session_options(
         keep_given_weights=options.weights is not None,
         learn=options.learn,
         wanted=preferences(settings) if chooses else None,
-        shipped_outcomes=SHIPPED if game == "arena" and options.policy in (None, "pilot") else None,
+        shipped_outcomes=shipped_for(game, options.policy, options.tier),
         budget=learner_budget(settings),
         recording=None if measured else _recording(options, settings),
         safety=settings.planner.safety and not measured,

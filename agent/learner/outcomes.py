@@ -1,7 +1,7 @@
 """The model of outcomes that chooses cards: where it comes from, when it may choose, its versions in the store.
 
-At the start the store's newest model of this policy, else the shipped one where the game is the one that it learned
-from. A model chooses where it foretold held-out outcomes better than their frequencies do, and better than without
+At the start the store's newest model of this policy, else the shipped one where game and tier are those that it
+learned from. A model chooses where it foretold held-out outcomes better than their frequencies do, and better than without
 being told which card was taken. Works on the lane of the disk that it is given.
 """
 
@@ -25,7 +25,14 @@ from agent.models.sealed import Manifest, Tensors, load_sealed
 from agent.store.store import WeightsStore, outcomes_name
 
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "shipped" / "outcomes.safetensors"
+LEARNED_TIER: Final = 1
+"""The tier of the arena that the shipped model learned in; in a higher one its cards cost today's pilot score."""
 log = structlog.get_logger(__name__)
+
+
+def shipped_for(game: str, policy: str | None, tier: int) -> Path | None:
+    """The shipped model, for a pilot in the game and the tier that it learned in; else None."""
+    return SHIPPED if game == "arena" and tier == LEARNED_TIER and policy in (None, "pilot") else None
 
 
 def reason_not_to_choose(notes: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ from agent.core.settings import Settings
 from agent.core.types import Action, Menu, Observation, Packet
 from agent.games.arena.game import ArenaGame
 from agent.learner.messages import OfferOutcomes, Open, Outcomes, ServeOutcomes
-from agent.learner.outcomes import SHIPPED, OutcomeWeights, reason_not_to_choose
+from agent.learner.outcomes import SHIPPED, OutcomeWeights, reason_not_to_choose, shipped_for
 from agent.learner.process import LearnerProcess
 from agent.learning.active_inference.choices import choices_of
 from agent.learning.active_inference.outcome_trial import Tried
@@ -286,3 +286,9 @@ def test_the_learners_process_goes_on_from_the_model_in_play_and_offers_a_better
     mind.tried = lambda: Tried(40, 12, 0.5, 0.6, 1.6)  # type: ignore[method-assign]
     answer, payload = process.handle(ask)
     assert answer.trial["efe_held_loss"] == 0.5 and load(payload).keys() == load_sealed(SHIPPED)[1].keys()
+
+
+def test_the_shipped_model_chooses_only_where_it_learned() -> None:
+    assert shipped_for("arena", None, 1) == shipped_for("arena", "pilot", 1) == SHIPPED
+    others = (("arena", None, 2), ("arena", "pilot", 3), ("arena", "untrained-pilot", 1), ("gym:CartPole-v1", None, 1))
+    assert [shipped_for(*other) for other in others] == [None] * 4

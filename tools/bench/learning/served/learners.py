@@ -2,7 +2,7 @@
 
 From nothing, eight arenas of tier 1 in lock-step, one arm for each METABONK_SERVED_POLICY: `ppo`, `ppo+dream`,
 `dreamer`, `off-policy`, and `off-policy, lessons` with 20,000 decisions of the kiter. All are paid the table `score`,
-as in play. Reduced for its time: 30,000 decisions and one seed, the score of the likeliest actions on 20 runs that
+as in play. Reduced for its time: 15,000 decisions and one seed, the score of the likeliest actions on 20 runs that
 nothing was learned from, before, on the way, and after. Processor time is that of the updates alone. Untrained weights
 are the control: what does not score more than them has learned nothing. Reports; fails only where an arm was not run.
 
@@ -35,7 +35,7 @@ from tools.bench.learning.in_play import greedy_scores
 from tools.bench.learning.served._pilot import OWN, spec_of_pilot
 
 DEFAULT_SEEDS: Final = 3
-DECISIONS, REDUCED_DECISIONS, EVERY = 30_720, 2_048, 7_680
+DECISIONS, REDUCED_DECISIONS, EVERY = 15_360, 2_048, 7_680
 EPISODES, REDUCED_EPISODES, UNSEEN_SEED = 20, 2, 500_000
 GAMES: Final = 8
 LESSONS, REDUCED_LESSONS = 20_000, 1_024
