@@ -1,8 +1,8 @@
 """The model of outcomes that chooses cards: where it comes from, when it may choose, its versions in the store.
 
 At the start the store's newest model of this policy, else the shipped one where game and tier are those that it
-learned from. A model chooses where it foretold held-out outcomes better than their frequencies do, and better than without
-being told which card was taken. Works on the lane of the disk that it is given.
+learned from. A model chooses where it foretold held-out outcomes better than their frequencies do, and better than
+without being told which card was taken. Works on the lane of the disk that it is given.
 """
 
 from __future__ import annotations
