@@ -224,6 +224,7 @@ def _session_options(
         auto_merge=settings.llm.auto_merge,
         skills=skills_of(options, settings, game, measured=measured),
         recordings_dir=recordings_of(settings),
+        memory_mib=settings.general.memory_mib,
     )
 
 

@@ -312,10 +312,10 @@ class Child:
                 return f"no sign of life for {silent_s:.0f} s"
 
     def _check(self) -> None:
-        if self._closed:
-            raise ChildGone(f"{self.name}: the session ends")
         if self._supervisor is not None and self.name in self._supervisor.parked:
             raise RequestError(503, f"the {self.name} is parked: {self._supervisor.parked[self.name]}")
+        if self._closed:
+            raise ChildGone(f"{self.name}: the session ends")
         if len(self._waiting) >= self._max_waiting:
             raise RequestError(503, f"{self.name}: {len(self._waiting)} calls wait already; try again later")
 

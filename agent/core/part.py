@@ -26,11 +26,13 @@ class Part:
 
     name: of its task; its failures are counted under it. key: where `/status` shows it, "" where it shows nothing.
     is_essential: what `run` raises ends the session; otherwise `run` is called again, until it failed too often.
+    role: what the plan for memory knows it by, "" where it has nothing to give up.
     """
 
     name: ClassVar[str]
     key: ClassVar[str] = ""
     is_essential: ClassVar[bool] = False
+    role: ClassVar[str] = ""
 
     async def begin(self) -> None:
         """Do what must be done before play; what this raises ends the session."""
@@ -40,6 +42,10 @@ class Part:
 
     async def finish(self) -> None:
         """Do what must be done after play, while the loop still runs."""
+
+    async def give_up(self, why: str) -> str:
+        """Use less memory until the session ends; what is off from here on, in words, "" where nothing was given up."""
+        return ""
 
     def close(self) -> None:
         """Let go of threads and processes; safe where nothing was begun."""

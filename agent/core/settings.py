@@ -78,6 +78,14 @@ class GeneralSettings(_Group):
     weights_dir: str = _setting(
         "", "WEIGHTS_DIR", "Folder of the weights' versions, watched for new files; the user's data folder where empty"
     )
+    memory_mib: int = _setting(
+        0,
+        "MEMORY_MIB",
+        "Most MiB that the program and all that it starts may use; above it the learner, pictures of recordings, the "
+        "menus' reader and the language model are given up, in this order; 0: what the machine has",
+        ge=0,
+        le=1 << 24,
+    )
     challenger_share: float = _setting(
         0.0,
         "CHALLENGER_SHARE",

@@ -127,6 +127,20 @@ class Learning:
         except (ChildGone, RequestError) as error:
             log.warning("learner_not_saved", reason=str(error))
 
+    @property
+    def parked(self) -> str:
+        """Why nothing is learned any more, "" while the process may work."""
+        return self._supervisor.parked.get(PART, "")
+
+    async def give_up(self, why: str) -> str:
+        """Save, end the process for good and say why; "" where it was parked before."""
+        if self.parked:
+            return ""
+        await self.finish()
+        self._supervisor.park(PART, why)
+        await asyncio.to_thread(self.child.close)
+        return "nothing is learned any more"
+
     def close(self) -> None:
         """End the process."""
         self.child.close()

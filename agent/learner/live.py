@@ -84,12 +84,12 @@ class LiveLearning:
         self._mine = -1
         self._pace.learns = True
         try:
-            if self._lessons:
+            if self._lessons and not self._learning.parked:
                 held = await self._learning.teach(known, self._lessons, self._paid_by)
                 log.info("lessons_taught", policy=policy.name, decisions=held)
             while True:
                 rollout = await self._pace.rollouts.get()
-                if self.is_paused:
+                if self.is_paused or self._learning.parked:
                     self.passed_over += 1
                     continue
                 if self._motor is not None and not self._motor.trains:

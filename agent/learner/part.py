@@ -17,11 +17,16 @@ class Learners(Part):
 
     name = "learners"
     key = "learner"
+    role = "trainer"
     learning: Learning
 
     async def finish(self) -> None:
         """Have the process save what it holds."""
         await self.learning.finish()
+
+    async def give_up(self, why: str) -> str:
+        """Save what the process holds and end it; play goes on with the weights that it has."""
+        return await self.learning.give_up(why)
 
     def close(self) -> None:
         """End the process."""

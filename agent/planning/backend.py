@@ -153,6 +153,15 @@ class Backend:
         log.info("llm", model=model.name, think=model.think)
         return None
 
+    async def give_up(self, why: str) -> str:
+        """Use no model for the rest of the session; "" where there is none."""
+        model, self.model = self.model, None
+        if model is None:
+            return ""
+        self.why = why
+        await asyncio.to_thread(model.close)
+        return "no language model is asked any more; the builtin planner plans"
+
     def close(self) -> None:
         """Let go of the model's process."""
         if self.model is not None:

@@ -17,6 +17,7 @@ class SystemTwo(Part):
 
     name = "planner"
     key = "planner"
+    role = "planner"
     planner: Planner
     backend: Backend
     effects: dict[str, str]
@@ -30,6 +31,10 @@ class SystemTwo(Part):
         async with asyncio.TaskGroup() as group:
             group.create_task(self.backend.find(), name="find a language model")
             group.create_task(self.planner.run(), name="plan")
+
+    async def give_up(self, why: str) -> str:
+        """End the language model's process; the builtin planner plans from here on."""
+        return await self.backend.give_up(why)
 
     def close(self) -> None:
         """End the model's process."""

@@ -91,7 +91,7 @@ class SessionOptions(RunOptions):
     came. wanted: what is liked of cards, None: the policy chooses its own. on_http: told the server's port.
     on_begun: called when all is ready to act. reward: the table of a game without a reward of its own.
     challenger_share: of the runs, 0 where what is learned acts at once. auto_merge: a language model may propose the
-    weights of a merge. recordings_dir: what the page replays.
+    weights of a merge. recordings_dir: what the page replays. memory_mib: of the whole program, 0: the machine's.
     """
 
     endpoints: tuple[Address, ...]
@@ -121,3 +121,4 @@ class SessionOptions(RunOptions):
     safety: bool = False
     recordings_dir: Path | None = None
     menus: MenuOptions | None = None
+    memory_mib: int = 0

@@ -65,6 +65,7 @@ class RecordedFeed:
     def __init__(self, game: int, feed: PacketListener, journal: Journal, clock: Clock) -> None:
         self._game, self._feed, self._journal, self._clock = game, feed, journal, clock
         self.packets = 0
+        self.with_pictures = True
         self._states: deque[tuple[GameState, int]] = deque(maxlen=REMEMBERED)
         self._pictures: deque[tuple[float, int]] = deque(maxlen=REMEMBERED)
 
@@ -77,11 +78,12 @@ class RecordedFeed:
         """One packet; the feed takes it before it is written down."""
         self.packets += 1
         self._states.append((packet.state, self.packets))
-        if packet.frame:
+        frame = packet.frame if self.with_pictures else b""
+        if frame:
             self._pictures.append((received_at_s, self.packets))
         self._feed.on_packet(packet, received_at_s)
         state = packet.state_bytes or encode_state(packet.state)
-        record = PacketRecord(self._game, self.packets, received_at_s, state, packet.frame)
+        record = PacketRecord(self._game, self.packets, received_at_s, state, frame)
         self._journal.offer(record, received_at_s)
 
     def on_bad_packet(self, reason: str) -> None:
@@ -141,6 +143,7 @@ class RecordSession(Part):
 
     name = "recorder"
     key = "recording"
+    role = "recorder"
     journal: Journal
     acting: Callable[[int], Policy]
     disk: Lane
@@ -241,6 +244,14 @@ class RecordSession(Part):
                 await self._list(lambda history: history.forget(self.journal.folder))
             else:
                 await self._list_progress(is_over=True)
+
+    async def give_up(self, why: str) -> str:
+        """Record no pictures from here on: they are what waits for the disk in memory."""
+        if not self.journal.is_writing:
+            return ""
+        for feed in self.feeds:
+            feed.with_pictures = False
+        return "pictures are no longer recorded"
 
     def close(self) -> None:
         """End the journal's thread."""

@@ -14,6 +14,7 @@ import time
 from typing import Literal
 
 import msgspec
+import psutil
 
 from agent.core.clock import Clock
 from agent.core.settings import Settings
@@ -23,11 +24,15 @@ from agent.planning.backend import llm_config, servers_of
 from agent.planning.llm import LOOK_S, NO_MODEL, has_model
 from agent.planning.messages import Look
 from agent.setup.find_game import first_packet
+from agent.setup.memory import MIB
 
 Level = Literal["ok", "note", "fault"]
 SAFE_OLLAMA = (0, 17, 1)
 """Before it a request read the server's memory (CVE-2026-7482)."""
 _SLOW_LOOP_S = 0.008
+PLAYS_MIB = 500
+LEARNS_MIB = 1000
+"""What play of the arena takes without and with learning, in resident memory; a game of its own comes on top."""
 _COARSE_CLOCK_S = 1e-3
 
 
@@ -52,6 +57,7 @@ async def diagnose(settings: Settings, clock: Clock) -> list[Finding]:
         *await check_llm(settings),
         *check_extras(),
         await check_loop(clock),
+        check_memory(settings.general.memory_mib, int(psutil.virtual_memory().total / MIB)),
         check_clock(time.get_clock_info("monotonic").resolution),
     ]
 
@@ -171,6 +177,18 @@ async def check_loop(clock: Clock, waits: int = 30) -> Finding:
     if worst_s > _SLOW_LOOP_S:
         return Finding("fault", f"loop: wakes {worst_s * 1e3:.1f} ms late", "close what keeps the processor busy")
     return Finding("ok", f"loop: wakes at most {worst_s * 1e3:.1f} ms late in nine of ten waits")
+
+
+def check_memory(limit_mib: int, machine_mib: int) -> Finding:
+    """Is there memory for play and for learning? `limit_mib`: the setting, 0 where it is the machine's."""
+    limit, where = (limit_mib, "METABONK_MEMORY_MIB") if limit_mib else (machine_mib, "this machine")
+    if limit < PLAYS_MIB:
+        return Finding("fault", f"memory: {where} has {limit} MiB", f"play and its game need about {PLAYS_MIB} MiB")
+    if limit < LEARNS_MIB:
+        return Finding(
+            "note", f"memory: {where} has {limit} MiB", f"learning in play needs about {LEARNS_MIB} MiB in all"
+        )
+    return Finding("ok", f"memory: {where} has {limit} MiB")
 
 
 def check_clock(resolution_s: float) -> Finding:
