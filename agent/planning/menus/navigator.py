@@ -81,6 +81,7 @@ class Navigator:
             "by_model": 0,
             "model_failed": 0,
         }
+        self.off = ""
         self._graphs, self._reader, self._clock, self._say, self._model = graphs, reader, clock, say, model
         self._lane = Lane("menus")
         self._told_fault = ""
@@ -94,6 +95,8 @@ class Navigator:
 
     def propose(self, observation: Observation) -> Action | None:
         """What to do in a menu that the navigator goes through; None where others act."""
+        if self.off:
+            return None
         seat = self.seats[observation.game]
         owned = seat.see(observation)
         if seat.plays and seat.was_in_menus:
@@ -126,6 +129,8 @@ class Navigator:
     async def _go(self, seat: Seat) -> None:
         while True:
             await seat.wanted.wait()
+            if self.off:
+                return
             try:
                 await self._step(seat)
             except GaveUp as reason:
@@ -329,6 +334,12 @@ class Navigator:
             except OSError as error:
                 log.warning("screens_not_kept", path=str(graph.path), error=str(error))
 
+    async def give_up(self, why: str) -> str:
+        """Leave menus to the policy for the rest of the session, and end the process that reads them."""
+        self.off = why
+        await asyncio.to_thread(self._reader.close)
+        return "menus are no longer read; the policy acts in them"
+
     def close(self) -> None:
         """Let go of what reads, and of the thread."""
         self._lane.close()
@@ -337,7 +348,8 @@ class Navigator:
     def status(self) -> dict[str, Any]:
         """The goal, each game's way, what was learned, and what reads."""
         return {
-            "goal": self.goal.text, "backend": "builtin" if self._model is None else "vlm", **self.counts,
+            "goal": self.goal.text, "off": self.off,
+            "backend": "builtin" if self._model is None else "vlm", **self.counts,
             "games": [
                 {**seat.status(), "graph": graph.status()} for seat, graph in zip(self.seats, self._graphs, strict=True)
             ],

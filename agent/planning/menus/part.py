@@ -22,6 +22,7 @@ class Menus(Part):
 
     name = "navigator"
     key = "navigator"
+    role = "navigator"
     navigator: Navigator
     clock: Clock
     model: VisionModel | None = None
@@ -48,6 +49,10 @@ class Menus(Part):
     async def finish(self) -> None:
         """Write what was learned."""
         await self.navigator.save()
+
+    async def give_up(self, why: str) -> str:
+        """End the process that reads the screen; the policy acts in menus from here on."""
+        return await self.navigator.give_up(why)
 
     def close(self) -> None:
         """Let go of processes and threads."""

@@ -68,6 +68,18 @@ def test_death_results_and_the_next_run_are_gone_through_and_cards_are_left_to_o
     assert game.tier == 2 and played.navigator.counts["missed"] == 0 and played.navigator.counts["gave_up"] == 0
 
 
+def test_after_giving_up_for_memory_menus_are_the_policys() -> None:
+    from tests.core.goals.states import state
+    from tests.planning.menus.test_seat import seen
+
+    _, played = _played(hidden=False)
+    menu = seen(state(current_menu="MainMenu", is_playing=False))
+    assert played.navigator.propose(menu) is not None
+    assert asyncio.run(played.navigator.give_up("too much is in use")) != ""
+    assert played.navigator.propose(menu) is None and played.navigator.status()["off"] == "too much is in use"
+    played.navigator.close()
+
+
 @pytest.mark.parametrize("menu", [Menu.LEVEL_UP, Menu.CHEST, Menu.ENCOUNTER, Menu.LOADING, Menu.PLAY])
 def test_cards_loading_and_play_are_not_the_navigators(menu: str) -> None:
     from tests.core.goals.states import state
