@@ -123,6 +123,34 @@ def test_it_gives_up_with_a_reason_as_an_event_and_in_the_status_and_lets_the_po
     assert seat["phase"] == "gave up" and "its process ended" in seat["gave_up"] and not played.clicks
 
 
+def test_while_what_reads_hangs_the_game_gets_a_neutral_action_for_each_packet_and_then_the_policys() -> None:
+    """A reading that never comes costs no packet its answer; the call has an end, see `concurrency.child`."""
+    game, played = _played(hidden=False)
+    hung = asyncio.Event()
+
+    class Hangs(InProcess):
+        async def call(self, *rest: Any, **more: Any) -> Any:
+            await hung.wait()
+            raise ChildGone("screen reader: no answer within 20 s; its process was ended")
+
+    played.reader._caller = Hangs()
+    actions: list[Action | None] = []
+    propose = played.navigator.propose
+    played.navigator.propose = lambda seen: actions.append(propose(seen)) or actions[-1]  # type: ignore[method-assign, func-returns-value]
+
+    async def main() -> None:
+        async with played.running():
+            for _ in range(200):
+                await played.tick()
+            hung.set()
+            assert await played.until(lambda: bool(played.events), 5.0)
+            await played.tick()
+
+    asyncio.run(main())
+    waited = actions[:200]
+    assert all(a == Action(answers=i + 1) for i, a in enumerate(waited)) and actions[-1] is None
+
+
 def test_a_goal_that_is_refused_is_given_up_before_a_picture_is_read() -> None:
     _, played = _played("quit the game", hidden=False)
 
