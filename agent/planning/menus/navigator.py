@@ -69,6 +69,7 @@ class Navigator:
     def __init__(
         self, goal: MenuGoal, names: Sequence[str], graphs: Sequence[ScreenGraph], reader: ScreenReader,
         refused: Refused, clock: Clock, say: Callable[[str, str, dict[str, Any]], None], *, model: Model | None = None,
+        lane: Lane | None = None,
     ) -> None:  # fmt: skip
         self.goal, self.refused = goal, refused
         self.seats = [Seat(i, name, goal, refused, clock) for i, name in enumerate(names)]
@@ -83,13 +84,8 @@ class Navigator:
         }
         self.off = ""
         self._graphs, self._reader, self._clock, self._say, self._model = graphs, reader, clock, say, model
-        self._lane = Lane("menus")
+        self._lane = lane or Lane("menus")
         self._told_fault = ""
-
-    @property
-    def is_idle(self) -> bool:
-        """True while no picture is being compared."""
-        return self._lane.is_idle
 
     # --- on the loop, for each observation -------------------------------------------------------------------------
 

@@ -45,21 +45,19 @@ def reading_child() -> Child:
 
 
 class ScreenReader:
-    """Reads the screens of a session's games; of each picture only what changed since the one before of its game."""
+    """Reads the screens of a session's games; of each picture only what changed since the one before of its game.
 
-    def __init__(self, caller: Caller, clock: Clock) -> None:
+    lane: compares pictures; one of its own where none is given.
+    """
+
+    def __init__(self, caller: Caller, clock: Clock, lane: Lane | None = None) -> None:
         self._caller, self._clock = caller, clock
-        self._lane = Lane("screens")
+        self._lane = lane or Lane("screens")
         self._last: dict[int, tuple[ByteArray, tuple[Word, ...]]] = {}
         self._vectors: OrderedDict[tuple[str, bool], FloatArray] = OrderedDict()
         self.opened: Opened | None = None
         self.counts = {"screens": 0, "whole": 0, "parts": 0, "unchanged": 0}
         self.cpu_s = self.took_s = 0.0
-
-    @property
-    def is_idle(self) -> bool:
-        """True while no picture is being looked at in this process."""
-        return self._lane.is_idle
 
     async def open(self) -> Opened:
         """Load what reads; `why` says where nothing does. Raises AgentError where the process cannot be used."""

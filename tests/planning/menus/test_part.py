@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agent.concurrency.lane import Lane
 from agent.core.errors import SettingsError
 from agent.games.arena.game import ArenaGame
 from agent.planning.menus import part as module
@@ -18,6 +19,7 @@ from tools.bench.menus.played import InProcess, Played
 
 def _part(goal: str, path: Path | None = None) -> tuple[Menus, Played]:
     played = Played(ArenaGame(capture_px=(160, 90)), goal, hidden=False, path=path, caller=InProcess())
+    played.navigator._lane = Lane("menus")  # files are written as in a session, on a thread
     return Menus(played.navigator, played.clock), played
 
 

@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from agent.concurrency.frames import Message
+from agent.concurrency.lane import Lane
 from agent.core.clock import TICK_S, VirtualClock
 from agent.core.types import Action, ByteArray, Frame, GameState, Observation
 from agent.planning.menus.goal import menu_goal
@@ -24,6 +25,7 @@ from agent.planning.screen.reader import ScreenReader
 from agent.planning.screen.reader_child import Reading
 
 FRAME_EVERY = 6
+T = TypeVar("T")
 NOTHING = GameState((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 0.0, 0.0, 0.0, False, False, np.zeros((0, 4), np.float32), "", ())
 """What a game says that tells nothing of itself."""
 
@@ -45,11 +47,10 @@ class Game(Protocol):
 
 
 class InProcess:
-    """Answers what the reading process would, in this one. busy: a call is under way."""
+    """Answers what the reading process would, in this one, while its loop waits: all of it is in virtual time."""
 
     def __init__(self, reading: Any = None) -> None:
         self.reading = reading if reading is not None else Reading()
-        self.busy = False
         self.asked: list[Message] = []
 
     async def call(
@@ -57,14 +58,18 @@ class InProcess:
     ) -> tuple[Any, bytes]:
         """The answer and its payload."""
         self.asked.append(message)
-        self.busy = True
-        try:
-            return await asyncio.to_thread(self.reading.answered, message, payload)
-        finally:
-            self.busy = False
+        return self.reading.answered(message, payload)
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+class Inline(Lane):
+    """Runs at once what a lane runs on its thread: on a busy machine a change of threads takes longer than the work."""
+
+    async def run(self, fn: Callable[[], T]) -> T:
+        """The result of `fn`."""
+        return fn()
 
 
 class Played:
@@ -80,16 +85,15 @@ class Played:
         self.caller = caller or InProcess()
         self.graph = ScreenGraph("played", path).load()
         self.events: list[tuple[str, str, dict[str, Any]]] = []
-        self.reader = ScreenReader(self.caller, self.clock)
+        self.reader = ScreenReader(self.caller, self.clock, Inline("screens"))
         self.navigator = Navigator(
             menu_goal(goal), ("game",), [self.graph], self.reader, Refused(allowed), self.clock,
             lambda kind, text, payload: self.events.append((kind, text, payload)),
-            model=None if model is None else model(self.clock),
+            model=None if model is None else model(self.clock), lane=Inline("menus"),
         )  # fmt: skip
         self.seat = self.navigator.seats[0]
         self.ticks = 0
         self.clicks: list[tuple[int, int]] = []
-        self.waits_for: Callable[[], bool] = lambda: False
         self._frame: Frame | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -132,11 +136,6 @@ class Played:
         await self._settle()
 
     async def _settle(self) -> None:
-        """Let threads and readings that are under way end."""
-        for _ in range(3):
+        """Let all that follows from the tick happen; nothing of it takes time of the game."""
+        for _ in range(20):
             await asyncio.sleep(0)
-            while self.caller.busy or self.waits_for() or not self._lanes_idle():
-                await asyncio.sleep(0.0005)
-
-    def _lanes_idle(self) -> bool:
-        return self.reader.is_idle and self.navigator.is_idle
