@@ -47,6 +47,7 @@ from agent.http.events import EventLog
 from agent.http.part import BoundPort
 from agent.http.steering.access import Access
 from agent.learner.pace import Pace
+from agent.learner.science.part import build_science
 from agent.link.imaging import decode_frame
 from agent.link.links import Link
 from agent.session.act import ActLoop, Seat, Watcher
@@ -230,7 +231,8 @@ def build_session(
     context = SkillContext(len(options.names), wanted.character, wanted.weapons)
     planning = build_planning(options, policy, clock, shared.say, context.pursue)
     safety, menus = build_safety(options), build_menus(options, clock, shared.say)
-    outcomes = build_outcomes(shared, planning)
+    science = build_science(options, policy, clock, runner, shared.say)
+    outcomes = build_outcomes(shared, planning, science)
     learning = build_learning(shared, outcomes)
     rollouts = build_rollouts(shared) if learning and reloader else None
     contest = build_contest(shared, reloader, rollouts)
@@ -239,20 +241,16 @@ def build_session(
     stepper = stepper_of(skills, contest)
     feeds, episodes = build_feeds(shared, latency, ready.set), build_episodes(options, stopping, contest)
     recorder = build_recorder(shared, feeds, episodes, stepper)
-    links, owners = (
-        build_links(shared, feeds if recorder is None else recorder.feeds),
-        Owners(options.names, shared.say),
-    )
+    owners, links = Owners(options.names, shared.say), build_links(shared, recorder.feeds if recorder else feeds)
     loops = build_loops(shared, feeds, counting, planning)
     learners = build_learners(shared, learning, rollouts, contest, outcomes)
     served = build_served_of(shared, feeds, learning, planning, recorder, learners, reloader is not None, access)
+    seeing = (episodes, SeesTheGame(policy), planner, loops, science and science.watch)
     beside: list[Part] = [
         *_there(Supervision(supervisor), recorder),
-        *(*build_weights(shared, reloader, contest), *_there(skills)),
-        *learners,
-        *build_serving(policy),
-        *build_playback(links, stopping),
-        build_cards(shared, outcomes),
+        *(*build_weights(shared, reloader, contest), *_there(skills, *learners)),
+        *(*build_serving(policy), *build_playback(links, stopping)),
+        *build_cards(shared, outcomes, science),
         *_there(planning.part if planning else None, safety, menus, Loops(loops) if loops else None),
         WhoActed(owners, len(options.names), clock),
         *build_apis(served),
@@ -262,12 +260,11 @@ def build_session(
     actor = ActLoop(
         [Seat(feed, link) for feed, link in zip(feeds, links, strict=True)], policy, runner, clock, latency, ready,
         budget_s=options.budget_s, judge=contest, arbiter=arbiter, room=shared.pace.room, recorder=recorder,
-        watchers=[w for w in (episodes, SeesTheGame(policy), planner, loops, *watchers) if w],
-        navigator=navigators(planning, menus), safety=safety.rules if safety is not None else None,
-        on_owner=owners.changed, stepper=stepper,
+        watchers=[w for w in (*seeing, *watchers) if w], navigator=navigators(planning, menus),
+        safety=safety.rules if safety is not None else None, on_owner=owners.changed, stepper=stepper,
     )  # fmt: skip
-    status, bound = Status(clock, links, feeds, actor, latency, episodes, beside), BoundPort(options.on_http)
-    view = View(actor, latency, owners, clock)
+    status = Status(clock, links, feeds, actor, latency, episodes, beside)
+    bound, view = BoundPort(options.on_http), View(actor, latency, owners, clock)
     showing = [*build_server(served, status, view, bound, beside), *build_console(status, clock, console)]
     return Session(
         options=options, policy=policy, clock=clock, latency=latency, links=links, feeds=feeds, actor=actor,

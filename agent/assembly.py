@@ -12,7 +12,6 @@ from rich.console import Console
 from agent.concurrency.lane import Lane
 from agent.concurrency.supervise import Supervisor
 from agent.control.arbiter import Arbiter
-from agent.control.cards.chooser import CardChooser
 from agent.control.experience import RolloutRecorder
 from agent.control.policy import Policy, capabilities_of
 from agent.control.reward import RewardTable
@@ -31,6 +30,7 @@ from agent.learner.live import LiveLearning
 from agent.learner.outcomes import OutcomeWeights
 from agent.learner.pace import Pace
 from agent.learner.part import CardsByOutcomes, Learners, LearnFromPlay
+from agent.learner.science.part import Science
 from agent.learning.configs import MOTOR, PILOT, is_off_policy, learns_from_play, spec_of
 from agent.link.bonklink import PacketListener
 from agent.link.links import Link, link_to
@@ -42,7 +42,7 @@ from agent.session.loop import Stopping
 from agent.session.loops.watch import LoopWatch
 from agent.session.options import SessionOptions
 from agent.session.parts import CardsByMotor, ConsoleLine, ServedPolicy
-from agent.session.planning.building import Planning, let_plans_pick
+from agent.session.planning.building import Planning, choose_cards
 from agent.session.playback.link import PlaybackLink
 from agent.session.playback.part import Playback
 from agent.session.recording import RecordedFeed, RecordSession, header_of_session
@@ -161,15 +161,12 @@ def build_loops(shared: Shared, feeds: Sequence[Feed], lane: Lane, planning: Pla
     return LoopWatch(feeds, shared.clock, lane, shared.say, tell)
 
 
-def build_outcomes(shared: Shared, planning: Planning | None) -> OutcomeWeights | None:
+def build_outcomes(shared: Shared, planning: Planning | None, science: Science | None) -> OutcomeWeights | None:
     """What lets active inference choose the cards, where it is wanted and the policy takes another's cards."""
-    options, choosing = shared.options, capabilities_of(shared.policy).chooses_cards
-    if options.wanted is None or choosing is None:
-        if planning is not None:
-            let_plans_pick(planning, shared.policy, shared.arbiter)
+    options, menus = shared.options, science.explorer if science is not None else None
+    chooser = choose_cards(shared.policy, shared.arbiter, options.wanted, planning, menus)
+    if options.wanted is None or chooser is None:
         return None
-    chooser = CardChooser(options.wanted, wishes=planning.planner if planning is not None else None)
-    choosing.choose_by(chooser, shared.arbiter)
     return OutcomeWeights(
         chooser, shared.arbiter, shared.policy.name, shared.runner, shared.disk, store=shared.store,
         shipped=options.shipped_outcomes, say=shared.say,
@@ -245,14 +242,15 @@ def build_serving(policy: Policy) -> list[Part]:
     return [] if serving is None else [ServedPolicy(serving)]
 
 
-def build_cards(shared: Shared, outcomes: OutcomeWeights | None) -> Part:
-    """Who chooses the cards."""
+def build_cards(shared: Shared, outcomes: OutcomeWeights | None, science: Science | None) -> list[Part]:
+    """Who chooses the cards, and who learns what they do."""
+    learns: list[Part] = [] if science is None else [science]
     if outcomes is not None:
-        return CardsByOutcomes(outcomes)
+        return [CardsByOutcomes(outcomes), *learns]
+    why = f"the policy {shared.policy.name} takes no other's cards"
     if shared.options.wanted is None:
-        off = "active inference is off: METABONK_USE_ACTIVE_INFERENCE=0, or an evaluation of the policy alone"
-        return CardsByMotor(off)
-    return CardsByMotor(f"the policy {shared.policy.name} takes no other's cards")
+        why = "active inference is off: METABONK_USE_ACTIVE_INFERENCE=0, or an evaluation of the policy alone"
+    return [CardsByMotor(why, "motor" if science is None else science.name), *learns]
 
 
 def build_served_of(

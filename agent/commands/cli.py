@@ -15,6 +15,7 @@ from cyclopts.exceptions import UnknownOptionError, UnusedCliTokensError
 from rich.console import Console
 
 from agent.commands import plugins, train, weights
+from agent.commands.cards.causal import causal
 from agent.commands.compare import compare_weights
 from agent.commands.doctor import doctor
 from agent.commands.evaluate import evaluate
@@ -73,6 +74,7 @@ _WORKING: Final = (
     loops,
     view,
     watch,
+    causal,
 )
 for command in (*_WORKING, weights.app, skills.app, recordings, plugins.app):
     app.command(command)

@@ -37,7 +37,7 @@ from agent.session.options import RunOptions
 if TYPE_CHECKING:
     from agent.commands.games import Games
     from agent.control.reward import Weights
-    from agent.session.options import MenuOptions, Planning, Recording, SessionOptions, Skills
+    from agent.session.options import Cards, MenuOptions, Planning, Recording, SessionOptions, Skills
 
 MAX_GAMES: Final = 64
 COMPILED: Final = ("pilot", "kiter", "router", "dreamer")
@@ -217,6 +217,7 @@ def _session_options(
         keep_given_weights=options.weights is not None,
         learn=options.learn,
         wanted=preferences(settings) if chooses else None,
+        cards=_cards(settings, game) if not measured else None,
         shipped_outcomes=shipped_for(game, options.policy, options.tier),
         budget=learner_budget(settings),
         recording=None if measured else _recording(options, settings),
@@ -226,6 +227,15 @@ def _session_options(
         recordings_dir=recordings_of(settings),
         memory_mib=settings.general.memory_mib,
     )
+
+
+def _cards(settings: Settings, game: str) -> Cards | None:
+    """How cards are learned about, None where they are not."""
+    from agent.session.options import Cards
+
+    if not settings.causal.use_causal or is_gymnasium(game) or is_recorded(game):
+        return None
+    return Cards(horizon_s=settings.causal.horizon_s)
 
 
 def _settings(options: PlayOptions) -> Settings:

@@ -37,7 +37,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class CardVerdict(msgspec.Struct, frozen=True):
-    """The card to take, and who chose it: `motor` or a chooser's name."""
+    """The card to take (or what else to do, from `menus.OTHER` on), and who chose it: `motor` or a chooser's name."""
 
     card: int
     owner: str
@@ -62,6 +62,11 @@ class Arbiter:
             self.refused["card_not_offered"] = self.refused.get("card_not_offered", 0) + 1
         self.cards_by[owner] = self.cards_by.get(owner, 0) + 1
         return CardVerdict(card, owner)
+
+    def decided(self, action: int, owner: str) -> CardVerdict:
+        """The action of a menu that was decided by chances, and by whom: it goes as it is."""
+        self.cards_by[owner] = self.cards_by.get(owner, 0) + 1
+        return CardVerdict(action, owner)
 
     def taken_by_human(self, owner: str) -> None:
         """A person took another card, or the same one, before the presses for the owner's had: it is the person's."""

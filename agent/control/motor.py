@@ -23,6 +23,7 @@ from agent.control import encode, menus
 from agent.control.arbiter import Arbiter
 from agent.control.arrays import STILL
 from agent.control.cards.chooser import LEFT_TO_MOTOR, MOTOR, CardChooser, CardSeat
+from agent.control.cards.explorer import MenuOffer
 from agent.control.experience import (
     ACTIONS,
     RolloutRecorder,
@@ -282,8 +283,9 @@ class Motor:
         return MOTOR if seat is None else seat.owner
 
     def card(self, carry: list[PilotCarry], game: int) -> int:
-        """The card that is being picked in a game, −1 for none."""
-        return carry[game].choice if carry[game].menu.menu in _CARD_MENUS else -1
+        """The card that is being picked in a game, or another action from `menus.OTHER` on; −1 for none."""
+        is_asked = carry[game].menu.menu in _CARD_MENUS or carry[game].choice >= menus.OTHER
+        return carry[game].choice if carry[game].menu.menu and is_asked else -1
 
     def thought(self, carry: list[PilotCarry], game: int) -> Thought | None:
         """The value that the network expects, and the newest cards with their chances."""
@@ -435,17 +437,30 @@ class Motor:
                 options, context = self._batch.cards[0], self._batch.self_[0]
                 carry.choice = carry.cards.card(
                     carry.choice, options, context, leave=leave, game=observation.game,
-                    captions=state.level_up_options,
+                    captions=state.level_up_options, offer=self._offer(carry, observation, decision, leave),
                 )  # fmt: skip
                 mine = carry.cards.owner == MOTOR
+            elif state.current_menu == Menu.CHEST and state.level_up_options:
+                carry.choice = carry.cards.chest(self._offer(carry, observation, decision, False))
+        card = carry.choice if carry.choice < encode.CARDS else 0  # what takes no card is a part of the game as well
         if choosing:
             carry.offered = state.level_up_options, decision.cards, carry.choice
         if self.recorder is not None and self.records_cards and self._batch.self_[0, PLAY_FLAG] == 0.0:
-            chance = choice_log_prob(decision.cards, carry.choice) if choosing and mine else 0.0
+            chance = choice_log_prob(decision.cards, card) if choosing and mine else 0.0
             if not mine:
-                there = np.arange(encode.CARDS) == carry.choice
-            sampled = Sampled(_NO_AXES, (0, 0, 0, carry.choice), chance, allowed_choices(False, there))
+                there = np.arange(encode.CARDS) == card
+            sampled = Sampled(_NO_AXES, (0, 0, 0, card), chance, allowed_choices(False, there))
             self.recorder.row(observation, self._batch, before, waited_s, decision, sampled, self.version)
+
+    def _offer(self, carry: PilotCarry, observation: Observation, decision: Decision, leave: bool) -> MenuOffer:
+        """The menu that was encoded last, for who chooses in it by chances."""
+        state = observation.state
+        return MenuOffer(
+            game=observation.game, kind=state.current_menu, captions=state.level_up_options[: encode.CARDS],
+            logits=decision.cards, voice=None, motor=carry.choice, leave=leave,
+            learns=LEFT_TO_MOTOR if self._explore else 0.0, self_=self._batch.self_[0], rings=self._batch.rings[0],
+            at_s=state.game_time_s,
+        )  # fmt: skip
 
     def _play(self, carry: PilotCarry, observation: Observation) -> Action:
         """The action of a decision in play."""

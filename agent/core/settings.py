@@ -29,7 +29,7 @@ _TRUE, _FALSE = {"1", "true"}, {"0", "false"}
 _SHOWN: Final = 80
 
 _LATER: Final = (
-    "USE_CAUSAL", "CAUSAL_HORIZON_S", "USE_LLM_PBT_WEIGHTS",
+    "USE_LLM_PBT_WEIGHTS",
 )  # fmt: skip
 NOT_BUILT: Final = frozenset(PREFIX + name for name in _LATER)
 
@@ -195,6 +195,18 @@ class ActiveInferenceSettings(_Group):
     )
 
 
+class CausalSettings(_Group):
+    """The scientist: what cards do, from choices that are left to chance; see `learning.causal`."""
+
+    use_causal: bool = _setting(
+        True, "USE_CAUSAL", "Learn from play what each card does, and let the cards be chosen with that"
+    )
+    horizon_s: float = _setting(
+        5.0, "CAUSAL_HORIZON_S", "Seconds after a card over which changes of speed and health are measured", ge=1.0,
+        le=60.0,
+    )  # fmt: skip
+
+
 class LlmSettings(_Group):
     """Language models; see `planning.backend`."""
 
@@ -292,6 +304,7 @@ class Settings(_Group):
     link: LinkSettings = LinkSettings()
     dreams: DreamSettings = DreamSettings()
     active_inference: ActiveInferenceSettings = ActiveInferenceSettings()
+    causal: CausalSettings = CausalSettings()
     llm: LlmSettings = LlmSettings()
     planner: PlannerSettings = PlannerSettings()
     motor: MotorSettings = MotorSettings()

@@ -84,11 +84,20 @@ class MenuOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cards:
+    """How cards are learned about: over how long speed and health change, and whether choices are left to chance."""
+
+    horizon_s: float = 5.0
+    explores: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class SessionOptions(RunOptions):
     """Every field has passed the command line's checks.
 
     http_port: None for no server, 0 for a free port. budget_s: an action must have left this long after its packet
-    came. wanted: what is liked of cards, None: the policy chooses its own. on_http: told the server's port.
+    came. wanted: what is liked of cards, None: the policy chooses its own. cards: how they are learned about, None: not
+    at all. on_http: told the server's port.
     on_begun: called when all is ready to act. reward: the table of a game without a reward of its own.
     challenger_share: of the runs, 0 where what is learned acts at once. auto_merge: a language model may propose the
     weights of a merge. recordings_dir: what the page replays. memory_mib: of the whole program, 0: the machine's.
@@ -111,6 +120,7 @@ class SessionOptions(RunOptions):
     learn: bool = False
     budget: Budget = Budget()
     wanted: Preferences | None = None
+    cards: Cards | None = None
     shipped_outcomes: Path | None = None
     reward: Weights = SCORE
     challenger_share: float = 0.0

@@ -43,15 +43,16 @@ class ServedPolicy(Part):
 
 @dataclass(frozen=True)
 class CardsByMotor(Part):
-    """The policy chooses its cards itself. `why`: the reason."""
+    """The policy chooses its cards itself, or the scientist by chances: `chooser`. `why`: no other does."""
 
     name = "cards by motor"
     key = "choices"
     why: str
+    chooser: str = "motor"
 
     def status(self) -> dict[str, Any]:
         """Who chooses, and why."""
-        return {"chooser": "motor", "why": self.why}
+        return {"chooser": self.chooser, "why": self.why}
 
 
 @dataclass(frozen=True)

@@ -299,7 +299,7 @@ def header_of_session(options: SessionOptions, policy: Policy, clock: Clock) -> 
         program=version("metabonk-apex"), game=options.game, games=options.names, policy=policy.name,
         seed=options.seed, real_time=options.real_time, learns=options.learn and options.weights_dir is not None,
         off_policy=learnable is not None and is_off_policy(learnable.kind, options.budget),
-        asks_chooser=(options.wanted is not None or options.planning is not None)
+        asks_chooser=(options.wanted is not None or options.planning is not None or options.cards is not None)
         and capabilities_of(policy).chooses_cards is not None,
         began_utc_ns=clock.wall_utc_ns(), began_s=clock.now_s(), machine=machine(policy),
         kind=reloadable.kind if reloadable is not None else "",

@@ -17,10 +17,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from agent.control import menus
 from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import NAME as CHOOSER
 from agent.control.cards.chooser import CardChooser, Memory
 from agent.control.cards.expected_free_energy import CardEvaluation
+from agent.control.cards.explorer import NAME as SCIENTIST
+from agent.control.cards.explorer import Chosen, MenuOffer
 from agent.control.cards.planned import PLANNER
 from agent.control.policies import build_policy
 from agent.control.policy import Policy, Tensors, capabilities_of
@@ -94,6 +97,26 @@ class _RecordedChooser(CardChooser):
         return CardEvaluation(energy, energy, energy, energy, energy, energy)
 
 
+class _RecordedMenus:
+    """Decides menus as they were decided in play, by chance."""
+
+    def __init__(self) -> None:
+        self.action = 0
+
+    def choose(self, offer: MenuOffer) -> Chosen:
+        """The recorded action; of a chest that was opened, −1 is recorded."""
+        return Chosen(max(self.action, 0), False)
+
+    def began(self, game: int) -> None:
+        """Nothing is remembered of a run."""
+
+    def took(self, game: int, caption: str) -> None:
+        """Nothing is remembered of a run."""
+
+    def closed(self, game: int, *, by_human: bool) -> None:
+        """Nothing is remembered of a menu."""
+
+
 class Replayer:
     """Computes the decisions of a recording, or compares those of one game, whose number is `only`.
 
@@ -109,7 +132,7 @@ class Replayer:
         self._weights = _weights_events(path)
         self.policy = self._build()
         self.result = Replay(notes=_other_machine(self.header, self.policy))
-        self._chooser = _RecordedChooser()
+        self._chooser, self._menus = _RecordedChooser(), _RecordedMenus()
         self._arbiter = Arbiter()
         self._digest = hashlib.sha256()
         self._packets: dict[tuple[int, int], PacketRecord] = {}
@@ -188,6 +211,10 @@ class Replayer:
             self._chooser.recorded = record.card if record.policy_owner == CHOOSER else None
             is_unsaid = not record.policy_action and record.card >= 0  # too late to be sent: who chose it is not kept
             self._chooser.planned = record.card if is_unsaid or record.policy_owner == PLANNER else None
+            by_chance = record.policy_owner == SCIENTIST or record.card >= menus.OTHER
+            self._menus.action, self._chooser.menus = record.card, self._menus if by_chance else None
+            if by_chance:
+                self._chooser.planned = None
             observations: list[Observation | None] = [None] * len(self.header.games)
             for _, record in part:
                 observations[record.game] = seen = self._observation(record)

@@ -42,7 +42,7 @@ def test_booleans_are_written_in_four_ways(text: str, value: bool) -> None:
         ({"METABONK_USE_BONKLINK": "yes"}, ["METABONK_USE_BONKLINK", "'yes'", "1, 0, true or false"]),
         ({"METABONK_HTTP_PORT": "eighty"}, ["METABONK_HTTP_PORT", "eighty", "whole number"]),
         ({"METABONK_HTTP_PORT": "65536"}, ["METABONK_HTTP_PORT", "65536", "less than or equal"]),
-        ({"METABONK_USE_CAUSAL": "1"}, ["METABONK_USE_CAUSAL", "not built yet"]),
+        ({"METABONK_USE_LLM_PBT_WEIGHTS": "1"}, ["METABONK_USE_LLM_PBT_WEIGHTS", "not built yet"]),
         ({"METABONK_BONKLINK_PIPE_NAME": "a\\b"}, ["METABONK_BONKLINK_PIPE_NAME"]),
     ],
 )

@@ -15,6 +15,8 @@ import numpy as np
 from agent.control import encode
 from agent.control.arbiter import Arbiter, CardVerdict
 from agent.control.cards.expected_free_energy import CardEvaluation, Outcomes, build_outcomes, free_energy, step
+from agent.control.cards.explorer import NAME as SCIENTIST
+from agent.control.cards.explorer import ChoosesMenus, MenuOffer
 from agent.control.cards.planned import PLANNER, Wishes
 from agent.control.reward import OUTCOMES, RewardTable
 from agent.core.choices import EDGES, WINDOW, Preferences
@@ -55,14 +57,18 @@ def layout() -> dict[str, Any]:
 
 
 class CardChooser:
-    """Proposes cards. `model` None: it has none yet; `why` says why it does not choose, "" where it does."""
+    """Proposes cards. `model` None: it has none yet; `why` says why it does not choose, "" where it does.
+
+    menus: decides by chances instead, with these proposals as one voice of several; see `cards.explorer`.
+    """
 
     def __init__(
-        self, wanted: Preferences, *, shuffle: np.random.Generator | None = None, wishes: Wishes | None = None
-    ) -> None:
+        self, wanted: Preferences, *, shuffle: np.random.Generator | None = None, wishes: Wishes | None = None,
+        menus: ChoosesMenus | None = None,
+    ) -> None:  # fmt: skip
         if len(wanted.liking) != len(EDGES) + 1:
             raise ValueError(f"{len(wanted.liking)} preferences for {len(EDGES) + 1} outcomes")
-        self.wanted, self.wishes = wanted, wishes
+        self.wanted, self.wishes, self.menus = wanted, wishes, menus
         self.model: Outcomes | None = None
         self.version = 0
         self.why = "there is no model of outcomes yet"
@@ -112,11 +118,17 @@ class CardChooser:
         """A card was taken, by whoever; its outcome is due after `WINDOW` decisions."""
         memory.waiting.append(Taken(option.copy(), context.copy(), memory.decisions, memory.total))
 
+    @property
+    def _name(self) -> str:
+        if self.menus is not None:
+            return SCIENTIST
+        return NAME if self.why == "" else MOTOR
+
     def status(self, arbiter: Arbiter) -> dict[str, Any]:
         """Who chose the cards, why this does not where it does not, and the last choice in numbers."""
         wanted = {k: getattr(self.wanted, k) for k in ("liking", "weight", "tau", "gain_weight", "novelty_weight")}
         return {
-            "chooser": NAME if self.why == "" else MOTOR, "why": self.why, "version": self.version,
+            "chooser": self._name, "why": self.why, "version": self.version,
             "cards_by": dict(arbiter.cards_by), "last": self.last, "preferences": wanted,
         }  # fmt: skip
 
@@ -132,41 +144,65 @@ class CardSeat:
         self._rewards = RewardTable(OUTCOMES)
         self._open: CardVerdict | None = None
         self._is_awaited = False
-        self._game = 0
+        self._game, self._caption = 0, ""
 
     def heard(self, observation: Observation) -> None:
         """Take the reward that an observation brings; the first of an episode forgets the one before."""
         reward = self._rewards.of(observation)
         if observation.is_first:
             self.memory, self.owner, self._open = self.chooser.fresh(), MOTOR, None
+            if self.chooser.menus is not None:
+                self.chooser.menus.began(observation.game)
         else:
             self.memory.total += reward
 
     def card(
         self, motor: int, options: FloatArray, context: FloatArray, *, leave: bool, game: int = 0,
-        captions: tuple[str, ...] = (),
+        captions: tuple[str, ...] = (), offer: MenuOffer | None = None,
     ) -> int:  # fmt: skip
         """The card to take in a menu that has just opened. leave: it is the motor's to choose, unless a planner wishes
-        for one of the captions, whose card goes before all others.
+        for one of the captions, whose card goes before all others. offer: the menu for who chooses by chances.
         """
         chooser, there, wishes = self.chooser, (options != 0).any(1), self.chooser.wishes
         plan = chooser.weigh(self.memory, options, there, context) if there.sum() > 1 else None
         proposed = int(plan.energy.argmin()) if plan is not None and chooser.why == "" and not leave else None
         wished = wishes.wish(game, captions) if wishes is not None else None
         name = NAME if wished is None else PLANNER
-        verdict = self._arbiter.card(motor, proposed if wished is None else wished, name, there)
-        self.owner = verdict.owner
-        self._open, self._game, self._is_awaited = verdict, game, bool(there[verdict.card] and there.sum() > 1)
+        if wished is None and chooser.menus is not None and offer is not None:
+            voice = -plan.energy if plan is not None and chooser.why == "" else None
+            verdict = self._by_chance(chooser.menus, msgspec.structs.replace(offer, voice=voice))
+        else:
+            verdict = self._arbiter.card(motor, proposed if wished is None else wished, name, there)
+        self.owner, self._caption = verdict.owner, captions[verdict.card] if verdict.card < len(captions) else ""
+        self._open, self._game = verdict, game
+        self._is_awaited = verdict.card < len(there) and bool(there[verdict.card] and there.sum() > 1)
         if self._is_awaited:
             chooser.took(self.memory, options[verdict.card], context)
         chooser.last = {"by": verdict.owner, "card": verdict.card, "motor_card": motor, **_numbers(plan)}
         return verdict.card
+
+    def chest(self, offer: MenuOffer) -> int:
+        """Take what a chest holds, 0, or leave it."""
+        if self.chooser.menus is None:
+            return 0
+        self._open, self._game, self._is_awaited = self._by_chance(self.chooser.menus, offer), offer.game, False
+        self.owner, self._caption = self._open.owner, ""
+        return self._open.card
+
+    def _by_chance(self, menus: ChoosesMenus, offer: MenuOffer) -> CardVerdict:
+        chosen = menus.choose(offer)
+        return self._arbiter.decided(chosen.action, MOTOR if chosen.is_motors else SCIENTIST)
 
     def closed(self, *, by_human: bool) -> None:
         """No card is being picked now; by_human: the last one was a person's to pick, so nothing is to come of ours."""
         verdict, self._open, self.owner = self._open, None, MOTOR
         if verdict is None:
             return
+        menus = self.chooser.menus
+        if menus is not None:
+            menus.closed(self._game, by_human=by_human)
+            if verdict.owner == PLANNER and not by_human and self._caption:
+                menus.took(self._game, self._caption)
         if by_human:
             self._arbiter.taken_by_human(verdict.owner)
             if self._is_awaited:

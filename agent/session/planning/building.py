@@ -10,10 +10,11 @@ import msgspec
 
 from agent.control.arbiter import Arbiter
 from agent.control.cards.chooser import CardChooser
+from agent.control.cards.explorer import ChoosesMenus
 from agent.control.cards.planned import PlannedCards
 from agent.control.policy import Capabilities, Policy, capabilities_of
 from agent.control.safety.rules import Safety
-from agent.core.choices import WANTED
+from agent.core.choices import WANTED, Preferences
 from agent.core.clock import Clock
 from agent.core.goals.progress import Judged, Pursuit
 from agent.core.part import Part
@@ -93,8 +94,16 @@ def effects_of(name: str, can: Capabilities) -> dict[str, str]:
     return {"cards": cards, "subgoals": play}
 
 
-def let_plans_pick(planning: Planning, policy: Policy, arbiter: Arbiter) -> None:
-    """Where no chooser of cards is on, have the policy ask the planner alone."""
+def choose_cards(
+    policy: Policy, arbiter: Arbiter, wanted: Preferences | None, planning: Planning | None, menus: ChoosesMenus | None
+) -> CardChooser | None:
+    """Have the policy ask whoever has a say in its cards: expected free energy where something is `wanted`, the
+    planner, and who decides menus by chances. None where nobody has, or the policy takes no other's cards.
+    """
     choosing = capabilities_of(policy).chooses_cards
-    if choosing is not None:
-        choosing.choose_by(CardChooser(WANTED, wishes=planning.planner), arbiter)
+    if choosing is None or (wanted is None and planning is None and menus is None):
+        return None
+    wishes = planning.planner if planning is not None else None
+    chooser = CardChooser(WANTED if wanted is None else wanted, wishes=wishes, menus=menus)
+    choosing.choose_by(chooser, arbiter)
+    return chooser

@@ -20,7 +20,7 @@ from agent.planning.backend import LlmConfig
 from agent.planning.goal import parse_goal
 from agent.planning.part import SystemTwo
 from agent.session.options import Planning, SessionOptions
-from agent.session.planning.building import build_planning, effects_of, let_plans_pick
+from agent.session.planning.building import build_planning, choose_cards, effects_of
 from tests.core.goals.states import state
 from tests.planning.test_planner import Played
 
@@ -82,7 +82,7 @@ def test_a_policy_that_takes_subgoals_is_told_each_of_them() -> None:
     async def main() -> None:
         planning = build_planning(OPTIONS, policy, played.clock, lambda kind, text, payload: None)
         assert planning is not None and planning.part.effects["subgoals"] == "the policy pursues them"
-        let_plans_pick(planning, policy, None)  # type: ignore[arg-type]
+        choose_cards(policy, None, None, planning, None)  # type: ignore[arg-type]
         played.planner = planning.planner
         task = asyncio.ensure_future(planning.part.run())
         await asyncio.sleep(0)

@@ -24,9 +24,11 @@ from tools.bench.learning import _parts
 
 BENCH = Path(__file__).resolve().parent
 PARTS = ROOT / "docs" / "results" / "parts"
+ROOMS = ("motor", "served", "cards")
+"""Folders of tests beside those of this one."""
 NAMES = sorted(
     ".".join(p.relative_to(BENCH).with_suffix("").parts)
-    for p in (*BENCH.glob("*.py"), *(BENCH / "motor").glob("*.py"), *(BENCH / "served").glob("*.py"))
+    for p in (*BENCH.glob("*.py"), *(p for room in ROOMS for p in (BENCH / room).glob("*.py")))
     if not p.stem.startswith("_")
 )
 

@@ -1,0 +1,1 @@
+"""Benches of what is learned about cards: simulated menus, and the arena."""
