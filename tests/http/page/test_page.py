@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from agent.core.types import HUMAN
+from agent.core.types import HUMAN, Action
+from agent.http.part import EventsApi
 from agent.journal.read import records_of
 from agent.journal.records import DecisionRecord
+from agent.planning.part import SystemTwo
+from agent.session.clips.maker import MadeClip
+from agent.session.recording import RecordSession
 from tools.page.axe import installed
 from tools.page.browser import Tab, browsing
 from tools.page.played import Played, playing
@@ -71,19 +75,35 @@ class Browsed(msgspec.Struct, eq=False):
     folder: Path
 
 
-@contextlib.asynccontextmanager
-async def browsed(folder: Path, **more: Any) -> AsyncIterator[Browsed]:
-    async with playing(folder / "recordings", **more) as played, browsing(folder / "profile") as tab:
-        yield Browsed(played, tab, folder)
+class Shared:
+    """One session and one browser for all tests of this file, on one loop, which stands still between them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._stack = folder, contextlib.AsyncExitStack()
+        self._runner = asyncio.Runner()
+        self.both: Browsed = self._runner.run(self._begin())
+
+    async def _begin(self) -> Browsed:
+        played = await self._stack.enter_async_context(playing(self.folder / "recordings"))
+        tab = await self._stack.enter_async_context(browsing(self.folder / "profile"))
+        return Browsed(played, tab, self.folder)
+
+    def run(self, work: Callable[[Browsed], Coroutine[Any, Any, None]]) -> None:
+        """Run a test's work; the browser must have nothing to complain of."""
+        self.both.tab.errors.clear()
+        self._runner.run(work(self.both))
+        assert not self.both.tab.errors
+
+    def close(self) -> None:
+        self._runner.run(self._stack.aclose())
+        self._runner.close()
 
 
-def shown(tmp_path: Path, work: Callable[[Browsed], Coroutine[Any, Any, None]], **more: Any) -> None:
-    async def main() -> None:
-        async with browsed(tmp_path, **more) as both:
-            await work(both)
-            assert not both.tab.errors
-
-    asyncio.run(main())
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    made = Shared(tmp_path_factory.mktemp("page"))
+    yield made
+    made.close()
 
 
 async def opened(both: Browsed, path: str = "/") -> None:
@@ -92,7 +112,7 @@ async def opened(both: Browsed, path: str = "/") -> None:
     await both.tab.until("document.documentElement.dataset.number !== undefined")
 
 
-def test_it_shows_what_the_session_says_asks_nobody_else_and_has_no_holes(tmp_path: Path) -> None:
+def test_it_shows_what_the_session_says_asks_nobody_else_and_has_no_holes(shared: Shared) -> None:
     async def work(both: Browsed) -> None:
         tab, address = both.tab, both.played.address
         await tab.size(*SIZES["wide"])
@@ -120,7 +140,7 @@ def test_it_shows_what_the_session_says_asks_nobody_else_and_has_no_holes(tmp_pa
         await tab.size(*SIZES["wide"])
         await axe(tab)
 
-    shown(tmp_path, work)
+    shared.run(work)
 
 
 async def first_ms(both: Browsed) -> float:
@@ -143,7 +163,7 @@ async def axe(tab: Tab) -> None:
         assert await tab.run(AXE) == []
 
 
-def test_names_of_a_hostile_game_are_text_and_nothing_else(tmp_path: Path) -> None:
+def test_names_of_a_hostile_game_are_text_and_nothing_else(shared: Shared) -> None:
     evil = '<img src=x onerror="window.evil=1">{{7*7}}</script><script>window.evil=1</script>'
 
     async def work(both: Browsed) -> None:
@@ -152,8 +172,7 @@ def test_names_of_a_hostile_game_are_text_and_nothing_else(tmp_path: Path) -> No
         both.played.session.feeds[0].name = evil
         for kind in ("subgoal", evil):
             both.played.session.supervisor.parked[evil] = evil
-            both.played.session.part(type(both.played.session.parts[0]))
-            _events(both).add(kind, evil, {evil: evil})
+            both.played.session.part(EventsApi).events.add(kind, evil, {evil: evil})
         await opened(both)
         await tab.until("document.querySelector('#p5 .headline').textContent.includes('onerror')")
         await tab.until("document.querySelector('#options').children.length === 2")
@@ -164,17 +183,13 @@ def test_names_of_a_hostile_game_are_text_and_nothing_else(tmp_path: Path) -> No
         assert await tab.run("document.querySelector('#memory-facts').textContent.includes('onerror')")
         await opened(both, "/overlay?show=owner,goal,plan,q,stats,radar")
         assert await tab.run("window.evil === undefined && document.querySelectorAll('img').length === 0")
+        arena.change = lambda state: state
+        both.played.session.supervisor.parked.clear()
 
-    shown(tmp_path, work)
-
-
-def _events(both: Browsed) -> Any:
-    from agent.http.part import EventsApi
-
-    return both.played.session.part(EventsApi).events
+    shared.run(work)
 
 
-def test_a_person_takes_over_steers_and_saves_from_the_page(tmp_path: Path) -> None:
+def test_a_person_takes_over_steers_and_saves_from_the_page(shared: Shared) -> None:
     async def work(both: Browsed) -> None:
         tab, arena, session = both.tab, both.played.arena, both.played.session
         await opened(both, "/")
@@ -186,32 +201,30 @@ def test_a_person_takes_over_steers_and_saves_from_the_page(tmp_path: Path) -> N
         await tab.call("Input.dispatchKeyEvent", type="char", text="\r")
         await tab.until("document.querySelector('.goal-line b').textContent === 'open 2 chests'")
         await tab.until("document.querySelector('.headline').textContent.startsWith('open(chest')")
-        planner = session.part(_system_two()).planner
+        planner = session.part(SystemTwo).planner
         assert planner.goal.text == "open 2 chests" and planner.minds[0].plan is not None
         await tab.run("document.activeElement.blur()")
         await tab.key("p")
         await tab.until("!document.querySelector('#pinned').hidden")
         await tab.key("n")
         await tab.until("document.querySelector('#history').textContent.includes('a person skipped open(chest')")
-        await clips(both)
+        await two_clips(both)
         assert arena.sequence > 0
 
-    shown(tmp_path, work)
-    human = [r.record for r in records_of(tmp_path / "recordings" / "20260101-000000-1")]
-    owners = [record.owner for record in human if isinstance(record, DecisionRecord)]
+    shared.run(work)
+    journal = shared.both.played.session.part(RecordSession).journal
+    assert journal.turn(), "what was recorded is on the disk"
+    records = [item.record for item in records_of(journal.folder)]
+    owners = [record.owner for record in records if isinstance(record, DecisionRecord)]
     assert sum(b == HUMAN != a for a, b in zip(owners, owners[1:], strict=False)) >= 4
-
-
-def _system_two() -> Any:
-    from agent.planning.part import SystemTwo
-
-    return SystemTwo
 
 
 async def takeovers(both: Browsed) -> None:
     """Each press acts on the next tick after its message; a page that goes away lets go at once."""
     tab, arena, feed = both.tab, both.played.arena, both.played.session.feeds[0]
-    late, pressed = [], []
+    late: list[Action] = []
+    pressed: list[int] = []
+    answered = 0
     press = feed.human.press
 
     def heard(action: Any, now_s: float, hold_s: float = 0.5) -> None:
@@ -228,13 +241,14 @@ async def takeovers(both: Browsed) -> None:
         async with asyncio.timeout(60):
             while not any(action.move == (0.0, 1.0) for _, action in arena.actions[before:]):
                 await asyncio.sleep(0.005)
-        first = next(action for _, action in arena.actions[before:] if action.move == (0.0, 1.0))
-        late.append(0 if first.answers is None else first.answers - pressed[0])  # None: sent before a step was done
+        told = [action for _, action in arena.actions[before:] if (action.answers or 0) > pressed[0]]
+        answered += len(told)
+        late += [action for action in told if action.move != (0.0, 1.0)]
         if k < 4:
             await tab.key("w", down=False)
             await tab.key(" ", "Space")
             await asyncio.sleep(1.3)
-    assert max(late) <= 1, f"ticks after the message: {late}"
+    assert answered and late == [], "a packet that came after the message was answered without it"
     loop = asyncio.get_running_loop()
     gone_s, before = loop.time(), len(arena.actions)
     await tab.call("Page.navigate", url="about:blank")
@@ -247,25 +261,25 @@ async def takeovers(both: Browsed) -> None:
     await tab.until("document.querySelector('#takeover').getAttribute('aria-disabled') === 'false'")
 
 
-async def clips(both: Browsed) -> None:
+async def two_clips(both: Browsed) -> None:
     """Two clips in a row: the second begins where the first ended; the video plays."""
-    tab = both.tab
+    tab, clips = both.tab, both.played.session.part(RecordSession).clips
+    assert clips is not None
+
+    def made() -> MadeClip:
+        assert clips.last is not None
+        return clips.last
+
     await tab.run("document.querySelector('#after-last').checked = true")
     await tab.run("document.querySelector('[data-clip=\"10\"]').click()")
     await tab.until("document.querySelector('#clip-note').textContent.startsWith('Saved')")
-    first = both.played.session.part(_recorder()).clips.last
+    first = made()
     await asyncio.sleep(1.0)
     await tab.run("document.querySelector('#clip-note').textContent = ''")
     await tab.key("s")
     await tab.until("document.querySelector('#clip-note').textContent.startsWith('Saved')")
-    second = both.played.session.part(_recorder()).clips.last
+    second = made()
     assert second.from_s == first.to_s and second.folder != first.folder and second.to_s - second.from_s < 10.0
     await tab.until("[...document.querySelectorAll('#clips video')].some(v => v.readyState >= 1)")
     played = await tab.run(PLAYED)
     assert played > 0.1
-
-
-def _recorder() -> Any:
-    from agent.session.recording import RecordSession
-
-    return RecordSession
