@@ -6,12 +6,17 @@ import asyncio
 from typing import Any
 
 import msgspec
+import pytest
 
-from agent.http.live.state import EVENTS, STATE_S
+from agent.http.live import state
+from agent.http.live.state import EVENTS
 from tests.http.live.side import live_side
 
 
-def test_all_who_ask_within_a_tenth_of_a_second_get_one_state() -> None:
+def test_all_who_ask_within_a_tenth_of_a_second_get_one_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert state.STATE_S == 0.1
+    monkeypatch.setattr(state, "STATE_S", 60.0)  # a busy machine takes longer than a tenth of a second to ask again
+
     async def main() -> None:
         async with live_side() as side:
             for i in range(EVENTS + 5):
@@ -21,10 +26,10 @@ def test_all_who_ask_within_a_tenth_of_a_second_get_one_state() -> None:
                 async with side.http.get("/api/v1/state") as reply:
                     return await reply.json()
 
-            found = await asyncio.gather(*(ask() for _ in range(8)))
-            assert len({each["number"] for each in found}) == side.views <= 2
+            found = [*await asyncio.gather(*(ask() for _ in range(8))), await ask(), await ask()]
+            assert len({each["number"] for each in found}) == side.views == 1
             assert [e["message"] for e in found[0]["events"]] == [f"event {i} secret" for i in range(5, EVENTS + 5)]
-            await asyncio.sleep(STATE_S)
+            monkeypatch.setattr(state, "STATE_S", 0.0)
             later = await ask()
             assert later["number"] > found[0]["number"] and later["time_ns"] > found[0]["time_ns"]
             async with side.http.get("/api/v1/state", headers={"Accept": "application/msgpack"}) as reply:
