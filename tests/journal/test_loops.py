@@ -85,6 +85,16 @@ def test_a_loop_is_one_loop_with_all_its_states_and_the_time_that_it_cost() -> N
     assert loop.began_s == pytest.approx(began_s, abs=4.0) and loop.repeats >= 20 and len(loop.hash) == 16
 
 
+def test_a_way_that_differs_by_a_step_is_the_same_way_and_a_new_one_beside_the_last_step_is_new() -> None:
+    rng = np.random.default_rng(1)
+    way = [abs(5 - i // 5 % 10) for i in range(50)]
+    rounds = [(("", 1, (x, 0, int(i == 7 * k)), None), False, True) for k in range(6) for i, x in enumerate(way)]
+    (loop,), (_, began_s, _) = found_in([walk(rng, 10), rounds, walk(rng, 10)])
+    assert loop.began_s == pytest.approx(began_s, abs=11.0) and loop.lost_s > 45.0
+    onwards = [(("", 1, (-i, 0, i // 3 % 2), None), False, True) for i in range(60 * HZ)]
+    assert found_in([walk(rng, 10), onwards])[0] == []
+
+
 def test_pictures_that_differ_by_little_are_one_state() -> None:
     rng = np.random.default_rng(1)
     first = rng.integers(0, 256, (90, 160, 3), np.uint8)
