@@ -251,11 +251,15 @@ export function memory(state) {
   if (typeof child === "number") rows.push({ name: "learner", value: child, path: at(status, "learner.child.rss_mb") !== undefined ? "status.learner.child.rss_mb" : "status.learner.rss_mb" });
   const top = Math.max(512, ...rows.map((r) => r.value)), shown = rows.map((r) => ({ ...r, share: r.value / top, text: `${number(r.value, 0)} MiB` }));
   if (typeof status.cores_used === "number") shown.push({ name: "cores in use", value: status.cores_used, share: status.cores_used / Math.max(1, status.cores), text: `${number(status.cores_used, 2)} of ${status.cores}`, path: "status.cores_used" });
+  for (const [role, of] of Object.entries(at(plan, "roles") || {})) if (of.uses_mib > 0) shown.push({ name: `${role}${of.gave_up ? ", gave up" : ""}`, value: of.uses_mib, share: of.uses_mib / Math.max(1, of.may_mib || plan.limit_mib), text: `${number(of.uses_mib, 0)} of ${number(of.may_mib, 0)} MiB`, path: `status.memory.roles.${role}.uses_mib` });
   bars(byId("memory"), shown);
   byId("memory-absent").hidden = Boolean(plan);
   const facts2 = [["Policy", status.policy_path?.path ? `${status.policy}, by ${status.policy_path.path}` : `${status.policy ?? "–"}`], ["Its steps run on", status.policy_step?.where === "loop" ? "the event loop" : "a thread of their own"], ["Recorded", status.recording ? `${status.recording.written} records, ${status.recording.lost} lost` : "nothing", "status.recording.written", status.recording?.written], ["Watching this page", `${at(state, "stream.watchers") ?? "–"}`, "stream.watchers", at(state, "stream.watchers")]];
   for (const [reason, n] of Object.entries(at(state, "stream.dropped") || {})) facts2.push([`Dropped: ${reason}`, String(n)]);
-  if (plan) for (const [name, value] of flat(plan, "").slice(0, 12)) facts2.push([name, String(value), `status.memory.${name}`, value]);
+  if (plan) {
+    facts2.push(["Limit", `${number(plan.limit_mib, 0)} MiB${plan.limit_is_set ? ", as set" : " of this machine"}`, "status.memory.limit_mib", plan.limit_mib], ["Gives up, in this order", (plan.order || []).join(", ")]);
+    for (const gone of plan.gave_up || []) facts2.push(["Gave up", flat(gone, "").map(([, value]) => value).join(", ")]);
+  }
   for (const [part, why2] of Object.entries(at(status, "parts.parked") || {})) facts2.push([`Parked: ${part}`, String(why2)]);
   facts(byId("memory-facts"), facts2);
 }
