@@ -78,7 +78,7 @@ export class Live {
 
   get isOpen() { return this.socket !== null; }
 
-  send(values) { if (this.socket) this.socket.send(JSON.stringify(values)); }
+  send(values) { if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(values)); }
 
   watch(game) { this.game = game; this.send({ game }); }
 
