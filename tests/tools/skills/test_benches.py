@@ -45,6 +45,12 @@ def test_a_skill_is_shown_by_its_own_metric_and_not_by_anothers(kept: tuple[Kept
     assert not any(f["disjoint"] for f in same.values())
 
 
+def test_what_the_manifests_say_is_recorded_and_gives_the_spreads() -> None:
+    found, tasks = swaps.recorded()
+    assert swaps.passed(found, tasks) and found["bow"]["episodes"] >= 20 and tasks["robinette"].character == "Robinette"
+    assert (stub.spreads_of(list(found)) > 0.1).all() and (stub.spreads_of(list(found)) < 5.0).all()
+
+
 def test_what_was_measured_is_read_again(kept: tuple[Kept, list[Any]]) -> None:
     one = kept[0].value(BASE, "a", 1, 6)
     assert np.array_equal(one, kept[0].value(BASE, "a", 1, 6)) and len(kept[1]) == 1

@@ -26,8 +26,7 @@ from agent.models.sealed import Tensors
 from agent.planning.weighting import random_weights
 from tools.bench._result_file import publish
 from tools.bench.skills._measured import Kept
-from tools.bench.skills.swaps import SEED as SWAPS_SEED
-from tools.bench.skills.swaps import shipped
+from tools.bench.skills.swaps import recorded, shipped
 
 SEED = 63_000_000
 NEAR = 0.25
@@ -88,13 +87,13 @@ def simulated(spreads: np.ndarray, trials: int, episodes: int, seed: int) -> dic
     return accepted
 
 
-def spreads_of(kept: Kept, base: Tensors, skills: dict[str, Tensors], episodes: int) -> np.ndarray:
-    """Standard deviation of each task's episodes, a share of its skill's gain; as the bench of swaps has measured."""
-    found = []
-    for name in skills:
-        without = kept.value(base, name, SWAPS_SEED, episodes)
-        having = kept.value(skills[name], name, SWAPS_SEED, episodes)
-        found.append(float(without.std() / max(abs(having.mean() - without.mean()), 1e-9)))
+def spreads_of(names: list[str]) -> np.ndarray:
+    """Standard deviation of each task's episodes without the skill, a share of its gain, as the manifests have both."""
+    found, rows = [], recorded()[0]
+    for name in names:
+        mean, low, high = rows[name]["without"]
+        spread = (high - low) / 3.92 * np.sqrt(rows[name]["episodes"])
+        found.append(float(spread / max(abs(rows[name]["with"][0] - mean), 1e-9)))
     return np.array(found)
 
 
@@ -105,14 +104,13 @@ def main() -> None:
     parser.add_argument("--simulated", type=int, default=1000)
     parser.add_argument("--played", type=int, default=0)
     parser.add_argument("--episodes", type=int, default=20)
-    parser.add_argument("--measured", type=int, default=30, help="episodes of the bench of swaps")
     parser.add_argument("--folder", type=Path, help="a folder of skills beside the shipped ones")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     base, skills, tasks = shipped(args.folder)
     names = args.skills.split(",")
     kept, skills = Kept({n: tasks[n] for n in names}), {n: skills[n] for n in names}
-    spreads = spreads_of(kept, base, skills, args.measured)
+    spreads = spreads_of(names)
     accepted = simulated(spreads, args.simulated, args.episodes, SEED)
     rows = played(kept, base, skills, args.played, args.episodes, SEED)
     share = bootstrap(np.repeat([1.0, 0.0], [accepted["random"], args.simulated - accepted["random"]]))

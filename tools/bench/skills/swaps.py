@@ -4,7 +4,8 @@
 
 Each task is played by the shipped pilot, by its skill, and on a few of the seeds by every other skill (the control: a
 skill of something else does not do it). Passes where four skills or more, one of a weapon and one of a character among
-them, have an interval above the pilot's, the two disjoint.
+them, have an interval above the pilot's, the two disjoint. With --recorded nothing is played: the figures are those
+that each skill's own training measured, on seeds that it never played, as its manifest has them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from agent.core.statistics import bootstrap, paired_difference
 from agent.games.arena.rules_hash import rules_hash
 from agent.models.sealed import Tensors, content_sha256
 from agent.store.skills import SkillStore
+from agent.training.skills.measure import SEEDS
 from agent.training.skills.task import SkillTask
 from tools.bench._result_file import publish
 from tools.bench.skills._measured import Kept
@@ -63,6 +65,20 @@ def compared(
     return found
 
 
+def recorded() -> tuple[dict[str, Any], dict[str, SkillTask]]:
+    """What the shipped skills' manifests say of their own metrics, and their tasks."""
+    known = {field.name for field in msgspec.structs.fields(SkillTask)}
+    found, tasks = {}, {}
+    for skill in SkillStore(Path("no skills of one's own")).skills():
+        p = skill.performance
+        tasks[skill.name] = msgspec.convert({k: v for k, v in skill.task.items() if k in known}, SkillTask)
+        found[skill.name] = {
+            "without": p["without"], "with": p["with"], "difference": p["difference"], "episodes": p["episodes"],
+            "disjoint": p["with"][1] > p["without"][2], "score_s": p.get("score_s"),
+        }  # fmt: skip
+    return found, tasks
+
+
 def passed(found: dict[str, Any], tasks: dict[str, SkillTask]) -> bool:
     """Four skills with disjoint intervals, one of a weapon and one of a character among them."""
     good = [name for name, figures in found.items() if figures["disjoint"]]
@@ -76,14 +92,20 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=8)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--skills", type=Path, help="a folder of skills beside the shipped ones")
+    parser.add_argument("--recorded", action="store_true", help="play nothing: what the manifests say")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    base, skills, tasks = shipped(args.skills)
-    found = compared(Kept(tasks), base, skills, args.seed, args.episodes, args.others)
+    if args.recorded:
+        found, tasks = recorded()
+        told: dict[str, Any] = {"seed": SEEDS, "recorded": True}
+    else:
+        base, skills, tasks = shipped(args.skills)
+        found = compared(Kept(tasks), base, skills, args.seed, args.episodes, args.others)
+        told = {"seed": args.seed, "episodes": args.episodes, "episodes_of_others": args.others}
     values = {
-        "rules": rules_hash(), "seed": args.seed, "episodes": args.episodes, "episodes_of_others": args.others,
-        "tasks": {name: task.as_builtins() for name, task in tasks.items()}, "skills": found,
-        "disjoint": sum(figures["disjoint"] for figures in found.values()), "passed": passed(found, tasks),
+        "rules": rules_hash(), **told, "tasks": {name: task.as_builtins() for name, task in tasks.items()},
+        "skills": found, "disjoint": sum(figures["disjoint"] for figures in found.values()),
+        "passed": passed(found, tasks),
     }  # fmt: skip
     publish("skill_swaps", values, args.out)
     sys.exit(not values["passed"])
