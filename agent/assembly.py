@@ -250,7 +250,7 @@ def build_cards(shared: Shared, outcomes: OutcomeWeights | None, science: Scienc
     why = f"the policy {shared.policy.name} takes no other's cards"
     if shared.options.wanted is None:
         why = "active inference is off: METABONK_USE_ACTIVE_INFERENCE=0, or an evaluation of the policy alone"
-    return [CardsByMotor(why, "motor" if science is None else science.name), *learns]
+    return [CardsByMotor(why, "motor" if science is None or not science.explorer.explores else science.name), *learns]
 
 
 def build_served_of(

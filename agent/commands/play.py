@@ -235,7 +235,7 @@ def _cards(settings: Settings, game: str) -> Cards | None:
 
     if not settings.causal.use_causal or is_gymnasium(game) or is_recorded(game):
         return None
-    return Cards(horizon_s=settings.causal.horizon_s)
+    return Cards(horizon_s=settings.causal.horizon_s, explores=settings.causal.explore)
 
 
 def _settings(options: PlayOptions) -> Settings:

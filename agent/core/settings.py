@@ -205,6 +205,11 @@ class CausalSettings(_Group):
         5.0, "CAUSAL_HORIZON_S", "Seconds after a card over which changes of speed and health are measured", ge=1.0,
         le=60.0,
     )  # fmt: skip
+    explore: bool = _setting(
+        False,
+        "CAUSAL_EXPLORE",
+        "Leave a part of the cards to chance: effects are learned from it, it costs score",
+    )
 
 
 class LlmSettings(_Group):

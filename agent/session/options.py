@@ -88,7 +88,7 @@ class Cards:
     """How cards are learned about: over how long speed and health change, and whether choices are left to chance."""
 
     horizon_s: float = 5.0
-    explores: bool = True
+    explores: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

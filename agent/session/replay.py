@@ -103,6 +103,11 @@ class _RecordedMenus:
     def __init__(self) -> None:
         self.action = 0
 
+    @property
+    def decides(self) -> bool:
+        """It is there only where a menu was decided by chance."""
+        return True
+
     def choose(self, offer: MenuOffer) -> Chosen:
         """The recorded action; of a chest that was opened, −1 is recorded."""
         return Chosen(max(self.action, 0), False)

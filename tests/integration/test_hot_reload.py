@@ -83,7 +83,7 @@ def says_that_nothing_learns(agent: Playing) -> None:
 
 @pytest.mark.slow
 def test_a_sealed_file_is_live_within_a_second_and_cards_are_chosen_from_the_first_menu_on(tmp_path: Path) -> None:
-    """One without manifest is refused. The scientist says that it chooses, and active inference by which model."""
+    """One without manifest is refused. Active inference says that it chooses, and by which model."""
     folder, made = tmp_path / "weights", tmp_path / "made.safetensors"
     save_file(untrained_tensors(7), made)
     with playing("--game", "arena", "--policy", "pilot", "--no-learn", folder=folder) as agent:
@@ -97,10 +97,10 @@ def test_a_sealed_file_is_live_within_a_second_and_cards_are_chosen_from_the_fir
         assert until(lambda: agent.status()["policy_version"] == 2, 300, 0.02) <= 1.2
         status = agent.status()
         assert status["weights"]["refused"] == {} and status["parts"]["parked"] == {}
-        until(lambda: agent.status()["choices"]["cards_by"].get("scientist", 0) >= 1, 300)
+        until(lambda: agent.status()["choices"]["cards_by"].get("active_inference", 0) >= 1, 300)
         choices, science = agent.status()["choices"], agent.status()["scientist"]
-        assert choices["chooser"] == "scientist" and choices["why"] == "" and choices["source"] == "shipped"
-        assert science["explores"] and sum(science["offer"]["chances"]) == pytest.approx(1.0, abs=1e-3)
+        assert choices["chooser"] == "active_inference" and choices["why"] == "" and choices["source"] == "shipped"
+        assert not science["explores"] and science["epsilon"] == 0.0 and science["refused"] == ""
         assert {"G", "risk", "ambiguity", "information_gain", "by", "motor_card"} <= choices["last"].keys()
         says_that_nothing_learns(agent)
     _, stored = WeightsStore(folder).load("pilot")

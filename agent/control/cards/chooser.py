@@ -120,7 +120,7 @@ class CardChooser:
 
     @property
     def _name(self) -> str:
-        if self.menus is not None:
+        if self.menus is not None and self.menus.decides:
             return SCIENTIST
         return NAME if self.why == "" else MOTOR
 
@@ -168,7 +168,7 @@ class CardSeat:
         proposed = int(plan.energy.argmin()) if plan is not None and chooser.why == "" and not leave else None
         wished = wishes.wish(game, captions) if wishes is not None else None
         name = NAME if wished is None else PLANNER
-        if wished is None and chooser.menus is not None and offer is not None:
+        if wished is None and chooser.menus is not None and chooser.menus.decides and offer is not None:
             voice = -plan.energy if plan is not None and chooser.why == "" else None
             verdict = self._by_chance(chooser.menus, msgspec.structs.replace(offer, voice=voice))
         else:
@@ -183,7 +183,7 @@ class CardSeat:
 
     def chest(self, offer: MenuOffer) -> int:
         """Take what a chest holds, 0, or leave it."""
-        if self.chooser.menus is None:
+        if self.chooser.menus is None or not self.chooser.menus.decides:
             return 0
         self._open, self._game, self._is_awaited = self._by_chance(self.chooser.menus, offer), offer.game, False
         self.owner, self._caption = self._open.owner, ""

@@ -18,6 +18,8 @@ from agent.core.cards.menu import BANISH, LEAVE, REROLL, SKIP, CardMenu, card_na
 from agent.core.types import FloatArray, Menu
 
 NAME: Final = "scientist"
+MIN_MENUS: Final = 1000
+"""Without exploring, beliefs choose when they are from so many menus."""
 REROLL_ACTION, SKIP_ACTION, BANISH_ACTION = OTHER + 3, OTHER + 4, OTHER + 5
 LIMITS: Final = {REROLL: 2, SKIP: 2, BANISH: 2}
 """How often a run of the arena can do each; see `games/arena/data/player.toml`."""
@@ -54,6 +56,11 @@ class Chosen(msgspec.Struct, frozen=True):
 class ChoosesMenus(Protocol):
     """Whoever chooses in menus by chances."""
 
+    @property
+    def decides(self) -> bool:
+        """True where menus are decided here, and not as if this were not there."""
+        ...
+
     def choose(self, offer: MenuOffer) -> Chosen:
         """The action to take in a menu that has just opened."""
         ...
@@ -82,8 +89,9 @@ class _Run(msgspec.Struct):
 class Explorer:
     """Chooses by `cards.mixture`. `emit` gets each menu once it was decided, with its game.
 
-    is_arena: the game's other actions are known. explores: leave something to chance; without, the likeliest card is
-    taken, and menus say nothing of effects. menu and last: the last menu, and it in words, for `/status`.
+    is_arena: the game's other actions are known. explores: leave something to chance; without, the likeliest card by
+    the means of what is believed is taken, and menus say nothing of effects. menu and last: the last menu, and it in
+    words, for `/status`.
     """
 
     def __init__(
@@ -98,6 +106,11 @@ class Explorer:
         self._policy, self._versions = policy, versions
         self._runs: dict[int, _Run] = {}
         self._since = 0
+
+    @property
+    def decides(self) -> bool:
+        """True while it explores, and where enough is believed to choose by."""
+        return self.explores or (self.beliefs.menus >= MIN_MENUS and self.beliefs.spread > 0.0)
 
     @property
     def epsilon(self) -> float:
@@ -123,7 +136,7 @@ class Explorer:
             voices = np.log(softmax(offer.logits[:cards].astype(np.float64)))
             voices += offer.voice[:cards] if offer.voice is not None else 0.0
         actions = [*names, *(name for name, _ in others)]
-        draws = drawn(self.beliefs, actions, self._rng)
+        draws = drawn(self.beliefs, actions, self._rng if self.explores else None)
         chances = mixed(voices, draws, cards, self.epsilon)
         motors = softmax(offer.logits[:cards].astype(np.float64)) if cards > 1 else np.ones(cards)
         picked, is_motors = self._pick(chances, offer, cards)

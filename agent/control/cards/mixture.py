@@ -49,9 +49,11 @@ def epsilon_after(menus: int) -> float:
     return EPSILON_FIRST if menus < FIRST_MENUS else EPSILON
 
 
-def drawn(beliefs: Beliefs, names: Sequence[str], rng: np.random.Generator) -> Array:
-    """One draw of the effects of these actions [N], in nats; zeros while nothing is known of any effect."""
-    noise = rng.standard_normal(len(names))
+def drawn(beliefs: Beliefs, names: Sequence[str], rng: np.random.Generator | None) -> Array:
+    """One draw of the effects of these actions [N], in nats, or without random numbers their means; zeros while nothing
+    is known of any effect.
+    """
+    noise = np.zeros(len(names)) if rng is None else rng.standard_normal(len(names))
     if beliefs.spread <= 0.0:
         return np.zeros(len(names))
     pairs = [beliefs.of(name) for name in names]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,7 +12,7 @@ from agent.control import encode, menus
 from agent.control.arbiter import Arbiter
 from agent.control.arrays import STILL
 from agent.control.cards.chooser import CardChooser, CardSeat
-from agent.control.cards.explorer import BANISH_ACTION, REROLL_ACTION, SKIP_ACTION, Explorer, MenuOffer
+from agent.control.cards.explorer import BANISH_ACTION, MIN_MENUS, REROLL_ACTION, SKIP_ACTION, Explorer, MenuOffer
 from agent.control.cards.mixture import Beliefs
 from agent.core.cards.menu import CardMenu, checked
 from agent.core.choices import WANTED
@@ -107,6 +108,27 @@ def test_without_exploring_the_likeliest_card_is_taken_and_says_nothing_of_effec
     assert chooser.choose(offer()).action == 2
     chooser.closed(0, by_human=False)
     assert told[0].propensities == (0.0,) * 8
+
+
+def test_without_exploring_and_with_few_menus_it_is_as_if_it_were_not_there() -> None:
+    told: list[CardMenu] = []
+    chooser, arbiter = explorer(told, explores=False), Arbiter()
+    seat = CardSeat(CardChooser(WANTED, menus=chooser), arbiter)
+    options = np.eye(3, encode.CARD_FEATURES, dtype=np.float32)
+
+    def card() -> int:
+        found = seat.card(1, options, OUT.self_[0], leave=False, captions=CAPTIONS, offer=offer())
+        seat.closed(by_human=False)
+        return found
+
+    assert card() == 1 and seat.chest(offer(("Beer: more",), Menu.CHEST)) == 0 and told == []
+    assert arbiter.cards_by == {"motor": 1} and seat.chooser.status(arbiter)["chooser"] == "motor"
+    few = Beliefs({"luck tome": 0}, np.array([20.0]), np.array([0.0]), 3.0, MIN_MENUS - 1)
+    chooser.load(few)
+    assert card() == 1
+    chooser.load(msgspec.structs.replace(few, menus=MIN_MENUS))
+    assert card() == 2 and arbiter.cards_by == {"motor": 2, "scientist": 1}
+    assert seat.chooser.status(arbiter)["chooser"] == "scientist"
 
 
 def test_a_chest_may_be_left_and_the_seat_says_who_decided() -> None:

@@ -38,7 +38,7 @@ class Told:
     """What a session is told of cards."""
 
     weights_dir: Path | None
-    cards: Cards | None = Cards()
+    cards: Cards | None = Cards(explores=True)
     names: tuple[str, ...] = ("game",)
     game: str = "arena"
     rules: str = "r"

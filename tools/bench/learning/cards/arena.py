@@ -5,9 +5,9 @@ learns from them. Then:
 
 * Effects of the most frequent cards are measured by force: in other runs the same world goes on with each card of a
   menu. A difference within 1.96 of its standard error agrees; at least nine of ten must.
-* Other seeds are played by the scientist's cards (the largest believed effect on the score), by cards at random, by the
-  table that public statistics are (the mean score of the runs in which a card was taken, from the same 300 runs), and
-  by the kiter's own list, which people wrote. The scientist's interval must lie above those of chance and table.
+* Other seeds are played by the scientist's cards (the largest believed effect on the score), by cards at random, and by
+  the table that public statistics are (the mean score of the runs in which a card was taken, from the same 300 runs).
+  The scientist's interval must lie above those of chance and table.
 * The chance of surviving, learned from the 300 runs, is held against the runs of the second.
 
 Parts that are kept under docs/results/parts/cards.arena are not played again. Several may be played at once, each by
@@ -25,7 +25,6 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from agent.control.kiter import card_value
 from agent.core.cards.menu import RunRecord
 from agent.core.files import write_atomically
 from agent.core.statistics import paired_difference, summary
@@ -35,16 +34,16 @@ from agent.learning.causal.survival import TARGETS, calibration_of, features, la
 from tools.bench._result_file import ROOT
 from tools.bench.learning._parts import fingerprint
 from tools.bench.learning.cards import _forced
-from tools.bench.learning.cards._runs import Asked, Pick, Picked, best_of, play, uniform
+from tools.bench.learning.cards._runs import Pick, best_of, play, uniform
 
 DEFAULT_SEEDS: Final = 300
 TIER: Final = 2
 GATHERED, FORCED, PLAYED = 91_000_000, 92_000_000, 93_000_000
-FORCED_RUNS, FORCED_CARDS, FORCED_SHARE = 100, 8, 0.12
-PLAYED_RUNS: Final = 200
+FORCED_RUNS, FORCED_CARDS, FORCED_SHARE = 40, 8, 0.12
+PLAYED_RUNS: Final = 100
 CHUNK: Final = 50
 PARTS: Final = ROOT / "docs" / "results" / "parts" / "cards.arena"
-ARMS: Final = ("scientist", "random", "table", "list")
+ARMS: Final = ("scientist", "random", "table")
 
 
 def _kept(name: str, make: Callable[[], Any], *, keep: bool) -> Any:
@@ -74,13 +73,6 @@ def table_of(records: list[RunRecord]) -> dict[str, float]:
     return {name: float(np.mean(found)) for name, found in scores.items() if len(found) >= 5}
 
 
-def by_list(asked: Asked) -> Picked:
-    """The kiter's own card."""
-    values = [card_value(caption) for caption in asked.captions]
-    card = int(np.argmax(values))
-    return Picked(card, tuple(float(k == card) for k in range(len(values))))
-
-
 def pickers(study: Study, records: list[RunRecord], chunk: int) -> dict[str, Pick]:
     """Who takes the cards in each arm."""
     beliefs, table = study.beliefs(), table_of(records)
@@ -89,7 +81,6 @@ def pickers(study: Study, records: list[RunRecord], chunk: int) -> dict[str, Pic
         "scientist": best_of(lambda name: beliefs.of(name)[0], np.random.default_rng((1, chunk))),
         "random": uniform(np.random.default_rng((2, chunk))),
         "table": best_of(lambda name: table.get(name, middle), np.random.default_rng((3, chunk))),
-        "list": by_list,
     }
 
 

@@ -1,4 +1,4 @@
-"""What leaving cards to chance costs: the pilot in tiers 1 and 2 of the arena, with its cards taken in several ways.
+"""What leaving cards to chance costs: the pilot in tier 1 of the arena, with its cards taken in several ways.
 
 Arms: `greedy` takes active inference's card, as play does without the scientist; `later` and `first`
 are the mixture of play with ε of 0.15 and of 0.3, with the pilot and active inference as voices, rerolls, skips and
@@ -27,7 +27,7 @@ from tools.bench.learning.cards._runs import Asked, CardRuns, Picked
 DEFAULT_SEEDS: Final = 50
 SEED: Final = 94_000_000
 ROWS: Final = 50
-TIERS: Final = (0, 1)
+TIERS: Final = (0,)
 ARMS: Final = tuple(f"{arm} {tier + 1}" for tier in TIERS for arm in ("greedy", "later", "first"))
 REDUCED_ARMS: Final = ("greedy 1", "first 1")
 MENUS: Final = {"later": 1000, "first": 0}
