@@ -39,6 +39,14 @@ def test_a_goal_that_no_script_gains_on_may_cost_two_percent(builtin: float, hel
     assert found["the oracle gains less than a fifth"] and found["the builtin loses at most 2 %"] is held
 
 
+def test_what_nobody_reaches_without_a_planner_is_gained_by_whoever_reaches_it() -> None:
+    arms_of = {"off": runs("bosses", [0.0] * 30), "oracle": runs("bosses", [0.0, 0.5, 1.0] * 10)}
+    found = figures(CASES["boss"], arms_of | {"builtin": arms_of["oracle"]})
+    assert found["oracle"]["share"] is None and all(checks(found).values())
+    nothing = figures(CASES["boss"], arms_of | {"builtin": arms_of["off"], "oracle": arms_of["off"]})
+    assert not any(checks(nothing).values())
+
+
 def test_runs_that_are_kept_are_not_played_again(tmp_path: Path) -> None:
     played: list[tuple[int, str]] = []
 

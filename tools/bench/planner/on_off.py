@@ -250,7 +250,7 @@ def figures(case: Case, arms: dict[str, dict[int, dict[str, Any]]]) -> dict[str,
         row: dict[str, Any] = {"mean": summary(each)}
         if arm != "off":
             row["minus_off"] = dict(paired_difference(each, off)._asdict())
-            row["share"] = round(float(np.mean(each) / max(np.mean(off), 1e-9) - 1.0), 4)
+            row["share"] = round(float(np.mean(each) / np.mean(off) - 1.0), 4) if np.mean(off) > 0 else None
         if arm == "model":
             row["llm"] = asked_of([arms[arm][seed]["told"]["llm"] for seed in seeds])
         rows[arm] = row
@@ -275,7 +275,8 @@ def asked_of(models: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def checks(found: dict[str, Any]) -> dict[str, bool]:
     """What is to hold of one goal."""
     off, builtin, oracle = (found[arm]["mean"] for arm in ("off", "builtin", "oracle"))
-    oracle_gains = found["oracle"]["share"] >= NEEDED_GAIN
+    share = found["oracle"]["share"]
+    oracle_gains = oracle["mean"] > off["mean"] if share is None else share >= NEEDED_GAIN
     if not found["oracle_is_to_gain"]:
         return {
             "the oracle gains less than a fifth": not oracle_gains,
