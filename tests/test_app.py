@@ -273,10 +273,11 @@ def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
             lane.close()
         return [part.name for part in made.parts]
 
-    assert asyncio.run(names(http_port=None)) == ["supervision", "cards by motor", "loops", "owners"]
+    assert asyncio.run(names(http_port=None)) == ["supervision", "cards by motor", "loops", "owners", "memory plan"]
     assert asyncio.run(names(http_port=0, learn=True)) == [
         "supervision", "cards by motor", "loops", "owners", "events api", "no workers api", "takeover api", "goals api",
-        "clip api", "merge api", "steering api", "recordings api", "decisions", "live api", "serve",
+        "clip api", "merge api", "steering api", "recordings api", "memory plan", "decisions",
+        "live api", "serve",
     ]  # fmt: skip
     everything = asyncio.run(names(http_port=0, learn=True, weights_dir=tmp_path, wanted=LIKING))
     assert everything == [
@@ -293,6 +294,7 @@ def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
         "merge api",
         "steering api",
         "recordings api",
+        "memory plan",
         "decisions",
         "live api",
         "serve",
@@ -300,7 +302,7 @@ def test_what_is_off_is_not_in_the_list(tmp_path: Path) -> None:
     pilot = Motor(untrained_tensors(0))
     assert asyncio.run(names(pilot, http_port=None, learn=True, weights_dir=tmp_path, wanted=LIKING)) == [
         "supervision", "weights watch", "weights mend", "champion and challenger", "learners", "learning from play",
-        "cards by outcomes", "loops", "owners",
+        "cards by outcomes", "loops", "owners", "memory plan",
     ]  # fmt: skip
 
 
