@@ -25,6 +25,7 @@ _SAID: Final = re.compile(
 )
 """`[name] …`, `<name> …`, `12:30 …`, `name: two words`: a line that somebody said."""
 _SIGNATURE: Final = (48, 12)
+_GAP: Final = 1.0
 _FAINT: Final = 0.6
 """Texts of less than this share of the clearest one's contrast look disabled; some are not, so they are put off."""
 _STANDS_OUT: Final = 40.0
@@ -106,7 +107,7 @@ def elements_of(pixels: ByteArray, words: Sequence[Word], options: Sequence[str]
 
     options: what the game itself says can be taken; the line that begins one is that option.
     """
-    ordered = sorted((w for w in words if plain(w.text)), key=lambda w: (w.box[1] // 8, w.box[0]))
+    ordered = sorted(_whole_lines(words), key=lambda w: (w.box[1] // 8, w.box[0]))
     chat = _chat_lines(ordered)
     contrasts = [_contrast(pixels, word.box) for word in ordered]
     clear = max(contrasts, default=0.0)
@@ -118,6 +119,28 @@ def elements_of(pixels: ByteArray, words: Sequence[Word], options: Sequence[str]
         option = _option(word.text, options)
         found.append(Element(i, word.text, word.box, crop_of(pixels, word.box), kind, state, word.confidence, option))
     return tuple(found)
+
+
+def _whole_lines(words: Sequence[Word]) -> list[Word]:
+    """The lines with text, those that were read in pieces put together: a piece alone hides what its line says."""
+    found: list[Word] = []
+    for word in sorted((w for w in words if plain(w.text)), key=lambda w: w.box[0]):
+        before = next((f for f in found if _goes_on(f.box, word.box)), None)
+        if before is None:
+            found.append(word)
+            continue
+        found.remove(before)
+        a, b = before.box, word.box
+        box = (min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3]))
+        found.append(Word(f"{before.text} {word.text}", box, min(before.confidence, word.confidence)))
+    return found
+
+
+def _goes_on(a: Box, b: Box) -> bool:
+    """True where b lies on the line of a, and no further to its right than the higher of the two is high."""
+    heights = a[3] - a[1], b[3] - b[1]
+    shared = min(a[3], b[3]) - max(a[1], b[1])
+    return shared >= 0.6 * min(heights) and b[0] - a[2] <= _GAP * max(heights)
 
 
 def _chat_lines(words: Sequence[Word]) -> set[int]:

@@ -83,3 +83,15 @@ def test_a_screen_finds_its_elements_and_boxes_stay_within_it() -> None:
     first = screen.element(0)
     assert isinstance(first, Element) and screen.element(99) is None and first.text == "PLAY"
     assert padded((0, 0, 10, 40), (640, 360)) == (0, 0, 20, 50)
+
+
+def test_a_line_that_was_read_in_pieces_is_one_and_buttons_beside_each_other_are_two() -> None:
+    pixels = np.zeros((720, 1280, 3), np.uint8)
+    pieces = [Word("Player7: you", (300, 562, 463, 589), 1.0), Word('ust press "Elimina', (491, 561, 720, 591), 0.97)]
+    buttons = [Word("Back", (300, 100, 360, 124), 1.0), Word("Next", (400, 100, 460, 124), 1.0)]
+    found = elements_of(pixels, [*pieces, *buttons])
+    assert [(e.text, e.kind) for e in found] == [
+        ("Back", "label"), ("Next", "label"), ('Player7: you ust press "Elimina', "chat"),
+    ]  # fmt: skip
+    tiny = [Word("Riconoscimentic", (535, 379, 814, 418), 0.97), Word("atta", (821, 404, 838, 412), 0.88)]
+    assert [e.text for e in elements_of(pixels, tiny)] == ["Riconoscimentic atta"]
