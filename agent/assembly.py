@@ -238,6 +238,7 @@ def build_learners(
 
 
 def build_serving(policy: Policy) -> list[Part]:
+    """Who in the policy acts, where it says so."""
     serving = capabilities_of(policy).serving
     return [] if serving is None else [ServedPolicy(serving)]
 

@@ -100,13 +100,8 @@ class _RecordedChooser(CardChooser):
 class _RecordedMenus:
     """Decides menus as they were decided in play, by chance."""
 
-    def __init__(self) -> None:
-        self.action = 0
-
-    @property
-    def decides(self) -> bool:
-        """It is there only where a menu was decided by chance."""
-        return True
+    decides = True
+    action = 0
 
     def choose(self, offer: MenuOffer) -> Chosen:
         """The recorded action; of a chest that was opened, −1 is recorded."""
