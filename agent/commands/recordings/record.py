@@ -124,8 +124,8 @@ def _watch(options: RecordOptions, settings: Settings, game: str, folder: Path) 
     from agent.journal.keeping import Keep
     from agent.link.endpoint import parse_endpoint
     from agent.link.wire import Limits
+    from agent.session.human.watching import header_of_watching, watch
     from agent.session.loop import new_event_loop
-    from agent.session.recording import header_of_watching, watch
 
     if is_hosted(game) or not game.startswith(("bonklink://", "pipe://")):
         raise SettingsError(f"--policy human --game {game}: a person plays a game that runs: bonklink:// or pipe://")
