@@ -66,6 +66,8 @@ class ArenaSide:
         reading = asyncio.ensure_future(self._read(reader))
         try:
             await self._send(writer, reading)
+        except asyncio.CancelledError:
+            pass  # the loop ends; Python 3.11's streams raise where a client's task is cancelled
         finally:
             reading.cancel()
             writer.close()

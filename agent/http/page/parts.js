@@ -155,7 +155,16 @@ function plannerCall(llm) {
   return `Language model: ${llm.backend} ${llm.model}, ${last.outcome}, ${how}`;
 }
 
+function chance(state, game) {
+  const science = at(state, "status.scientist"), path = `status.scientist.chances.${game}`, found = at(state, path) || {};
+  const known = Object.entries({ next_60_s: "another minute", to_the_boss: "to the boss" }).filter(([name]) => typeof found[name] === "number");
+  if (!known.length) { put(byId("chance"), science ? `Chance of survival: learned from runs; ${at(science, "survival.runs") ?? 0} so far.` : "Chance of survival: the scientist is off."); return; }
+  const [first] = known[0];
+  show(byId("chance"), `${path}.${first}`, found[first], `Chance to live ${known.map(([name, words]) => `${words} ${number(100 * found[name], 0)} %`).join(", ")}`);
+}
+
 export function weighs(state, game) {
+  chance(state, game);
   const weighed = at(state, `decisions.${game}.weighed`), found = at(weighed, "candidates") || [];
   const low = Math.min(...found.map((c) => c.bound)), high = Math.max(...found.map((c) => c.bound + (1 + weighed.beta) * c.spread)), span = Math.max(1e-6, high - low);
   const place = (v) => 0.08 + 0.9 * Math.min(1, Math.max(0, (v - low) / span));
@@ -175,7 +184,18 @@ export function weighs(state, game) {
   });
 }
 
+function learned(state) {
+  const science = at(state, "status.scientist"), path = "status.scientist.effects.score_s", effects = (at(state, path) || []).slice(0, 3);
+  list(byId("learned"), effects, () => node("li", "quiet"), (li, e, i) => {
+    const more = e.is_announced ? "Eureka" : e.menus_needed === null ? "not within reach" : `needs about ${e.menus_needed} more menus`;
+    show(li, `${path}.${i}.effect`, e.effect, `${e.name}: ${number(e.effect, 1)} s of score (${number(e.low, 1)} to ${number(e.high, 1)}), ${more}`);
+  });
+  const eurekas = at(science, "eurekas") || [], counts = `${at(science, "menus") ?? 0} menus of ${at(science, "runs") ?? 0} runs`;
+  put(byId("science"), !science ? "What cards do: the scientist is off." : eurekas.length ? `Eureka: ${eurekas[eurekas.length - 1]}` : `What cards do is learned from ${counts}; nothing is certain yet.`);
+}
+
 export function cards(state, game) {
+  learned(state);
   const offer = at(state, `decisions.${game}.weighed.offer`), choices = at(state, "status.choices") || {}, last = choices.last || {};
   const captions = offer ? offer.captions : at(state, `scenes.${game}.options`) || [];
   if (!captions.length) byId("offer").replaceChildren(node("p", "quiet", "No menu of cards yet in this session."));
