@@ -39,6 +39,15 @@ class Click(msgspec.Struct, frozen=True, eq=False):
     point_px: tuple[int, int]
     free: bool = False
 
+    @property
+    def read_box(self) -> tuple[int, int, int, int]:
+        """Where the text is read anew: around a point so wide that no word is read in part."""
+        if self.element >= 0:
+            return self.box
+        (w, h), (x, y) = self.window_px, self.point_px
+        side_px, high_px = w // 6, h // 20
+        return max(0, x - side_px), max(0, y - high_px), min(w, x + side_px), min(h, y + high_px)
+
 
 def click_on(element: Element, screen: Screen) -> Click:
     """The click in the middle of an element."""

@@ -259,7 +259,7 @@ class Navigator:
         if now is None:
             return
         click = meant_click(choice, screen, now)
-        read = await self._reader.text_in(now.pixels, click.box)
+        read = await self._reader.text_in(now.pixels, click.read_box)
         verdict = seat.mouse.confirm(click, now, read)
         if verdict == "ok":
             verdict = await seat.arm(click, node, choice, until_s=self._clock.now_s() + ARMED_S)

@@ -21,7 +21,8 @@ from agent.planning.menus.choose import MIN_CONFIDENCE, Choice
 from agent.planning.menus.goal import CLEAR, MenuGoal, fit
 from agent.planning.menus.graph import BACK, action_key
 from agent.planning.menus.seat import KEYS
-from agent.planning.screen.elements import Element, Screen
+from agent.planning.screen.elements import Element, Screen, padded
+from agent.planning.screen.messages import Box
 from agent.planning.screen.text import skeleton
 
 SYSTEM: Final = (
@@ -30,6 +31,8 @@ SYSTEM: Final = (
     '{"action": "click", "id": number of the list}, {"action": "back"} or {"action": "noop"}.'
 )
 MAX_PICTURE_PX: Final = 1280 * 720
+RIM: Final = 0.5
+"""A point this near to what may not be pressed, as a share of its height, is refused as one in it is."""
 _SAME_TEXT: Final = 80.0
 
 
@@ -123,14 +126,19 @@ def _point(reply: MenuReply, screen: Screen, allowed: Sequence[Element], *, free
         x, y = x / w, y / h
     if not (0.0 <= x < 1.0 and 0.0 <= y < 1.0):
         raise LlmError("invalid", f"the point {reply.x:g}, {reply.y:g} lies outside the window")
-    under = [e for e in screen.elements if e.box[0] <= x * w < e.box[2] and e.box[1] <= y * h < e.box[3]]
-    if any(e not in allowed for e in under):
+    under = [e for e in screen.elements if _covers(e.box, x * w, y * h)]
+    near = [e for e in screen.elements if _covers(padded(e.box, screen.size_px, RIM), x * w, y * h)]
+    if any(e not in allowed for e in near):
         raise LlmError("invalid", "what stands at this point may not be pressed")
     if under:
         return Choice("click", "the model points at it", under[0], action_key(under[0], screen.size_px))
     return Choice(
         "click_xy", f"the model points at {x:.2f}, {y:.2f}", key=f"(point)@{int(x * 12)},{int(y * 12)}", at=(x, y)
     )
+
+
+def _covers(box: Box, x: float, y: float) -> bool:
+    return box[0] <= x < box[2] and box[1] <= y < box[3]
 
 
 def masked(pixels: ByteArray, screen: Screen, allowed: Sequence[Element]) -> ByteArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from tools.bench.menus.played import InProcess
 SCREENS = range(42)
 
 
-def _forbidden(caller: InProcess | None, numbers: range) -> tuple[int, int]:
+def _forbidden(caller: InProcess | None, numbers: Iterable[int]) -> tuple[int, int]:
     """Clicks in all, and those in the box of something hostile."""
     made = bad = 0
     for number in numbers:
@@ -65,6 +66,7 @@ def test_what_the_first_gate_could_not_read_is_stopped_by_the_second() -> None:
 
 
 def test_the_engine_reads_hostile_letters_well_enough_for_the_gates() -> None:
-    """One screen of each kind, read by the engine; all 300 are a benchmark."""
+    """One screen of each kind, read by the engine; all 300 are a benchmark. On 202 and 212 a free point lay at the rim
+    of a refused word, of which a piece was read that names nothing."""
     caller: Any = InProcess()
-    assert _forbidden(caller, range(len(KINDS)))[1] == 0
+    assert _forbidden(caller, (*range(len(KINDS)), 202, 212))[1] == 0

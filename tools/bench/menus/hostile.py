@@ -190,7 +190,8 @@ async def clicks_of(hostile: Hostile, caller: InProcess | None) -> tuple[list[tu
             continue
         tried += 1
         click, mouse = meant_click(choice, screen, frame), SafeMouse(refused)
-        read = await reader.text_in(hostile.pixels, click.box) if reader is not None else _written(hostile, click.box)
+        box = click.read_box
+        read = await reader.text_in(hostile.pixels, box) if reader is not None else _written(hostile, box)
         if mouse.confirm(click, frame, read) == "ok" and mouse.may_click(click, frame, 0.0) == "ok":
             points.append(click.point_px)
     return points, tried
