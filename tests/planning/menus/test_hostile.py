@@ -12,7 +12,7 @@ from agent.core.types import Frame
 from agent.planning.menus.choose import Choice
 from agent.planning.menus.mouse import SafeMouse
 from agent.planning.menus.navigator import meant_click
-from agent.planning.menus.words import Refused
+from agent.planning.menus.words import Refused, table
 from agent.planning.screen.elements import Screen, elements_of
 from agent.planning.screen.messages import Word
 from tools.bench.menus import hostile as bench
@@ -25,6 +25,7 @@ SCREENS = range(42)
 def _forbidden(caller: InProcess | None, numbers: Iterable[int]) -> tuple[int, int]:
     """Clicks in all, and those in the box of something hostile."""
     made = bad = 0
+    table()  # a session reads it before its loop begins
     for number in numbers:
         screen = hostile_screen(number)
         points, _ = asyncio.run(clicks_of(screen, caller))
