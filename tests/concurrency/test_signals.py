@@ -166,7 +166,7 @@ def test_an_interruption_is_told_by_its_number() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_while_it_is_imported_one_line_is_said(number: signal.Signals, tmp_path: Path) -> None:
     """The program is stopped at its first import of a library, which is when most of a start is ahead."""
-    (tmp_path / "gymnasium.py").write_text("import sys, time\nprint('here', flush=True)\ntime.sleep(600)\n")
+    (tmp_path / "structlog.py").write_text("import sys, time\nprint('here', flush=True)\ntime.sleep(600)\n")
     command = ["env", "--default-signal", sys.executable, "-m", "agent", "doctor"]
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     with subprocess.Popen(

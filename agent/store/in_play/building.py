@@ -72,7 +72,7 @@ def build_skills(
         return planner.goal if planner is not None else None
 
     stepper = SkillStepper(reloadable, contest.pair, context, around.say, goal)
-    return SkillsInPlay(stepper, SkillStore(folder), store, around.runner, around.disk, around.clock)
+    return SkillsInPlay(stepper, SkillStore(folder), around.runner, around.disk, around.clock)
 
 
 def stepper_of(skills: SkillsInPlay | SkillsOff | None, contest: Contest | None) -> SkillStepper | Pair | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,9 +15,10 @@ from agent.core.part import Part
 from agent.models.sealed import content_sha256
 from agent.store.in_play.stepper import Fitting, Names, SkillStepper
 from agent.store.skills import Skill, SkillStore, check_base
-from agent.store.store import WeightsStore
 
 LOOK_S: Final = 0.05
+COMPOSED: Final = -2
+"""Compositions count down from here: they are of one session, and no version of the store is below 0."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,11 @@ class SkillsInPlay(Part):
     key = "skills"
     stepper: SkillStepper
     skills: SkillStore
-    weights: WeightsStore
     inference: Runner
     disk: Lane
     clock: Clock
     refused: dict[str, str] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(COMPOSED, -1))
 
     async def begin(self) -> None:
         """Prepare each skill that fits, so that its swap waits for nothing."""
@@ -93,19 +96,14 @@ class SkillsInPlay(Part):
         base, of = policy.tensors, policy.version
         where = f"skills {' and '.join(names)}"
         try:
-            prepared, version = await self.disk.run(
-                lambda: (
-                    policy.prepare(self.skills.composed(base, names), where),
-                    self.weights.reserve(policy.name),
-                )  # fmt: skip
-            )
+            prepared = await self.disk.run(lambda: policy.prepare(self.skills.composed(base, names), where))
         except WeightsError as error:
             self.stepper.failed[names] = str(error)
             return
 
         def keep() -> None:
             if policy.version == of:
-                self.stepper.make_ready(names, prepared, version)
+                self.stepper.make_ready(names, prepared, next(self.numbers))
 
         await self.inference.run(keep)
 

@@ -32,11 +32,11 @@ class Maker:
         self.folder, self.asked = folder, list[float]()
         self.refuses = ""
 
-    async def make(self, seconds: float) -> MadeClip:
+    async def make(self, seconds: float, *, after_last: bool = False) -> MadeClip:
         self.asked.append(seconds)
         if self.refuses:
             raise RecordingError(self.refuses)
-        return MadeClip(self.folder / "clips" / "x", 0.01, len(self.asked) == 1)
+        return MadeClip(self.folder / "clips" / "x", 0.01, len(self.asked) == 1, 0.0, seconds)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ class Play:
             lambda kind, message, payload: self.said.append((message, payload)),
         )  # fmt: skip
         self.lane, self.disk, self.tick = Lane("steps"), Lane("disk"), 0
-        self.part = SkillsInPlay(self.stepper, self.skills, self.weights, self.lane, self.disk, self.clock)
+        self.part = SkillsInPlay(self.stepper, self.skills, self.lane, self.disk, self.clock)
 
     def save(self, name: str, trigger: str, gain: float, base: dict[str, Any] = BASE, of: str = "pilot") -> None:
         made = base | {"gain": base["gain"] + np.array([gain, 0, 0, 0], np.float32)}
