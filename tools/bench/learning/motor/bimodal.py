@@ -126,10 +126,11 @@ def one_seed(seed: int, reduced: bool) -> dict[str, Any]:
     with torch.no_grad():
         row["student"] = judged(student(condition, noise, nothing.actions, nothing.known), curve)
         row["clone"] = judged(clone(condition, noise, nothing.actions, nothing.known), curve)
-        if not reduced:
-            net, one = train_mean_flow(steps, random), torch.ones(HELD_OUT, 1)
+    if not reduced:
+        net, one = train_mean_flow(steps, random), torch.ones(HELD_OUT, 1)
+        with torch.no_grad():
             made = noise - net.ends(condition, noise, one, torch.zeros_like(noise), torch.zeros(HELD_OUT, SIZES.chunk))
-            row["mean_flow"] = judged(made, curve)
+        row["mean_flow"] = judged(made, curve)
     print(row, flush=True)
     return row
 
