@@ -39,7 +39,7 @@ class Side:
     def __init__(self, max_waiting: int = 8, *, lessons: int = 0) -> None:
         self.policy, self.told = SimpleNamespace(name="p", version=20, tensors={}), list[str]()
         self.policies: dict[str, Known] = {}
-        self.fails, self.refuses = False, ""
+        self.fails, self.refuses, self.parked = False, "", ""
         self.raises: RequestError | None = None
         self.meanwhile = 0
         self.holds_back, self.starts_over, self.from_learner = False, False, -1
@@ -245,3 +245,23 @@ def test_where_challengers_are_on_what_is_learned_is_offered_and_the_learner_goe
     said = [text for text in side.told if not text.startswith("after")]
     once = ["learn", "challenge after 1"]
     assert said == [*once, *once, "take back", *once, *once, "take back", *once]
+
+
+def test_once_learning_was_given_up_rollouts_are_passed_over() -> None:
+    side = Side(lessons=500)
+    side.parked = "METABONK_MEMORY_MIB=300: 472 MiB are in use"
+
+    async def main() -> None:
+        side.live.begin()
+        for _ in range(2):
+            side.rollouts.put(rollout(20))
+        task = asyncio.ensure_future(side.live.run())
+        while side.live.passed_over < 2:
+            await asyncio.sleep(0.001)
+            assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+    side.disk.close()
+    assert side.told == [] and side.live.status()["passed_over"] == 2
