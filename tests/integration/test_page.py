@@ -25,6 +25,12 @@ class _Stays(urllib.request.HTTPRedirectHandler):
         return None
 
 
+def _read(request: str | urllib.request.Request) -> bytes:
+    with urllib.request.urlopen(request, timeout=240) as answer:
+        read: bytes = answer.read()
+    return read
+
+
 @pytest.mark.slow
 def test_play_says_where_its_page_is_and_gives_one_browser_the_right_to_steer(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
@@ -39,21 +45,23 @@ def test_play_says_where_its_page_is_and_gives_one_browser_the_right_to_steer(tm
             link = next(text for text in player.stderr if "/login?key=" in text).split()[-1]
             assert link.startswith(f"{url}login?key=")
             for _ in range(200):
-                state = json.load(urllib.request.urlopen(f"{url}api/v1/state", timeout=240))
+                state = json.loads(_read(f"{url}api/v1/state"))
                 if state["status"]["games"][0]["frame_hz"] > 0:
                     break
                 time.sleep(0.1)
-            picture = urllib.request.urlopen(f"{url}frame.jpg", timeout=240).read()
-            page = urllib.request.urlopen(url, timeout=240).read().decode()
+            picture = _read(f"{url}frame.jpg")
+            page = _read(url).decode()
             opener = urllib.request.build_opener(_Stays)
             with pytest.raises(urllib.error.HTTPError) as first:
                 opener.open(link, timeout=240)
             with pytest.raises(urllib.error.HTTPError) as second:
                 opener.open(link, timeout=240)
+            for refused in (first, second):
+                refused.value.close()
             cookie = first.value.headers["Set-Cookie"].partition(";")[0]
             headers = {"Content-Type": "application/json", "Origin": url[:-1], "Cookie": cookie}
             goal = urllib.request.Request(f"{url}api/v1/goal", b'{"goal":"open 2 chests"}', headers)
-            set_to = json.load(urllib.request.urlopen(goal, timeout=240))
+            set_to = json.loads(_read(goal))
         finally:
             player.terminate()
             player.stderr.read()
