@@ -192,15 +192,16 @@ def test_every_damaged_state_is_named(tmp_path: Path) -> None:
     assert reason.count("not a manifest") == 2
 
 
+@pytest.mark.parametrize("half", [".json", ".safetensors"])
 def test_where_writing_breaks_off_between_file_and_manifest_the_former_state_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: str
 ) -> None:
     learner = PolicyLearner(FLAT, SMALL)
     save(tmp_path, learner, {"rollouts": 1})
     real = sealed.write_atomically
 
     def breaks(path: Path, data: bytes) -> None:
-        if path.suffix == ".json":
+        if path.suffix == half:
             raise OSError("the power went")
         real(path, data)
 
@@ -209,7 +210,6 @@ def test_where_writing_breaks_off_between_file_and_manifest_the_former_state_cou
     with pytest.raises(OSError, match="power"):
         save(tmp_path, learner, {"rollouts": 2})
     monkeypatch.undo()
-    assert len(list(tmp_path.glob("*.safetensors"))) == 2
     assert resume(tmp_path, lambda: PolicyLearner(FLAT, SMALL))[1:] == ({"rollouts": 1}, "")
     save(tmp_path, learner, {"rollouts": 3})
     assert resume(tmp_path, lambda: PolicyLearner(FLAT, SMALL))[1:] == ({"rollouts": 3}, "")
