@@ -7,7 +7,7 @@ learns from them. Then:
   menu. A difference within 1.96 of its standard error agrees; at least nine of ten must.
 * Other seeds are played by the scientist's cards (the largest believed effect on the score), by cards at random, and by
   the table that public statistics are (the mean score of the runs in which a card was taken, from the same 300 runs).
-  The scientist's interval must lie above those of chance and table.
+  The scientist's interval must lie above those of chance, the control, and of the table.
 * The chance of surviving, learned from the 300 runs, is held against the runs of the second.
 
 Parts that are kept under docs/results/parts/cards.arena are not played again. Several may be played at once, each by
