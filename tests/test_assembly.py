@@ -20,6 +20,7 @@ def test_what_is_off_is_not_built() -> None:
 
 
 def test_who_chooses_cards_says_why_it_is_no_other() -> None:
-    why = build_cards(shared(wanted=None), None).status()["why"]
-    assert "METABONK_USE_ACTIVE_INFERENCE=0" in why
-    assert build_cards(shared(wanted="some"), None).status()["why"] == "the policy kiter takes no other's cards"
+    (off,) = build_cards(shared(wanted=None), None, None)
+    assert "METABONK_USE_ACTIVE_INFERENCE=0" in off.status()["why"]
+    (own,) = build_cards(shared(wanted="some"), None, None)
+    assert own.status()["why"] == "the policy kiter takes no other's cards"

@@ -1,6 +1,6 @@
 """What leaving cards to chance costs: the pilot in tier 1 of the arena, with its cards taken in several ways.
 
-Arms: `greedy` takes active inference's card, as play does without the scientist, and is the control; `later` and `first`
+Arms: `greedy`, the control, takes active inference's card, as play does without the scientist; `later` and `first`
 are the mixture of play with ε of 0.15 and of 0.3, with the pilot and active inference as voices, rerolls, skips and
 banishes, and nothing believed of effects yet. All arms play the same seeds.
 """
