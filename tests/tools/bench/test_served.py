@@ -55,7 +55,7 @@ def test_runs_name_who_played_them_and_what_was_told_is_kept(tmp_path: Path) -> 
     made = load_sealed(SHIPPED)[0]
     save_sealed(waiting, untrained_tensors(1), kind=made.kind, layout=made.layout, sizes=made.sizes, created_by="it")
     session = LockstepContest(untrained_tensors(0), Play(folder=tmp_path, share=0.5, tier=3, seed=0, games=2))
-    session.play(4)
+    session.play(16)  # what is given is taken up beside play, within some of them
     status = session.status()["challenge"]
     assert status["challenger"]["source"] == "it" and [s["kind"] for s in session.said][-1] == "challenger_begins"
     by = [run.by for run in session.runs]
