@@ -125,6 +125,12 @@ def test_nothing_reads_or_names_what_lies_outside_the_project() -> None:
     assert not found
 
 
+def test_no_result_names_a_folder_of_the_machine_that_measured() -> None:
+    folders = re.compile(r"/(root|home|tmp|Users)/|[A-Z]:\\")
+    results = sorted((ROOT / "docs" / "results").glob("*.json"))
+    assert results and [path.name for path in results if folders.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_the_clock_is_the_only_one_that_asks_for_the_time() -> None:
     allowed = {"agent/core/clock.py", "agent/setup/doctor.py"}
     found = []

@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple
 
 import psutil
 
+from tools.bench._own_folders import with_own_folders
 from tools.bench._result_file import ROOT, publish
 
 MARK: Final = "ENDS_MARK"
@@ -144,8 +145,8 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
     mark, ready = f"{os.getpid()}-{folder.name}", folder / "ready"
     (folder / "ends_game.py").write_text(GAME, encoding="utf-8")
     environment = {
-        **os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", MARK: mark, "ENDS_WHAT": case.what,
-        "ENDS_HELPER": case.helper, "ENDS_READY": str(ready), "METABONK_WEIGHTS_DIR": str(folder / "weights"),
+        **with_own_folders(folder), "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", MARK: mark, "ENDS_WHAT": case.what,
+        "ENDS_HELPER": case.helper, "ENDS_READY": str(ready),
     }  # fmt: skip
     with (folder / "out.txt").open("w") as out:
         process = subprocess.Popen(
@@ -176,7 +177,7 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
         each.kill()
     process.wait()
     text = (folder / "out.txt").read_text(encoding="utf-8", errors="replace")
-    said_last = (text.splitlines() or [""])[-1][:120]
+    said_last = (text.splitlines() or [""])[-1].replace(str(folder), "…")[:120]
     return {
         "case": case.name, "code": process.returncode, "gone_s": None if gone_s is None else round(gone_s, 2),
         "left": len(left), "tracebacks": text.count("Traceback (most"), "said_last": said_last,

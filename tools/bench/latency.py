@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from agent.control.policy import Policy
 from agent.core.types import Action, Observation
+from tools.bench._own_folders import with_own_folders
 from tools.bench._result_file import ROOT, publish
 
 FOREIGN = ROOT / "tests" / "integration" / "foreign_game.py"
@@ -170,6 +171,7 @@ def case(
             agent = psutil.Popen(
                 command(policy, ports, seconds, report),
                 cwd=ROOT,
+                env=with_own_folders(folder),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -215,6 +217,7 @@ def round_of_two(policy: str, seconds: float, seed: int) -> tuple[list[Answers],
                 agent = psutil.Popen(
                     agent_command(policy, [ports[mine]], seconds, report),
                     cwd=ROOT,
+                    env=with_own_folders(folder),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
                     text=True,

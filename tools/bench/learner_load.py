@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from tools.bench._own_folders import with_own_folders
 from tools.bench._result_file import ROOT, publish
 from tools.bench.latency import FOREIGN, _ports, picture
 from tools.bench.push_rollout import TOKEN, bodies
@@ -51,7 +51,7 @@ def case(folder: Path, seconds: float, *, on: bool) -> dict[str, Any]:
         "untrained-pilot", "--http-port", "0", "--no-open-page", "--report", str(folder / "report.json"),
         *([] if on else ["--no-learn"]),
     ]  # fmt: skip
-    environ = os.environ | {"METABONK_WEIGHTS_DIR": str(folder / f"w{on}"), "METABONK_HTTP_TOKEN": TOKEN}
+    environ = with_own_folders(folder / f"kept {on}") | {"METABONK_HTTP_TOKEN": TOKEN}
     stop = threading.Event()
     with subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True) as agent:
         assert agent.stderr is not None

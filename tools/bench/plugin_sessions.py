@@ -46,7 +46,8 @@ def _agent(*arguments: str, **options: Any) -> subprocess.Popen[str]:
 
 def _play(port: int, report: Path, *more: str) -> subprocess.Popen[str]:
     game = f"bonklink://127.0.0.1:{port}"
-    return _agent("play", "--game", game, "--policy", "random", "--no-http", "--report", str(report), *more)
+    words = ("--game", game, "--policy", "random", "--no-http", "--no-record", "--report", str(report))
+    return _agent("play", *words, *more)
 
 
 def _until_acting(host: Host) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tools.bench._own_folders import with_own_folders
 from tools.bench._result_file import publish
 from tools.scripts import csharp
 from tools.scripts.csharp import Toolchain
@@ -81,7 +82,7 @@ def play(toolchain: Toolchain, built: Path, seconds: float, folder: Path) -> dic
         sys.executable, "-m", "agent", "play", "--game", f"bonklink://127.0.0.1:{host.port}", "--policy", "kiter",
         "--seconds", str(seconds), "--no-http", "--report", str(report),
     ]  # fmt: skip
-    subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, check=True)
+    subprocess.run(command, cwd=ROOT, env=with_own_folders(folder), stderr=subprocess.PIPE, check=True)
     world = host.ask()
     host.stop()
     result = json.loads(report.read_text(encoding="utf-8"))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import re
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import aiohttp
 import msgspec
 import numpy as np
 
+from tools.bench._own_folders import with_own_folders
 from tools.bench._result_file import ROOT, publish
 
 TOKEN = "b" * 43
@@ -134,7 +134,7 @@ def main() -> None:
     args = parser.parse_args()
     body, kind = bodies(args.steps, args.features, packed=args.packed)
     with tempfile.TemporaryDirectory() as folder:
-        environ = os.environ | {"METABONK_WEIGHTS_DIR": folder, "METABONK_HTTP_TOKEN": TOKEN}
+        environ = with_own_folders(Path(folder)) | {"METABONK_HTTP_TOKEN": TOKEN}
         command = [
             sys.executable,
             "-m",

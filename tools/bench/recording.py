@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import random
 import subprocess
 import sys
@@ -37,6 +36,7 @@ from agent.journal.journal import Journal
 from agent.journal.read import records_of
 from agent.journal.records import DecisionRecord, PacketRecord, SessionHeader
 from agent.journal.recover import recover_all
+from tools.bench._own_folders import with_own_folders
 from tools.bench._result_file import ROOT, publish
 from tools.bench.latency import SHARES, FloatArray, _ports, _watched, blocks_of, foreign_game, picture
 
@@ -45,12 +45,12 @@ SIZE_BYTES = 25_000
 """Of a packet with a picture of 320 × 180."""
 
 
-def play(port: int, words: Sequence[str], recordings: Path) -> psutil.Popen:
-    """An agent of its own process that answers the game at this port."""
+def play(port: int, words: Sequence[str], folder: Path) -> psutil.Popen:
+    """An agent of its own process that answers the game at this port, and keeps what it does below `folder`."""
     command = [sys.executable, "-m", "agent", "play", "--game", f"bonklink://127.0.0.1:{port}"]
     return psutil.Popen(
         [*command, "--policy", "pilot", "--no-learn", *words], cwd=ROOT,
-        env={**os.environ, "METABONK_RECORDINGS_DIR": str(recordings), "METABONK_HTTP_TOKEN": TOKEN},
+        env=with_own_folders(folder) | {"METABONK_HTTP_TOKEN": TOKEN},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -217,7 +217,7 @@ def sessions(kills: int, seed: int) -> dict[str, Any]:
             folder, ports = Path(name), _ports(1)
             recordings = folder / "recordings"
             with foreign_game(ports, picture(folder), ("--each",)):
-                agent = play(ports[0], ["--no-http", "--record"], recordings)
+                agent = play(ports[0], ["--no-http", "--record"], folder)
                 while not list(recordings.glob("*/segment-*")) and agent.poll() is None:
                     time.sleep(0.05)
                 time.sleep(rng.uniform(1.5, 4.0))

@@ -87,69 +87,65 @@ async def session(folder: Path, numbers: range, said: list[tuple[str, str]]) -> 
 
 
 def test_it_goes_on_where_it_was_and_tells_an_effect_once(tmp_path: Path) -> None:
-    asyncio.run(_it_goes_on_where_it_was_and_tells_an_effect_once(tmp_path))
+    async def main() -> None:
+        said: list[tuple[str, str]] = []
+        first = await session(tmp_path, range(30), said)
+        assert first.book.path == tmp_path / "cards" / "arena.sqlite"
+        bows = [message for kind, message in said if kind == EUREKA and "bow" in message and "score" in message]
+        assert len(bows) == 1 and "more score" in bows[0]
+        said.clear()
+        second = await session(tmp_path, range(30, 40), said)
+        whole = [run_of(number, effect=12.0) for number in range(40)]
+        assert list(second.book.runs()) == whole and second.study.scientist.menus == 800
+        assert not [message for kind, message in said if kind == EUREKA and message == bows[0]], "it was known before"
+        straight = build(tmp_path / "other", [])
+        for run in whole:
+            straight.study.learn(run)
+        straight.close()
+        one, other = (part.study.beliefs() for part in (second, straight))
+        assert np.array_equal(one.means, other.means), "as if it had been one session"
 
-
-async def _it_goes_on_where_it_was_and_tells_an_effect_once(tmp_path: Path) -> None:
-    said: list[tuple[str, str]] = []
-    first = await session(tmp_path, range(30), said)
-    assert first.book.path == tmp_path / "cards" / "arena.sqlite"
-    bows = [message for kind, message in said if kind == EUREKA and "bow" in message and "score" in message]
-    assert len(bows) == 1 and "more score" in bows[0]
-    said.clear()
-    second = await session(tmp_path, range(30, 40), said)
-    whole = [run_of(number, effect=12.0) for number in range(40)]
-    assert list(second.book.runs()) == whole and second.study.scientist.menus == 800
-    assert not [message for kind, message in said if kind == EUREKA and message == bows[0]], "it was known before"
-    straight = build(tmp_path / "other", [])
-    for run in whole:
-        straight.study.learn(run)
-    straight.close()
-    one, other = (part.study.beliefs() for part in (second, straight))
-    assert np.array_equal(one.means, other.means), "as if it had been one session"
+    asyncio.run(main())
 
 
 def test_the_chooser_and_the_status_know_what_was_learned(tmp_path: Path) -> None:
-    asyncio.run(_the_chooser_and_the_status_know_what_was_learned(tmp_path))
+    async def main() -> None:
+        part = build(tmp_path, [])
+        for number in range(30):
+            part.runs.put_nowait(run_of(number, effect=12.0))
+        await until(part, lambda: part.explorer.beliefs.menus == 600)
+        part.close()
+        status = part.status()
+        assert status["menus"] == 600 and status["effects"]["score_s"][0]["name"] == "bow" and status["eurekas"]
+        assert status["epsilon"] == 0.15 and status["explores"] and status["chances"] == [{}] and not status["refused"]
+        assert part.explorer.beliefs.of("bow")[0] > 5.0
 
-
-async def _the_chooser_and_the_status_know_what_was_learned(tmp_path: Path) -> None:
-    part = build(tmp_path, [])
-    for number in range(30):
-        part.runs.put_nowait(run_of(number, effect=12.0))
-    await until(part, lambda: part.explorer.beliefs.menus == 600)
-    part.close()
-    status = part.status()
-    assert status["menus"] == 600 and status["effects"]["score_s"][0]["name"] == "bow" and status["eurekas"]
-    assert status["epsilon"] == 0.15 and status["explores"] and status["chances"] == [{}] and not status["refused"]
-    assert part.explorer.beliefs.of("bow")[0] > 5.0
+    asyncio.run(main())
 
 
 def test_a_book_that_cannot_be_used_is_said_and_learning_goes_on(tmp_path: Path) -> None:
-    asyncio.run(_a_book_that_cannot_be_used_is_said_and_learning_goes_on(tmp_path))
+    async def main() -> None:
+        (tmp_path / "cards").mkdir()
+        (tmp_path / "cards" / "arena.sqlite").write_bytes(b"no database, but long enough to be taken for one" * 50)
+        said: list[tuple[str, str]] = []
+        part = build(tmp_path, said)
+        part.runs.put_nowait(run_of(1))
+        await until(part, lambda: part.study.scientist.runs == 1)
+        await part.finish()
+        part.close()
+        assert said[0][0] == "book_refused" and "move it away" in part.status()["refused"]
 
-
-async def _a_book_that_cannot_be_used_is_said_and_learning_goes_on(tmp_path: Path) -> None:
-    (tmp_path / "cards").mkdir()
-    (tmp_path / "cards" / "arena.sqlite").write_bytes(b"no database, but long enough to be taken for one" * 50)
-    said: list[tuple[str, str]] = []
-    part = build(tmp_path, said)
-    part.runs.put_nowait(run_of(1))
-    await until(part, lambda: part.study.scientist.runs == 1)
-    await part.finish()
-    part.close()
-    assert said[0][0] == "book_refused" and "move it away" in part.status()["refused"]
+    asyncio.run(main())
 
 
 def test_runs_that_nobody_learns_from_are_counted_and_the_rest_is_kept_at_the_end(tmp_path: Path) -> None:
-    asyncio.run(_runs_that_nobody_learns_from_are_counted_and_the_rest_is_kept_at_the_end(tmp_path))
+    async def main() -> None:
+        part = build(tmp_path, [])
+        told: Any = part.watch._ended
+        for number in range(MAX_WAITING + 3):
+            told(run_of(number, menus=1))
+        await part.finish()
+        part.close()
+        assert part.status()["dropped_runs"] == 3 and sum(1 for _ in part.book.runs()) == MAX_WAITING
 
-
-async def _runs_that_nobody_learns_from_are_counted_and_the_rest_is_kept_at_the_end(tmp_path: Path) -> None:
-    part = build(tmp_path, [])
-    told: Any = part.watch._ended
-    for number in range(MAX_WAITING + 3):
-        told(run_of(number, menus=1))
-    await part.finish()
-    part.close()
-    assert part.status()["dropped_runs"] == 3 and sum(1 for _ in part.book.runs()) == MAX_WAITING
+    asyncio.run(main())

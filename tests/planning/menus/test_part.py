@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from agent.concurrency.lane import Lane
 from agent.core.errors import SettingsError
@@ -58,5 +59,7 @@ def test_a_folder_that_takes_no_file_costs_nothing_but_a_line(tmp_path: Path) ->
     (tmp_path / "file").write_text("x")
     menus, played = _part("", tmp_path / "file" / "screens.json")
     played.graph.locate(screen_of(["Play"]))
-    asyncio.run(menus.finish())
+    with structlog.testing.capture_logs() as said:
+        asyncio.run(menus.finish())
     menus.close()
+    assert [entry["event"] for entry in said] == ["screens_not_kept"] and (tmp_path / "file").read_text() == "x"

@@ -32,6 +32,7 @@ import psutil
 
 from agent.core.files import write_atomically
 from agent.planning import planner
+from tools.bench._own_folders import with_own_folders
 from tools.bench._result_file import ROOT, publish
 from tools.bench.latency import FloatArray, _ports, blocks_of, foreign_game, picture
 from tools.bench.planner import stand_in
@@ -90,7 +91,7 @@ def _agent(port: int, http: int, folder: Path, **settings: str) -> psutil.Popen:
     command = [sys.executable, "-m", "agent", "play", "--game", f"bonklink://127.0.0.1:{port}", "--policy", "pilot"]
     return psutil.Popen(
         [*command, "--no-learn", "--no-record", "--no-open-page", "--http-port", str(http)], cwd=ROOT,
-        env={**os.environ, "METABONK_RECORDINGS_DIR": str(folder), **settings},
+        env=with_own_folders(folder) | settings,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 
