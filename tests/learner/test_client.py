@@ -102,6 +102,22 @@ def test_a_rollout_that_gives_nothing_sound_is_not_ok_and_the_last_good_version_
     asyncio.run(main())
 
 
+def test_learning_that_is_given_up_ends_its_process_and_answers_with_the_reason(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock, disk = VirtualClock(), Lane("disk")
+        supervisor = Supervisor(clock)
+        made = Learning(WeightsStore(tmp_path), disk, clock, supervisor, Budget())
+        assert made.parked == "" and await made.give_up("too much memory is in use") != ""
+        assert made.parked == supervisor.parked["learner"] == "too much memory is in use"
+        with pytest.raises(RequestError, match="parked: too much memory is in use") as refused:
+            await made.push(HEAD, b"")
+        assert refused.value.status == 503 and made.child.starts == 0
+        assert await made.give_up("again") == "" and made.parked == "too much memory is in use"
+        disk.close()
+
+    asyncio.run(main())
+
+
 def test_what_the_store_lost_is_served_and_written_again_also_for_a_new_process(tmp_path: Path) -> None:
     async def main() -> None:
         async with learning(tmp_path) as (made, process):

@@ -72,6 +72,19 @@ def test_a_named_server_that_works_is_probed_with_the_schema_of_play() -> None:
     assert courier.asked[0].schema == probe_question().schema and b"enum" in courier.asked[0].schema
 
 
+def test_a_model_that_is_given_up_is_asked_no_more_and_the_reason_is_shown() -> None:
+    courier = Carried(Told(content='{"plan":[1]}'))
+    backend = _backend(courier)
+
+    async def main() -> tuple[str, str]:
+        await backend.begin()
+        return await backend.give_up("too much memory is in use"), await backend.give_up("again")
+
+    first, second = asyncio.run(main())
+    assert backend.model is None and "builtin planner plans" in first and second == ""
+    assert backend.why == "too much memory is in use" and not backend.status().get("ready")
+
+
 def test_a_server_that_cannot_plan_is_let_go_of_off_the_loop_and_one_that_is_looked_at_is_not_forgotten() -> None:
     closed_by: list[str] = []
 

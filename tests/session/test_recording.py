@@ -32,6 +32,7 @@ class Journal:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.is_writing = False
 
     def offer(self, record: Record, time_s: float) -> bool:
         self.records.append(record)
@@ -79,6 +80,20 @@ def test_packets_are_kept_as_they_came_after_the_feed_has_them() -> None:
         PacketRecord(2, 2, 5.6, state, b""), LinkRecord(2, 5.0, False, "over"),
     ]  # fmt: skip
     assert sent[4 : 4 + len(state)] == state
+
+
+def test_after_giving_up_for_memory_packets_are_recorded_without_their_pictures() -> None:
+    tap, journal, feed = fed()
+    journal.is_writing = True
+    recorder = RecordSession(journal, lambda game: None, None, VirtualClock(), True, [tap], print)  # type: ignore[arg-type]
+    tap.on_packet(Packet(STILL, b"one"), 5.1)
+    assert asyncio.run(recorder.give_up("too much memory is in use")) == "pictures are no longer recorded"
+    tap.on_packet(Packet(STILL, b"two"), 5.2)
+    assert [r.frame for r in journal.records if isinstance(r, PacketRecord)] == [b"one", b""]
+    assert [kind for kind, _ in feed.heard] == ["packet", "packet"], "who plays sees both pictures"
+    assert tap.origins(seen(STILL, Frame(np.zeros((1, 1, 3), np.uint8), 0.0, 5.2)))[1] == 0
+    journal.is_writing = False
+    assert asyncio.run(recorder.give_up("again")) == ""
 
 
 def seen(state: GameState, frame: Frame | None) -> Observation:
