@@ -134,7 +134,7 @@ class Watchdog:
             faulthandler.dump_traceback_later(2.0 * self._dump_after_s, file=self._file)
 
     def _patrol(self) -> None:
-        if HAS_CPU_TIMER:  # the timer may run out while this thread asks for the GIL: who holds it is to take the signal
+        if HAS_CPU_TIMER:  # this thread may be asking for the GIL when the timer ends: who holds it takes the signal
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPROF})
         period_s = self._dump_after_s / 4
         seen_s, looked_s, still_s = self._alive_s, self._clock.now_s(), 0.0
