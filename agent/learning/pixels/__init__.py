@@ -1,1 +1,1 @@
-"""A world learned from pictures: episodes of pictures and actions, the tokenizer, the dynamics and their measures."""
+"""A world learned from pictures: episodes of them, tokenizer, dynamics, measures. Never imports games or sockets."""

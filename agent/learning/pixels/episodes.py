@@ -82,6 +82,13 @@ class Episodes:
             return np.zeros((len(self.items[index]), 0), np.float32)
         return self.layout.encode(actions)
 
+    def labelled(self) -> Episodes:
+        """The episodes that have actions; raises RecordingError where none has."""
+        items = tuple(episode for episode in self.items if episode.actions is not None)
+        if not items:
+            raise RecordingError("none of the episodes has actions; videos need labels first")
+        return replace(self, items=items)
+
     def of(self, indices: Sequence[int]) -> Episodes:
         """Some of the episodes."""
         return replace(self, items=tuple(self.items[i] for i in indices))

@@ -76,6 +76,11 @@ def one_choice(choices: int) -> ActionLayout:
     return ActionLayout((Control("action", "choice", choices),))
 
 
+def is_one_choice(layout: ActionLayout) -> bool:
+    """True for a layout that `one_choice` makes."""
+    return layout == one_choice(layout.controls[0].choices)
+
+
 def layout_of(declared: object, where: str) -> ActionLayout:
     """The layout that a file declares as a list of controls; raises RecordingError."""
     try:
