@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,22 @@ def test_runs_name_who_played_them_and_what_was_told_is_kept(tmp_path: Path) -> 
     made = load_sealed(SHIPPED)[0]
     save_sealed(waiting, untrained_tensors(1), kind=made.kind, layout=made.layout, sizes=made.sizes, created_by="it")
     session = LockstepContest(untrained_tensors(0), Play(folder=tmp_path, share=0.5, tier=3, seed=0, games=2))
-    session.play(16)  # what is given is taken up beside play, within some of them
-    status = session.status()["challenge"]
-    assert status["challenger"]["source"] == "it" and [s["kind"] for s in session.said][-1] == "challenger_begins"
+
+    tried: list[dict[str, Any]] = []
+
+    async def until_both_played() -> None:
+        while session.status()["challenge"]["challenger"] is None:  # what is given is taken up beside play
+            await asyncio.sleep(0.01)
+        tried.append(session.status()["challenge"]["challenger"])
+        while CHALLENGER not in {run.by for run in session.runs}:
+            await asyncio.sleep(0.01)
+        session.said.append({"kind": "both played"})
+
+    session.play(100_000, until=("both played",), also=until_both_played)
+    assert tried[0]["source"] == "it" and "challenger_begins" in [s["kind"] for s in session.said]
     by = [run.by for run in session.runs]
     assert BOTH not in by and by[0] == CHAMPION and {run.one_in for run in session.runs} == {2}
-    assert sum(status["challenger"]["runs"].values()) <= by.count(CHALLENGER) * 2
+    assert sum(tried[0]["runs"].values()) <= by.count(CHALLENGER) * 2
     assert not waiting.with_name(".challenge.claim").exists()
 
 
