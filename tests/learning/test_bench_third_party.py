@@ -44,9 +44,10 @@ def test_what_was_not_run_is_named_and_does_not_pass() -> None:
 
 def test_a_part_is_used_again_while_its_sources_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = {**part(1.0), "fingerprint": command.fingerprint("ours")}
-    (tmp_path / "doorkey-0-ours.json").write_text(json.dumps(made), encoding="utf-8")
-    assert command.kept(tmp_path, "doorkey", "ours", 0) == made
-    assert command.kept(tmp_path, "doorkey", "ours", 1) is None
+    (tmp_path / "doorkey-0-ours-200000.json").write_text(json.dumps(made), encoding="utf-8")
+    assert command.kept(tmp_path, "doorkey", "ours", 0, command.steps_of("doorkey", False)) == made
+    assert command.kept(tmp_path, "doorkey", "ours", 1, 200_000) is None
+    assert command.kept(tmp_path, "doorkey", "ours", 0, command.steps_of("doorkey", True)) is None
     monkeypatch.setitem(command.SOURCES, "ours", command.SOURCES["sb3"])
-    assert command.kept(tmp_path, "doorkey", "ours", 0) is None
+    assert command.kept(tmp_path, "doorkey", "ours", 0, 200_000) is None
     assert set(command.SOURCES) == {*SIDES, "random"}

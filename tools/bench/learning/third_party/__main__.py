@@ -4,7 +4,8 @@
 
 Each training is a process of its own in an environment that is made on the first use. Every part is kept under
 docs/results/parts/third_party as soon as it has ended; the same command goes on where it was cut off. --minutes: no
-part begins later; what was not run is named in the result. --summary runs nothing. --folder keeps parts elsewhere.
+part begins later; what was not run is named in the result. --reduced: the games' reduced steps. --summary runs
+nothing. --folder keeps parts elsewhere.
 """
 
 from __future__ import annotations
@@ -50,25 +51,34 @@ def fingerprint(side: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def kept(folder: Path, game: str, side: str, seed: int) -> dict[str, Any] | None:
-    """A part that is kept and was made by the same sources."""
-    path = folder / f"{game}-{seed}-{side}.json"
+def kept(folder: Path, game: str, side: str, seed: int, steps: int) -> dict[str, Any] | None:
+    """A part that is kept and was made by the same sources with as many steps."""
+    path = folder / _file(game, side, seed, steps)
     if not path.exists():
         return None
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found if found.get("fingerprint") == fingerprint(side) else None
 
 
-def compute(python: Path, folder: Path, game: str, side: str, seed: int) -> dict[str, Any]:
+def _file(game: str, side: str, seed: int, steps: int) -> str:
+    return f"{game}-{seed}-{side}.json" if side == "random" else f"{game}-{seed}-{side}-{steps}.json"
+
+
+def compute(python: Path, folder: Path, game: str, side: str, seed: int, steps: int) -> dict[str, Any]:
     """Run one part in a process, and keep it."""
     module = "theirs" if side == "sb3" else "ours"
     words = [str(python), "-m", f"tools.bench.learning.third_party.{module}", game]
-    words.append("random" if side == "random" else str(seed))
+    words += ["random"] if side == "random" else [str(seed), str(steps)]
     settings = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(words, cwd=folder, env=settings, stdout=subprocess.PIPE, text=True, check=True)
     part: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) | {"fingerprint": fingerprint(side)}
-    write_atomically(folder / f"{game}-{seed}-{side}.json", json.dumps(part) + "\n")
+    write_atomically(folder / _file(game, side, seed, steps), json.dumps(part) + "\n")
     return part
+
+
+def steps_of(game: str, reduced: bool) -> int:
+    """What both sides may take."""
+    return GAMES[game].reduced if reduced else GAMES[game].steps
 
 
 def main() -> None:
@@ -77,6 +87,7 @@ def main() -> None:
     parser.add_argument("--sides", default=",".join(SIDES))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--reduced", action="store_true")
     parser.add_argument("--summary", action="store_true")
     parser.add_argument("--folder", type=Path, default=PARTS)
     parser.add_argument("--environment", type=Path, default=environment.default_folder())
@@ -90,12 +101,15 @@ def main() -> None:
     if not args.summary:
         python = environment.make(args.environment)
         for game, side, seed in wanted:
-            if kept(args.folder, game, side, seed) is None and time.monotonic() < until_s:
+            steps = steps_of(game, args.reduced)
+            if kept(args.folder, game, side, seed, steps) is None and time.monotonic() < until_s:
                 print(f"{game}, {side}, seed {seed}", flush=True)
-                compute(python, args.folder, game, side, seed)
+                compute(python, args.folder, game, side, seed, steps)
     every = [(game, side, seed) for game in GAMES for side in (*SIDES, "random") for seed in range(args.seeds)]
-    parts: Parts = {key: part for key in every if (part := kept(args.folder, *key)) is not None}
-    values = summarise(parts, args.seeds)
+    parts: Parts = {
+        key: part for key in every if (part := kept(args.folder, *key, steps_of(key[0], args.reduced))) is not None
+    }
+    values = {"reduced": args.reduced, **summarise(parts, args.seeds, reduced=args.reduced)}
     publish("bench_learning third_party", {"commit": commit(), "seeds": args.seeds, **values}, args.out)
     sys.exit(0 if values["passed"] else 1)
 

@@ -1,6 +1,6 @@
 """`train` on one game with no option but the steps; runs in the environment that `environment` makes.
 
-`python -m tools.bench.learning.third_party.ours GAME SEED` prints one line of JSON. Where SEED is `random`,
+`python -m tools.bench.learning.third_party.ours GAME SEED STEPS` prints one line of JSON. Where SEED is `random`,
 the held-out seeds are played at random.
 """
 
@@ -22,14 +22,14 @@ from agent.training.options import TrainOptions
 from tools.bench.learning.third_party.games import EPISODES, GAMES, HELD_OUT_SEED, LAST
 
 
-def train(name: str, seed: int) -> dict[str, Any]:
+def train(name: str, seed: int, steps: int) -> dict[str, Any]:
     """Train, then play the held-out seeds by the likeliest actions."""
     torch.set_num_threads(1)
     game = GAMES[name]
-    training = build_training(TrainOptions(game=game.spec, steps=game.steps, seed=seed, out=Path("nowhere")))
+    training = build_training(TrainOptions(game=game.spec, steps=steps, seed=seed, out=Path("nowhere")))
     assert isinstance(training, GymTraining)
     begun_s, cpu_s, ended = time.perf_counter(), time.process_time(), 0
-    while training.steps < game.steps:
+    while training.steps < steps:
         training.advance()
         ended = training.episodes
     wall_s, cpu_s = time.perf_counter() - begun_s, time.process_time() - cpu_s
@@ -55,5 +55,5 @@ def at_random(name: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    result = at_random(sys.argv[1]) if sys.argv[2] == "random" else train(sys.argv[1], int(sys.argv[2]))
+    result = at_random(sys.argv[1]) if sys.argv[2] == "random" else train(sys.argv[1], *map(int, sys.argv[2:4]))
     print(json.dumps(result))

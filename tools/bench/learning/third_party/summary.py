@@ -14,9 +14,9 @@ Parts = dict[tuple[str, str, int], dict[str, Any]]
 """By game, side and seed; of side `random` there is one, seed 0."""
 
 
-def summarise(parts: Parts, seeds: int) -> dict[str, Any]:
+def summarise(parts: Parts, seeds: int, *, reduced: bool = False) -> dict[str, Any]:
     """The table of all games; `passed` where each was run with all seeds and ours is not below within the intervals."""
-    games = {name: _game(name, parts, seeds) for name in GAMES}
+    games = {name: _game(name, parts, seeds, reduced) for name in GAMES}
     run = {name: table for name, table in games.items() if table["complete"]}
     not_run = [
         f"{name}: {side} seed {seed}"
@@ -31,9 +31,13 @@ def summarise(parts: Parts, seeds: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _game(name: str, parts: Parts, seeds: int) -> dict[str, Any]:
+def _game(name: str, parts: Parts, seeds: int, reduced: bool) -> dict[str, Any]:
     """One game; what was not run of it is left out."""
-    table: dict[str, Any] = {"spec": GAMES[name].spec, "steps": GAMES[name].steps, "complete": False}
+    table: dict[str, Any] = {
+        "spec": GAMES[name].spec,
+        "steps": GAMES[name].reduced if reduced else GAMES[name].steps,
+        "complete": False,
+    }
     floor = parts.get((name, "random", 0))
     if floor is not None:
         table["random"] = round(floor["mean"], 3)

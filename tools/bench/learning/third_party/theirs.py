@@ -1,6 +1,6 @@
 """PPO of stable-baselines3 with its defaults on one game; runs in the environment that `environment` makes.
 
-`python -m tools.bench.learning.third_party.theirs GAME SEED` prints one line of JSON. One environment, and every
+`python -m tools.bench.learning.third_party.theirs GAME SEED STEPS` prints one line of JSON. One environment, and every
 hyper-parameter of `PPO(policy, env)` as it comes; where no policy of theirs takes the game as it is, the smallest
 change that its users make: MinAtar's flags go through MinAtar's own network (one convolution of 16 filters and a layer
 of 128), MiniGrid's view through the network of MiniGrid's documentation, and ViZDoom's screen is made 84 x 84. Imports
@@ -106,7 +106,7 @@ def policy_of(kind: str) -> tuple[str, dict[str, Any]]:
     return ("CnnPolicy" if kind == "screen" else "MlpPolicy"), {}
 
 
-def train(name: str, seed: int) -> dict[str, Any]:
+def train(name: str, seed: int, steps: int) -> dict[str, Any]:
     """Train, then play the held-out seeds by the likeliest actions."""
     torch.set_num_threads(1)
     game = GAMES[name]
@@ -114,7 +114,7 @@ def train(name: str, seed: int) -> dict[str, Any]:
     policy, arguments = policy_of(game.kind)
     model = PPO(policy, env, seed=seed, device="cpu", policy_kwargs=arguments)
     begun_s, cpu_s = time.perf_counter(), time.process_time()
-    model.learn(game.steps)
+    model.learn(steps)
     wall_s, cpu_s = time.perf_counter() - begun_s, time.process_time() - cpu_s
     held_out = make(game)
     return {
@@ -136,4 +136,4 @@ def episode(model: Any, env: Any, seed: int) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(train(sys.argv[1], int(sys.argv[2]))))
+    print(json.dumps(train(sys.argv[1], *map(int, sys.argv[2:4]))))
