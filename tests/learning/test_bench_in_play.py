@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 import torch
 from safetensors.numpy import load, save
 
@@ -58,14 +60,29 @@ def rows(**after: list[float]) -> list[dict[str, Any]]:
 
 
 def test_it_passes_only_with_twice_the_score_a_control_without_gain_and_tier_1_not_worse() -> None:
-    good = {"untrained_lessons": [210.0, 200.0]}
+    good = {"untrained_lessons": [210.0, 200.0], "untrained_lessons_shuffled": [150.0, 160.0]}
     assert in_play.summarise(rows(**good), False)["passed"]
     for bad in (
         {"untrained_lessons": [190.0, 200.0]},
         good | {"untrained_shuffled": [110.0, 112.0]},
+        good | {"untrained_lessons_shuffled": [210.0, 201.0]},
         good | {"pilot_tier_1": [90.0, 92.0]},
     ):
         assert not in_play.summarise(rows(**bad), False)["passed"], bad
+
+
+def test_weights_that_were_played_are_not_played_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    played: list[tuple[int, ...]] = []
+
+    def count(tensors: Any, seeds: Sequence[int], tier: int) -> list[float]:
+        played.append(tuple(seeds))
+        return [tier + tensors["w"][0] + seed for seed in seeds]
+
+    monkeypatch.setattr(in_play, "greedy_scores", count)
+    scores, first, second = in_play.Scores(2), {"w": np.array([10.0])}, {"w": np.array([20.0])}
+    assert scores.of(first, range(2)) == [12.0, 13.0] and scores.of(second, range(2)) == [22.0, 23.0]
+    assert scores.of(first, range(3)) == [12.0, 13.0, 14.0]
+    assert played == [(0, 1), (0, 1), (2,)]
 
 
 def test_minutes_add_up_to_the_score_and_potentials_cancel_but_for_the_discount() -> None:

@@ -17,14 +17,18 @@ from tools.bench.learning.served import given, harmful, learners, update_speed
 from tools.bench.learning.served._lockstep import BOTH, CHALLENGER, CHAMPION, LockstepContest, Play, Run
 
 
-def decision(kind: str) -> dict[str, Any]:
-    return {"decision": kind, "why": "its scores are lower", "won_minus_lost": {"mean": -1.0, "low": -1, "high": 0}}
+def decision(kind: str, why: str = "its scores are lower") -> dict[str, Any]:
+    return {"decision": kind, "why": why, "won_minus_lost": {"mean": -1.0, "low": -1, "high": 0}}
 
 
-def told(runs: list[Run], *, promoted: int = 0, next_share: float = 1 / 6, kind: str = "discarded") -> dict[str, bool]:
+def told(
+    runs: list[Run], *, promoted: int = 0, next_share: float = 1 / 6, kind: str = "discarded",
+    why: str = "its scores are lower",
+) -> dict[str, bool]:  # fmt: skip
     """The checks of an arm of these runs, by the part of their names behind the arm's."""
     challenge = {
-        "share": 1 / 3, "next_share": next_share, "promoted": promoted, "discarded": 1, "decisions": [decision(kind)],
+        "share": 1 / 3, "next_share": next_share, "promoted": promoted, "discarded": 1,
+        "decisions": [decision(kind, why)],
     }  # fmt: skip
     table = harmful.figures(runs, {"challenge": challenge}, 2)
     return {name.partition(": ")[2]: holds for name, holds in harmful._checks("arm", table).items()}
@@ -43,6 +47,15 @@ def test_a_harmful_learner_is_held_to_what_its_late_runs_score_and_to_each_decis
     ]
     for spoilt in ({"promoted": 1}, {"next_share": 1 / 3}, {"kind": "withdrawn"}):
         assert sum(not holds for holds in told(played(600.0), **spoilt).values()) == 1, spoilt
+
+
+def test_a_share_stays_where_no_challenger_was_found_worse_but_their_runs_must_not_be_worse() -> None:
+    equal: dict[str, Any] = {"next_share": 1 / 3, "why": "no difference was shown"}
+    assert all(told(played(1000.0), **equal).values())
+    assert [name for name, holds in told(played(600.0), **equal).items() if not holds] == [
+        "where none was found worse, their runs are not below the champion's"
+    ]
+    assert not all(told(played(1000.0), **(equal | {"next_share": 1 / 6})).values())
 
 
 def test_the_harm_is_what_the_learner_is_told() -> None:

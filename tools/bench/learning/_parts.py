@@ -14,7 +14,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -87,11 +87,17 @@ def _kept(folder: Path | None, part: Part, mark: str) -> dict[str, Any] | None:
     return found if found["fingerprint"] == mark else None
 
 
-def rows(name: str, seeds: list[int], reduced: bool, jobs: int, folder: Path | None) -> list[dict[str, Any]]:
-    """Rows of all seeds, `jobs` parts at a time; parts are kept in `folder`, and taken from it."""
+def rows(
+    name: str, seeds: list[int], reduced: bool, jobs: int, folder: Path | None, some: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Rows of all seeds, `jobs` parts at a time; parts are kept in `folder`, and taken from it.
+
+    some: arms, () for all.
+    """
     test = load(name)
     mark = fingerprint(test)
-    wanted = [Part(name, seed, arm) for seed in seeds for arm in arms(test, reduced)]
+    of = tuple(some) or arms(test, reduced)
+    wanted = [Part(name, seed, arm) for seed in seeds for arm in of]
     found = {part: kept for part in wanted if (kept := _kept(folder, part, mark)) is not None}
     if found:
         print(f"{len(found)} of {len(wanted)} parts taken from {folder}", flush=True)
@@ -100,7 +106,7 @@ def rows(name: str, seeds: list[int], reduced: bool, jobs: int, folder: Path | N
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / part.file, json.dumps(found[part], indent=1) + "\n")
-    return [_row(seed, {arm: found[Part(name, seed, arm)] for arm in arms(test, reduced)}) for seed in seeds]
+    return [_row(seed, {arm: found[Part(name, seed, arm)] for arm in of}) for seed in seeds]
 
 
 def _computed(parts: list[Part], reduced: bool, jobs: int) -> Iterable[tuple[Part, dict[str, Any]]]:

@@ -33,8 +33,8 @@ VIZDOOM: Final = "vizdoom.gymnasium_wrapper"
 GAMES: Final = {
     "cartpole": Game("", "CartPole-v1", 50_000, "vectors", 50_000),
     "lunar-lander": Game("", "LunarLander-v3", 200_000, "vectors", 200_000),
-    "seaquest": Game("minatar.gym", "MinAtar/Seaquest-v1", 500_000, "flags", 200_000),
-    "space-invaders": Game("minatar.gym", "MinAtar/SpaceInvaders-v1", 500_000, "flags", 200_000),
+    "seaquest": Game("minatar.gym", "MinAtar/Seaquest-v1", 500_000, "flags", 100_000),
+    "space-invaders": Game("minatar.gym", "MinAtar/SpaceInvaders-v1", 500_000, "flags", 100_000),
     "doorkey": Game("minigrid", "MiniGrid-DoorKey-6x6-v0", 200_000, "grid", 100_000),
     "doom-basic": Game(VIZDOOM, "VizdoomBasic-v1", 50_000, "screen", 20_000, "frame_skip=4"),
     "doom-health": Game(VIZDOOM, "VizdoomHealthGathering-v1", 50_000, "screen", 20_000, "frame_skip=4"),
