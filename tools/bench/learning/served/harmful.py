@@ -5,9 +5,10 @@ the challenger's (METABONK_CHALLENGER_SHARE), 120 runs of an arm. The learner is
 
 - `lr x 100`: its learning rate is a hundred times the default;
 - `reversed reward`: it is paid the table `score` with the sign turned;
-- `reversed reward, untrained`: the same at ten times the learning rate, from an untrained pilot that is the champion:
-  its runs are short, so that the ends, which alone the reversed table pays otherwise, are many. Each rollout is learned
-  from.
+- `reversed reward, untrained`: the same at thirty times the learning rate, from an untrained pilot that is the
+  champion: its runs are short, so that the ends, which alone the reversed table pays otherwise, are many. Each rollout
+  is learned from, and a challenger is offered after four times the decisions that play waits for, so that it has
+  learned something.
 
 Cards by outcomes are off: they are no part of what is offered. So that an arm ends within half an hour of one core, one
 rollout in four is learned from; a challenger is offered after a quarter of the decisions that play waits for, so they
@@ -59,18 +60,20 @@ class Harm(NamedTuple):
     """How a learner is spoilt: what it is paid, and its learning rate as a multiple.
 
     shipped: the shipped pilot is the champion, else an untrained one. one_in: one of so many rollouts is learned from.
+    learned: decisions before the next challenger is offered.
     """
 
     paid_by: Weights = SCORE
     lr: float = 1.0
     shipped: bool = True
     one_in: int = ONE_IN
+    learned: int = MIN_LEARNED // ONE_IN
 
 
 HARMS: Final = {
     "lr x 100": Harm(lr=100.0),
     "reversed reward": Harm(REVERSED),
-    UNTRAINED_REVERSED: Harm(REVERSED, 10.0, shipped=False, one_in=1),
+    UNTRAINED_REVERSED: Harm(REVERSED, 30.0, shipped=False, one_in=1, learned=4 * MIN_LEARNED),
 }
 ARMS: Final = tuple(HARMS)
 REDUCED_ARMS: Final = ("lr x 100",)
@@ -89,7 +92,7 @@ def one_arm(seed: int, arm: str, reduced: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="harmful-") as folder:
         play = Play(
             folder=Path(folder), share=SHARE, tier=TIER, seed=seed, budget=budget_of(harm), paid_by=harm.paid_by,
-            one_in=harm.one_in, min_learned=MIN_LEARNED // harm.one_in,
+            one_in=harm.one_in, min_learned=harm.learned,
         )  # fmt: skip
         champion = pilot_tensors(SHIPPED) if harm.shipped else untrained_tensors(seed)
         session = LockstepContest(champion, play)

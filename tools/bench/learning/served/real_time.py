@@ -1,0 +1,162 @@
+"""Learning in real time through the socket: what it costs play, and whether an update gains what it gains in lock-step.
+
+One arena of tier 1 in a process of its own, 60 Hz in real time, played by `python -m agent play` from an untrained
+pilot with the learner for play and 20,000 decisions of the kiter. Blocks with learning and blocks with `--no-learn`, on
+the weights of then, take turns: the p99 from frame to action is compared block by block. Afterwards the newest weights
+play 20 runs that nothing was learned from, as the untrained ones do, and so do weights that learned from as many
+decisions of eight arenas in lock-step. The gain of 100 updates, each with its 95 % interval (bootstrap over runs), must
+not lie below that of lock-step.
+
+BENCH_STEPS sets the seconds of a block with learning; there are `BLOCKS`, and a quarter of the time is without.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from agent.control.untrained import untrained_tensors
+from agent.core.statistics import paired_difference
+from agent.games.arena.rules_hash import rules_hash
+from agent.store.store import WeightsStore
+from tools.bench._own_folders import with_own_folders
+from tools.bench._result_file import ROOT
+from tools.bench.learning.in_play import greedy_scores, interval
+from tools.bench.learning.served.learners import PilotArm
+
+DEFAULT_SEEDS: Final = 1
+SECONDS, REDUCED_SECONDS, BLOCKS, REDUCED_BLOCKS = 400.0, 20.0, 4, 1
+EPISODES, REDUCED_EPISODES, UNSEEN_SEED, FIRST_SEED = 20, 2, 500_000, 60_000_000
+LESSONS, REDUCED_LESSONS = 20_000, 1_024
+TOKEN: Final = "served-real-time"
+LOOK_S: Final = 2.0
+UPDATES: Final = 100.0
+"""A gain is that of so many updates."""
+MAX_P99_MS: Final = 0.5
+"""By which the p99 with learning may lie above that without."""
+
+
+def _status(port: int) -> dict[str, Any] | None:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/status", headers={"Authorization": f"Bearer {TOKEN}"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            found: dict[str, Any] = json.loads(reply.read())
+    except (urllib.error.URLError, OSError):
+        return None
+    return found
+
+
+def block(folder: Path, seconds: float, seed: int, lessons: int, *, learns: bool) -> dict[str, Any]:
+    """One play: its latencies, and what `/status` said last of the learner."""
+    report = folder / "report.json"
+    command = [
+        sys.executable, "-m", "agent", "play", "--game", "arena", "--policy", "untrained-pilot", "--seconds",
+        str(seconds), "--seed", str(seed), "--http-port", "0", "--no-open-page", "--no-record", "--report",
+        str(report), *([] if learns else ["--no-learn"]),
+    ]  # fmt: skip
+    environ = with_own_folders(folder) | {
+        "METABONK_HTTP_TOKEN": TOKEN, "METABONK_SERVED_POLICY": "off-policy", "METABONK_USE_ACTIVE_INFERENCE": "0",
+        "METABONK_OFF_POLICY_LESSONS": str(lessons),
+    }  # fmt: skip
+    last: dict[str, Any] = {}
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True) as play:
+        assert play.stderr is not None
+        port = next((int(m[1]) for line in play.stderr if (m := re.search(r"127\.0\.0\.1:(\d+)/", line))), None)
+        if port is None:
+            raise RuntimeError(f"play ended with {play.wait()} before it served its page")
+        threading.Thread(target=play.stderr.read, daemon=True).start()
+        while play.poll() is None:
+            last = _status(port) or last
+            time.sleep(LOOK_S)
+    if play.returncode:
+        raise RuntimeError(f"play ended with {play.returncode}")
+    found = json.loads(report.read_text(encoding="utf-8"))
+    losses = last.get("learner", {}).get("losses", {}).get("pilot", {})
+    return {
+        "learns": learns, "latency": found["latency"]["frame_to_action"], "runs": found["episodes"]["count"],
+        "missed": sum(found["deadline_missed"].values()), "learning": last.get("learning", {}),
+        "losses": {name: value for name, value in losses.items() if name.startswith("off_policy")},
+        "version": found["version"],
+    }  # fmt: skip
+
+
+def play_blocks(folder: Path, count: int, seconds: float, lessons: int, seed: int) -> list[dict[str, Any]]:
+    """With learning and without, in turns."""
+    found = []
+    for k in range(count):
+        for learns, for_s in ((True, seconds), (False, seconds / 3.0)):
+            first = FIRST_SEED + 1_000_000 * seed + 1000 * (2 * k + learns)
+            found.append(block(folder, for_s, first, lessons, learns=learns))
+            said = found[-1]
+            print(f"block {k}, learning {learns}: p99 {said['latency']['p99_ms']} ms, {said['losses']}", flush=True)
+    return found
+
+
+def lock_step(seed: int, decisions: int, lessons: int) -> PilotArm:
+    """The same learner after as many decisions of eight arenas in lock-step."""
+    play = PilotArm("off-policy", seed, lessons)
+    while play.decisions < decisions:
+        play.advance()
+    return play
+
+
+def gain(after: Sequence[float], before: Sequence[float], updates: float) -> dict[str, float]:
+    """Seconds that 100 updates gained, with the interval over runs."""
+    difference = paired_difference(after, before)
+    return {name: round(value * UPDATES / updates, 2) for name, value in difference._asdict().items()}
+
+
+def run(seeds: list[int], reduced: bool) -> dict[str, Any]:
+    """Blocks of one seed, the scores, and the checks."""
+    seed, lessons = seeds[0], REDUCED_LESSONS if reduced else LESSONS
+    seconds = REDUCED_SECONDS if reduced else float(os.environ.get("BENCH_STEPS") or SECONDS)
+    unseen = range(UNSEEN_SEED, UNSEEN_SEED + (REDUCED_EPISODES if reduced else EPISODES))
+    with tempfile.TemporaryDirectory(prefix="real-time-") as name:
+        blocks = play_blocks(Path(name), REDUCED_BLOCKS if reduced else BLOCKS, seconds, lessons, seed)
+        store = WeightsStore(Path(name) / "weights")
+        current = store.current("pilot")
+        if current is None:
+            raise RuntimeError("nothing was learned: the store has no version")
+        learned = store.load("pilot", current.version)[1]
+    beliefs = next(b["losses"] for b in reversed(blocks) if b["learns"])
+    decisions = int(beliefs["off_policy_decisions"])
+    other = lock_step(seed, decisions, lessons)
+    assert other.learner.off_policy is not None
+    updates = beliefs["off_policy_updates_per_decision"] * decisions, float(other.learner.off_policy.updates)
+    before = greedy_scores(untrained_tensors(seed), unseen, 0)
+    scores = greedy_scores(learned, unseen, 0), other.scores_s(unseen)
+    sides = {
+        side: {"updates": round(of), "after_s": interval(after), "gain_of_100_updates_s": gain(after, before, of)}
+        for side, of, after in zip(("real time", "lock-step"), updates, scores, strict=True)
+    }
+    return summarise(blocks, sides, decisions, lessons) | {"rules": rules_hash(), "before_s": interval(before)}
+
+
+def summarise(blocks: list[dict[str, Any]], sides: dict[str, Any], decisions: int, lessons: int) -> dict[str, Any]:
+    """The costs and the gains, and what must hold of them."""
+    on, off = ([b["latency"]["p99_ms"] for b in blocks if b["learns"] is learns] for learns in (True, False))
+    p99 = paired_difference(on, off)
+    gains = [sides[side]["gain_of_100_updates_s"] for side in ("real time", "lock-step")]
+    checks = {
+        f"p99 with learning is not shown to be over {MAX_P99_MS} ms above that without": p99.low <= MAX_P99_MS,
+        "an update gains what it gains in lock-step": gains[0]["high"] >= gains[1]["low"],
+        "learning in real time gains": gains[0]["low"] > 0.0,
+    }
+    return {
+        "decisions": decisions, "lessons": lessons, "sides": sides, "blocks": blocks,
+        "p99_ms": {"learning": float(np.median(on)), "without": float(np.median(off)), "difference": p99._asdict()},
+        "checks": checks, "passed": all(checks.values()),
+    }  # fmt: skip
