@@ -13,7 +13,7 @@ from agent.control.untrained import untrained_tensors
 from agent.models.sealed import load_sealed, save_sealed
 from agent.store.challenging import GIVEN
 from agent.store.store import WeightsStore
-from tools.bench.learning.served import given, harmful, learners, update_speed
+from tools.bench.learning.served import cards, given, harmful, learners, real_time, update_speed
 from tools.bench.learning.served._lockstep import BOTH, CHALLENGER, CHAMPION, LockstepContest, Play, Run
 
 
@@ -119,6 +119,41 @@ def test_learners_are_compared_after_as_much_processor_time_as_the_quickest_took
     assert slow["gain_s"]["mean"] == 40.0
     del rows[0]["ppo"]
     assert not learners.summarise(rows, False)["passed"]
+
+
+def test_real_time_must_gain_as_lock_step_does_and_not_cost_play() -> None:
+    def said(gained: float, p99_on: float) -> list[bool]:
+        before = [100.0, 120.0, 140.0]
+        blocks = [
+            {"learns": learns, "latency": {"p99_ms": p99_on + k if learns else 1.0 + k}}
+            for k in range(3) for learns in (True, False)
+        ]  # fmt: skip
+        row: dict[str, Any] = {
+            arm: {"decisions": 8000, "updates": 1000, "before_s": before, "after_s": [b + g for b in before]}
+            for arm, g in ((real_time.REAL_TIME, gained), (real_time.LOCK_STEP, 200.0))
+        }
+        row[real_time.REAL_TIME]["blocks"] = blocks
+        found = real_time.summarise([{"seed": 0, **row}], False)
+        assert found["passed"] is all(found["checks"].values())
+        return list(found["checks"].values())[2:]
+
+    assert real_time.gain([300.0, 301.0], [100.0, 101.0], 1000.0) == {"value": 20.0, "low": 20.0, "high": 20.0}
+    assert said(200.0, 1.2) == [True, True, True]
+    assert said(200.0, 2.0) == [False, True, True]
+    assert said(100.0, 1.2) == [True, True, False]
+    assert said(-1.0, 1.2) == [True, False, False]
+
+
+def test_a_model_of_cards_must_not_lose_where_it_chooses() -> None:
+    def row(tier: int, loss: float) -> dict[str, Any]:
+        own = {"scores_s": [1000.0, 1100.0] * 4, "won": [True] * 8, "model": {}}
+        other = own | {"scores_s": [s - loss for s in own["scores_s"]]}
+        return {"seed": 0, f"tier {tier}, {cards.OWN}": own, f"tier {tier}, {cards.SHIPPED_CARDS}": other}
+
+    assert cards.summarise([row(1, 0.0)], False)["passed"] and not cards.summarise([row(1, 200.0)], False)["passed"]
+    higher = cards.summarise([row(2, 200.0)], False)
+    assert higher["passed"] and not any(higher["checks"].values())
+    assert higher["tier 2"][cards.SHIPPED_CARDS]["minus_own_s"]["value"] == -200.0
 
 
 def test_the_figure_is_the_plain_update_over_ours(monkeypatch: pytest.MonkeyPatch) -> None:
