@@ -10,9 +10,9 @@ import contextlib
 import datetime
 import os
 import signal
+import subprocess
 import sys
 import threading
-import webbrowser
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -112,8 +112,17 @@ def open_page(address: str) -> bool:
     """Show a page where there is a display to show it on; whether there is one."""
     shown = sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     if shown:
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        threading.Thread(target=_open, args=(address,), daemon=True).start()
     return shown
+
+
+def _open(address: str) -> None:
+    """Have a process of its own open an address, which then ends: a browser that it starts is no child of play.
+
+    The memory of what play starts is counted with its own (`setup.memory`).
+    """
+    command = [sys.executable, "-I", "-m", "webbrowser", address]
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
 def play_session(options: PlayOptions, *, measured: bool = False) -> int:

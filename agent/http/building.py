@@ -15,6 +15,7 @@ from agent.http.decoding import Decoder
 from agent.http.events import EventLog
 from agent.http.goals import GoalsApi
 from agent.http.guard import may_write
+from agent.http.live.lull import Lull
 from agent.http.live.part import LiveApi
 from agent.http.live.pictures import LivePictures
 from agent.http.live.state import LiveState
@@ -83,7 +84,8 @@ def build_server(served: Served, status: Status, view: View, bound: BoundPort, b
         return []
     losses = dict if served.learning is None else served.learning.losses
     sampler = DecisionSampler(clock, len(options.names), view.decision)
-    shown = Shown(Snapshots(status, losses, clock), SharedFrame(status, clock))
+    turn = Lull(served.feeds, clock).turn
+    shown = Shown(Snapshots(status, losses, clock, turn), SharedFrame(status, clock))
     pictures = LivePictures(lambda game: served.feeds[game].latest_frame)
 
     def more() -> dict[str, Any]:
@@ -94,8 +96,8 @@ def build_server(served: Served, status: Status, view: View, bound: BoundPort, b
 
     views = [partial(view.of_game, game) for game in range(len(options.names))]
 
-    states = LiveState(shown.snapshots, views, served.events, clock, more)
-    stream = Stream(states, pictures, served.feeds, clock)
+    states = LiveState(shown.snapshots, views, served.events, clock, more, turn)
+    stream = Stream(states, pictures, served.feeds, clock, turn)
     live = LiveApi(
         states, stream, options.names, version("metabonk-apex"),
         lambda request: may_write(request, options.http_token, served.access), sampler.newest,

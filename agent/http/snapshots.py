@@ -1,7 +1,7 @@
 """What `/status`, `/metrics` and `/frame.jpg` answer: made at most four times a second, and shared by all readers.
 
-However many ask, the loop pays for one snapshot each quarter of a second, in three turns, and for sending. Owns no
-socket.
+However many ask, the loop pays for one snapshot each quarter of a second, in three turns, and for sending. A turn may
+wait for a moment in which nobody else needs the loop. Owns no socket.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any, Final, Protocol
 
@@ -25,6 +25,13 @@ SNAPSHOT_S: Final = 0.25
 FRAME_S: Final = 0.1
 SHOWN_PIXELS: Final = 1280 * 720
 Losses = Callable[[], dict[str, dict[str, float]]]
+Turn = Callable[[], Awaitable[None]]
+"""Comes back when the loop may be held for a moment."""
+
+
+async def next_turn() -> None:
+    """The loop's next turn: answers of games that are ready go first."""
+    await asyncio.sleep(0)
 
 
 _FOLDERS: Final = re.compile(
@@ -80,8 +87,8 @@ class StatusSource(Protocol):
 class Snapshots:
     """The newest snapshot as JSON and as Prometheus text, each written when it is first asked for."""
 
-    def __init__(self, source: StatusSource, losses: Losses, clock: Clock) -> None:
-        self._source, self._losses, self._clock = source, losses, clock
+    def __init__(self, source: StatusSource, losses: Losses, clock: Clock, turn: Turn = next_turn) -> None:
+        self._source, self._losses, self._clock, self._turn = source, losses, clock, turn
         self._built_s = float("-inf")
         self._values: asyncio.Task[dict[str, Any]] | None = None
         self._json: asyncio.Task[bytes] | None = None
@@ -96,10 +103,11 @@ class Snapshots:
         return self._values
 
     async def _make(self) -> dict[str, Any]:
+        await self._turn()
         values = self._source.status()
-        await asyncio.sleep(0)  # answers of games that are ready go first
+        await self._turn()
         plain: dict[str, Any] = without_folders(values)
-        await asyncio.sleep(0)
+        await self._turn()
         return plain
 
     async def plain(self) -> dict[str, Any]:

@@ -111,7 +111,7 @@ class Game:
         ends = 0 < self.since_connect <= args.ends * args.end_every and self.since_connect % args.end_every == 0
         now_us = time.monotonic_ns() // 1000
         state = state_bytes(sequence, now_us, args.enemies, nonce, args.blx1, self.since_connect, ends)
-        frame = self.frame if sequence % 6 == 0 else b""
+        frame = self.frame if sequence % args.frame_every == 0 else b""
         size = bytearray(struct.pack("<i", len(state)))
         self.since_connect += 1
         flip = args.flip_every and self.since_connect % args.flip_every == 0
@@ -251,6 +251,7 @@ def main() -> None:
     parser.add_argument("--hz", type=float, default=60.0)
     parser.add_argument("--enemies", type=int, default=40)
     parser.add_argument("--frame", help="file with the bytes of one picture")
+    parser.add_argument("--frame-every", type=int, default=6, help="packets from one picture to the next")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--flip-every", type=int, default=0)
     parser.add_argument("--close-every", type=int, default=0)

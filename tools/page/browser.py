@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 
 PATIENCE_S = 60.0
 FLAGS = (
@@ -25,8 +27,8 @@ FLAGS = (
 class Tab:
     """One tab. requests: addresses that it asked for; errors: what its scripts threw or its policy refused."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket, self._number = socket, 0
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, pid: int) -> None:
+        self._socket, self._number, self._pid = socket, 0, pid
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self.requests: list[str] = []
         self.errors: list[str] = []
@@ -64,10 +66,11 @@ class Tab:
         return told["result"].get("value")
 
     async def until(self, script: str) -> Any:
-        """Wait until an expression is true; its value."""
-        async with asyncio.timeout(PATIENCE_S):
-            while not (found := await self.run(script)):
-                await asyncio.sleep(0.05)
+        """Wait until an expression is true; its value. Raises AssertionError with what the browser complained of."""
+        ends_s = asyncio.get_running_loop().time() + PATIENCE_S
+        while not (found := await self.run(script)):
+            assert asyncio.get_running_loop().time() < ends_s, (script, self.errors)
+            await asyncio.sleep(0.05)
         return found
 
     async def open(self, address: str) -> None:
@@ -99,6 +102,11 @@ class Tab:
             told = {"text": text} if text and kind == "keyDown" else {}
             await self.call("Input.dispatchKeyEvent", type=kind, key=key, code=code or f"Key{key.upper()}", **told)
 
+    def processes(self) -> list[psutil.Process]:
+        """All processes of the browser."""
+        own = psutil.Process(self._pid)
+        return [own, *own.children(recursive=True)]
+
     async def close(self) -> None:
         """Leave the tab."""
         self._reading.cancel()
@@ -111,38 +119,59 @@ def _write(path: Path, data: bytes) -> None:
 
 
 @contextlib.asynccontextmanager
-async def browsing(profile: Path) -> AsyncIterator[Tab]:
-    """A browser with one tab; ended with all that it started."""
+async def browsing(profile: Path, *, kills: bool = False) -> AsyncIterator[Tab]:
+    """A browser with one tab; ended with all that it started. kills: without a word to whom it is connected with."""
     program = await asyncio.to_thread(shutil.which, "chromium")
     assert program is not None
-    child = await asyncio.to_thread(
-        lambda: subprocess.Popen(
-            [program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-    )  # fmt: skip
+    child = await asyncio.to_thread(_begin, [program, *FLAGS, f"--user-data-dir={profile}", "about:blank"])
     try:
         port = await asyncio.to_thread(_port, child, profile / "DevToolsActivePort")
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
             async with http.get("/json/list") as reply:
                 pages = [page for page in await reply.json() if page["type"] == "page"]
             async with http.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                tab = Tab(socket)
+                tab = Tab(socket, child.pid)
                 for domain in ("Page", "Runtime", "Network", "Log"):
                     await tab.call(f"{domain}.enable")
                 yield tab
                 await tab.close()
     finally:
-        child.terminate()
-        await asyncio.to_thread(child.wait, 60)
+        await asyncio.to_thread(_end, child, kills)
 
 
-def _port(child: subprocess.Popen[bytes], told: Path) -> int:
+def _begin(command: list[str]) -> psutil.Process:
+    """Start a browser that is no child of this process, whose memory is measured with that of its children."""
+    shell = ["sh", "-c", '"$@" >/dev/null 2>&1 & echo $!', "sh", *_as_a_user(), *command]
+    told = subprocess.run(shell, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return psutil.Process(int(told))
+
+
+def _end(child: psutil.Process, kills: bool) -> None:
+    """End a browser and all that it started; kills: none of them says goodbye."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        everyone = [*child.children(recursive=True), child]
+        for process in everyone if kills else [child]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill() if kills else process.terminate()
+        gone, left = psutil.wait_procs(everyone, timeout=20)
+        for process in left:
+            process.kill()
+
+
+def _as_a_user() -> list[str]:
+    """What keeps a browser of root from raising its own priority, which that of a user cannot do either."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return []
+    return [setpriv, "--bounding-set=-sys_nice", "--inh-caps=-sys_nice"]
+
+
+def _port(child: psutil.Process, told: Path) -> int:
     import time
 
     began_s = time.monotonic()
     while time.monotonic() - began_s < PATIENCE_S:
-        assert child.poll() is None, "chromium ended"
+        assert child.is_running(), "chromium ended"
         if told.exists() and (lines := told.read_text(encoding="utf-8").splitlines()):
             return int(lines[0])
         time.sleep(0.05)

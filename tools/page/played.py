@@ -36,20 +36,22 @@ class ArenaSide:
     """The arena on a socket of this loop, one client after another. change: what is made of each state that is sent.
 
     holds: what comes is not done. actions: what came, with the number of the packet that was sent last before it.
-    paused: nothing is sent.
+    sent_s: when each packet was sent, by its number. paused: nothing is sent.
     """
 
     def __init__(
-        self, *, start: str = "run", seed: int = 3, hz: float = HZ, capture_px: tuple[int, int] = (640, 360)
-    ) -> None:
+        self, *, start: str = "run", seed: int = 3, hz: float = HZ, capture_px: tuple[int, int] = (640, 360),
+        pictures_hz: float = PICTURES_HZ,
+    ) -> None:  # fmt: skip
         self.game = ArenaGame(capture_px=capture_px)
         self.game.reset(seed, start=start)  # type: ignore[arg-type]
         self.change: Callable[[GameState], GameState] = lambda state: state
         self.paused = self.holds = False
         self.actions: list[tuple[int, Action]] = []
         self.sequence = 0
+        self.sent_s: dict[int, float] = {}
         self.port = 0
-        self._hz = hz
+        self._hz, self._pictures_hz = hz, pictures_hz
         self._action = NEUTRAL
 
     @contextlib.asynccontextmanager
@@ -97,7 +99,8 @@ class ArenaSide:
         told = self.game.state()
         assert told.run is not None
         self.sequence += 1
-        pictured = self.sequence % max(1, round(self._hz / PICTURES_HZ)) == 0
+        self.sent_s[self.sequence] = now_s
+        pictured = self.sequence % max(1, round(self._hz / self._pictures_hz)) == 0
         now_us = round(now_s * 1e6)
         run = msgspec.structs.replace(
             told.run, sequence=self.sequence, capture_time_us=now_us, frame_time_us=now_us if pictured else 0

@@ -1,9 +1,10 @@
 """Draw the page from real play in a headless Chromium: twelve pictures of what people see, and those of the docs.
 
-    python -m tools.page.shots [--out build/screenshots] [--only play replay …] [--docs docs/pictures]
+    python -m tools.page.shots [--out build/screenshots] [--only play replay …] [--docs docs/pictures] [--check]
 
 Every picture is of a session that plays the built-in arena in this process with the shipped pilot. `--docs` also writes
-page.png and overlay.png for the documentation.
+page.png and overlay.png for the documentation. `--check` looks at each for holes, for what is cut off and for what
+axe-core finds, and ends with 1 where something is wrong.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from agent.core.types import NEUTRAL, Menu
 from agent.learning.configs import Budget
 from agent.link.endpoint import Endpoint
 from agent.training.evaluate import observe
+from tools.page import checks
 from tools.page.browser import Tab, browsing
 from tools.page.played import ArenaSide, Played, playing
 
@@ -31,6 +33,8 @@ WIDE, LAPTOP, PHONE = (1920, 1080), (1280, 720), (390, 844)
 SEED: Final = 7
 AHEAD_S: Final = 118.0
 """How far the scripted player has come when the pilot takes over."""
+CHECKED: list[str] | None = None
+"""What is wrong in the pictures, None where nobody asks."""
 Draw = Callable[[Tab, Path], Awaitable[None]]
 
 
@@ -45,6 +49,13 @@ def advanced(seconds: float = AHEAD_S) -> ArenaSide:
     return side
 
 
+async def snap(tab: Tab, path: Path, *, whole: bool = False) -> None:
+    """Write a picture, and note what is wrong in it."""
+    await tab.picture(path, whole=whole)
+    if CHECKED is not None:
+        CHECKED.extend(f"{path.name}: {wrong}" for wrong in [*await checks.holes(tab), *await checks.axe(tab)])
+
+
 @contextlib.asynccontextmanager
 async def shown(
     tab: Tab, folder: Path, size: tuple[int, int] = WIDE, path: str = "", **more: Any
@@ -57,14 +68,17 @@ async def shown(
         yield played
 
 
-async def until_menu(played: Played, menu: str) -> None:
-    """Play until a menu shows, and stand still in it."""
+async def until_menu(played: Played, menu: str, press: Callable[[], None] = lambda: None) -> None:
+    """Play until a menu shows, and stand still in it once its picture was sent. press: called until then."""
     side = played.arena
     async with asyncio.timeout(240):
         while side.game.state().current_menu != menu:
+            press()
             await asyncio.sleep(0.005)
+        side.holds = True
+        await asyncio.sleep(1.0)
     side.paused = True
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(0.5)
 
 
 async def menu(tab: Tab, out: Path) -> None:
@@ -74,7 +88,7 @@ async def menu(tab: Tab, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with shown(tab, Path(folder), arenas=[side]):
             await asyncio.sleep(4.0)
-            await tab.picture(out / "menu.png")
+            await snap(tab, out / "menu.png")
 
 
 async def play(tab: Tab, out: Path) -> None:
@@ -85,16 +99,16 @@ async def play(tab: Tab, out: Path) -> None:
             await asyncio.sleep(14.0)
             await tab.run("document.querySelector('[data-clip=\"10\"]').click()")
             await asyncio.sleep(12.0)
-            await tab.picture(out / "play.png")
+            await snap(tab, out / "play.png")
             await tab.size(*LAPTOP)
             await asyncio.sleep(1.0)
-            await tab.picture(out / "play-laptop.png")
+            await snap(tab, out / "play-laptop.png")
             await tab.size(*PHONE, phone=True)
             await asyncio.sleep(1.0)
-            await tab.picture(out / "phone.png", whole=True)
+            await snap(tab, out / "phone.png", whole=True)
             await tab.size(*WIDE, light=True)
             await asyncio.sleep(1.0)
-            await tab.picture(out / "play-light.png")
+            await snap(tab, out / "play-light.png")
             await tab.size(960, 620)
             await tab.open(f"{played.address}/overlay?show=owner,goal,plan,q,stats,radar&scale=1")
             await tab.until("document.documentElement.dataset.number !== undefined")
@@ -118,7 +132,7 @@ async def level_up(tab: Tab, out: Path) -> None:
         side = await asyncio.to_thread(advanced, 60.0)
         async with shown(tab, Path(folder), arenas=[side]) as played:
             await until_menu(played, Menu.LEVEL_UP)
-            await tab.picture(out / "level-up.png")
+            await snap(tab, out / "level-up.png")
 
 
 async def death(tab: Tab, out: Path) -> None:
@@ -127,9 +141,12 @@ async def death(tab: Tab, out: Path) -> None:
         side = await asyncio.to_thread(advanced, 30.0)
         async with shown(tab, Path(folder), arenas=[side]) as played:
             await asyncio.sleep(6.0)
-            side.game.world["hp"] = 0.5
-            await until_menu(played, Menu.DEATH)
-            await tab.picture(out / "death.png")
+
+            def hurt() -> None:
+                side.game.world["hp"] = min(0.5, float(side.game.world["hp"]))
+
+            await until_menu(played, Menu.DEATH, hurt)
+            await snap(tab, out / "death.png")
 
 
 async def learning(tab: Tab, out: Path) -> None:
@@ -141,7 +158,7 @@ async def learning(tab: Tab, out: Path) -> None:
                 while not played.session.status.status()["learning"]["rollouts"] >= 1:
                     await asyncio.sleep(0.5)
             await asyncio.sleep(3.0)
-            await tab.picture(out / "learning.png")
+            await snap(tab, out / "learning.png")
 
 
 async def takeover(tab: Tab, out: Path) -> None:
@@ -154,7 +171,7 @@ async def takeover(tab: Tab, out: Path) -> None:
             await tab.key("w", up=False)
             await tab.key("ArrowRight", "ArrowRight", up=False)
             await asyncio.sleep(2.5)
-            await tab.picture(out / "takeover.png")
+            await snap(tab, out / "takeover.png")
 
 
 async def eight(tab: Tab, out: Path) -> None:
@@ -167,7 +184,7 @@ async def eight(tab: Tab, out: Path) -> None:
                 "const s = document.querySelector('#game'); s.value = 2; s.dispatchEvent(new Event('change'))"
             )
             await asyncio.sleep(12.0)
-            await tab.picture(out / "eight-games.png")
+            await snap(tab, out / "eight-games.png")
 
 
 async def replay(tab: Tab, out: Path) -> None:
@@ -178,7 +195,7 @@ async def replay(tab: Tab, out: Path) -> None:
         async with shown(tab, folder, arenas=[side]):
             await asyncio.sleep(18.0)
         await asyncio.sleep(1.5)
-        await tab.picture(out / "ended.png")
+        await snap(tab, out / "ended.png")
         again = await asyncio.to_thread(ArenaSide)
         first = "20260101-000000-1"
         (folder / first).rename(folder / "20260101-000000-0")
@@ -187,13 +204,13 @@ async def replay(tab: Tab, out: Path) -> None:
             await tab.open(f"{played.address}/?replay=20260101-000000-0&t=12")
             await tab.until("document.querySelector('#stage-note').hidden && document.documentElement.dataset.number")
             await asyncio.sleep(1.5)
-            await tab.picture(out / "replay.png")
+            await snap(tab, out / "replay.png")
             await tab.open(f"{played.address}/?replay=20260101-000000-0&t=9&with={first}")
             await tab.until(
                 "document.querySelectorAll('#beside tr').length && document.querySelector('#stage-note').hidden"
             )
             await asyncio.sleep(2.0)
-            await tab.picture(out / "compare.png")
+            await snap(tab, out / "compare.png")
 
 
 async def no_game(tab: Tab, out: Path) -> None:
@@ -201,7 +218,7 @@ async def no_game(tab: Tab, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with shown(tab, Path(folder), endpoints=(Endpoint("127.0.0.1", 9),)):
             await asyncio.sleep(2.5)
-            await tab.picture(out / "no-game.png")
+            await snap(tab, out / "no-game.png")
 
 
 DRAWN: Final[dict[str, Draw]] = {
@@ -227,7 +244,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/screenshots"))
     parser.add_argument("--only", nargs="+", choices=DRAWN, default=list(DRAWN))
     parser.add_argument("--docs", type=Path, help="also write the pictures of the documentation there")
+    parser.add_argument("--check", action="store_true", help="look for holes and for what axe-core finds")
     args = parser.parse_args()
+    global CHECKED
+    CHECKED = [] if args.check else None
     asyncio.run(draw(args.out, args.only))
     if args.docs is not None:
         for source, name in (("play", "page"), ("replay", "page_replay"), ("overlay", "overlay")):
@@ -235,6 +255,8 @@ def main() -> None:
             if source != "overlay":
                 picture = cv2.resize(picture, LAPTOP, interpolation=cv2.INTER_AREA)
             cv2.imwrite(str(args.docs / f"{name}.png"), picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    if CHECKED:
+        raise SystemExit("\n".join(CHECKED))
 
 
 if __name__ == "__main__":

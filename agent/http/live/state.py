@@ -13,7 +13,7 @@ import msgspec
 
 from agent.core.clock import Clock
 from agent.http.events import EventLog
-from agent.http.snapshots import Snapshots, without_folders
+from agent.http.snapshots import Snapshots, Turn, next_turn, without_folders
 
 STATE_S: Final = 0.1
 EVENTS: Final = 24
@@ -46,14 +46,15 @@ class State:
 class LiveState:
     """Makes states, a turn of the loop for each game. views: each game's scene, decision and seconds of owners.
 
-    more: asked for what else belongs into a state; each value is plain.
+    more: asked for what else belongs into a state; each value is plain. turn: awaited before each turn.
     """
 
     def __init__(
         self, snapshots: Snapshots, views: Sequence[Callable[[], GameView]], events: EventLog, clock: Clock,
-        more: Callable[[], dict[str, Any]] = dict,
+        more: Callable[[], dict[str, Any]] = dict, turn: Turn = next_turn,
     ) -> None:  # fmt: skip
         self._snapshots, self._views, self._events, self._clock, self._more = snapshots, views, events, clock, more
+        self._turn = turn
         self._number = 0
         self._built_s = float("-inf")
         self._making: asyncio.Task[State] | None = None
@@ -72,10 +73,11 @@ class LiveState:
         games = list[Any]()
         for view in self._views:
             games.append(without_folders(view()))
-            await asyncio.sleep(0)  # answers of games that are ready go first
+            await self._turn()
         plain: dict[str, Any] = without_folders(self._more())
         plain |= {"scenes": [g[0] for g in games], "decisions": [g[1] for g in games], "owner_s": [g[2] for g in games]}
         self._number += 1
+        await self._turn()
         return State({
             "number": self._number, "time_ns": time_ns, "status": status, **plain, "events": self._newest_events(),
         })  # fmt: skip

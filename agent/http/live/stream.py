@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from agent.core.errors import RequestError
 from agent.http.live.pictures import LivePictures
 from agent.http.live.state import LiveState
 from agent.http.session_api import PostTakeover, action_of
+from agent.http.snapshots import Turn, next_turn
 from agent.session.sense import Feed
 
 SEND_S: Final = 2.0
@@ -89,11 +90,15 @@ class Client:
 
     def offer(self, kind: Kind, number: int, made: bytes, now_s: float) -> None:
         """Put something into its slot, if it is new and due."""
-        if self.seen.get(kind) == number or now_s < self.due_s[kind] - LOOK_S / 2:
+        if self.seen.get(kind) == number or not self.is_due(kind, now_s):
             return
         self.seen[kind], self.slots[kind] = number, made
         self.due_s[kind] = max(self.due_s[kind] + 1 / self.fps, now_s - LOOK_S + 1 / self.fps)
         self.woken.set()
+
+    def is_due(self, kind: Kind, now_s: float) -> bool:
+        """True where it may be sent something of a kind."""
+        return now_s >= self.due_s[kind] - LOOK_S / 2 and (self.pictures or kind is not Kind.PICTURE)
 
     def tell(self, kind: Kind, made: bytes) -> None:
         """Put an answer into its slot."""
@@ -107,12 +112,15 @@ class Client:
 
 
 class Stream:
-    """All clients. games: how many there are; `dropped` counts clients by why they were dropped."""
+    """All clients. `dropped` counts those that were dropped by the reason; turn: awaited before the loop is held."""
 
-    def __init__(self, states: LiveState, pictures: LivePictures, feeds: Sequence[Feed], clock: Clock) -> None:
+    def __init__(
+        self, states: LiveState, pictures: LivePictures, feeds: Sequence[Feed], clock: Clock, turn: Turn = next_turn
+    ) -> None:
         self.clients: set[Client] = set()
         self.dropped: dict[str, int] = {}
         self._states, self._pictures, self._feeds, self._clock = states, pictures, feeds, clock
+        self._turn = turn
         self._some = asyncio.Event()
 
     def status(self) -> dict[str, Any]:
@@ -126,19 +134,24 @@ class Stream:
                 self._some.clear()
                 await self._some.wait()
             now_s = self._clock.now_s()
-            for game in {client.game for client in self.clients if client.pictures}:
+            for game in {client.game for client in self.clients if client.is_due(Kind.PICTURE, now_s)}:
                 picture = await self._pictures.newest(game)
                 if picture is not None:
-                    made = message(Kind.PICTURE, picture.captured_ns, picture.jpeg)
-                    for client in tuple(self.clients):
-                        if client.game == game and client.pictures:
-                            client.offer(Kind.PICTURE, picture.captured_ns, made, now_s)
-            if any(now_s >= client.due_s[Kind.STATE] for client in self.clients):
+                    await self._turn()
+                    watching = [client for client in self.clients if client.game == game]
+                    self._offer(watching, Kind.PICTURE, picture.captured_ns, picture.captured_ns, picture.jpeg)
+            if any(client.is_due(Kind.STATE, now_s) for client in self.clients):
                 state = await self._states.newest()
-                made = message(Kind.STATE, state.time_ns, state.packed)
-                for client in tuple(self.clients):
-                    client.offer(Kind.STATE, state.number, made, now_s)
+                await self._turn()
+                self._offer(self.clients, Kind.STATE, state.number, state.time_ns, state.packed)
             await self._clock.sleep_until(now_s + LOOK_S)
+
+    def _offer(self, clients: Iterable[Client], kind: Kind, number: int, time_ns: int, payload: bytes) -> None:
+        """Put the newest of a kind into the slots of those clients for which it is new and due."""
+        fresh = [client for client in clients if client.seen.get(kind) != number]
+        made, now_s = message(kind, time_ns, payload) if fresh else b"", self._clock.now_s()
+        for client in fresh:
+            client.offer(kind, number, made, now_s)
 
     async def serve(
         self, request: web.Request, asked: Asked, *, may_write: bool, hello: dict[str, Any]

@@ -9,7 +9,7 @@ import { Live } from "./wire.js";
 
 const { byId, put } = parts;
 const LISTS_MS = 5000, OLD_MS = 1500, CLICK_AFTER_MS = 150;
-let state = null, game = 0, pictureNs = null, picturedMs = 0, wanted = null, clickedNs = null, before = null, live = null, painted = false;
+let state = null, game = 0, pictureNs = null, picturedMs = 0, wanted = null, clickedNs = null, before = null, newest = null, live = null, painted = false;
 
 const asked = new URLSearchParams(location.search);
 
@@ -59,20 +59,28 @@ function crops(values) {
     const w = Math.max(48, from.width / 4), h = w * 9 / 16, x = Math.min(from.width - w, Math.max(0, clicked.at_px[0] - w / 2)), y = Math.min(from.height - h, Math.max(0, from.height - clicked.at_px[1] - h / 2));
     byId(to).getContext("2d").drawImage(from, x, y, w, h, 0, 0, 96, 54);
   };
-  cut(before || picture, "crop-before");
+  cut(before || newest || picture, "crop-before");
   setTimeout(() => cut(picture, "crop-after"), CLICK_AFTER_MS);
+}
+
+function paintBitmap(bitmap, canvas) {
+  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) { canvas.width = bitmap.width; canvas.height = bitmap.height; canvas.style.aspectRatio = `${bitmap.width} / ${bitmap.height}`; }
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
 }
 
 export async function draw(blob, canvas = byId("picture")) {
   const bitmap = await createImageBitmap(blob);
-  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) { canvas.width = bitmap.width; canvas.height = bitmap.height; canvas.style.aspectRatio = `${bitmap.width} / ${bitmap.height}`; }
-  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  paintBitmap(bitmap, canvas);
   bitmap.close();
 }
 
+// The newest picture and the one before it are kept: a click is shown with both.
 async function picture(blob, timeNs) {
-  if (pictureNs !== null) { before = before || document.createElement("canvas"); const shown = byId("picture"); before.width = shown.width; before.height = shown.height; before.getContext("2d").drawImage(shown, 0, 0); }
-  await draw(blob);
+  const bitmap = await createImageBitmap(blob);
+  paintBitmap(bitmap, byId("picture"));
+  before?.close();
+  before = newest;
+  newest = bitmap;
   pictureNs = timeNs;
   picturedMs = performance.now();
   if (!byId("stage-note").hidden && state) note(state);

@@ -1,7 +1,7 @@
 // Draws the groups of the page from a state. Each value that is shown carries its path and its raw value.
 
 export const byId = (id) => document.getElementById(id);
-export const OWNERS = { motor: "--motor", planner: "--planner", human: "--human", safety: "--safety", active_inference: "--active-inference", nobody: "--nobody" };
+export const OWNERS = { motor: "--motor", planner: "--planner", human: "--human", safety: "--safety", active_inference: "--active-inference", navigator: "--navigator", scientist: "--scientist", nobody: "--nobody" };
 const STAGES = [["decode", "decode"], ["queue", "queue"], ["policy", "policy"], ["return", "return"], ["send", "send"]];
 const minus = (text) => text.replace("-", "\u2212");
 
@@ -214,7 +214,20 @@ export function cards(state, game) {
   });
 }
 
+// The screens that the navigator knows, the one where it is marked, with the ways that lead on from each.
+function screens(state, game) {
+  const navigator = at(state, "status.navigator"), path = `status.navigator.games.${game}`, of = at(state, path), shown = at(of, "graph.shown") || [];
+  put(byId("navigator"), !navigator ? "No navigator: METABONK_USE_NAVIGATOR=0, or a Gymnasium environment." : at(navigator, "off") ? `Navigator: ${navigator.off}` : `${of.phase}${of.why ? `: ${of.why}` : ""}${of.gave_up ? `; gave up: ${of.gave_up}` : ""}`);
+  list(byId("screens"), shown, () => node("li", "", node("b"), node("span", "quiet"), node("ul", "plain")), (li, screen, i) => {
+    li.classList.toggle("is-now", Boolean(screen.is_here));
+    show(li.children[0], `${path}.graph.shown.${i}.name`, screen.name, screen.name);
+    show(li.children[1], `${path}.graph.shown.${i}.seen`, screen.seen, ` ${screen.seen}×`);
+    list(li.children[2], screen.ways, () => node("li", "quiet"), (way, each, k) => show(way, `${path}.graph.shown.${i}.ways.${k}.by`, each.by, `${each.by} → ${each.to}`));
+  });
+}
+
 export function menus(state, game) {
+  screens(state, game);
   list(byId("options"), at(state, `scenes.${game}.options`) || [], () => node("li"), (li, text, i) => show(li, `scenes.${game}.options.${i}`, text, text));
   const clicked = at(state, `decisions.${game}.clicked`);
   document.querySelector(".crops").classList.toggle("is-clicked", Boolean(clicked));
@@ -253,6 +266,8 @@ export function learning(state) {
   off.hidden = Boolean(learned);
   byId("loss-chart").hidden = !learned;
   put(off, "Nothing learns from play here: --no-learn, or a policy that cannot.");
+  byId("pause").hidden = !learned;
+  byId("rollback").hidden = !weights;
   byId("pause").setAttribute("aria-pressed", String(Boolean(at(learned, "paused"))));
   put(byId("pause"), at(learned, "paused") ? "Go on learning" : "Pause learning");
   const rows = [];

@@ -51,6 +51,8 @@ function stickOf(keys) {
 
 const live01 = (v) => (Math.abs(v) < DEAD ? 0 : Math.max(-1, Math.min(1, v)));
 
+const pads = () => [...(navigator.getGamepads ? navigator.getGamepads() : [])].filter(Boolean);
+
 export function padInput(pad) {
   const [lx = 0, ly = 0, rx = 0, ry = 0] = pad.axes, down = (i) => Boolean(pad.buttons[i] && (pad.buttons[i].pressed || pad.buttons[i].value > 0.5));
   return { move: [live01(lx), -live01(ly) || 0], look: [live01(rx), -live01(ry) || 0], fire: down(7) || down(0), ability: down(6) || down(1), interact: down(2), start: down(9) };
@@ -59,8 +61,7 @@ export function padInput(pad) {
 function input() {
   const found = { game: getGame(), move: stickOf(HELD), look: stickOf(LOOK), fire: false, ability: false, interact: false };
   for (const [code, name] of Object.entries(PRESS)) if (pressed.has(code)) found[name] = true;
-  for (const pad of navigator.getGamepads ? navigator.getGamepads() : []) {
-    if (!pad) continue;
+  for (const pad of pads()) {
     const by = padInput(pad);
     if (by.move[0] || by.move[1]) found.move = by.move;
     if (by.look[0] || by.look[1]) found.look = by.look;
@@ -86,12 +87,9 @@ export function takeOver(want) {
 export function lost() { takeOver(false); }
 
 function pollStart() {
-  for (const pad of navigator.getGamepads ? navigator.getGamepads() : []) {
-    if (!pad) continue;
-    const is = padInput(pad).start;
-    if (is && !startWas) guarded(() => takeOver(!on))();
-    startWas = is;
-  }
+  const is = pads().some((pad) => padInput(pad).start);
+  if (is && !startWas) guarded(() => takeOver(!on))();
+  startWas = is;
 }
 
 // --- the rest -----------------------------------------------------------------------------------------------------

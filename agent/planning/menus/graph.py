@@ -26,6 +26,9 @@ MAX_NODES: Final = 200
 DISCOUNT: Final = 0.85
 DEAD_AFTER: Final = 2
 """An action that changed nothing so often is a dead end."""
+SHOWN: Final = 8
+"""So many screens, and ways of each, are shown."""
+SHOWN_TEXT: Final = 40
 _SCHEMA: Final = "metabonk-screens/1"
 _CELLS: Final = 6
 log = structlog.get_logger(__name__)
@@ -57,6 +60,12 @@ class _File(msgspec.Struct):
     game: str
     visits: int
     nodes: list[Node]
+
+
+def _name(node: Node) -> str:
+    """What people may know a screen by: what can be pressed there."""
+    texts = [text for text in node.actions.values() if text.strip()] or sorted(node.texts)
+    return ", ".join(texts[:3])[:SHOWN_TEXT] or "a screen without texts"
 
 
 def action_key(element: Element, size_px: tuple[int, int]) -> str:
@@ -224,9 +233,28 @@ class ScreenGraph:
         return DISCOUNT * reached / total
 
     def status(self) -> dict[str, Any]:
-        """How many screens and ways are known, and where they are kept."""
+        """How many screens and ways are known, where they are kept, and the newest of them for people to see."""
         ways = sum(len(node.edges) for node in self.nodes.values())
-        return {"screens": len(self.nodes), "ways": ways, "file": str(self.path or ""), "refused": self.refused}
+        return {
+            "screens": len(self.nodes), "ways": ways, "file": str(self.path or ""), "refused": self.refused,
+            "shown": self._shown(),
+        }  # fmt: skip
+
+    def _shown(self) -> list[dict[str, Any]]:
+        """The screens that were seen last, newest first, with the ways that lead to another one."""
+        newest = sorted(self.nodes.values(), key=lambda n: -n.last)[:SHOWN]
+        names = {node.id: _name(node) for node in newest} | {PLAY: PLAY}
+        return [
+            {
+                "name": names[node.id], "seen": node.seen, "is_here": node.last == self.visits,
+                "ways": [
+                    {"by": node.actions.get(key, key)[:SHOWN_TEXT], "to": names.get(to, "a screen seen long ago")}
+                    for key, edge in list(node.edges.items())[:SHOWN]
+                    for to in sorted(edge.led_to, key=lambda to: -edge.led_to[to])[:1] if to != node.id
+                ],
+            }
+            for node in newest
+        ]  # fmt: skip
 
 
 def graph_path(folder: Path, game: str) -> Path:
