@@ -22,6 +22,7 @@ from agent.commands.evaluate import evaluate
 from agent.commands.host import host
 from agent.commands.merging import skills
 from agent.commands.merging.merge import merge
+from agent.commands.merging.population import population
 from agent.commands.play import play
 from agent.commands.prepare import prepare
 from agent.commands.quantize import quantize
@@ -64,6 +65,7 @@ _WORKING: Final = (
     train.app,
     quantize,
     merge,
+    population,
     doctor,
     prepare,
     replay,

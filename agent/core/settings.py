@@ -244,6 +244,11 @@ class LlmSettings(_Group):
     skill_select_all: bool = _setting(
         True, "LLM_SKILL_SELECT_ALL", "Where `skills compose` names no skills, all are proposed to the model"
     )
+    pbt_weights: bool = _setting(
+        True,
+        "USE_LLM_PBT_WEIGHTS",
+        "Let a model propose three in ten of the hyper-parameters that a `population` changes",
+    )
 
 
 class PlannerSettings(_Group):

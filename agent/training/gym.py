@@ -7,7 +7,7 @@ size of returns, so that a game may pay 1 or 100 a step. Owns the copies and the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -107,8 +107,8 @@ class RowEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         return row, reward, terminated, truncated, {}
 
 
-def _given(env: Any) -> Any:
-    return env
+def _given(as_it_is: Any) -> Any:
+    return as_it_is
 
 
 class EndedEpisode(NamedTuple):
@@ -202,6 +202,8 @@ class GymTraining:
         self.learner = PPOLearner(self.policy, config, seed=seed, scale_rewards=preset.scale_rewards)
         self.steps = self.episodes = 0
         self.recent: deque[float] = deque(maxlen=_RECENT)
+        self.pays: Callable[[list[Rollout]], list[Rollout]] = _given
+        """What is learned from in place of what was played: other rewards, say."""
         self._actor = PolicyActor(self.policy, preset.copies)
         self._held_out: list[RowEnv] = []
 
@@ -217,7 +219,7 @@ class GymTraining:
     def advance(self) -> dict[str, float]:
         """Play one stretch of every copy and learn from it; figures by name."""
         rollouts = self._play()
-        metrics = self.learner.update_many(rollouts)
+        metrics = self.learner.update_many(self.pays(rollouts))
         self.steps += self._games.count * self.preset.stretch
         metrics["episodes"] = float(self.episodes)
         metrics["reward"] = float(np.mean([rollout.rewards.mean() for rollout in rollouts]))
@@ -259,6 +261,7 @@ class GymTraining:
             raise WeightsError(f"not a checkpoint of a training: {', '.join(missing)} missing")
         torch.set_rng_state(tensors["random"])
         self.steps, self.episodes = tensors["counters"].tolist()
+        self.recent.clear()
         self.recent.extend(tensors["recent"].tolist())
 
     def sealed(self) -> dict[str, Any]:

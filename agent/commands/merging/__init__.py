@@ -1,1 +1,1 @@
-"""Commands that merge policies and that keep, train and compose skills. Never imports a session."""
+"""Commands on many policies: merge them, keep and compose skills, train populations. Never imports a session."""

@@ -82,6 +82,12 @@ class PPOLearner:
         self._scale = ReturnScale(config.gamma) if scale_rewards else None
         self._carries: dict[str, Tensor] = {}
 
+    def configure(self, config: PPOConfig) -> None:
+        """Go on with other hyper-parameters; optimiser, scale of rewards and random state stay."""
+        self.config = self.ppo.config = config
+        if self._scale is not None:
+            self._scale.gamma = config.gamma
+
     @property
     def length(self) -> int:
         """Steps of a sequence; 1 without memory: a minibatch is then drawn from all steps, not from a few games."""

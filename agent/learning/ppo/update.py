@@ -8,6 +8,7 @@ the sequence (truncated backpropagation through time). Owns the optimiser; no ga
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -66,6 +67,8 @@ class PPO:
         self.policy, self.config = policy, config
         self.optimiser = Adam(policy.parameters(), config.lr, eps=1e-5)
         self.updates = 0
+        self.beside: Callable[[], Tensor] | None = None
+        """A loss that each minibatch adds, such as that of imitation."""
         self._random = torch.Generator().manual_seed(seed)
 
     def heads(self, part: RolloutSequences) -> Heads:
@@ -126,6 +129,8 @@ class PPO:
         value_loss = 0.5 * (error * weight).sum()
         spread = (entropy(heads) * weight).sum()
         loss = policy_loss + config.value_weight * value_loss - config.entropy_weight * spread
+        if self.beside is not None:
+            loss = loss + self.beside()
         norm = self.step(loss)
         with torch.no_grad():
             kl = ((ratio - 1.0 - log_ratio) * weight).sum()

@@ -1,0 +1,1 @@
+"""Populations: members that train in turn, copy the better ones and change hyper-parameters. Never imports Ray."""
