@@ -50,6 +50,7 @@ class ActionSpace:
         axes = [c for c in self.controls if not c.choices]
         branches = tuple(c.choices for c in self.controls if c.choices)
         self.spec = ActionSpec(len(axes), branches)
+        self._start = int(space.start) if isinstance(space, spaces.Discrete) else None
         self._is_axis = np.array([not c.choices for c in self.controls], np.bool_)
         self._low, self._high = np.array([c.low for c in axes]), np.array([c.high for c in axes])
 
@@ -64,6 +65,8 @@ class ActionSpace:
 
     def action(self, axes: Any, choices: Any) -> Any:
         """The action of axes [C] in −1 … 1, from the lower bound to the upper one, and of choices [B] from 0."""
+        if self._start is not None:
+            return int(choices[0]) + self._start
         values = np.zeros(len(self.controls))
         share = (np.clip(np.asarray(axes, np.float64), -1.0, 1.0) + 1.0) * 0.5
         values[self._is_axis] = self._low * (1.0 - share) + self._high * share

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ def checked_reward(reward: Any, where: str) -> float:
         number = float("none" if isinstance(reward, str | bytes) else reward)
     except (TypeError, ValueError, OverflowError) as error:
         raise NumberError(f"{where}: step returned the reward {reprlib.repr(reward)}; a number is needed") from error
-    if not np.isfinite(number):
+    if not math.isfinite(number):
         raise NumberError(f"{where}: step returned the reward {number}; a finite number is needed")
     if abs(number) > LARGEST:
         raise NumberError(f"{where}: step returned the reward {number:g}, beyond ±{LARGEST:.2g}")

@@ -18,13 +18,21 @@ BETAS = (0.9, 0.999)
 class Adam:
     """Adam (Kingma & Ba 2015); with `weight_decay` AdamW (Loshchilov & Hutter 2019).
 
+    fused: torch's one function for a whole step, which differs by rounding and is quicker on small networks.
     `state` holds step, exp_avg and exp_avg_sq of each parameter that was stepped, as torch.optim.Adam does.
     """
 
     def __init__(
-        self, parameters: Iterable[nn.Parameter], lr: float, *, eps: float = 1e-8, weight_decay: float = 0.0
+        self,
+        parameters: Iterable[nn.Parameter],
+        lr: float,
+        *,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        fused: bool = False,
     ) -> None:
         self.parameters = list(parameters)
+        self._fused = fused
         self.lr, self.eps, self.weight_decay = lr, eps, weight_decay
         self.state: dict[Tensor, dict[str, Tensor]] = {}
 
@@ -46,6 +54,6 @@ class Adam:
         adam(
             list(stepped), [p.grad for p in stepped if p.grad is not None],
             [s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states], [], [s["step"] for s in states],
-            decoupled_weight_decay=True, amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], lr=self.lr,
-            weight_decay=self.weight_decay, eps=self.eps, maximize=False,
+            fused=self._fused or None, decoupled_weight_decay=True, amsgrad=False, beta1=BETAS[0], beta2=BETAS[1],
+            lr=self.lr, weight_decay=self.weight_decay, eps=self.eps, maximize=False,
         )  # fmt: skip

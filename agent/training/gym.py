@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +16,6 @@ import msgspec
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from torch import Tensor
 
 from agent.core.clock import TICK_S
@@ -30,6 +28,7 @@ from agent.games.env_view import EnvView
 from agent.games.gymnasium_host import open_env, shown_of
 from agent.games.gymnasium_profile import load_profile
 from agent.learning.configs import describe_ppo
+from agent.learning.ppo.compiled import COMPILED
 from agent.learning.ppo.learner import PPOLearner
 from agent.link.env_wire import too_large
 from agent.models.frame_stack import FrameStack
@@ -96,7 +95,8 @@ class RowEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """One action, without its info."""
-        chosen = self._actions.action(*np.split(action, [self._actions.spec.continuous]))
+        axes = self._actions.spec.continuous
+        chosen = self._actions.action(action[:axes], action[axes:])
         observation, reward, terminated, truncated, _ = self.env.step(chosen)
         for _ in range(self._frame_skip - 1):
             if terminated or truncated:
@@ -119,19 +119,21 @@ class EndedEpisode(NamedTuple):
 
 
 class VectorGames:
-    """Copies of an environment behind `collect.Games`, stepped by Gymnasium; `ended` grows by every episode's end."""
+    """Copies of an environment behind `collect.Games`, stepped in turn; `ended` grows by every episode's end.
+
+    An environment whose episode ended begins the next one in the same step.
+    """
 
     def __init__(self, envs: Sequence[gymnasium.Env[Any, Any]], seeds: Sequence[int], tick_s: float = TICK_S) -> None:
-        # SAME_STEP alone gives what was seen last of an ended episode and the first of the next in one step.
-        makers = [partial(_given, env) for env in envs]
-        self._envs = SyncVectorEnv(makers, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
+        self._envs = list(envs)
         self.count = len(envs)
         self._tick_s = np.float32(tick_s)
         self.steps = 0
         self.ended: list[EndedEpisode] = []
         self._returns = np.zeros(self.count)
         self._first = np.ones(self.count, np.bool_)
-        self._rows = self._envs.reset(seed=list(seeds))[0].copy()
+        first = [env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)]
+        self._rows: FloatArray = np.stack(first).astype(np.float32)
 
     def seen(self) -> Seen:
         """What the next actions answer."""
@@ -141,16 +143,21 @@ class VectorGames:
     def step(self, axes: FloatArray, choices: IntArray) -> Happened:
         """One step of every copy."""
         actions = np.concatenate([axes, choices], 1, dtype=np.float64)
-        rows, rewards, terminated, truncated, info = self._envs.step(actions)
-        self._rows = rows.copy()
-        self.steps += self.count
-        self._returns += rewards
-        self._first = terminated | truncated
+        rows, rewards = np.empty_like(self._rows), np.zeros(self.count)
+        terminated, truncated = np.zeros(self.count, np.bool_), np.zeros(self.count, np.bool_)
         final: dict[int, FloatArray] = {}
-        if "final_obs" in info:
-            final = {int(i): info["final_obs"][i] for i in np.flatnonzero(self._first)}
-            self.ended += [EndedEpisode(self.steps, float(self._returns[i])) for i in final]
-            self._returns[self._first] = 0.0
+        self.steps += self.count
+        for i, env in enumerate(self._envs):
+            row, reward, terminated[i], truncated[i], _ = env.step(actions[i])
+            rewards[i] = reward
+            self._returns[i] += rewards[i]
+            if terminated[i] or truncated[i]:
+                final[i] = np.array(row, np.float32)
+                self.ended.append(EndedEpisode(self.steps, float(self._returns[i])))
+                self._returns[i] = 0.0
+                row, _ = env.reset()
+            rows[i] = row
+        self._rows, self._first = rows, terminated | truncated
         return Happened(rewards, terminated, truncated & ~terminated, final)
 
 
@@ -199,7 +206,7 @@ class GymTraining:
         excess = too_large(shown)
         if excess:
             self.about.append(f"{game}: neither play nor evaluate will take these weights: {excess}")
-        self.learner = PPOLearner(self.policy, config, seed=seed, scale_rewards=preset.scale_rewards)
+        self.learner = PPOLearner(self.policy, config, seed=seed, scale_rewards=preset.scale_rewards, compiled=COMPILED)
         self.steps = self.episodes = 0
         self.recent: deque[float] = deque(maxlen=_RECENT)
         self.pays: Callable[[list[Rollout]], list[Rollout]] = _given

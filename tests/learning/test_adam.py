@@ -50,3 +50,16 @@ def test_a_learner_learns_without_torchs_compiler() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[True, True, True, True] False", done.stdout + done.stderr
+
+
+def test_fused_its_steps_are_those_of_torchs_class_fused() -> None:
+    ours, theirs = network(), network()
+    one = Adam(ours.parameters(), 0.01, eps=1e-5, fused=True)
+    two = torch.optim.AdamW(theirs.parameters(), 0.01, eps=1e-5, weight_decay=0.0, fused=True)
+    for step in range(4):
+        x = torch.randn(4, 5, generator=torch.Generator().manual_seed(step))
+        for model, optimiser in ((ours, one), (theirs, two)):
+            optimiser.zero_grad()
+            model(x).square().sum().backward()
+            optimiser.step()
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))

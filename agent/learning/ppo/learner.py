@@ -19,7 +19,7 @@ from agent.core.errors import WeightsError
 from agent.core.rollout import Rollout, check_rollout
 from agent.learning.configs import PPOConfig
 from agent.learning.ppo.returns import advantages
-from agent.learning.ppo.update import PPO, RolloutSequences
+from agent.learning.ppo.update import PPO, Compiled, RolloutSequences
 from agent.models.heads import Heads, forbid, log_prob
 from agent.models.policies import TrainablePolicy
 
@@ -74,9 +74,17 @@ class PPOLearner:
     name = "ppo"
 
     def __init__(
-        self, policy: TrainablePolicy, config: PPOConfig, *, seed: int = 0, scale_rewards: bool = True
+        self,
+        policy: TrainablePolicy,
+        config: PPOConfig,
+        *,
+        seed: int = 0,
+        scale_rewards: bool = True,
+        compiled: Compiled | None = None,
     ) -> None:
-        self.ppo = PPO(policy, config, seed=seed)
+        """compiled: see `PPO`."""
+        self.ppo = PPO(policy, config, seed=seed, compiled=compiled)
+        self._compiled = compiled
         self.policy, self.config = policy, config
         self.version = 0
         self._scale = ReturnScale(config.gamma) if scale_rewards else None
@@ -148,12 +156,20 @@ class PPOLearner:
             self._scale.update(rollout.instance, rewards, torch.from_numpy(rollout.is_last))
             rewards = rewards / self._scale.size
         next_values = torch.where(cut, after, torch.cat([values[1:], values[-1:]]))
-        terminated = torch.from_numpy(rollout.terminated)
-        gained = advantages(
-            rewards[:, None], values[:, None], next_values[:, None], terminated[:, None], cut[:, None],
-            self.config.gamma, self.config.lam,
-        )[:, 0]  # fmt: skip
+        gained = self._advantages(rewards, values, next_values, torch.from_numpy(rollout.terminated), cut)
         return self._cut_up((*seen, log_probs, values, gained, gained + values), carries)
+
+    def _advantages(self, rewards: Tensor, values: Tensor, after: Tensor, terminated: Tensor, cut: Tensor) -> Tensor:
+        """All [T]."""
+        config = self.config
+        if self._compiled is not None:
+            return torch.from_numpy(self._compiled.advantages(
+                rewards.numpy(), values.numpy(), after.numpy(), terminated.numpy(), cut.numpy(), config
+            ))  # fmt: skip
+        return advantages(
+            rewards[:, None], values[:, None], after[:, None], terminated[:, None], cut[:, None], config.gamma,
+            config.lam,
+        )[:, 0]  # fmt: skip
 
     def _allowed(self, rollout: Rollout) -> Bool[Tensor, "T M"]:
         if rollout.action_masks is not None:

@@ -71,7 +71,9 @@ class Population(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Book:
-    """Keeps a population in a folder; `MemoryBook` keeps it in memory alone."""
+    """Keeps a population in a folder; `MemoryBook` keeps it in memory alone. `blocks`: it waits for the disk."""
+
+    blocks = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -89,16 +91,19 @@ class Book:
             raise SettingsError(f"--resume {path}: holds {found.asked}, asked for {asked}; name another --out")
         return found
 
-    def keep(self, population: Population, states: dict[str, bytes]) -> None:
-        """Write new states and the population; raises SettingsError where the disk refuses."""
+    def keep(self, population: bytes, states: dict[str, bytes], line: dict[str, Any] | None) -> None:
+        """Write new states, then the population, as JSON, then a line of the curve; raises SettingsError."""
         home = self.folder / STATES
         try:
             home.mkdir(parents=True, exist_ok=True)
             for name, state in states.items():
                 write_atomically(home / name, state)
-            write_atomically(self.folder / POPULATION, msgspec.json.encode(population))
+            write_atomically(self.folder / POPULATION, population)
             sync_folder(self.folder)
-            named = {m.state for m in population.members} | {population.best_state}
+            if line is not None:
+                with (self.folder / CURVE).open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(line) + "\n")
+            named = _named(population)
             for path in home.iterdir():
                 if path.suffix == ".safetensors" and path.name not in named:
                     path.unlink(missing_ok=True)
@@ -116,14 +121,17 @@ class Book:
         except OSError as error:
             raise SettingsError(f"{self.folder / STATES / name}: {error.strerror or error}") from error
 
-    def line(self, values: dict[str, Any]) -> None:
-        """One line of the curve."""
-        with (self.folder / CURVE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
+
+def _named(population: bytes) -> set[str]:
+    """The states that a population names."""
+    found = msgspec.json.decode(population, type=Population)
+    return {member.state for member in found.members} | {found.best_state}
 
 
 class MemoryBook(Book):
     """A book of one process's life: for tests and toys."""
+
+    blocks = False
 
     def __init__(self) -> None:
         super().__init__(Path("nowhere"))
@@ -135,16 +143,14 @@ class MemoryBook(Book):
         """What is kept."""
         return msgspec.json.decode(self.kept, type=Population) if self.kept else None
 
-    def keep(self, population: Population, states: dict[str, bytes]) -> None:
+    def keep(self, population: bytes, states: dict[str, bytes], line: dict[str, Any] | None) -> None:
         """Keep it."""
-        named = {m.state for m in population.members} | {population.best_state}
-        self._states = {n: s for n, s in (self._states | states).items() if n in named}
-        self.kept = msgspec.json.encode(population)
+        named = _named(population)
+        self._states = {name: s for name, s in (self._states | states).items() if name in named}
+        self.kept = population
+        if line is not None:
+            self.lines.append(line)
 
     def state(self, name: str) -> bytes:
         """A state that is named."""
         return self._states[name] if name else b""
-
-    def line(self, values: dict[str, Any]) -> None:
-        """One line of the curve."""
-        self.lines.append(values)

@@ -112,10 +112,19 @@ async def _run(
     backend, proposer = await find_proposer(llm, work.config.search, clock, wanted=wants_llm, say=say)
     shown = _Shown(work, clock, say, on_begun)
     try:
-        scheduler = Scheduler(
-            work.config, work.members, runner, book, seed=work.seed, asked=work.asked,
-            propose=None if proposer is None else asks(proposer), on_line=shown.line, say=say,
-        )  # fmt: skip
+        scheduler = await asyncio.to_thread(
+            lambda: Scheduler(
+                work.config,
+                work.members,
+                runner,
+                book,
+                seed=work.seed,
+                asked=work.asked,
+                propose=None if proposer is None else asks(proposer),
+                on_line=shown.line,
+                say=say,
+            )  # fmt: skip
+        )
         population = await scheduler.run()
         if proposer is not None:
             say(
@@ -140,13 +149,21 @@ async def publish_best(
         return None
     member = population.members[population.best]
     order: Interval = scheduler.order(member)
-    sealed, tensors = await runner.seal(Seal(interval=order), book.state(population.best_state))
+    state = await asyncio.to_thread(book.state, population.best_state)
+    sealed, tensors = await runner.seal(Seal(interval=order), state)
     policy = work.target or policy_name(sealed.kind, work.game)
     notes = {**sealed.notes, "population": work.asked, "member": member.number, "fitness": population.best_fitness}
-    return store.publish(
-        policy, load(tensors), kind=sealed.kind, layout=sealed.layout, sizes=sealed.sizes, notes=notes,
-        created_by=f"population of {work.members} on {work.game}",
-    )  # fmt: skip
+    return await asyncio.to_thread(
+        lambda: store.publish(
+            policy,
+            load(tensors),
+            kind=sealed.kind,
+            layout=sealed.layout,
+            sizes=sealed.sizes,
+            notes=notes,
+            created_by=f"population of {work.members} on {work.game}",
+        )  # fmt: skip
+    )
 
 
 class _Shown:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -23,6 +24,7 @@ from agent.training.population.contract import Done, Interval, Runner
 MAX_LOST: Final = 5
 """Times in a row that a member's interval may be lost, before the population gives up."""
 EVAL_SEED: Final = 900_000_000
+T = TypeVar("T")
 _SEEDS_APART: Final = 10_000
 
 
@@ -53,8 +55,9 @@ class Scheduler:
         found = book.load(asked or {})
         self.population = self._begun(asked or {}) if found is None else found
         if found is None:
-            book.keep(self.population, {})
+            book.keep(msgspec.json.encode(self.population), {}, None)
         self._running: set[int] = set()
+        self._keeping = asyncio.Lock()
         self._lost: dict[int, int] = {}
 
     def _begun(self, asked: dict[str, Any]) -> Population:
@@ -118,8 +121,9 @@ class Scheduler:
 
     async def _interval(self, member: Member) -> None:
         order = self.order(member)
+        state = await self._on_disk(partial(self._book.state, member.state))
         try:
-            done, state = await self._runner.run(order, self._book.state(member.state))
+            done, state = await self._runner.run(order, state)
         except ChildGone as error:
             lost = self._lost[member.number] = self._lost.get(member.number, 0) + 1
             self._say(f"member {member.number}: its interval was lost and is done again: {error}")
@@ -129,11 +133,17 @@ class Scheduler:
             return
         self._lost.pop(member.number, None)
         states = self._take(member, order, done, state)
-        self._line(member, done)
+        line = self._line(member, done)
         due = self.config.periods[member.group]
         if self.config.explore and member.spent < self.config.steps and (member.since >= due or member.broken):
             await self._compare(member)
-        self._book.keep(self.population, states)
+        async with self._keeping:
+            await self._on_disk(partial(self._book.keep, msgspec.json.encode(self.population), states, line))
+        self._on_line(line)
+
+    async def _on_disk(self, work: Callable[[], T]) -> T:
+        """Do what waits for the disk beside the loop."""
+        return await asyncio.to_thread(work) if self._book.blocks else work()
 
     def _take(self, member: Member, order: Interval, done: Done, state: bytes) -> dict[str, bytes]:
         """What an interval's end changes; the states to be written."""
@@ -164,7 +174,7 @@ class Scheduler:
         if copy is not None and members[copy.parent].state:
             await self._copied(member, copy, rng)
         elif member.broken:
-            values = {n: v for n, v in begin(self.config.search, rng).items()}
+            values = begin(self.config.search, rng)
             self._set(member, "restart", -1, values, "start", None)
             member.state, member.steps = "", 0
 
@@ -198,12 +208,10 @@ class Scheduler:
         proposed = await self._propose(asked)
         return (own, "search") if proposed is None else (clip(proposed, values, config.search), "llm")
 
-    def _line(self, member: Member, done: Done) -> None:
+    def _line(self, member: Member, done: Done) -> dict[str, Any]:
         fitness = self.fitness(member)
-        line = {
+        return {
             "member": member.number, "spent": member.spent, "steps": member.steps, "intervals": member.intervals,
             "fitness": None if fitness is None or not math.isfinite(fitness) else round(fitness, 5),
             "values": member.values, "metrics": {n: round(v, 6) for n, v in done.metrics.items()},
         }  # fmt: skip
-        self._book.line(line)
-        self._on_line(line)

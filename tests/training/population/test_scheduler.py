@@ -1,0 +1,200 @@
+"""The scheduler of a population: Ray's toy and both of its halves, what hangs Ray's scheduler, losses and restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from agent.core.errors import ChildGone, SettingsError
+from agent.learning.population import Range
+from agent.training.population.book import Book, MemoryBook, Population
+from agent.training.population.config import PopulationConfig, load_config
+from agent.training.population.contract import Done, Interval
+from agent.training.population.scheduler import Asked, Scheduler
+from tools.bench.population.toy import CONFIG, ToyRunner, constant, played, table
+
+SEEDS = 5
+TWO = msgspec.structs.replace(CONFIG, periods=(1, 4), steps=100)
+
+
+def run(config: PopulationConfig, runner: ToyRunner, book: Book, members: int = 8, **more: Any) -> Population:
+    scheduler = Scheduler(config, members, runner, book, seed=0, **more)
+    return asyncio.run(asyncio.wait_for(scheduler.run(), 60))
+
+
+def test_the_toy_learns_more_with_both_halves_than_with_the_best_constant_and_with_either() -> None:
+    both = np.mean([played(seed) for seed in range(SEEDS)])
+    assert both >= 1.5 * max(constant(lr, SEEDS) for lr in np.geomspace(1e-3, 1e-2, 6))
+    assert both > np.mean([played(seed, halves="weights") for seed in range(SEEDS)])
+    assert both > 1.5 * np.mean([played(seed, halves="values") for seed in range(SEEDS)])
+    assert both > 1.5 * np.mean([played(seed, explore=False) for seed in range(SEEDS)])
+
+
+def test_the_table_says_whether_the_aims_are_reached() -> None:
+    found = table(1)
+    assert set(found["arms"]) == {"none", "values alone", "weights alone", "both"}
+    assert found["ratio"] > 0 and isinstance(found["passed"], bool)
+
+
+class Spy(ToyRunner):
+    """Says in which order members trained; at `fails` calls, in turn, it is gone. places: at once."""
+
+    def __init__(self, *, fails: tuple[int, ...] = (), broken: tuple[int, ...] = (), places: int = 1) -> None:
+        super().__init__()
+        self.orders: list[Interval] = []
+        self.fails, self.broken, self.places = fails, broken, places
+
+    async def run(self, order: Interval, state: bytes) -> tuple[Done, bytes]:
+        self.orders.append(order)
+        await asyncio.sleep(0)
+        if len(self.orders) in self.fails:
+            raise ChildGone("killed")
+        if order.member in self.broken and order.number < 2:
+            return Done(steps=0, scores=[], metrics={}, broken="not finite"), b""
+        return await super().run(order, state)
+
+
+def test_turns_are_fair_by_steps() -> None:
+    spy = Spy()
+    run(TWO, spy, MemoryBook())
+    assert [order.member for order in spy.orders] == list(range(8)) * 5
+
+
+def test_each_group_is_compared_after_its_own_intervals() -> None:
+    book = MemoryBook()
+    population = run(msgspec.structs.replace(TWO, steps=400), Spy(), book)
+    at = {
+        group: {e.spent for e in population.lineage if e.kind == "copy" and e.member // 4 == group} for group in (0, 1)
+    }
+    assert at[1] and all(spent % 80 == 0 for spent in at[1])
+    assert any(spent % 80 for spent in at[0])
+
+
+def test_a_copy_takes_weights_and_is_not_judged_by_its_parents_score() -> None:
+    book = MemoryBook()
+    population = run(TWO, Spy(), book)
+    copy = next(e for e in population.lineage if e.kind == "copy")
+    lines = [line for line in book.lines if line["member"] == copy.member and line["spent"] > copy.spent]
+    assert copy.parent_fitness is not None and copy.fitness is not None and copy.parent_fitness > copy.fitness
+    assert lines[0]["fitness"] is None or lines[0]["fitness"] != copy.parent_fitness
+    assert lines[0]["values"] == copy.values
+
+
+def test_all_that_are_due_at_once_go_on() -> None:
+    """Ray 23424: all trials paused for ever."""
+    spy = Spy(places=8)
+    population = run(msgspec.structs.replace(CONFIG, steps=200), spy, MemoryBook())
+    assert all(m.spent == 200 for m in population.members)
+    assert any(e.kind == "copy" for e in population.lineage)
+
+
+def test_a_population_that_is_taken_up_again_ends(tmp_path: Path) -> None:
+    """Ray 48616: restored in synchronous mode, it waits for ever for trials that are over."""
+    spy = Spy(fails=tuple(range(20, 40)))
+    with pytest.raises(ExceptionGroup):
+        run(TWO, spy, Book(tmp_path), members=6)
+    kept = Book(tmp_path).load({})
+    assert kept is not None and 0 < sum(m.spent for m in kept.members) < 600
+    again = run(TWO, Spy(), Book(tmp_path), members=6)
+    assert all(m.spent == 100 for m in again.members)
+
+
+def test_nobody_copies_a_member_without_a_state() -> None:
+    """Ray 27170: a trial without a checkpoint is exploited, and the run fails."""
+    spy = Spy(broken=(0, 1, 2))
+    population = run(TWO, spy, MemoryBook(), members=4)
+    states = {(e.parent, e.spent) for e in population.lineage if e.kind == "copy"}
+    assert states and all(parent == 3 or spent > 40 for parent, spent in states)
+    assert all(m.spent == 100 for m in population.members)
+
+
+def test_where_all_break_down_they_begin_anew() -> None:
+    population = run(TWO, Spy(broken=(0, 1)), MemoryBook(), members=2)
+    assert [e.kind for e in population.lineage].count("restart") >= 2
+    assert all(m.steps == 60 and math.isfinite(np.mean(m.scores)) for m in population.members)
+
+
+def test_a_lost_interval_is_done_again_from_the_same_state() -> None:
+    spy, plain = Spy(fails=(11, 12)), Spy()
+    lost, whole = run(TWO, spy, MemoryBook()), run(TWO, plain, MemoryBook())
+    assert len(spy.orders) == len(plain.orders) + 2
+    assert [m.scores for m in lost.members] == [m.scores for m in whole.members]
+    assert not spy.orders[11].continues
+
+
+def test_a_restart_loses_at_most_the_intervals_under_way(tmp_path: Path) -> None:
+    class Cut(Spy):
+        async def run(self, order: Interval, state: bytes) -> tuple[Done, bytes]:
+            if len(self.orders) == 13:
+                raise RuntimeError("as a kill: nothing is tidied up")
+            return await super().run(order, state)
+
+    with pytest.raises(ExceptionGroup):
+        run(TWO, Cut(), Book(tmp_path))
+    kept = Book(tmp_path).load({})
+    assert kept is not None and sum(m.intervals for m in kept.members) == 13
+    spy = Spy()
+    resumed = run(TWO, spy, Book(tmp_path))
+    assert len(spy.orders) == 40 - 13
+    assert [m.scores for m in resumed.members] == [m.scores for m in run(TWO, Spy(), MemoryBook()).members]
+
+
+def test_another_population_is_not_gone_on_with(tmp_path: Path) -> None:
+    run(TWO, Spy(), Book(tmp_path), members=2, asked={"game": "a"})
+    with pytest.raises(SettingsError, match="asked for"):
+        run(TWO, Spy(), Book(tmp_path), members=2, asked={"game": "b"})
+
+
+def test_states_that_nothing_names_are_removed(tmp_path: Path) -> None:
+    population = run(TWO, Spy(), Book(tmp_path))
+    named = {m.state for m in population.members} | {population.best_state}
+    assert {path.name for path in (tmp_path / "states").iterdir()} == named
+
+
+def test_a_share_of_the_changes_is_proposed_and_cut() -> None:
+    asked: list[Asked] = []
+
+    async def propose(told: Asked) -> dict[str, float]:
+        asked.append(told)
+        return {"lr": 7.0}
+
+    config = msgspec.structs.replace(CONFIG, steps=1000)
+    population = run(config, Spy(), MemoryBook(), propose=propose)
+    copies = [e for e in population.lineage if e.kind == "copy"]
+    by_model = [e for e in copies if e.by == "llm"]
+    assert len(by_model) == len(asked) and 0.1 < len(by_model) / len(copies) < 0.5
+    assert {e.values["lr"] for e in by_model} == {0.02}
+    assert len(asked[0].members) == 8 and asked[0].total == 8000
+
+
+def test_without_an_answer_the_search_goes_on_by_itself() -> None:
+    async def silent(told: Asked) -> None:
+        return None
+
+    population = run(TWO, Spy(), MemoryBook(), propose=silent)
+    assert {e.by for e in population.lineage} == {"start", "search"}
+
+
+def test_a_file_says_what_is_searched(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text('steps = 10\nperiods = [1]\n[search.gamma]\nlow = 0.9\nhigh = 0.99\nscale = "discount"\n')
+    assert load_config(path).search == {"gamma": Range(0.9, 0.99, "discount")}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("step = 10", "step"), ("episodes = 3", "episodes"), ("periods = []", "periods"), ("[search]", "nothing"),
+     ("[search.lr]\nlow = 1\nhigh = 0.1", "is possible"), ("[search.speed]\nlow = 1\nhigh = 2", "there are"),
+     ("search = 3", "search"), ("factors = [1.2, 0.8]", "factors"), ("x", "p.toml")],
+)  # fmt: skip
+def test_a_file_that_cannot_be_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(text + "\n")
+    with pytest.raises(SettingsError, match=said):
+        load_config(path)

@@ -1,0 +1,97 @@
+"""One training of the comparison of throughput: `python -m tools.bench.population._side SIDE GAME SEED` prints JSON.
+
+SIDE: `ours`, `sb3` (its defaults), `sb3-same` (eight copies, and every hyper-parameter of our preset that it has) or
+`rlox` (its defaults). Others than `ours` import nothing of the agent, and run where their packages are.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from tools.bench.learning.third_party import games
+from tools.bench.learning.third_party.games import EPISODES, HELD_OUT_SEED, Game
+
+GAMES = {
+    "cartpole": Game("", "CartPole-v1", 50_000, "vectors"),
+    "breakout": Game("minatar.gym", "MinAtar/Breakout-v1", 50_000, "flags"),
+}
+SAME: dict[str, dict[str, Any]] = {
+    "cartpole": {
+        "learning_rate": lambda left: 5e-4 * left, "n_steps": 128, "batch_size": 64, "n_epochs": 10, "gamma": 0.99,
+        "gae_lambda": 0.95, "clip_range": 0.2, "ent_coef": 0.01, "vf_coef": 0.25, "max_grad_norm": 0.5,
+    },
+    "breakout": {
+        "learning_rate": lambda left: 3e-3 * left, "n_steps": 128, "batch_size": 256, "n_epochs": 4, "gamma": 0.99,
+        "gae_lambda": 0.95, "clip_range": 0.2, "ent_coef": 0.01, "vf_coef": 0.25, "max_grad_norm": 0.5,
+    },
+}  # fmt: skip
+"""Of our presets `vectors` and `small-pictures`; theirs weighs the squared error by vf_coef, ours half of it."""
+
+
+def same(name: str, seed: int) -> dict[str, Any]:
+    """stable-baselines3 with our preset's hyper-parameters."""
+    import torch
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
+
+    from tools.bench.learning.third_party.theirs import episode, make, policy_of
+
+    torch.set_num_threads(1)
+    game = GAMES[name]
+    policy, arguments = policy_of(game.kind)
+    env = VecMonitor(DummyVecEnv([lambda: make(game) for _ in range(8)]))
+    model = PPO(policy, env, seed=seed, device="cpu", policy_kwargs=arguments, **SAME[name])
+    begun_s, cpu_s = time.perf_counter(), time.process_time()
+    model.learn(game.steps)
+    wall_s, cpu_s = time.perf_counter() - begun_s, time.process_time() - cpu_s
+    held_out = make(game)
+    returns = [episode(model, held_out, HELD_OUT_SEED + i) for i in range(EPISODES)]
+    return {"returns": returns, "steps": model.num_timesteps, "wall_s": wall_s, "cpu_s": cpu_s}
+
+
+def rlox(name: str, seed: int) -> dict[str, Any]:
+    """The PPO of rlox, by its defaults."""
+    import gymnasium
+    import torch
+    from rlox.algorithms.ppo import PPO
+
+    torch.set_num_threads(1)
+    game = GAMES[name]
+    model = PPO(game.env_id, seed=seed)
+    begun_s, cpu_s = time.perf_counter(), time.process_time()
+    model.train(total_timesteps=game.steps)
+    wall_s, cpu_s = time.perf_counter() - begun_s, time.process_time() - cpu_s
+    env, returns = gymnasium.make(game.env_id), []
+    for i in range(EPISODES):
+        observation, _ = env.reset(seed=HELD_OUT_SEED + i)
+        total, over = 0.0, False
+        while not over:
+            action = int(np.asarray(model.predict(observation, deterministic=True)).reshape(-1)[0])
+            observation, reward, terminated, truncated, _ = env.step(action)
+            total, over = total + float(reward), terminated or truncated
+        returns.append(total)
+    return {"returns": returns, "steps": game.steps, "wall_s": wall_s, "cpu_s": cpu_s}
+
+
+def main(side: str, name: str, seed: int) -> dict[str, Any]:
+    """One training and its held-out episodes."""
+    if side == "ours":
+        from tools.bench.learning.third_party import ours
+
+        games.GAMES[name] = GAMES[name]
+        return ours.train(name, seed)
+    if side == "sb3":
+        from tools.bench.learning.third_party import theirs
+
+        games.GAMES[name] = GAMES[name]
+        return theirs.train(name, seed)
+    return same(name, seed) if side == "sb3-same" else rlox(name, seed)
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
