@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -79,6 +79,7 @@ class Behaviour(NamedTuple):
     weight: FloatArray
 
 
+@runtime_checkable
 class Compiled(Protocol):
     """What `ppo.compiled` does in place of torch."""
 
