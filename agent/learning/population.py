@@ -54,9 +54,9 @@ def check_spaces(spaces: Spaces, known: Mapping[str, tuple[float, float]]) -> No
         if isinstance(space, Switch):
             continue
         low, high = known[name]
-        at_most = min(high, MAX_DISCOUNT) if space.scale == "discount" else high
-        if not low <= space.low < space.high <= at_most:
-            raise SettingsError(f"search.{name}: {space.low:g} to {space.high:g}; {low:g} to {at_most:g} is possible")
+        highest = min(high, MAX_DISCOUNT) if space.scale == "discount" else high
+        if not low <= space.low < space.high <= highest:
+            raise SettingsError(f"search.{name}: {space.low:g} to {space.high:g}; {low:g} to {highest:g} is possible")
         if space.scale == "log" and space.low <= 0:
             raise SettingsError(f'search.{name}: from {space.low:g} on a scale of factors; name scale = "linear"')
         if space.start is not None and not space.low <= space.start <= space.high:

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
-from agent.core.errors import ChildGone, SettingsError
-from agent.learning.population import Range
-from agent.training.population.book import Book, MemoryBook, Population
-from agent.training.population.config import PopulationConfig, load_config
-from agent.training.population.contract import Done, Interval
-from agent.training.population.scheduler import Asked, Scheduler
-from tools.bench.population.toy import CONFIG, ToyRunner, constant, played, table
+from agent.training.population.book import Book, MemoryBook
+from agent.training.population.scheduler import Asked
+from tests.training.population.toys import TWO, Spy, run
+from tools.bench.population.toy import CONFIG, constant, played, table
 
 SEEDS = 5
-TWO = msgspec.structs.replace(CONFIG, periods=(1, 4), steps=100)
-
-
-def run(config: PopulationConfig, runner: ToyRunner, book: Book, members: int = 8, **more: Any) -> Population:
-    scheduler = Scheduler(config, members, runner, book, seed=0, **more)
-    return asyncio.run(asyncio.wait_for(scheduler.run(), 60))
 
 
 def test_the_toy_learns_more_with_both_halves_than_with_the_best_constant_and_with_either() -> None:
@@ -40,24 +29,6 @@ def test_the_table_says_whether_the_aims_are_reached() -> None:
     found = table(1)
     assert set(found["arms"]) == {"none", "values alone", "weights alone", "both"}
     assert found["ratio"] > 0 and isinstance(found["passed"], bool)
-
-
-class Spy(ToyRunner):
-    """Says in which order members trained; at `fails` calls, in turn, it is gone. places: at once."""
-
-    def __init__(self, *, fails: tuple[int, ...] = (), broken: tuple[int, ...] = (), places: int = 1) -> None:
-        super().__init__()
-        self.orders: list[Interval] = []
-        self.fails, self.broken, self.places = fails, broken, places
-
-    async def run(self, order: Interval, state: bytes) -> tuple[Done, bytes]:
-        self.orders.append(order)
-        await asyncio.sleep(0)
-        if len(self.orders) in self.fails:
-            raise ChildGone("killed")
-        if order.member in self.broken and order.number < 2:
-            return Done(steps=0, scores=[], metrics={}, broken="not finite"), b""
-        return await super().run(order, state)
 
 
 def test_turns_are_fair_by_steps() -> None:
@@ -128,35 +99,6 @@ def test_a_lost_interval_is_done_again_from_the_same_state() -> None:
     assert not spy.orders[11].continues
 
 
-def test_a_restart_loses_at_most_the_intervals_under_way(tmp_path: Path) -> None:
-    class Cut(Spy):
-        async def run(self, order: Interval, state: bytes) -> tuple[Done, bytes]:
-            if len(self.orders) == 13:
-                raise RuntimeError("as a kill: nothing is tidied up")
-            return await super().run(order, state)
-
-    with pytest.raises(ExceptionGroup):
-        run(TWO, Cut(), Book(tmp_path))
-    kept = Book(tmp_path).load({})
-    assert kept is not None and sum(m.intervals for m in kept.members) == 13
-    spy = Spy()
-    resumed = run(TWO, spy, Book(tmp_path))
-    assert len(spy.orders) == 40 - 13
-    assert [m.scores for m in resumed.members] == [m.scores for m in run(TWO, Spy(), MemoryBook()).members]
-
-
-def test_another_population_is_not_gone_on_with(tmp_path: Path) -> None:
-    run(TWO, Spy(), Book(tmp_path), members=2, asked={"game": "a"})
-    with pytest.raises(SettingsError, match="asked for"):
-        run(TWO, Spy(), Book(tmp_path), members=2, asked={"game": "b"})
-
-
-def test_states_that_nothing_names_are_removed(tmp_path: Path) -> None:
-    population = run(TWO, Spy(), Book(tmp_path))
-    named = {m.state for m in population.members} | {population.best_state}
-    assert {path.name for path in (tmp_path / "states").iterdir()} == named
-
-
 def test_a_share_of_the_changes_is_proposed_and_cut() -> None:
     asked: list[Asked] = []
 
@@ -179,22 +121,3 @@ def test_without_an_answer_the_search_goes_on_by_itself() -> None:
 
     population = run(TWO, Spy(), MemoryBook(), propose=silent)
     assert {e.by for e in population.lineage} == {"start", "search"}
-
-
-def test_a_file_says_what_is_searched(tmp_path: Path) -> None:
-    path = tmp_path / "p.toml"
-    path.write_text('steps = 10\nperiods = [1]\n[search.gamma]\nlow = 0.9\nhigh = 0.99\nscale = "discount"\n')
-    assert load_config(path).search == {"gamma": Range(0.9, 0.99, "discount")}
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [("step = 10", "step"), ("episodes = 3", "episodes"), ("periods = []", "periods"), ("[search]", "nothing"),
-     ("[search.lr]\nlow = 1\nhigh = 0.1", "is possible"), ("[search.speed]\nlow = 1\nhigh = 2", "there are"),
-     ("search = 3", "search"), ("factors = [1.2, 0.8]", "factors"), ("x", "p.toml")],
-)  # fmt: skip
-def test_a_file_that_cannot_be_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    path = tmp_path / "p.toml"
-    path.write_text(text + "\n")
-    with pytest.raises(SettingsError, match=said):
-        load_config(path)
