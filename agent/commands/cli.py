@@ -35,6 +35,7 @@ from agent.commands.recordings.replay import replay
 from agent.commands.recordings.runs import runs
 from agent.commands.recordings.view import view
 from agent.commands.watching.watch import watch
+from agent.commands.worlds import world
 from agent.concurrency.output import printable
 from agent.concurrency.signals import exit_code, interrupting, name_of
 from agent.concurrency.streams import OutputError
@@ -78,7 +79,7 @@ _WORKING: Final = (
     watch,
     causal,
 )
-for command in (*_WORKING, weights.app, skills.app, recordings, plugins.app):
+for command in (*_WORKING, world.app, weights.app, skills.app, recordings, plugins.app):
     app.command(command)
 
 

@@ -24,8 +24,9 @@ class Episode:
 
     frames: u8 [T, size, size, 3] RGB, upright, mapped from a file. actions: f32 [T, controls]; row t is what was done
     from picture t until picture t + 1; None of a video. known: bool [T, controls]: where an action is known; None:
-    everywhere. dt_s: seconds from one picture to the next. rewards f32 [T], earned until the next picture, and menus
-    str [T], "" in play, where the file has them. player: who played, "" where the file does not say.
+    everywhere. dt_s: seconds from one picture to the next. Where the file has them: rewards f32 [T], earned until the
+    next picture; dones bool [T], the run ended before it; menus str [T], "" in play. player: who played, "" where the
+    file does not say.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Episode:
     actions: FloatArray | None = None
     known: NDArray[np.bool_] | None = None
     rewards: FloatArray | None = None
+    dones: NDArray[np.bool_] | None = None
     menus: NDArray[np.str_] | None = None
     player: str = ""
 

@@ -26,7 +26,7 @@ VERSION: Final = 1
 """Of the form of the folder, and of what is done to pictures."""
 MIN_PICTURES: Final = 2
 _INDEX: Final = "episodes.json"
-_ARRAYS: Final = ("actions", "known", "rewards", "menus")
+_ARRAYS: Final = ("actions", "known", "rewards", "dones", "menus")
 
 
 class _Entry(msgspec.Struct, frozen=True):

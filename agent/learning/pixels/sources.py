@@ -2,9 +2,9 @@
 
 `.npz`: observations u8 [T, H, W, 3]; actions f32 [T, 10] of this program's recordings, int [T] (one of several), or
 f32 [T, n] with the controls in meta.action_space, a list of {"name", "kind", "choices", "of"} (see `layout.Control`);
-optional rewards f32 [T], menus str [T], known bool [T, n] (where an action is known), times f64 [T]; meta, a JSON
-string, with hz and policy. Row t has picture t and what was done from it until the next. A file without actions counts
-as a video.
+optional rewards f32 [T], dones bool [T], menus str [T], known bool [T, n] (where an action is known), times f64 [T];
+meta, a JSON string, with hz and policy. Row t has picture t and what was done from it until the next. A file without
+actions counts as a video.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def read_npz(path: Path, into: Preparing, hz: float) -> None:
             count = _pictures(path, archive, into)
             meta = _meta(path, arrays)
             actions, layout = _actions(path, arrays, meta, count)
-            rows = {name: _column(path, arrays, name, count) for name in ("rewards", "menus", "known")}
+            rows = {name: _column(path, arrays, name, count) for name in ("rewards", "dones", "menus", "known")}
             dt_s = _dt_s(arrays, meta, hz)
     except _UNREADABLE as error:
         raise RecordingError(f"{path}: no episode that can be read: {error or type(error).__name__}") from error
@@ -196,6 +196,7 @@ class _Collecting:
             f"{self._name}-{self._episode}", float(np.median(np.diff(times))) if len(rows) > 1 else 0.1, STANDARD,
             self._player, actions=np.stack([row.action for row in rows]),
             rewards=np.array([row.reward for row in rows], np.float32),
+            dones=np.array([row.done for row in rows], np.bool_),
             menus=np.array([row.state.current_menu for row in rows], np.str_),
         )  # fmt: skip
         self._episode += 1

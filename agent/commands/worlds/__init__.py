@@ -1,0 +1,1 @@
+"""Commands on worlds that were learned from pictures. Never imports a session."""
