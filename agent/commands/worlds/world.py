@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from agent.commands.options import FLAT
 from agent.concurrency.output import printable
 from agent.core.errors import SettingsError
 from agent.games.options import GameOptions
-from agent.training.pixels.options import WorldOptions
+from agent.training.pixels.options import ValidateOptions, WorldOptions
 
 app = App(name="world", help="Worlds that are learned from recordings: record games, train, measure.")
 
@@ -97,4 +98,28 @@ def train(options: Annotated[WorldOptions, FLAT]) -> int:
     from agent.training.pixels.train import train_world
 
     train_world(options, SystemClock(), Console(stderr=True))
+    return 0
+
+
+@app.command
+def validate(options: Annotated[ValidateOptions, FLAT]) -> int:
+    """Measure a world on episodes that it never saw; prints a JSON report."""
+    from agent.core.clock import SystemClock
+    from agent.core.files import check_output
+    from agent.training.pixels.validate import in_words, validate_world
+
+    if options.report is not None:
+        check_output("--report", options.report)
+    console = Console(stderr=True)
+
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+    report = validate_world(options, SystemClock(), say)
+    for line in in_words(report):
+        say(line)
+    text = json.dumps(report, indent=2)
+    if options.report is not None:
+        options.report.write_text(text + "\n", encoding="utf-8")
+    print(text)
     return 0

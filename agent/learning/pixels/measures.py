@@ -61,7 +61,7 @@ def tokenizer_report(
     """PSNR of pictures that went through codes, beside the picture before, and the codes in use."""
     rng, made, copied, changed, still = np.random.default_rng(seed), Psnr(), Psnr(), Psnr(), Psnr()
     indices = []
-    for _ in range(max(1, pictures // 64)):
+    for _ in range(max(1, min(pictures, episodes.pictures) // 64)):
         pair = to_unit(torch.from_numpy(episodes.windows(rng, 64, 2).frames))
         codes = tokenizer.encode(pair[:, 1])
         decoded = tokenizer.decode(codes).clamp(0, 1)
@@ -108,7 +108,8 @@ def step_loss(world: PixelWorld, frames: Tensor, actions: Tensor, *, regime: boo
 
 def _batches(episodes: Episodes, length: int, count: int, seed: int, size: int = 16) -> list[Windows]:
     rng = np.random.default_rng(seed)
-    return [episodes.windows(rng, size, length) for _ in range(max(1, count // size))]
+    count = max(1, min(count, episodes.pictures // 2) // size)  # more would be the same pictures again
+    return [episodes.windows(rng, size, length) for _ in range(count)]
 
 
 def action_report(world: PixelWorld, episodes: Episodes, *, windows: int = 128, seed: int = 0) -> dict[str, float]:

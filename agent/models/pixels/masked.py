@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,7 +28,7 @@ class Cache(NamedTuple):
     time: int
 
 
-def packed(codes: Float[Tensor, "B T D 8 8"]) -> Float[Tensor, "B T N P"]:
+def packed(codes: Shaped[Tensor, "B T D 8 8"]) -> Shaped[Tensor, "B T N P"]:
     """Codes as tokens of 2 x 2 codes."""
     batch, length, digits = codes.shape[:3]
     side = GRID // PACK

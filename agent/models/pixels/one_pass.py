@@ -51,7 +51,8 @@ class OnePass(nn.Module):
             self.up.append(nn.Conv2d(before, count * 4, 3, padding=1))
             before = 2 * count  # what was seen on the way down stands beside it
         self.last = nn.Conv2d(before, 3 * 4, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(
         self,

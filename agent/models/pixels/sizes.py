@@ -52,7 +52,7 @@ class PixelWorldSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def tokenizer_for(size_px: int) -> TokenizerSizes:
     """The one configuration of a size: 64 for a processor, 128 for a card."""
-    return TokenizerSizes(size_px, (32, 64, 128) if size_px <= 64 else (32, 64, 128, 192))
+    return TokenizerSizes(size_px, (32, 64, 128) if size_px <= 64 else (32, 64, 128, 128))
 
 
 def dynamics_for(size_px: int, action_width: int, arm: Arm, regimes: int = 0) -> DynamicsSizes:

@@ -87,7 +87,11 @@ class Tokenizer(nn.Module):
         for channels in sizes.channels:
             down += [nn.Conv2d(before, channels, 4, 2, 1), nn.SiLU()]
             before = channels
-        self.encoder = nn.Sequential(*down, Residual(before), nn.Conv2d(before, len(sizes.levels), 1))
+        out = nn.Conv2d(before, len(sizes.levels), 1)
+        nn.init.normal_(
+            out.weight, std=before**-0.5
+        )  # behind the norm: the digits use their levels from the first step
+        self.encoder = nn.Sequential(*down, Residual(before), nn.GroupNorm(8, before), out)
         self.quantizer = Quantizer(sizes.levels)
         up: list[nn.Module] = [nn.Conv2d(len(sizes.levels), before, 3, padding=1), Residual(before)]
         for channels in (*sizes.channels[-2::-1], 3):

@@ -28,6 +28,8 @@ class WorldOptions:
     """Learn so many kinds of screens without labels, such as play and menus; 0: none."""
     size_px: int = 64
     """Sides of a picture: 64 for a processor, 128 for a card."""
+    seq_len: int | None = None
+    """Pictures that the transformer sees together, 3 to 64. Default: 8; of 128 pixels, 16."""
     steps: int = 4000
     """Steps of gradient descent of each phase."""
     minutes: float = 90.0
@@ -46,5 +48,25 @@ class WorldOptions:
     """Go on from the folder's checkpoints; a phase that is done is left."""
     tensorboard: bool | None = None
     """Write TensorBoard files, which needs the extra `train`. Default: where it is installed."""
+    cache: Path | None = None
+    """Where resized pictures lie. Default: the user's cache."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidateOptions:
+    """Which world is measured, and on what."""
+
+    world: Path
+    """The world's file."""
+    recordings: Path
+    """Recordings; of those that it learned from only the held-out episodes count."""
+    windows: int = 128
+    """Stretches of pictures that are measured."""
+    long_steps: int = 500
+    """Pictures of its own behind one another; 0: not measured."""
+    hz: float = 10.0
+    """Pictures a second that are kept of videos and of recordings of this program."""
+    report: Path | None = None
+    """Write the JSON report here."""
     cache: Path | None = None
     """Where resized pictures lie. Default: the user's cache."""

@@ -58,6 +58,12 @@ def fingerprint(episodes: Episodes) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
+def _plain(sizes: msgspec.Struct) -> dict[str, Any]:
+    """Sizes as a manifest gives them back."""
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(sizes))
+    return plain
+
+
 def _check(options: WorldOptions) -> None:
     check_bounds("--size-px", options.size_px, 64, 128)
     if options.size_px not in (64, 128):
@@ -65,6 +71,9 @@ def _check(options: WorldOptions) -> None:
     check_bounds("--regimes", options.regimes, 0, 16)
     if options.regimes == 1:
         raise SettingsError("--regimes 1: one regime tells nothing; 0 for none, else 2 to 16")
+    check_bounds("--seq-len", options.seq_len, 3, 64)
+    if options.seq_len is not None and options.arm != "maskgit":
+        raise SettingsError(f"--seq-len {options.seq_len}: is of --arm maskgit; the CNN sees 4 pictures")
     check_bounds("--steps", options.steps, 1, 10_000_000)
     check_bounds("--minutes", options.minutes, 0.05, 100_000)
     check_bounds("--held-out", options.held_out, 0.01, 0.9)
@@ -116,7 +125,7 @@ class WorldTraining:
         torch.manual_seed(self.options.seed)
         tokenizer = Tokenizer(tokenizer_for(self.options.size_px))
         trainer = TokenizerTrainer(tokenizer, self.train, seed=self.options.seed, device=self._device)
-        self._train("tokenizer", trainer, {"tokenizer": msgspec.to_builtins(tokenizer.sizes)})
+        self._train("tokenizer", trainer, {"tokenizer": _plain(tokenizer.sizes)})
         tokenizer.eval().cpu()
         report = tokenizer_report(tokenizer, self.held_out, seed=self.options.seed)
         notes = {"steps": trainer.steps, "held_out": report}
@@ -133,10 +142,10 @@ class WorldTraining:
         layout, train, held_out = world_layout(self.episodes), self.train.labelled(), self.held_out.labelled()
         assert train.layout is not None
         torch.manual_seed(options.seed)
-        sizes = PixelWorldSizes(
-            tokenizer_for(options.size_px),
-            dynamics_for(options.size_px, train.layout.width, options.arm, options.regimes),
-        )
+        dynamics = dynamics_for(options.size_px, train.layout.width, options.arm, options.regimes)
+        if options.seq_len is not None:
+            dynamics = msgspec.structs.replace(dynamics, window=options.seq_len)
+        sizes = PixelWorldSizes(tokenizer_for(options.size_px), dynamics)
         world = PixelWorld(sizes)
         if world.tokenizer is not None:
             path = options.out / TOKENIZER
@@ -144,7 +153,7 @@ class WorldTraining:
                 raise SettingsError(f"--arm maskgit: needs {path}; train it with --phase tokenizer or all")
             world.tokenizer.load_state_dict(load_tokenizer(path).state_dict())
         trainer = DynamicsTrainer(world, train, seed=options.seed, device=self._device, blind=options.blind)
-        self._train(options.arm, trainer, {"world": msgspec.to_builtins(sizes), "blind": options.blind})
+        self._train(options.arm, trainer, {"world": _plain(sizes), "blind": options.blind})
         world.eval().cpu()
         report = action_report(world, held_out, seed=options.seed)
         notes = {
@@ -166,6 +175,7 @@ class WorldTraining:
         words = f"python -m agent world train --recordings {o.recordings.name} --phase {o.phase} --arm {o.arm}"
         words += f" --regimes {o.regimes}" if o.regimes else ""
         words += " --blind" if o.blind else ""
+        words += f" --seq-len {o.seq_len}" if o.seq_len is not None else ""
         return f"{words} --steps {o.steps} --minutes {o.minutes:g} --seed {o.seed} ({phase})"
 
     def _train(self, name: str, trainer: TokenizerTrainer | DynamicsTrainer, asked: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from agent.learning.pixels.episodes import Episode, Episodes
+from agent.learning.pixels.layout import one_choice
 from agent.learning.pixels.load import open_episodes
 
 
@@ -32,3 +34,26 @@ def write_npz(path: Path, count: int = 12, shade: int = 0, **changed: Any) -> Pa
 
 def opened(folder: Path, **asked: Any) -> Any:
     return open_episodes(folder, cache=folder.parent / "cache", **asked)
+
+
+def dots(count: int = 12, length: int = 24, *, size_px: int = 32, delay: int = 0, seed: int = 0) -> Episodes:
+    """Episodes of a square that moves by the action of `delay` pictures before: stay, left, right, up, down."""
+    rng, items = np.random.default_rng(seed), []
+    moves = np.array([(0, 0), (0, -4), (0, 4), (-4, 0), (4, 0)])
+    for index in range(count):
+        actions = rng.integers(0, 5, length)
+        at, frames = rng.integers(0, size_px // 4, 2) * 4, []
+        for t in range(length):
+            frame = np.full((size_px, size_px, 3), 40, np.uint8)
+            frame[at[0] : at[0] + 4, at[1] : at[1] + 4] = (250, 200, 30)
+            frames.append(frame)
+            if t >= delay:
+                at = (at + moves[actions[t - delay]]) % size_px
+        items.append(
+            Episode(
+                name=f"dots-{index}", source="dots", frames=np.stack(frames), dt_s=0.1,
+                actions=actions[:, None].astype(np.float32), rewards=(actions == 1).astype(np.float32),
+                dones=np.zeros(length, np.bool_), menus=np.array([""] * length),
+            )
+        )  # fmt: skip
+    return Episodes(items=tuple(items), layout=one_choice(5), size_px=size_px)
