@@ -42,4 +42,4 @@ def test_the_loss_of_a_transformer_falls_and_needs_what_is_masked() -> None:
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.85 * losses[0]
-    assert float(masked_loss(model, tokenizer, codes, actions, None, ratio=(0.0, 0.0))) == 0.0
+    assert masked_loss(model, tokenizer, codes, actions, None, ratio=(0.0, 0.0)) == 0.0
