@@ -36,6 +36,7 @@ from agent.commands.recordings.runs import runs
 from agent.commands.recordings.view import view
 from agent.commands.watching.watch import watch
 from agent.commands.worlds import world
+from agent.commands.worlds.dream import dream
 from agent.concurrency.output import printable
 from agent.concurrency.signals import exit_code, interrupting, name_of
 from agent.concurrency.streams import OutputError
@@ -78,6 +79,7 @@ _WORKING: Final = (
     view,
     watch,
     causal,
+    dream,
 )
 for command in (*_WORKING, world.app, weights.app, skills.app, recordings, plugins.app):
     app.command(command)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from agent.learning.pixels.episodes import Episode, Episodes
 from agent.learning.pixels.layout import one_choice
 from agent.learning.pixels.load import open_episodes
+from agent.learning.pixels.trainers import DynamicsTrainer
+from agent.models.pixels.sizes import DynamicsSizes, PixelWorldSizes, TokenizerSizes
+from agent.models.pixels.world import PixelWorld
+from agent.training.pixels.world_file import SavedWorld, WorldLayout, starts_of
 
 
 def pictures(count: int, shade: int = 0, size: tuple[int, int] = (18, 32)) -> Any:
@@ -57,3 +63,18 @@ def dots(count: int = 12, length: int = 24, *, size_px: int = 32, delay: int = 0
             )
         )  # fmt: skip
     return Episodes(items=tuple(items), layout=one_choice(5), size_px=size_px)
+
+
+@functools.cache
+def dots_world(steps: int = 180) -> SavedWorld:
+    """A world of dots, 16 x 16, in which the square answers to actions."""
+    torch.manual_seed(0)
+    sizes = PixelWorldSizes(TokenizerSizes(16, (16,)), DynamicsSizes(5, channels=(24,), blocks=1))
+    world, episodes = PixelWorld(sizes), dots(size_px=16)
+    trainer = DynamicsTrainer(world, episodes, seed=0, device=torch.device("cpu"))
+    for step in range(steps):
+        trainer.advance(0.6 * step / steps)
+    assert episodes.layout is not None
+    layout = WorldLayout(controls=episodes.layout.controls, dt_s=0.05, has_outcomes=True, game="dots")
+    frames, actions = starts_of(episodes, 5, 0)
+    return SavedWorld(world.eval(), layout, frames, actions, {})
