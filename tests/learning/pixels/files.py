@@ -66,7 +66,7 @@ def dots(count: int = 12, length: int = 24, *, size_px: int = 32, delay: int = 0
 
 
 @functools.cache
-def dots_world(steps: int = 180) -> SavedWorld:
+def dots_world(steps: int = 260) -> SavedWorld:
     """A world of dots, 16 x 16, in which the square answers to actions."""
     torch.manual_seed(0)
     sizes = PixelWorldSizes(TokenizerSizes(16, (16,)), DynamicsSizes(5, channels=(24,), blocks=1))
