@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from structlog.testing import capture_logs
 
@@ -137,3 +138,24 @@ def test_play_says_what_is_compiled_and_what_its_game_does_meanwhile(
     assert run(["play", "--game", "arena", "--policy", "kiter", "--no-http"]) == 2
     said = capsys.readouterr().err
     assert "Compiling what has changed" in said and "starting, 0 s: " in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script of POSIX")
+def test_a_browser_that_it_opens_is_no_child_of_play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script, told, link = tmp_path / "browser", tmp_path / "told", "http://127.0.0.1:1/login?key=x-y_z"
+    script.write_text(f'#!/bin/sh\necho $$ "$1" > {told}.part && mv {told}.part {told}\nexec sleep 60\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setenv("BROWSER", f"{script} %s &")
+    assert command.open_page(link)
+    ends_s = time.monotonic() + 60
+    while not told.exists() and time.monotonic() < ends_s:
+        time.sleep(0.02)
+    pid, opened = told.read_text().split()
+    try:
+        while psutil.Process(int(pid)).parent() in (own := [psutil.Process(), *psutil.Process().children(True)]):
+            assert time.monotonic() < ends_s, f"a child of {own}: its memory counts as that of play"
+            time.sleep(0.02)
+        assert opened == link
+    finally:
+        psutil.Process(int(pid)).kill()
