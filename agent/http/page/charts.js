@@ -12,7 +12,7 @@ function axis(size, extra = {}) {
   return { stroke: () => colour("--soft"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false }, font: `12px ${colour("--font")}`, size, ...extra };
 }
 
-function span(seconds) { const s = Math.round(seconds); return Math.abs(s) < 120 ? `${s} s` : `${(s / 60).toFixed(0)} min`; }
+function span(seconds) { const s = Math.abs(seconds) < 10 ? Math.round(10 * seconds) / 10 : Math.round(seconds); return Math.abs(s) < 120 ? `${s} s` : `${(s / 60).toFixed(0)} min`; }
 
 // Draws series under one key; makes the chart anew when the series change.
 export function draw(host, key, x, series, { height, spark = false, legend = !spark } = {}) {

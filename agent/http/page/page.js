@@ -107,7 +107,9 @@ function lost(reason) {
   put(byId("owner-name"), state ? "ended" : "no answer");
   const box = byId("stage-note");
   box.hidden = false;
-  put(box, state ? `The session has ended: ${reason}. What is shown is its last state.` : "No session answers here. Start one: python -m agent play");
+  put(box, !state ? "No session answers here. Start one: python -m agent play" : reason ? `Not connected: ${reason}.` : "The session has ended. What is shown is its last state.");
+  byId("recording").classList.remove("is-on");
+  put(byId("recording"), "–");
 }
 
 function begin() {

@@ -111,6 +111,7 @@ export function header(state, game) {
   bar.classList.toggle("is-low", max > 0 && hp / max < 0.3);
   for (const press of document.querySelectorAll("[data-press]")) press.classList.toggle("is-on", Boolean(at(decision, `action.${press.dataset.press}`)));
   put(byId("decision-why"), why(decision));
+  byId("decision-why").title = why(decision);
   const menu = at(state, `scenes.${game}.menu`), chip = byId("menu-chip");
   chip.hidden = !menu;
   put(chip, menu ? menu.replace(/([a-z])([A-Z])/g, "$1 $2") : "");
@@ -176,11 +177,13 @@ export function weighs(state, game) {
   if (!found.length) byId("candidates").replaceChildren(node("p", "quiet", weighed ? "This policy weighs no candidates: it computes one action. The motor best-of-8 weighs nine." : "This policy does not say what it weighs."));
   const owners = Object.entries(at(state, `owner_s.${game}`) || {}).filter(([, s]) => s > 0).sort((a, b) => b[1] - a[1]);
   const total = owners.reduce((sum, [, s]) => sum + s, 0) || 1;
-  list(byId("owners"), owners, () => node("span"), (span2, [owner, s]) => {
-    span2.style.flex = `${Math.max(0.02, s / total)} 1 0`;
-    span2.style.background = `var(${OWNERS[owner] || "--nobody"})`;
-    span2.title = `${owner}: ${number(s, 1)} s`;
-    show(span2, `owner_s.${game}.${owner}`, s, `${owner.replaceAll("_", " ")} ${number(100 * s / total, 0)} %`);
+  list(byId("owners"), owners, () => node("span"), (bar, [owner, s]) => {
+    bar.style.flex = `${s / total} 1 0`;
+    bar.style.background = `var(${OWNERS[owner] || "--nobody"})`;
+  });
+  list(byId("owner-names"), owners, () => node("span", "", node("i"), node("span")), (name, [owner, s]) => {
+    name.children[0].style.background = `var(${OWNERS[owner] || "--nobody"})`;
+    show(name.children[1], `owner_s.${game}.${owner}`, s, `${owner.replaceAll("_", " ")} ${number(100 * s / total, 0)} %`);
   });
 }
 
@@ -217,7 +220,7 @@ export function cards(state, game) {
 // The screens that the navigator knows, the one where it is marked, with the ways that lead on from each.
 function screens(state, game) {
   const navigator = at(state, "status.navigator"), path = `status.navigator.games.${game}`, of = at(state, path), shown = at(of, "graph.shown") || [];
-  put(byId("navigator"), !navigator ? "No navigator: METABONK_USE_NAVIGATOR=0, or a Gymnasium environment." : at(navigator, "off") ? `Navigator: ${navigator.off}` : `${of.phase}${of.why ? `: ${of.why}` : ""}${of.gave_up ? `; gave up: ${of.gave_up}` : ""}`);
+  put(byId("navigator"), !navigator ? "No navigator goes through menus here: METABONK_USE_VLM_MENU=0, or a game without menus." : at(navigator, "off") ? `Navigator: ${navigator.off}` : `${of.phase}${of.why ? `: ${of.why}` : ""}${of.gave_up ? `; gave up: ${of.gave_up}` : ""}`);
   list(byId("screens"), shown, () => node("li", "", node("b"), node("span", "quiet"), node("ul", "plain")), (li, screen, i) => {
     li.classList.toggle("is-now", Boolean(screen.is_here));
     show(li.children[0], `${path}.graph.shown.${i}.name`, screen.name, screen.name);
@@ -270,7 +273,7 @@ export function learning(state) {
   byId("rollback").hidden = !weights;
   byId("pause").setAttribute("aria-pressed", String(Boolean(at(learned, "paused"))));
   put(byId("pause"), at(learned, "paused") ? "Go on learning" : "Pause learning");
-  const rows = [];
+  const rows = learned ? [] : [["Policy", String(status.policy ?? "–"), "status.policy", status.policy], ["Its version", String(status.policy_version ?? "–"), "status.policy_version", status.policy_version]];
   if (weights) rows.push(["Weights in force", `version ${weights.version}${weights.on_trial ? ", on trial" : ""}`, "status.weights.version", weights.version], ["Exchanged, taken back", `${weights.swaps}, ${weights.rollbacks.length}`]);
   if (learned) rows.push(["Rollouts learned from", String(learned.rollouts), "status.learning.rollouts", learned.rollouts], ["Dropped: stale, overflow", `${learned.stale_dropped}, ${learned.overflowed}`]);
   if (c) rows.push(["Champion, challenger", `version ${challenge.champion}, ${c.version}`], ["Their runs", `${c.runs.champion}, ${c.runs.challenger}`], ["Runs needed, about", number(c.runs_needed)]);

@@ -40,7 +40,6 @@ async function show() {
       const has = moment.has_picture && await picture(id, byId("picture"));
       byId("stage-note").hidden = has;
       put(byId("stage-note"), has ? "" : "No picture was recorded here.");
-      if (other) await picture(other, byId("picture2"));
       if (other) await beside(t, moment);
     } catch (error) { put(byId("stage-note"), error.message); byId("stage-note").hidden = false; playing = false; }
   } while (due);
@@ -49,12 +48,13 @@ async function show() {
 
 // The values of both recordings at this time, line by line.
 async function beside(t, here) {
-  const there = await read(`/api/v1/replay/${encodeURIComponent(other)}?game=${game}&t=${t}`);
-  const rows = [["", id, other]];
+  const rows = [["", id, other]], table = () => list(byId("beside"), rows, () => node("tr"), (tr, cells, k) => list(tr, cells, () => node(k ? "td" : "th"), put));
+  let there;
+  try { there = await read(`/api/v1/replay/${encodeURIComponent(other)}?game=${game}&t=${t}`); await picture(other, byId("picture2")); } catch (error) { rows.push(["", "", error.message]); table(); return; }
   const values = (moment) => [clock(moment.values.scene.time_s), moment.values.scene.health.toFixed(0), moment.values.level ?? "–", moment.values.kills ?? "–", moment.values.gold ?? "–", moment.values.scene.enemies_in_all, moment.values.decision ? moment.values.decision.owner : "nobody"];
   const left = values(here), right = values(there);
   ["run", "health", "level", "kills", "gold", "enemies", "acts"].forEach((name, i) => rows.push([name, String(left[i]), String(right[i])]));
-  list(byId("beside"), rows, () => node("tr"), (tr, cells, k) => list(tr, cells, () => node(k ? "td" : "th"), put));
+  table();
 }
 
 function seek(seconds) {
@@ -95,7 +95,6 @@ function drawTimeline() {
 async function compareWith(name) {
   other = name;
   byId("picture2").hidden = byId("beside").hidden = !other;
-  if (other) { try { await read(`/api/v1/replay/${encodeURIComponent(other)}?game=${game}`); } catch (error) { put(byId("stage-note"), error.message); other = ""; } }
   address();
   show();
 }

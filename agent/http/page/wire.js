@@ -71,7 +71,7 @@ export class Live {
     socket.onmessage = (event) => this.take(event.data);
     socket.onclose = (event) => {
       this.socket = null;
-      this.on.lost(event.reason || "the session does not answer");
+      this.on.lost(event.reason);
       setTimeout(() => this.open(), AGAIN_MS);
     };
   }
