@@ -242,7 +242,9 @@ export function latency(state) {
   let from = 0;
   const rows = STAGES.filter(([k]) => of[k]).map(([k, name]) => { const row = { k, name, from, ...of[k] }; from += of[k].p50_ms; return row; });
   if (total) rows.push({ k: "frame_to_action", name: "in all", from: 0, total: true, ...total });
-  list(byId("waterfall"), rows, () => node("div", "line", node("span"), node("span", "lane", node("span", "p99"), node("span", "p50")), node("span", "figures", node("b"), node("span"))), (line, row) => {
+  if (!rows.length) byId("waterfall").replaceChildren(node("p", "quiet", "No answer yet."));
+  else if (byId("waterfall").firstElementChild?.tagName === "P") byId("waterfall").replaceChildren();
+  if (rows.length) list(byId("waterfall"), rows, () => node("div", "line", node("span"), node("span", "lane", node("span", "p99"), node("span", "p50")), node("span", "figures", node("b"), node("span"))), (line, row) => {
     const [name, lane, figures] = line.children, [p99, p50] = lane.children;
     line.classList.toggle("total", Boolean(row.total));
     put(name, row.name);
