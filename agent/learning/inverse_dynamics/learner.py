@@ -1,0 +1,170 @@
+"""Trains an inverse dynamics model on windows of episodes; owns the network, its optimizer and its random numbers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from agent.core.errors import RecordingError, WeightsError
+from agent.core.types import ByteArray
+from agent.learning.inverse_dynamics.inputs import Flow, brightened, steps_of
+from agent.learning.inverse_dynamics.targets import Targets, known_of
+from agent.learning.pixels.episodes import Episodes
+from agent.models.inverse_dynamics.network import InverseDynamics
+from agent.models.inverse_dynamics.sizes import IdmSizes
+
+LAG_WEIGHT: Final = 0.3
+CLIP: Final = 1.0
+
+
+class IdmConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How it is trained: windows of an update, updates in all, the largest rate, and the share that it begins with."""
+
+    batch: int = 16
+    steps: int = 600
+    learning_rate: float = 1e-3
+    warm_up: float = 0.05
+    weight_decay: float = 0.01
+
+
+def check_trainable(episodes: Episodes, window: int) -> None:
+    """Raise RecordingError where nothing can be learned from the episodes."""
+    if episodes.layout is None or all(e.actions is None for e in episodes.items):
+        raise RecordingError("none of the recordings has actions; inverse dynamics is learned from some that have")
+    longest = max(map(len, episodes.items))
+    if longest < window + 1:
+        raise RecordingError(f"the longest episode has {longest} pictures; at least {window + 1} are needed")
+
+
+class IdmLearner:
+    """One training. `episodes` are those to learn from; pictures of other episodes are never seen.
+
+    device: of the network; the random numbers of the windows are counter-based, so that a resumed training goes on with
+    those that follow.
+    """
+
+    def __init__(
+        self, episodes: Episodes, sizes: IdmSizes, config: IdmConfig, *, seed: int = 0, device: str = "cpu"
+    ) -> None:
+        check_trainable(episodes, sizes.window)
+        assert episodes.layout is not None
+        torch.manual_seed(seed)
+        labelled = [i for i, e in enumerate(episodes.items) if e.actions is not None and len(e) > sizes.window]
+        self.episodes, self.sizes, self.config = episodes.of(labelled), sizes, config
+        self.targets = Targets(episodes.layout)
+        self.network = InverseDynamics(sizes).to(device)
+        self.updates, self._seed, self._device, self._flow = 0, seed, torch.device(device), Flow()
+        self._optimizer = torch.optim.AdamW(
+            self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+        )
+        self._classes = [self.targets.classes(_actions(e)) for e in self.episodes.items]
+        self._counted = [self.targets.counted(_actions(e), e.known) for e in self.episodes.items]
+        known = [c[m.all(-1)] for c, m in zip(self._classes, self._counted, strict=True)]
+        every = np.concatenate(known) if sum(map(len, known)) else np.concatenate(self._classes)
+        self._positive = self.targets.positive_weights(every).to(self._device)
+
+    @property
+    def _rate(self) -> float:
+        done = self.updates / self.config.steps
+        if done < self.config.warm_up:
+            return self.config.learning_rate * (done / self.config.warm_up + 1e-2)
+        left = (done - self.config.warm_up) / max(1e-9, 1.0 - self.config.warm_up)
+        return self.config.learning_rate * max(0.02, 0.5 * (1.0 + float(np.cos(np.pi * min(1.0, left)))))
+
+    def update(self) -> dict[str, float]:
+        """One update; figures by name."""
+        rng = np.random.default_rng((self._seed, self.updates))
+        length = self.sizes.window + 1
+        windows = self.episodes.windows(rng, self.config.batch, length)
+        steps = torch.stack([steps_of(f, self.sizes.inputs, self._flow) for f in windows.frames])
+        steps = brightened(steps, self.sizes.inputs, rng).to(self._device)
+        pairs = list(zip(windows.episodes.tolist(), windows.starts.tolist(), strict=True))
+        cut = length - 1
+        classes = torch.from_numpy(np.stack([self._classes[i][s : s + cut] for i, s in pairs])).to(self._device)
+        counted = torch.from_numpy(np.stack([self._counted[i][s : s + cut] for i, s in pairs])).to(self._device)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._rate
+        self.network.train()
+        logits, features = self.network(steps)
+        loss = known_of(counted, self.targets.nll(logits, classes, self._positive))
+        by_lag = lag_losses(self.network, self.targets, features, classes, counted)
+        total = loss + LAG_WEIGHT * torch.stack(by_lag).mean() if by_lag else loss
+        self._optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
+        self._optimizer.step()
+        self.updates += 1
+        with torch.no_grad():
+            right = known_of(counted, (_picked(self.targets, logits) == classes).float())
+        figures = {"idm_loss": loss.detach(), "idm_accuracy": right, "idm_grad_norm": norm}
+        return {name: value.item() for name, value in figures.items()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a restart needs."""
+        kept = {f"network.{name}": t for name, t in self.network.state_dict().items()}
+        for index, state in self._optimizer.state_dict()["state"].items():
+            kept |= {f"optimizer.{index}.{name}": torch.as_tensor(t) for name, t in state.items()}
+        return {**kept, "updates": torch.tensor([self.updates])}
+
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `tensors()` gave; raises WeightsError."""
+        own = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+        try:
+            self.network.load_state_dict(own)
+        except RuntimeError as error:
+            raise WeightsError(f"not the checkpoint of this training: {' '.join(str(error).split())[:200]}") from error
+        state: dict[int, dict[str, Any]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, what = name.split(".", 2)
+                state.setdefault(int(index), {})[what] = tensor
+        whole = self._optimizer.state_dict()
+        self._optimizer.load_state_dict({**whole, "state": state})
+        self.updates = int(tensors["updates"].item())
+
+
+def _actions(episode: Any) -> Any:
+    assert episode.actions is not None
+    return episode.actions
+
+
+def _picked(targets: Targets, logits: Tensor) -> Tensor:
+    """The class of each control with the largest logit."""
+    return torch.stack(
+        [
+            (logits[..., own.start] > 0).long() if control.kind == "key" else logits[..., own].argmax(-1)
+            for control, own in zip(targets.layout.controls, targets.slices, strict=True)
+        ],
+        -1,
+    )
+
+
+def lag_losses(
+    network: InverseDynamics, targets: Targets, features: Tensor, classes: Tensor, counted: Tensor
+) -> list[Tensor]:
+    """For each lag the loss of telling an action from the one step that is so much later; [B, W, …] windows.
+
+    All lags are judged on the same actions: those that have a step at the largest lag.
+    """
+    lags = network.sizes.lags
+    length = features.shape[1] - lags
+    if length < 1:
+        return []
+    return [
+        known_of(counted[:, :length], targets.nll(head(features[:, lag : lag + length]), classes[:, :length]))
+        for lag, head in enumerate(network.lag_heads)
+    ]
+
+
+def read_episode(network: InverseDynamics, frames: ByteArray, flow: Flow, *, at_once: int = 128) -> Tensor:
+    """Features of all steps of an episode, f32 [T - 1, D]; the network must be in its mode of evaluation."""
+    found = []
+    device = next(network.parameters()).device
+    for start in range(0, len(frames) - 1, at_once):
+        steps = steps_of(frames[start : start + at_once + 1], network.sizes.inputs, flow)
+        found.append(network.read(steps.to(device)))
+    return torch.cat(found)
