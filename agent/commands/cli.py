@@ -20,6 +20,7 @@ from agent.commands.compare import compare_weights
 from agent.commands.doctor import doctor
 from agent.commands.evaluate import evaluate
 from agent.commands.host import host
+from agent.commands.labels import label
 from agent.commands.merging import skills
 from agent.commands.merging.merge import merge
 from agent.commands.merging.population import population
@@ -80,6 +81,7 @@ _WORKING: Final = (
     watch,
     causal,
     dream,
+    label.app,
 )
 for command in (*_WORKING, world.app, weights.app, skills.app, recordings, plugins.app):
     app.command(command)

@@ -44,7 +44,9 @@ def asked(options: TrainOptions, budget: Budget | None, weights: Weights = SCORE
         served = {**served, "policy": options.policy}
     begun = begins_with(options) if options.game == "arena" else None
     begin = {"begin": read_manifest(begun).sha256[:16]} if begun is not None else {}
-    loops = {"loop_starts": options.loop_starts} if options.loop_starts else {}
+    loops: dict[str, Any] = {"loop_starts": options.loop_starts} if options.loop_starts else {}
+    if options.from_recordings is not None:
+        loops["from_recordings"] = str(options.from_recordings.absolute())
     return {"game": options.game, "seed": options.seed, **served, **begin, **reward, **loops}
 
 
@@ -119,6 +121,8 @@ def build_training(
     _check_options(options, budget)
     if not 0 <= lessons <= options.steps:
         raise SettingsError(f"--lesson-steps {lessons}: 0 to --steps, which is {options.steps}")
+    if options.from_recordings is not None:
+        return _clone(options, budget, kept)
     if options.policy == "motor":
         return _motor(options, budget, weights)
     if options.begin is not None and (game != "arena" or budget is not None):
@@ -163,6 +167,26 @@ def _motor(options: TrainOptions, budget: Budget | None, weights: Weights) -> Tr
     return MotorTraining(seed=options.seed, total_steps=options.steps, weights=weights, pilot=pilot)
 
 
+def _clone(options: TrainOptions, budget: Budget | None, kept: Kept | None) -> Training:
+    """The cloning of recordings; raises SettingsError where it goes with no other option that is given."""
+    from agent.training.labels.clone import CloneTraining
+
+    folder = options.from_recordings
+    assert folder is not None
+    others = {
+        "--lesson-steps": options.lesson_steps, "--begin": options.begin, "--eval-every": options.eval_every,
+        "--loop-starts": options.loop_starts or None, "--memory": options.memory, "--copies": options.copies,
+        "--policy motor": options.policy == "motor" or None, "METABONK_SERVED_POLICY=dreamer": budget,
+    }  # fmt: skip
+    for name, value in others.items():
+        if value is not None:
+            raise SettingsError(f"{name}: has no use in cloning; leave it out, or --from-recordings")
+    return CloneTraining(
+        options.game, folder, seed=options.seed, total_steps=options.steps, options=options, profile=options.profile,
+        kept=kept,
+    )  # fmt: skip
+
+
 def _go_on(folder: TrainingFolder, training: Training) -> float:
     """Take up the folder's checkpoint where there is one; seconds trained before."""
     found = folder.checkpoint()
@@ -204,7 +228,8 @@ def _command(options: TrainOptions, budget: Budget | None, notes: dict[str, Any]
     if lesson_steps(options, budget):
         words += ["--lesson-steps", str(lesson_steps(options, budget))]
     words += ["--loop-starts", f"{options.loop_starts:g}"] if options.loop_starts else []
-    for name, file in (("--begin", options.begin), ("--profile", options.profile)):
+    recorded = ("--from-recordings", options.from_recordings)
+    for name, file in (recorded, ("--begin", options.begin), ("--profile", options.profile)):
         words += [name, file.name] if file is not None else []
     command = shlex.join(words)
     if budget is not None:

@@ -93,6 +93,9 @@ class TrainOptions(ConfigOption, HeldOutOptions, EnvironmentOptions):
     """In the arena, so many of the steps are lessons by a script, before PPO. Default: a third."""
     begin: Path | None = None
     """In the arena, a pilot's weights to begin with. Default: random ones; for a motor, the shipped pilot's."""
+    from_recordings: Path | None = None
+    """Clone what was done in the recordings of this folder, instead of playing; of a Gymnasium environment that shows
+    pictures. --steps are then the pictures that are learned from."""
     loop_starts: float = 0.0
     """In the arena, the share of a pilot's runs that start from states before loops, where time was lost before."""
     profile: Path | None = None

@@ -1,6 +1,7 @@
 """Calibration of a model's probabilities on episodes that it never learned from, and how well they are calibrated.
 
-Each control has a temperature, and a key a shift as well, since pressed keys were weighed (Guo et al. 2017; Platt 1999).
+Each control has a temperature, and a key a shift as well, since pressed keys were weighed (Guo et al. 2017, Platt
+1999).
 """
 
 from __future__ import annotations

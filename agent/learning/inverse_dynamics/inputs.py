@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 import cv2
@@ -21,15 +22,17 @@ class Flow:
     """Dense optical flow by the inverse search of Kroeger et al. 2016, as OpenCV has it."""
 
     def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._flow.setFinestScale(0)
 
     def between(self, frames: ByteArray) -> FloatArray:
         """Flow of each picture to the next, u8 [L, h, w, 3] to f32 [L - 1, 2, h, w] in units of FLOW_PX."""
         grey = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
-        pairs = zip(grey, grey[1:], strict=False)
-        found = np.stack([np.asarray(self._flow.calc(a, b, None), np.float32) for a, b in pairs])
-        return np.clip(np.moveaxis(found, 3, 1) / FLOW_PX, -2.0, 2.0)
+        found = np.empty((len(grey) - 1, *grey[0].shape, 2), np.float32)
+        for i, (before, after) in enumerate(itertools.pairwise(grey)):
+            found[i] = self._flow.calc(before, after, np.zeros(found.shape[1:], np.float32))
+        clipped: FloatArray = np.clip(np.moveaxis(found, 3, 1) / FLOW_PX, -2.0, 2.0).astype(np.float32)
+        return clipped
 
 
 def steps_of(frames: ByteArray, inputs: Inputs, flow: Flow) -> Float[Tensor, "S C H W"]:

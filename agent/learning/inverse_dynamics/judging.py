@@ -64,7 +64,7 @@ def measured(labeller: Labeller, episodes: Episodes, *, keep: float = KEPT) -> d
     """Figures of labels on held-out episodes, beside those of copying the action before.
 
     accuracy: of choices and keys, over the controls' classes; kept_share and kept_accuracy: of labels that stay.
-    ece: of all labels. mae: of axes; positions_px: of clicks in hundredths of the picture's side.
+    ece: of all labels. mae: of axes; click_error: of clicks, in sides of the picture.
     """
     targets = labeller.targets
     model, copy = Tally(targets.layout), Tally(targets.layout)
@@ -82,6 +82,8 @@ def measured(labeller: Labeller, episodes: Episodes, *, keep: float = KEPT) -> d
         wanted, found = targets.classes(done), targets.classes(told)
         for i, control in enumerate(targets.layout.controls):
             own = counts[:, i]
+            if control.of:  # told where a click was told at all: others are missed presses of its key
+                own = own & (told[:, targets.layout.names.index(control.of)] > 0.5)
             if control.kind in ("axis", "position"):
                 errors = np.abs(done[own, i] - told[own, i]).tolist()
                 (axis_error if control.kind == "axis" else click_error).extend(errors)

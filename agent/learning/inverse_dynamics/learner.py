@@ -17,7 +17,7 @@ from agent.learning.pixels.episodes import Episodes
 from agent.models.inverse_dynamics.network import InverseDynamics
 from agent.models.inverse_dynamics.sizes import IdmSizes
 
-LAG_WEIGHT: Final = 0.3
+LAG_WEIGHT: Final = 1.0
 CLIP: Final = 1.0
 
 
@@ -63,9 +63,8 @@ class IdmLearner:
         )
         self._classes = [self.targets.classes(_actions(e)) for e in self.episodes.items]
         self._counted = [self.targets.counted(_actions(e), e.known) for e in self.episodes.items]
-        known = [c[m.all(-1)] for c, m in zip(self._classes, self._counted, strict=True)]
-        every = np.concatenate(known) if sum(map(len, known)) else np.concatenate(self._classes)
-        self._positive = self.targets.positive_weights(every).to(self._device)
+        every, counts = np.concatenate(self._classes), np.concatenate(self._counted)
+        self._positive = self.targets.positive_weights(every, counts).to(self._device)
 
     @property
     def _rate(self) -> float:

@@ -54,7 +54,8 @@ def onset_matches(found: Pressed, wanted: Pressed, slack: int = 1) -> tuple[int,
 
 def _onsets(pressed: Pressed) -> Pressed:
     before = np.concatenate([pressed[:1], pressed[:-1]])
-    return pressed & ~before
+    found: Pressed = pressed & ~before
+    return found
 
 
 class Tally:

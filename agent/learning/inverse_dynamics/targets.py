@@ -82,13 +82,13 @@ class Targets:
                 counts[..., i] &= actions[..., self.layout.names.index(control.of)] > 0.5
         return counts
 
-    def positive_weights(self, classes: NDArray[np.int64]) -> Float[Tensor, " C"]:
-        """How much a pressed key counts, from how seldom it is."""
-        rows = classes.reshape(-1, classes.shape[-1])
-        found = np.ones(rows.shape[1], np.float32)
+    def positive_weights(self, classes: NDArray[np.int64], counted: NDArray[np.bool_]) -> Float[Tensor, " C"]:
+        """How much a pressed key counts, from how seldom it is in classes [N, controls] that count."""
+        found = np.ones(classes.shape[1], np.float32)
         for i, control in enumerate(self.layout.controls):
             if control.kind == "key":
-                share = float(np.mean(rows[:, i])) if len(rows) else 0.5
+                own = classes[counted[:, i], i]
+                share = float(own.mean()) if len(own) else 0.5
                 found[i] = float(np.clip(np.sqrt((1.0 - share) / max(share, 1e-3)), 1.0, MAX_POSITIVE))
         return torch.from_numpy(found)
 

@@ -1,7 +1,8 @@
 """The inverse dynamics model: what was done at each step of a window of pictures.
 
 Convolutions read each step alone (the pictures before and after, and the flow between them), so that a picture is read
-once however many windows cover it; a transformer then reads a window of steps. After Baker et al. 2022 (VPT), with flow.
+once however many windows cover it; a transformer then reads a window of steps. After Baker et al. 2022 (VPT), with
+flow.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from agent.models.inverse_dynamics.sizes import CHANNELS, IdmSizes, ProgressSize
 HEADS = 4
 GRID = 4
 SQUEEZED = 32
+LAG_SHARPNESS = 30.0
+"""The shares of the lags are learned so much faster than other weights."""
 
 
 class _Residual(nn.Module):
@@ -46,7 +49,11 @@ def picture_stages(channels: int, filters: tuple[int, int, int], width: int) -> 
 
 
 class InverseDynamics(nn.Module):
-    """Logits of the action of each step; `lag_heads` read single steps, 0 to `lags` after the action's."""
+    """Logits of the action of each step.
+
+    `lag_heads` read single steps, 0 to `lags` after the action's. What they say is added to what the transformer says,
+    each as much as `lag_shares` has learned: so a late action is found at once, and the lag can be told.
+    """
 
     def __init__(self, sizes: IdmSizes) -> None:
         super().__init__()
@@ -60,6 +67,7 @@ class InverseDynamics(nn.Module):
         self.transformer = nn.TransformerEncoder(layer, sizes.layers, enable_nested_tensor=False)
         self.out = nn.Sequential(nn.LayerNorm(sizes.width), nn.Linear(sizes.width, sizes.outputs))
         self.lag_heads = nn.ModuleList(nn.Linear(sizes.width, sizes.outputs) for _ in range(sizes.lags + 1))
+        self.lag_shares = nn.Parameter(torch.zeros(sizes.lags + 1))
         ahead = torch.triu(torch.ones(sizes.window, sizes.window, dtype=torch.bool), 1)
         self.register_buffer("hidden_steps", ahead if sizes.causal else torch.zeros_like(ahead), persistent=False)
 
@@ -74,11 +82,22 @@ class InverseDynamics(nn.Module):
             features = torch.cat([torch.zeros_like(features[:, :1]), features[:, :-1]], 1)
         mask: Tensor = self.get_buffer("hidden_steps")
         found: Tensor = self.out(self.transformer(features + self.places, mask=mask))
-        return found
+        return found if self.sizes.causal else found + self._of_lags(features)
+
+    def _of_lags(self, features: Float[Tensor, "B W D"]) -> Float[Tensor, "B W O"]:
+        """What single steps say, joined over lags; nothing from beyond the window."""
+        window = features.shape[1]
+        shares = torch.softmax(LAG_SHARPNESS * self.lag_shares, 0)
+        joined = features.new_zeros(*features.shape[:2], self.sizes.outputs)
+        for lag, head in enumerate(self.lag_heads):
+            if lag < window:
+                said = head(features[:, lag:]) * shares[lag]
+                joined = joined + nn.functional.pad(said, (0, 0, 0, lag))
+        return joined
 
     def forward(self, steps: Float[Tensor, "B W C H W2"]) -> tuple[Float[Tensor, "B W O"], Float[Tensor, "B W D"]]:
         """Logits, and the features that they are made of."""
-        features = self.read(steps.flatten(0, 1)).unflatten(0, steps.shape[:2])
+        features = self.read(steps.flatten(0, 1)).reshape(*steps.shape[:2], -1)
         return self.decide(features), features
 
 

@@ -38,7 +38,9 @@ def label(options: LabelOptions, clock: Clock, console: Console) -> dict[str, An
     """Label all episodes of a folder; what was done, in figures."""
     options.check()
     if not options.model.is_file():
-        raise WeightsError(f"--model {options.model}: there is no such file; make one with `python -m agent label train`")
+        raise WeightsError(
+            f"--model {options.model}: there is no such file; make one with `python -m agent label train`"
+        )
     labeller = load_idm(options.model)
     labeller.network.to(torch_device(options.device))
     manifest = read_manifest(options.model)
@@ -61,15 +63,19 @@ def label(options: LabelOptions, clock: Clock, console: Console) -> dict[str, An
             arrays["recorded_actions"] = episode.actions
             said["shift_steps"] = shift_of(labels.probabilities, labeller.targets, episode.actions)
             total["shifts"][episode.name] = said["shift_steps"]
-        return {"arrays": arrays, "labelled": said, "action_space": _controls(labeller)}
+        return {"arrays": arrays, "labelled": said, **_declared(labeller)}
 
-    files, left = rewrite(options, options.out_npz_dir, labeller.network.sizes.size_px, "labelled", told, made, clock, console)
+    files, left = rewrite(
+        options, options.out_npz_dir, labeller.network.sizes.size_px, "labelled", told, made, clock, console
+    )
     total |= {"files": files, "left": left}
     return total
 
 
-def _controls(labeller: Labeller) -> Any:
-    return msgspec.to_builtins(labeller.targets.layout.controls)
+def _declared(labeller: Labeller) -> dict[str, Any]:
+    layout = labeller.targets.layout
+    names = list(layout.names)
+    return {"action_space": msgspec.to_builtins(layout.controls), "action_format": names, "action_dim": len(names)}
 
 
 def rewrite(
@@ -136,7 +142,6 @@ def _write(path: Path, episode: Episode, made: dict[str, Any]) -> None:
     is_npz = source.suffix.lower() == ".npz"
     meta = {**(_meta_of(source) if is_npz else {"hz": 1.0 / episode.dt_s, "policy": episode.player}), **made}
     meta["source"] = source.name
-    meta.pop("action_format", None)
     arrays["meta"] = np.array(msgspec.json.encode(meta).decode())
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = temporary_beside(path)
@@ -147,7 +152,10 @@ def _write(path: Path, episode: Episode, made: dict[str, Any]) -> None:
                     _copy(source, archive, set(arrays))
                 else:
                     arrays["observations"] = episode.frames
-                    arrays |= {n: a for n in ("rewards", "menus") if (a := getattr(episode, n)) is not None and n not in arrays}
+                    for name in ("rewards", "menus"):
+                        own = getattr(episode, name)
+                        if own is not None:
+                            arrays.setdefault(name, own)
                 for name, array in arrays.items():
                     _put(archive, name, np.asarray(array))
             sync_file(file)
