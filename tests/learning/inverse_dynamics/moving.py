@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
+from agent.learning.inverse_dynamics.judging import calibrated
+from agent.learning.inverse_dynamics.labels import Labeller
+from agent.learning.inverse_dynamics.learner import IdmConfig, IdmLearner
+from agent.learning.inverse_dynamics.targets import Targets
 from agent.learning.pixels.episodes import Episode, Episodes
 from agent.learning.pixels.layout import ActionLayout, Control
 from agent.models.inverse_dynamics.sizes import IdmSizes
 
 SIDE = 16
+LAG = 2
+UPDATES = 100
 LAYOUT = ActionLayout(
     (
         Control("left", "key"), Control("right", "key"), Control("up", "axis"), Control("press", "key"),
@@ -51,3 +58,13 @@ def episodes(count: int, first: int = 0, lag: int = 0) -> Episodes:
     """Episodes of random play."""
     items = tuple(episode(first + i, lag=lag) for i in range(count))
     return Episodes(items=items, layout=LAYOUT, size_px=SIDE)
+
+
+def trained(*, updates: int = UPDATES, causal: bool = False) -> Labeller:
+    """A model of some episodes, calibrated on others."""
+    torch.set_num_threads(1)
+    sizes = small_sizes(Targets(LAYOUT).outputs, causal=causal)
+    learner = IdmLearner(episodes(8, lag=LAG), sizes, IdmConfig(batch=16, steps=updates, learning_rate=8e-3))
+    for _ in range(updates):
+        learner.update()
+    return calibrated(learner.network, learner.targets, episodes(3, 50, lag=LAG))

@@ -66,11 +66,6 @@ def write(folder: Path, *, share_unknown: float = 0.0, shuffled: bool = False) -
     return folder
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
 def accuracy(folder: Path) -> float:
     training = CloneTraining(GAME, folder, seed=0, total_steps=STEPS)
     figures: dict[str, float] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -49,22 +49,31 @@ class Game:
         env = self._env.unwrapped.game.env
         return (env.pos, 9) if self.name == "Breakout" else (env.player_x, env.player_y)
 
-    def stream(self, rows: int, seed: int) -> Stream:
-        """So many rows of random play."""
+    def follower(self, rng: np.random.Generator) -> int:
+        """A good player of Breakout: the paddle goes where the ball will be; one action in twenty is random."""
+        env = self._env.unwrapped.game.env
+        if rng.random() < 0.05:
+            return int(rng.integers(self.choices))
+        ahead = env.ball_x + (1 if env.ball_dir in (1, 2) else -1)
+        wanted = int(np.sign(min(9, max(0, ahead)) - env.pos))
+        return self.moves.index((wanted, 0))
+
+    def stream(self, rows: int, seed: int, *, follows: bool = False, size_px: int = SIZE_PX) -> Stream:
+        """So many rows of random play, or of the good player's; pictures of size_px."""
         rng = np.random.default_rng(seed)
         frames, actions, positions, is_last = [], [], [], []
         observation, _ = self._env.reset(seed=int(rng.integers(1 << 31)))
         waiting = [0] * self.delay
         while len(frames) < rows:
-            action = int(rng.integers(self.choices))
-            frames.append(fitted(paint_flags(np.asarray(observation)), SIZE_PX))
+            action = self.follower(rng) if follows else int(rng.integers(self.choices))
+            frames.append(fitted(paint_flags(np.asarray(observation)), size_px))
             positions.append(self._position())
             actions.append(action)
             waiting.append(action)
             observation, _, done, _, _ = self._env.step(waiting.pop(0))
             is_last.append(False)
             if done:
-                frames.append(fitted(paint_flags(np.asarray(observation)), SIZE_PX))
+                frames.append(fitted(paint_flags(np.asarray(observation)), size_px))
                 positions.append(self._position())
                 actions.append(0)
                 is_last.append(True)
@@ -120,6 +129,11 @@ class Game:
         return best
 
 
+def enlarged(stream: Stream) -> Stream:
+    """The same with pictures as the model reads them."""
+    return replace(stream, frames=np.stack([fitted(frame, SIZE_PX) for frame in stream.frames]))
+
+
 def episodes_of(game: Game, streams: list[Stream]) -> Episodes:
     """Streams as episodes of one choice; what is done at the end of a run is unknown."""
     items = tuple(
@@ -129,4 +143,4 @@ def episodes_of(game: Game, streams: list[Stream]) -> Episodes:
         )
         for i, s in enumerate(streams)
     )  # fmt: skip
-    return Episodes(items=items, layout=one_choice(game.choices), size_px=SIZE_PX)
+    return Episodes(items=items, layout=one_choice(game.choices), size_px=streams[0].frames.shape[1])
