@@ -39,7 +39,7 @@ def steps_of(frames: ByteArray, inputs: Inputs, flow: Flow) -> Float[Tensor, "S 
     """The steps of L pictures u8 [L, h, w, 3]: L - 1, each with its channels."""
     parts: list[Tensor] = []
     if inputs != "flow":
-        pictures = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255.0
+        pictures = torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2).float() / 255.0
         parts += [pictures[:-1], pictures[1:]]
     if inputs != "pixels":
         parts.append(torch.from_numpy(flow.between(frames)))

@@ -17,7 +17,7 @@ from agent.learning.pixels.episodes import Episodes
 from agent.models.inverse_dynamics.network import InverseDynamics
 from agent.models.inverse_dynamics.sizes import IdmSizes
 
-LAG_WEIGHT: Final = 1.0
+LAG_WEIGHT: Final = 0.5
 CLIP: Final = 1.0
 
 
@@ -91,7 +91,7 @@ class IdmLearner:
         logits, features = self.network(steps)
         loss = known_of(counted, self.targets.nll(logits, classes, self._positive))
         by_lag = lag_losses(self.network, self.targets, features, classes, counted)
-        total = loss + LAG_WEIGHT * torch.stack(by_lag).mean() if by_lag else loss
+        total = loss + LAG_WEIGHT * torch.stack(by_lag).sum() if by_lag else loss
         self._optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)

@@ -95,7 +95,7 @@ class ProgressLearner:
 
 def pictures_of(frames: ByteArray) -> Tensor:
     """Pictures u8 [B, h, w, 3] for the network, f32 [B, 3, h, w], 0 … 1."""
-    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255.0
+    return torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2).float() / 255.0
 
 
 @torch.no_grad()

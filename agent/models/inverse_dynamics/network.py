@@ -16,6 +16,8 @@ from agent.models.inverse_dynamics.sizes import CHANNELS, IdmSizes, ProgressSize
 HEADS = 4
 GRID = 4
 SQUEEZED = 32
+EARLIER = 0.02
+"""What an action did is often still seen a step later: at the beginning each lag counts a bit more than the next."""
 LAG_SHARPNESS = 30.0
 """The shares of the lags are learned so much faster than other weights."""
 
@@ -67,7 +69,7 @@ class InverseDynamics(nn.Module):
         self.transformer = nn.TransformerEncoder(layer, sizes.layers, enable_nested_tensor=False)
         self.out = nn.Sequential(nn.LayerNorm(sizes.width), nn.Linear(sizes.width, sizes.outputs))
         self.lag_heads = nn.ModuleList(nn.Linear(sizes.width, sizes.outputs) for _ in range(sizes.lags + 1))
-        self.lag_shares = nn.Parameter(torch.zeros(sizes.lags + 1))
+        self.lag_shares = nn.Parameter(-EARLIER * torch.arange(sizes.lags + 1.0))
         ahead = torch.triu(torch.ones(sizes.window, sizes.window, dtype=torch.bool), 1)
         self.register_buffer("hidden_steps", ahead if sizes.causal else torch.zeros_like(ahead), persistent=False)
 

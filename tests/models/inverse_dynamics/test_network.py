@@ -17,9 +17,9 @@ def changed(*, causal: bool) -> list[bool]:
     network = InverseDynamics(IdmSizes(outputs=3, causal=causal, **SIZES)).eval()
     features = torch.randn(1, 6, 16)
     other = features.clone()
-    other[:, 3] += 1.0
+    other[:, 3] = torch.randn(16)
     difference = (network.decide(features) - network.decide(other)).abs().amax(-1)[0]
-    return [bool(d > 1e-6) for d in difference]
+    return [bool(d > 1e-7) for d in difference]
 
 
 def test_a_window_is_read_in_both_directions_and_a_causal_one_is_not() -> None:

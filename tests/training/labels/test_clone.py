@@ -19,7 +19,7 @@ from agent.training.labels.clone import CloneTraining, columns_of
 
 SIDE = 12
 GAME = "tests.training.labels.test_clone:Sides"
-STEPS = 1280 * 4
+STEPS = 1280 * 2
 
 
 class Sides(gymnasium.Env[Any, Any]):
@@ -88,12 +88,12 @@ def test_a_clone_is_trained_resumed_and_evaluated_by_the_commands(tmp_path: Path
     assert run([*asked, "--steps", "1280"]) == 0
     assert run([*asked, "--steps", str(STEPS), "--resume"]) == 0
     lines = [json.loads(line) for line in (out / "curve.jsonl").read_text().splitlines()]
-    assert [line["steps"] for line in lines] == [1280 * k for k in (1, 2, 3, 4)]
+    assert [line["steps"] for line in lines] == [1280 * k for k in (1, 2)]
     report = tmp_path / "report.json"
     words = ["evaluate", "--game", GAME, "--episodes", "3", "--report", str(report)]
     assert run([*words, "--weights", str(out / "policy.safetensors")]) == 0
     results = json.loads(report.read_text())["results"]
-    assert [result["episode_return"] for result in results] == [20.0] * 3
+    assert [result["episode_return"] for result in results] == [19.0] * 3
 
 
 def test_what_cannot_be_cloned_is_refused(tmp_path: Path) -> None:
