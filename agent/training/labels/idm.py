@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
+from statistics import mode
 from typing import Any
 
 import msgspec
@@ -77,11 +77,11 @@ def _judged(learner: IdmLearner, calibrating: Episodes, testing: Episodes) -> di
         lag, losses = lag_of(network, learner.targets, episode)
         if lag >= 0:
             lags[episode.name] = {"lag_steps": lag, "lag_ms": round(1000.0 * lag * episode.dt_s), "losses": losses}
-    found = Counter(entry["lag_steps"] for entry in lags.values())
+    found = [entry["lag_steps"] for entry in lags.values()]
     return {
         "updates": learner.updates, "calibration": msgspec.to_builtins(labeller.calibration),
         "temperatures": labeller.calibration.temperatures(learner.targets),
-        "held_out": measured(labeller, testing), "lag_steps": found.most_common(1)[0][0] if found else None,
+        "held_out": measured(labeller, testing), "lag_steps": mode(found) if found else None,
         "lags": lags,
     }  # fmt: skip
 
