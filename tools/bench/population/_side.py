@@ -1,4 +1,6 @@
-"""One training of the comparison of throughput: `python -m tools.bench.population._side SIDE GAME SEED` prints JSON.
+"""One training of the comparison of throughput, as `throughput` runs it; prints JSON.
+
+    python -m tools.bench.population._side SIDE GAME SEED STEPS EPISODES
 
 SIDE: `ours`, `sb3` (its defaults), `sb3-same` (eight copies, and every hyper-parameter of our preset that it has) or
 `rlox` (its defaults). Others than `ours` import nothing of the agent, and run where their packages are.
@@ -14,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from tools.bench.learning.third_party import games
-from tools.bench.learning.third_party.games import EPISODES, HELD_OUT_SEED, Game
+from tools.bench.learning.third_party.games import HELD_OUT_SEED, Game
 
 GAMES = {
-    "cartpole": Game("", "CartPole-v1", 50_000, "vectors"),
-    "breakout": Game("minatar.gym", "MinAtar/Breakout-v1", 50_000, "flags"),
+    "cartpole": Game("", "CartPole-v1", 50_000, "vectors", 50_000),
+    "breakout": Game("minatar.gym", "MinAtar/Breakout-v1", 50_000, "flags", 50_000),
 }
 SAME: dict[str, dict[str, Any]] = {
     "cartpole": {
@@ -33,7 +35,7 @@ SAME: dict[str, dict[str, Any]] = {
 """Of our presets `vectors` and `small-pictures`; theirs weighs the squared error by vf_coef, ours half of it."""
 
 
-def same(name: str, seed: int) -> dict[str, Any]:
+def same(name: str, seed: int, steps: int, episodes: int) -> dict[str, Any]:
     """stable-baselines3 with our preset's hyper-parameters."""
     import torch
     from stable_baselines3 import PPO
@@ -47,14 +49,14 @@ def same(name: str, seed: int) -> dict[str, Any]:
     env = VecMonitor(DummyVecEnv([lambda: make(game) for _ in range(8)]))
     model = PPO(policy, env, seed=seed, device="cpu", policy_kwargs=arguments, **SAME[name])
     begun_s, cpu_s = time.perf_counter(), time.process_time()
-    model.learn(game.steps)
+    model.learn(steps)
     wall_s, cpu_s = time.perf_counter() - begun_s, time.process_time() - cpu_s
     held_out = make(game)
-    returns = [episode(model, held_out, HELD_OUT_SEED + i) for i in range(EPISODES)]
+    returns = [episode(model, held_out, HELD_OUT_SEED + i) for i in range(episodes)]
     return {"returns": returns, "steps": model.num_timesteps, "wall_s": wall_s, "cpu_s": cpu_s}
 
 
-def rlox(name: str, seed: int) -> dict[str, Any]:
+def rlox(name: str, seed: int, steps: int, episodes: int) -> dict[str, Any]:
     """The PPO of rlox, by its defaults."""
     import gymnasium
     import torch
@@ -64,10 +66,10 @@ def rlox(name: str, seed: int) -> dict[str, Any]:
     game = GAMES[name]
     model = PPO(game.env_id, seed=seed)
     begun_s, cpu_s = time.perf_counter(), time.process_time()
-    model.train(total_timesteps=game.steps)
+    model.train(total_timesteps=steps)
     wall_s, cpu_s = time.perf_counter() - begun_s, time.process_time() - cpu_s
     env, returns = gymnasium.make(game.env_id), []
-    for i in range(EPISODES):
+    for i in range(episodes):
         observation, _ = env.reset(seed=HELD_OUT_SEED + i)
         total, over = 0.0, False
         while not over:
@@ -75,23 +77,24 @@ def rlox(name: str, seed: int) -> dict[str, Any]:
             observation, reward, terminated, truncated, _ = env.step(action)
             total, over = total + float(reward), terminated or truncated
         returns.append(total)
-    return {"returns": returns, "steps": game.steps, "wall_s": wall_s, "cpu_s": cpu_s}
+    return {"returns": returns, "steps": steps, "wall_s": wall_s, "cpu_s": cpu_s}
 
 
-def main(side: str, name: str, seed: int) -> dict[str, Any]:
+def main(side: str, name: str, seed: int, steps: int, episodes: int) -> dict[str, Any]:
     """One training and its held-out episodes."""
+    games.GAMES[name] = GAMES[name]
     if side == "ours":
         from tools.bench.learning.third_party import ours
 
-        games.GAMES[name] = GAMES[name]
-        return ours.train(name, seed)
+        ours.EPISODES = episodes
+        return ours.train(name, seed, steps)
     if side == "sb3":
         from tools.bench.learning.third_party import theirs
 
-        games.GAMES[name] = GAMES[name]
-        return theirs.train(name, seed)
-    return same(name, seed) if side == "sb3-same" else rlox(name, seed)
+        theirs.EPISODES = episodes
+        return theirs.train(name, seed, steps)
+    return (same if side == "sb3-same" else rlox)(name, seed, steps, episodes)
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
+    print(json.dumps(main(sys.argv[1], sys.argv[2], *(int(word) for word in sys.argv[3:]))))
