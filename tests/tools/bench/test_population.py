@@ -23,7 +23,9 @@ def test_three_times_as_quick_at_a_return_that_is_not_below_passes() -> None:
     assert found["cartpole"]["sb3"]["ours_is_times"] == 3.02 and passed(found)
     assert not passed(summarised(good | {("cartpole", "sb3"): rows(2100, 491)}))
     assert not passed(summarised(good | {("cartpole", "ours"): rows(6000, 300)}))
-    assert not passed(summarised(good | {("cartpole", "rlox"): rows(7000, 300)}))
+    rlox = good | {("cartpole", "rlox"): rows(7000, 300)}
+    assert not passed(summarised(rlox | {("cartpole", "ours-as-rlox"): rows(6900, 300)}))
+    assert passed(summarised(rlox | {("cartpole", "ours-as-rlox"): rows(7100, 300)}))
     assert not passed({})
     short = good | {("cartpole", "ours"): rows(6000, 300)}
     assert passed(summarised(short, reduced=True)), "returns of reduced trainings say nothing"

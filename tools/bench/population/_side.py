@@ -2,8 +2,9 @@
 
     python -m tools.bench.population._side SIDE GAME SEED STEPS EPISODES
 
-SIDE: `ours`, `sb3` (its defaults), `sb3-same` (eight copies, and every hyper-parameter of our preset that it has) or
-`rlox` (its defaults). Others than `ours` import nothing of the agent, and run where their packages are.
+SIDE: `ours`, `sb3` (its defaults), `sb3-same` (eight copies, and every hyper-parameter of our preset that it has),
+`rlox` (its defaults) or `ours-as-rlox` (ours with those). The sides of others import nothing of the agent, and run
+where their packages are.
 """
 
 from __future__ import annotations
@@ -80,6 +81,26 @@ def rlox(name: str, seed: int, steps: int, episodes: int) -> dict[str, Any]:
     return {"returns": returns, "steps": steps, "wall_s": wall_s, "cpu_s": cpu_s}
 
 
+def as_rlox(name: str, seed: int, steps: int, episodes: int) -> dict[str, Any]:
+    """Ours with the hyper-parameters that rlox has by default; of its copies and stretch our preset has the same."""
+    import torch
+
+    from agent.learning.configs import STRETCH, PPOConfig
+    from agent.training.gym import GymTraining
+    from agent.training.presets.preset import Preset
+
+    torch.set_num_threads(1)
+    config = PPOConfig(lr=2.5e-4, epochs=4, minibatches=4, length=STRETCH, larger_value=True)
+    preset = Preset(copies=8, stretch=STRETCH, scale_rewards=False, network="towers", ppo=config)
+    training = GymTraining(GAMES[name].spec, seed=seed, total_steps=steps, preset=preset)
+    begun_s, cpu_s = time.perf_counter(), time.process_time()
+    while training.steps < steps:
+        training.advance()
+    wall_s, cpu_s = time.perf_counter() - begun_s, time.process_time() - cpu_s
+    returns = training.evaluate(range(HELD_OUT_SEED, HELD_OUT_SEED + episodes))
+    return {"returns": returns, "steps": training.steps, "wall_s": wall_s, "cpu_s": cpu_s}
+
+
 def main(side: str, name: str, seed: int, steps: int, episodes: int) -> dict[str, Any]:
     """One training and its held-out episodes."""
     games.GAMES[name] = GAMES[name]
@@ -93,7 +114,8 @@ def main(side: str, name: str, seed: int, steps: int, episodes: int) -> dict[str
 
         theirs.EPISODES = episodes
         return theirs.train(name, seed, steps)
-    return (same if side == "sb3-same" else rlox)(name, seed, steps, episodes)
+    others = {"sb3-same": same, "rlox": rlox, "ours-as-rlox": as_rlox}
+    return others[side](name, seed, steps, episodes)
 
 
 if __name__ == "__main__":
