@@ -20,8 +20,9 @@ ADDRESSES: Final = ("bonklink", "pipe", "research")
 
 
 def is_user_code(spec: str) -> bool:
-    """True for what is written as MODULE:FACTORY; addresses (`bonklink://…`), `gym:ID` and `replay:FILE` are not."""
-    return ":" in spec and "://" not in spec and not spec.startswith(("gym:", "replay:"))
+    """True for what is written as MODULE:FACTORY; addresses (`bonklink://…`), `gym:ID`, `replay:FILE` and
+    `dream:FILE` are not."""
+    return ":" in spec and "://" not in spec and not spec.startswith(("gym:", "replay:", "dream:"))
 
 
 class Calling:

@@ -21,7 +21,7 @@ from agent.games.action_space import ActionSpace
 from agent.games.checked_env import LARGEST
 from agent.games.env_view import MAX_PX, EnvView, space_of
 from agent.games.gymnasium_profile import Keys, Profile, load_profile
-from agent.games.options import GameOptions, Sight, check_view
+from agent.games.options import DREAM, GameOptions, Sight, check_view, says_its_pace
 from agent.games.pixels import drawn, to_rgb
 from agent.games.registered_env import make_env
 from agent.link.env_wire import MAX_OBSERVATION_BYTES, observation_bytes, too_large
@@ -32,6 +32,11 @@ DEFAULT_SIGHT: Final[Sight] = GameOptions()
 
 def open_env(game: str) -> Any:
     """The environment of a game for which `options.is_gymnasium` holds; raises SettingsError or UserCodeError."""
+    if game.startswith(DREAM):
+        from agent.games.dream.env import DreamEnv
+        from agent.games.user_env import UserEnv
+
+        return UserEnv(DreamEnv(game), f"--game {game}")
     if is_user_code(game):
         from agent.games.user_env import make_user_env
 
@@ -53,7 +58,7 @@ class GymnasiumGame:
         self.rules = f"gymnasium {self._env.spec.id if self._env.spec is not None else spec}"
         self._actions = ActionSpace(self._env.action_space)
         self._profile: Profile = load_profile(spec, profile, self._actions)
-        if profile is None and is_user_code(game):
+        if profile is None and says_its_pace(game):
             self._profile = msgspec.structs.replace(self._profile, tick_hz=self._env.tick_hz)
         if sight.frame_skip is not None:
             self._profile = msgspec.structs.replace(self._profile, frame_skip=sight.frame_skip)

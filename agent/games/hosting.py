@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 Ready = Callable[[int, HostedGame], None]
 """Told the port that a game listens on, and the game."""
-KINDS = ("arena", "gym:ID", "MODULE:FACTORY")
+KINDS = ("arena", "gym:ID", "dream:FILE", "MODULE:FACTORY")
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 3.0
 LEFT_S = 10.0

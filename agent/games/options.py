@@ -11,6 +11,8 @@ from agent.core.user_code import is_user_code
 
 Mode = Literal["real-time", "lock-step", "fast"]
 FrameFormat = Literal["jpeg", "raw_rgb"]
+DREAM: Final = "dream:"
+"""Before the file of a world that is played as a game."""
 Start = Literal["menu", "run"]
 MAX_FRAME_SKIP: Final = 64
 MIN_PICTURE_PX: Final = 8
@@ -88,7 +90,7 @@ class GameOptions:
     """Which game, and how the arena looks and plays, for every command that hosts games."""
 
     game: str = "arena"
-    """arena, gym:[MODULE:]ID, or MODULE:FACTORY: a Gymnasium environment of your own."""
+    """arena, gym:[MODULE:]ID, dream:FILE (a world that was learned), or MODULE:FACTORY: an environment of your own."""
     capture: str = "320x180"
     """Picture size of a hosted arena, WIDTHxHEIGHT, from 84x84 to 1280x720."""
     tier: int = 1
@@ -166,5 +168,10 @@ def is_recorded(game: str) -> bool:
 
 
 def is_gymnasium(game: str) -> bool:
-    """True for the games that are Gymnasium environments: gym:[MODULE:]ID, and MODULE:FACTORY of the user's."""
-    return game.startswith("gym:") or is_user_code(game)
+    """True for the games that are Gymnasium environments: gym:[MODULE:]ID, dream:FILE, MODULE:FACTORY of the user's."""
+    return game.startswith(("gym:", DREAM)) or is_user_code(game)
+
+
+def says_its_pace(game: str) -> bool:
+    """True for environments whose own metadata say how many steps a second they make."""
+    return game.startswith(DREAM) or is_user_code(game)

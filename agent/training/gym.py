@@ -22,11 +22,11 @@ from agent.core.clock import TICK_S
 from agent.core.errors import SettingsError, WeightsError
 from agent.core.rollout import ActionSpec, IntArray, Rollout
 from agent.core.types import FloatArray
-from agent.core.user_code import is_user_code
 from agent.games.action_space import ActionSpace
 from agent.games.env_view import EnvView
 from agent.games.gymnasium_host import open_env, shown_of
 from agent.games.gymnasium_profile import load_profile
+from agent.games.options import says_its_pace
 from agent.learning.configs import describe_ppo
 from agent.learning.ppo.compiled import COMPILED
 from agent.learning.ppo.learner import PPOLearner
@@ -190,7 +190,7 @@ class GymTraining:
         self.view = EnvView(space, own.picture, max_px=preset.picture_px, paint_flags=preset.paint_flags)
         self.policy = build_policy(self.view, actions.spec, preset)
         self._profile = own
-        self._tick_s = 1.0 / (first.tick_hz if profile is None and is_user_code(game) else own.tick_hz)
+        self._tick_s = 1.0 / (first.tick_hz if profile is None and says_its_pace(game) else own.tick_hz)
         envs = [first, *(open_env(game) for _ in range(preset.copies - 1))]
         self._games = VectorGames(self._rows(envs), [seed * 1000 + i for i in range(preset.copies)], self._tick_s)
         updates = max(1, total_steps // (preset.copies * preset.stretch))

@@ -80,7 +80,7 @@ class TrainOptions(ConfigOption, HeldOutOptions, EnvironmentOptions):
     """What a policy is trained on, for how long, and where it is kept."""
 
     game: str = "arena"
-    """arena, gym:[MODULE:]ID, or MODULE:FACTORY: a Gymnasium environment of your own."""
+    """arena, gym:[MODULE:]ID, dream:FILE, or MODULE:FACTORY: a Gymnasium environment of your own."""
     policy: Literal["pilot", "motor"] = "pilot"
     """In the arena: a pilot, or a motor of chunks that pursues subgoals, on the pilot of --begin or the shipped one."""
     steps: int
