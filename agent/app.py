@@ -234,7 +234,7 @@ def build_session(
     science = build_science(options, policy, clock, runner, shared.say)
     outcomes = build_outcomes(shared, planning, science)
     learning = build_learning(shared, outcomes)
-    rollouts = build_rollouts(shared) if learning and reloader else None
+    rollouts = build_rollouts(shared) if (learning or options.learner) and reloader else None
     contest = build_contest(shared, reloader, rollouts)
     planner = planning.planner if planning is not None else None
     skills = build_skills(shared, wanted.folder, contest, context, planner, learns=rollouts is not None)

@@ -13,7 +13,7 @@ from agent.concurrency.lane import Lane
 from agent.concurrency.supervise import Supervisor
 from agent.control.arbiter import Arbiter
 from agent.control.experience import RolloutRecorder
-from agent.control.policy import Policy, capabilities_of
+from agent.control.policy import Learnable, Policy, capabilities_of
 from agent.control.reward import RewardTable
 from agent.core.clock import Clock
 from agent.core.latency import Latency
@@ -30,8 +30,10 @@ from agent.learner.live import LiveLearning
 from agent.learner.outcomes import OutcomeWeights
 from agent.learner.pace import Pace
 from agent.learner.part import CardsByOutcomes, Learners, LearnFromPlay
+from agent.learner.remote.calls import LearnerCalls
+from agent.learner.remote.worker import LearnElsewhere, RemoteLearning
 from agent.learner.science.part import Science
-from agent.learning.configs import MOTOR, PILOT, is_off_policy, learns_from_play, spec_of
+from agent.learning.configs import MOTOR, PILOT, PolicySpec, is_off_policy, learns_from_play, spec_of
 from agent.link.bonklink import PacketListener
 from agent.link.links import Link, link_to
 from agent.link.recorded import RecordedAddress
@@ -217,17 +219,14 @@ def build_learners(
     shared: Shared, learning: Learning | None, recorder: RolloutRecorder | None, contest: Contest | None,
     outcomes: OutcomeWeights | None,
 ) -> list[Part]:  # fmt: skip
-    """The learners, and learning from play where the policy that plays can."""
+    """The learners, and learning from play where the policy that plays can; or what learns on another machine."""
     learnable = capabilities_of(shared.policy).learnable
-    if learning is None:
-        return []
     if recorder is None or contest is None or learnable is None:
-        return [Learners(learning)]
+        return [] if learning is None else [Learners(learning)]
+    if learning is None:
+        return _elsewhere(shared, recorder, contest, learnable)
     options, budget = shared.options, shared.options.budget
-    policy_spec = spec_of(
-        learnable.name, learnable.kind, recorder.features, learnable.spec, learnable.sizes, options.seed,
-        paid_by="" if is_gymnasium(options.game) else options.reward.label,
-    )  # fmt: skip
+    policy_spec = _spec(shared, learnable, recorder)
     after = partial(outcomes.learn_from, learning) if outcomes is not None else None
     live = LiveLearning(
         shared.pace, recorder, learning, contest.reloader, contest, policy_spec, shared.disk, shared.clock, after=after,
@@ -235,6 +234,26 @@ def build_learners(
         motor=budget.motor if learnable.kind == MOTOR else None,
     )  # fmt: skip
     return [Learners(learning), LearnFromPlay(live)]
+
+
+def _spec(shared: Shared, learnable: Learnable, recorder: RolloutRecorder) -> PolicySpec:
+    options = shared.options
+    return spec_of(
+        learnable.name, learnable.kind, recorder.features, learnable.spec, learnable.sizes, options.seed,
+        paid_by="" if is_gymnasium(options.game) else options.reward.label,
+    )  # fmt: skip
+
+
+def _elsewhere(shared: Shared, recorder: RolloutRecorder, contest: Contest, learnable: Learnable) -> list[Part]:
+    """What learns on another machine, where the session has a learner there."""
+    learner = shared.options.learner
+    if learner is None:
+        return []
+    remote = RemoteLearning(
+        LearnerCalls(learner.address, learner.token), shared.pace, recorder, contest.reloader,
+        _spec(shared, learnable, recorder), learnable.kind, shared.disk, shared.clock, say=shared.say,
+    )  # fmt: skip
+    return [LearnElsewhere(remote)]
 
 
 def build_serving(policy: Policy) -> list[Part]:

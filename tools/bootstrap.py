@@ -37,6 +37,7 @@ PLAY_OPTIONS = {
     "--policy": str, "--weights": str, "--config": str, "--games": int, "--seconds": float, "--episodes": int,
     "--seed": int, "--report": str, "--http-port": int, "--http": None, "--no-http": None, "--open-page": None,
     "--no-open-page": None, "--lock-step": None, "--no-lock-step": None, "--learn": None, "--no-learn": None,
+    "--learner": str,
     "--record": None, "--no-record": None, "--record-to": str, "--goal": str, "--fast": None, "--no-fast": None,
     "--frame-skip": int, "--picture-px": int, "--paint-flags": None, "--no-paint-flags": None,
 }  # fmt: skip

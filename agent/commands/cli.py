@@ -16,6 +16,8 @@ from rich.console import Console
 
 from agent.commands import plugins, train, weights
 from agent.commands.cards.causal import causal
+from agent.commands.cluster.cluster import app as cluster
+from agent.commands.cluster.learner import learner
 from agent.commands.compare import compare_weights
 from agent.commands.doctor import doctor
 from agent.commands.evaluate import evaluate
@@ -70,6 +72,7 @@ _WORKING: Final = (
     merge,
     population,
     doctor,
+    learner,
     prepare,
     replay,
     runs,
@@ -83,7 +86,7 @@ _WORKING: Final = (
     dream,
     label.app,
 )
-for command in (*_WORKING, world.app, weights.app, skills.app, recordings, plugins.app):
+for command in (*_WORKING, world.app, weights.app, skills.app, recordings, cluster, plugins.app):
     app.command(command)
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from rich.console import Console
 
+from agent.commands.cluster.elsewhere import learner_elsewhere, worker_options
 from agent.commands.options import FLAT, PolicyOptions
 from agent.commands.players import check_fit, check_sight, name_of, said_of_another, say_start, served_name, with_sight
 from agent.commands.recordings.folder import recordings_of
@@ -77,6 +78,8 @@ class PlayOptions(ConfigOption, RunOptions, PolicyOptions, GameOptions):
     """What to plan for, in words, such as "reach level 10 with the bow". Default: METABONK_SIMA2_GOAL."""
     learn: bool = True
     """Learn from what is played, where the policy can, and from what workers push; actions are then sampled."""
+    learner: str | None = None
+    """http://HOST:PORT of a `python -m agent learner` that learns from what is played here instead; its weights act."""
 
 
 _DEFAULT: Final = PlayOptions()
@@ -142,6 +145,7 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
 
         given = settings.general.http_token.get_secret_value()
         token = session_token(given, lambda text: console.print(text, highlight=False, soft_wrap=True))
+    elsewhere = learner_elsewhere(options.learner, settings, learns=options.learn and not is_recorded(game))
     with contextlib.ExitStack() as stack:
         asked = name_of(options.policy, options.weights, "pilot")
         name = asked if measured else served_name(asked, settings, console)
@@ -166,8 +170,11 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         check_fit(policy, game, games.shown)
         another = said_of_another(policy, game)
         session_options = replace(session_options, learn=options.learn and not another and not is_recorded(game))
+        if not another:
+            session_options = replace(session_options, **worker_options(elsewhere, policy, stack))
         learns = session_options.learn and not measured
-        say_start(console, [*games.notes, *another], policy, session_options.budget if learns else None)
+        told = [] if session_options.learner is None else [f"{policy.name} learns at {session_options.learner.address}"]
+        say_start(console, [*games.notes, *another, *told], policy, session_options.budget if learns else None)
 
         report, number = _run(session_options, policy, games, console, opens=options.open_page)
     code = _say_end(console, report, None if "report_error" in report else options.report, session_options, number)

@@ -126,7 +126,7 @@ class RolloutRecorder:
         features: int = FEATURES, spec: ActionSpec = ACTIONS, valued: bool = True, off_policy: bool = False,
     ) -> None:  # fmt: skip
         self._emit = emit
-        self.steps, self.features, self.off_policy = steps, features, off_policy
+        self.steps, self.features, self.units, self.off_policy = steps, features, units, off_policy
         self._valued = valued
         self.rows_total = 0
         self._policy = policy

@@ -17,7 +17,8 @@
     ├── RecordingError       a recording that is missing, damaged or in use
     ├── LlmError             a language model that cannot be asked, or whose answer cannot be used
     ├── RequestError         a request that cannot be served
-    └── ChildGone            a child process of this one ended
+    ├── ChildGone            a child process of this one ended
+    └── LearnerAway          a learner on another machine does not answer now
 """
 
 
@@ -99,6 +100,17 @@ class RequestError(AgentError):
 
 class ChildGone(AgentError):
     """A child process of this one ended, or could not be started."""
+
+
+class LearnerAway(AgentError):
+    """A learner on another machine cannot be reached, or cannot serve a request now; it is asked again.
+
+    answered: it is there, but has no room or time.
+    """
+
+    def __init__(self, message: str, *, answered: bool = False) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 def first_error(group: BaseExceptionGroup[AgentError]) -> AgentError:

@@ -38,8 +38,16 @@ def may_write(request: web.Request, token: str, access: Access | None) -> bool:
     return access is not None and "Origin" in request.headers and access.knows(request)
 
 
-def refusal(request: web.Request, port: int, token: str, access: Access | None = None) -> tuple[int, str] | None:
-    """Status and reason of a request that may not pass, None for one that may."""
+def refusal(
+    request: web.Request, port: int, token: str, access: Access | None = None, *, is_open: bool = False
+) -> tuple[int, str] | None:
+    """Status and reason of a request that may not pass, None for one that may.
+
+    is_open: other machines reach this server, by names that it does not know. Then every request needs the token, and
+    none may come from a page: a page cannot have the token.
+    """
+    if is_open:
+        return _refusal_of_another_machine(request, token)
     hosts = {f"{host}:{port}" for host in LOCAL_HOSTS} | (set(LOCAL_HOSTS) if port == 80 else set())
     if request.headers.getall("Host", []) not in [[host] for host in hosts]:
         return 421, "this server answers to its own address only"
@@ -57,17 +65,27 @@ def refusal(request: web.Request, port: int, token: str, access: Access | None =
     return None
 
 
+def _refusal_of_another_machine(request: web.Request, token: str) -> tuple[int, str] | None:
+    if "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") != "none":
+        return 403, "a page asks; this server answers programs alone"
+    if not may_write(request, token, None):
+        return 401, "send Authorization: Bearer with the token; it is in METABONK_HTTP_TOKEN on both machines"
+    if request.method not in _READS and request.content_type not in _BODY_TYPES:
+        return 415, "send application/json or application/msgpack; rollouts may be application/vnd.safetensors"
+    return None
+
+
 def _bytes_of(text: str) -> bytes:
     """The bytes of a header's text, also where they were no UTF-8."""
     return text.encode("utf-8", "surrogateescape")
 
 
-def guard(port_of: Callable[[], int], token: str, access: Access | None = None) -> Middleware:
+def guard(port_of: Callable[[], int], token: str, access: Access | None = None, *, is_open: bool = False) -> Middleware:
     """The middleware that refuses, that hides failures' insides, and that sets the headers of every answer."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        refused = refusal(request, port_of(), token, access)
+        refused = refusal(request, port_of(), token, access, is_open=is_open)
         response: web.StreamResponse
         if refused is not None:
             status, reason = refused

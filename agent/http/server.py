@@ -1,6 +1,7 @@
 """The one HTTP server: page, status, metrics, newest frame; parts of the session add their routes.
 
-Loopback only. Owns the socket; what it shows comes from a `StatusSource`.
+Loopback only, but for a learner that is told to serve other machines. Owns the socket; what it shows comes from a
+`StatusSource`.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+from aiohttp.typedefs import Middleware
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from agent.core.clock import Clock
@@ -28,6 +31,7 @@ from agent.http.steering.access import Access
 BODY_LIMIT_BYTES = 1 << 20
 HEADER_DEADLINE_S = 5.0
 MAX_CONNECTIONS = 64
+LOOPBACK = "127.0.0.1"
 
 
 class _OwnFailures(logging.Filter):
@@ -117,8 +121,10 @@ class _Watched(asyncio.Protocol):
         self._inner.connection_lost(exc)
 
 
-def routes(source: StatusSource, clock: Clock, losses: Losses = dict, shown: Shown | None = None) -> list[Route]:
-    """The routes that are always there; `shown` is what others show as well."""
+def routes(
+    source: StatusSource, clock: Clock, losses: Losses = dict, shown: Shown | None = None, *, has_page: bool = True
+) -> list[Route]:
+    """The routes that are always there; `shown` is what others show as well. has_page: games are shown."""
     shown = shown or Shown(Snapshots(source, losses, clock), SharedFrame(source, clock))
     snapshots, shared_frame = shown.snapshots, shown.frame
 
@@ -150,14 +156,29 @@ def routes(source: StatusSource, clock: Clock, losses: Losses = dict, shown: Sho
             raise web.HTTPNotFound(reason="no frame yet")
         return web.Response(body=body, content_type="image/jpeg")
 
-    return [
-        *asset_routes(),
+    told = [
         Route("GET", "/status", status),
         Route("GET", "/healthz", healthz),
-        Route("GET", "/openapi.json", openapi),
         Route("GET", "/metrics", metrics),
-        Route("GET", "/frame.jpg", frame),
     ]
+    shows = [Route("GET", "/openapi.json", openapi), Route("GET", "/frame.jpg", frame)]
+    return [*asset_routes(), *told, *shows] if has_page else told
+
+
+def _in_time(connections: _Connections) -> Middleware:
+    """Tells `connections` when a request has come and when it is answered."""
+
+    @web.middleware
+    async def in_time(request: web.Request, handler: Any) -> web.StreamResponse:
+        transport = request.transport
+        connections.asked(transport)
+        try:
+            response: web.StreamResponse = await handler(request)
+        finally:
+            connections.answered(transport)
+        return response
+
+    return in_time
 
 
 async def serve(
@@ -171,28 +192,25 @@ async def serve(
     ready: Callable[[int], None] = lambda port: None,
     access: Access | None = None,
     shown: Shown | None = None,
+    host: str = LOOPBACK,
+    is_open: bool = False,
+    has_page: bool = True,
 ) -> None:
-    """Serve until cancelled; `ready` is told the port. Raises SettingsError where the port is taken."""
+    """Serve until cancelled; `ready` is told the port. Raises SettingsError where the port is taken.
+
+    host: the address to listen at; is_open: other machines reach it, see `guard.refusal`.
+    """
     if not token:
         raise SettingsError("the HTTP server needs a token; set METABONK_HTTP_TOKEN")
     bound = port
     connections = _Connections()
 
-    @web.middleware
-    async def in_time(request: web.Request, handler: Any) -> web.StreamResponse:
-        transport = request.transport
-        connections.asked(transport)
-        try:
-            response: web.StreamResponse = await handler(request)
-        finally:
-            connections.answered(transport)
-        return response
-
     app = web.Application(
-        middlewares=[in_time, guard(lambda: bound, token, access)],
+        middlewares=[_in_time(connections), guard(lambda: bound, token, access, is_open=is_open)],
         client_max_size=BODY_LIMIT_BYTES,
     )
-    own = await asyncio.to_thread(routes, source, clock, losses, shown)  # the page is read from files
+    find = partial(routes, source, clock, losses, shown, has_page=has_page)
+    own = await asyncio.to_thread(find)  # the page is read from files
     for route in (*own, *extra_routes):
         add = app.router.add_get if route.method == "GET" else app.router.add_post  # the former answers HEAD too
         add(route.path, route.handler)
@@ -203,10 +221,11 @@ async def serve(
         assert make_protocol is not None
         loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(lambda: _Watched(make_protocol(), connections), "127.0.0.1", port)
+            server = await loop.create_server(lambda: _Watched(make_protocol(), connections), host, port)
         except OSError as error:
             raise SettingsError(
-                f"port {port}: {error.strerror or error}; choose another with --http-port, 0 picks a free one"
+                f"{'' if host == LOOPBACK else f'{host}, '}port {port}: {error.strerror or error}; choose another with "
+                f"{'--http-port' if has_page else '--port'}, 0 picks a free one"
             ) from error
         try:
             bound = server.sockets[0].getsockname()[1]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -22,6 +23,7 @@ from agent.http.guard import HEADERS
 from agent.http.messages import BodyKind, EventBody, Registered
 from agent.learner.bodies import MSGPACK, ROLLOUT_BYTES, Arrays
 from agent.learner.client import Learning
+from agent.learner.remote.inbox import Inbox
 
 MAX_STREAMS: Final = 8
 HEARTBEAT_S: Final = 15.0
@@ -108,9 +110,10 @@ async def _sent(request: web.Request, body: bytes, content_type: str) -> web.Str
 class _Workers:
     """The handlers for workers, and what they work with."""
 
-    def __init__(self, learning: Learning, decoder: Decoder) -> None:
+    def __init__(self, learning: Learning, decoder: Decoder, inbox: Inbox | None) -> None:
         self._learning = learning
         self._decoder = decoder
+        self._inbox = inbox
 
     async def register_worker(self, request: web.Request) -> web.StreamResponse:
         async with _decoded(request, self._decoder, "register", Registered, BODY_BYTES) as (registered, _):
@@ -118,7 +121,11 @@ class _Workers:
 
     async def push_rollout(self, request: web.Request) -> web.StreamResponse:
         async with _decoded(request, self._decoder, "rollout", Arrays, ROLLOUT_BYTES) as (head, payload):
-            return answer(request, await self._learning.push(head, payload))
+            if not head.rollout_id:
+                return answer(request, await self._learning.push(head, payload))
+            if self._inbox is None:
+                raise RequestError(501, "rollout_id: this session journals none; `python -m agent learner` does")
+            return answer(request, await self._inbox.take(head, payload))
 
     async def push_demo(self, request: web.Request) -> web.StreamResponse:
         async with _decoded(request, self._decoder, "demo", Arrays, ROLLOUT_BYTES) as (head, payload):
@@ -140,9 +147,10 @@ class _Workers:
         packs = MSGPACK in request.headers.get("Accept", "")
 
         def encoded() -> bytes:
+            told = {"policy_name": name, "version": version, "sha256": hashlib.sha256(data).hexdigest()}
             if packs:
-                return msgspec.msgpack.encode({"policy_name": name, "weights": data, "version": version})
-            return msgspec.json.encode({"policy_name": name, "weights_b64": data, "version": version})
+                return msgspec.msgpack.encode({**told, "weights": data})
+            return msgspec.json.encode({**told, "weights_b64": data})
 
         with self._decoder.memory.request() as held:
             held.hold(2 * len(data))
@@ -176,7 +184,7 @@ class _Events:
 
 
 async def _nothing_learns(request: web.Request) -> web.StreamResponse:
-    raise RequestError(503, "nothing learns here: it was started with --no-learn")
+    raise RequestError(503, "nothing learns here: it was started with --no-learn or --learner")
 
 
 def routes_of(*table: tuple[str, str, Handler]) -> list[Route]:
@@ -184,9 +192,9 @@ def routes_of(*table: tuple[str, str, Handler]) -> list[Route]:
     return [Route(method, path, _refusing(handler)) for method, path, handler in table]
 
 
-def worker_routes(learning: Learning, decoder: Decoder) -> list[Route]:
-    """The routes of workers."""
-    api = _Workers(learning, decoder)
+def worker_routes(learning: Learning, decoder: Decoder, inbox: Inbox | None = None) -> list[Route]:
+    """The routes of workers. inbox: journals rollouts with ids, None where that is not done."""
+    api = _Workers(learning, decoder, inbox)
     return routes_of(
         ("POST", "/register_worker", api.register_worker), ("POST", "/push_rollout", api.push_rollout),
         ("POST", "/push_demo", api.push_demo), ("GET", "/get_weights", api.get_weights),

@@ -7,6 +7,7 @@ Wherever a body holds an array it may be nested lists or {"dtype", "shape", "dat
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +32,7 @@ MAX_JSON_BYTES: Final = 2 * ROLLOUT_BYTES + _VALUE_BYTES * MAX_NUMBERS + _LIST_B
 """What MAX_NUMBERS may take in rows of one number, which count as two, with 1 MiB for the fields around them."""
 MAX_FEATURES: Final = 1 << 16
 MAX_AXES, MAX_BRANCHES, MAX_CHOICES = 64, 32, 1024
+ROLLOUT_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _DTYPES: Final = {
     "f4": np.float32, "f8": np.float64, "i4": np.int32, "i8": np.int64, "u1": np.uint8, "b1": np.bool_,
 }  # fmt: skip
@@ -56,11 +58,28 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: dict[str, Any] = {}
 
 
+def shape_asked(capabilities: dict[str, Any]) -> tuple[int, int | None, list[int] | None]:
+    """Features, axes and branches that a worker names, 0 or None where it does not; raises RequestError(400)."""
+    features, branches = capabilities.get("obs_dim", 0), capabilities.get("branches")
+    axes = capabilities.get("action_dim", capabilities.get("continuous", 0 if branches else None))
+    if not isinstance(features, int) or not 0 <= features <= MAX_FEATURES:
+        raise RequestError(400, f"capabilities.obs_dim {features!r}: 1 to {MAX_FEATURES}")
+    if axes is not None and not (isinstance(axes, int) and 0 <= axes <= MAX_AXES):
+        raise RequestError(400, f"capabilities.action_dim {axes!r}: 0 to {MAX_AXES}")
+    if branches is not None:
+        sizes_fit = isinstance(branches, list) and all(isinstance(n, int) and 1 <= n <= MAX_CHOICES for n in branches)
+        if not sizes_fit or len(branches) > MAX_BRANCHES:
+            raise RequestError(400, f"capabilities.branches: up to {MAX_BRANCHES} sizes of 1 to {MAX_CHOICES}")
+    return features, axes, branches
+
+
 class PushRollout(msgspec.Struct, frozen=True, kw_only=True):
     """POST /push_rollout; `policy_version` −1 is the current one; without `is_first` each push begins an episode.
 
     final_obs, K rows: what was seen after each step of `dones` or `truncated`, each step before a row of `is_first`,
     and the last step, in order. Without it a value at a cut is that of the step's own observation.
+    rollout_id: it is journaled and applied at most once (`learner.remote`), and the answer does not wait for that.
+    carry: the memory of the policy that acted, before the first row. outcome_rewards: what outcomes of choices pay.
     """
 
     instance_id: str
@@ -81,6 +100,9 @@ class PushRollout(msgspec.Struct, frozen=True, kw_only=True):
     episode_returns: list[float] = []
     episode_lengths: list[float] = []
     hparams: dict[str, Any] = {}
+    rollout_id: str = ""
+    carry: Numbers | None = None
+    outcome_rewards: Numbers | None = None
 
 
 class PushDemo(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +125,7 @@ class PostEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Arrays(Message, frozen=True):
-    """What a body with arrays says beside them: `branches` are the greatest indices + 1."""
+    """What a body with arrays says beside them: `branches` are the greatest indices + 1, `units` numbers of memory."""
 
     instance: str
     policy: str
@@ -114,6 +136,8 @@ class Arrays(Message, frozen=True):
     branches: list[int]
     has_log_probs: bool = False
     ignored: list[str] = []
+    rollout_id: str = ""
+    units: int = 0
 
 
 def decode(kind: type[Any], body: bytes, content_type: str) -> Any:
@@ -255,7 +279,8 @@ def rollout_of(body: PushRollout) -> tuple[Arrays, Rollout]:
         actions_cont=cont, actions_disc=disc, rewards=rewards,
         terminated=dones & ~truncated, truncated=truncated, is_first=is_first, elapsed_s=elapsed_s, final_obs=final_obs,
         log_probs=column(body.log_probs, np.float32, "log_probs"), values=column(body.values, np.float32, "values"),
-        action_masks=masks,
+        action_masks=masks, carry=None if body.carry is None else array(body.carry, np.float32, 1, "carry"),
+        outcome_rewards=column(body.outcome_rewards, np.float32, "outcome_rewards"),
     )  # fmt: skip
     spec = ActionSpec(cont.shape[1], tuple(branches))
     total = sum(value.nbytes for name in _ARRAYS if (value := getattr(rollout, name)) is not None)
@@ -267,9 +292,17 @@ def rollout_of(body: PushRollout) -> tuple[Arrays, Rollout]:
     head = Arrays(
         instance=body.instance_id, policy=body.policy_name, version=body.policy_version, steps=steps,
         features=obs.shape[1], continuous=cont.shape[1], branches=branches, has_log_probs=body.log_probs is not None,
-        ignored=["hparams"] if body.hparams else [],
+        ignored=["hparams"] if body.hparams else [], rollout_id=_checked_id(body.rollout_id),
+        units=0 if rollout.carry is None else len(rollout.carry),
     )  # fmt: skip
     return head, rollout
+
+
+def _checked_id(text: str) -> str:
+    """A rollout's id, or "" where it has none; raises RequestError(400)."""
+    if text and ROLLOUT_ID.fullmatch(text) is None:
+        raise RequestError(400, f"rollout_id {text[:80]!r}: 1 to 64 small letters, digits, _ and -")
+    return text
 
 
 def demo_of(body: PushDemo) -> tuple[Arrays, Rollout]:

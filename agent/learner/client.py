@@ -21,7 +21,7 @@ from agent.concurrency.supervise import Supervisor
 from agent.core.clock import Clock
 from agent.core.errors import ChildGone, RequestError, WeightsError
 from agent.core.rewards.tables import Weights
-from agent.learner.bodies import MAX_AXES, MAX_BRANCHES, MAX_CHOICES, MAX_FEATURES, Arrays, Register
+from agent.learner.bodies import Arrays, Register, shape_asked
 from agent.learner.held import check_room
 from agent.learner.messages import (
     Done,
@@ -59,8 +59,19 @@ FINISH_S: Final = 9.0
 log = structlog.get_logger(__name__)
 
 
+class Made(msgspec.Struct, frozen=True):
+    """What the manifest of a policy's weights says, where it is no policy that workers made."""
+
+    kind: str
+    layout: dict[str, Any]
+    sizes: dict[str, Any]
+
+
 class Known(msgspec.Struct):
-    """One policy: its shape (features 0 until it is known), and what became of what was pushed to it."""
+    """One policy: its shape (features 0 until it is known), and what became of what was pushed to it.
+
+    units: numbers of its memory, which a rollout may bring, 0 where it has none.
+    """
 
     name: str
     features: int = 0
@@ -71,6 +82,8 @@ class Known(msgspec.Struct):
     opened_in: int = 0
     loads: int = 0
     plays_here: bool = False
+    made: Made | None = None
+    units: int = 0
     wanted: dict[str, Any] = {}
     rollouts: int = 0
     steps: int = 0
@@ -172,21 +185,9 @@ class Learning:
 
     async def register(self, body: Register) -> dict[str, Any]:
         """A worker says hello; a policy whose whole shape it names is made."""
+        self._check_worker(body.policy_name, body.capabilities)
         policy = self.known(body.policy_name)
-        wanted = body.capabilities
-        features = wanted.get("obs_dim", 0)
-        branches = wanted.get("branches")
-        axes = wanted.get("action_dim", wanted.get("continuous", 0 if branches else None))
-        if not isinstance(features, int) or not 0 <= features <= MAX_FEATURES:
-            raise RequestError(400, f"capabilities.obs_dim {features!r}: 1 to {MAX_FEATURES}")
-        if axes is not None and not (isinstance(axes, int) and 0 <= axes <= MAX_AXES):
-            raise RequestError(400, f"capabilities.action_dim {axes!r}: 0 to {MAX_AXES}")
-        if branches is not None:
-            sizes_fit = isinstance(branches, list) and all(
-                isinstance(n, int) and 1 <= n <= MAX_CHOICES for n in branches
-            )
-            if not sizes_fit or len(branches) > MAX_BRANCHES:
-                raise RequestError(400, f"capabilities.branches: up to {MAX_BRANCHES} sizes of 1 to {MAX_CHOICES}")
+        features, axes, branches = shape_asked(body.capabilities)
         if features and policy.features and features != policy.features:
             raise RequestError(400, f"policy {policy.name} observes {policy.features} numbers, this worker {features}")
         policy.wanted = {"branches": branches, "continuous": axes, "features": features}
@@ -194,6 +195,19 @@ class Learning:
             await self._shape(policy, features, axes, tuple(branches or ()))
         self._say("worker_registered", f"{body.instance_id} for {policy.name}", {"policy": policy.name})
         return {"ok": True, "instance_id": body.instance_id, "policy_name": policy.name, "version": policy.version}
+
+    def _check_worker(self, name: str, capabilities: dict[str, Any]) -> None:
+        """Refuse a worker of this program whose policy or rewards are others than here; raises RequestError(409)."""
+        known, kind, paid_by = self.policies.get(name), capabilities.get("kind"), capabilities.get("paid_by")
+        if kind is not None and known is not None and known.plays_here:
+            raise RequestError(409, f"policy {name} plays here itself; `python -m agent learner` takes workers for it")
+        here = KIND if known is None or known.made is None else known.made.kind
+        if kind is not None and kind != here:
+            there = ", ".join(self.policies) or "none"
+            raise RequestError(409, f"a {str(kind)[:40]} named {name} does not learn here; policies: {there}")
+        pays = "" if known is None or known.policy_spec is None else known.policy_spec.paid_by
+        if paid_by and pays and paid_by != pays:
+            raise RequestError(409, f"policy {name} is paid by {pays} here, by {str(paid_by)[:40]} at the worker")
 
     async def _shape(self, policy: Known, features: int, continuous: int, branches: tuple[int, ...]) -> None:
         """Fix the shape of a policy: the store's, if it holds one."""
@@ -212,7 +226,7 @@ class Learning:
         check_room(policy_spec, self._held(policy))
         policy.features, policy.continuous, policy.branches = features, continuous, branches
         policy.policy_spec = policy_spec
-        await self._open(policy)
+        await self.open(policy)
 
     def _held(self, policy: Known) -> list[PolicySpec]:
         """The other policies that the process holds."""
@@ -226,11 +240,19 @@ class Learning:
         policy.version, policy.plays_here = version, True
         return policy
 
+    def serve(self, policy_spec: PolicySpec, version: int, made: Made, units: int) -> Known:
+        """A policy of this program learns from what workers play with it."""
+        policy = self.known(policy_spec.name)
+        policy.policy_spec, policy.features = policy_spec, policy_spec.features
+        policy.continuous, policy.branches = policy_spec.continuous, policy_spec.branches
+        policy.version, policy.made, policy.units = version, made, units
+        return policy
+
     # --- learning ----------------------------------------------------------------------------------------------
 
     async def push(self, head: Arrays, payload: bytes) -> dict[str, Any]:
         """Learn from a worker's rollout; raises RequestError or ChildGone."""
-        policy = await self._fitting(head)
+        policy = await self.fitting(head)
         if head.version > policy.version:
             raise RequestError(400, f"policy_version {head.version}: the newest is {policy.version}")
         if 0 <= head.version < policy.version - MAX_VERSIONS_OLD:
@@ -240,7 +262,7 @@ class Learning:
         answer, weights = await self.learn(policy, payload)
         dropped = ""
         if not answer.refused:
-            dropped = await self._publish(policy, load_tensors(weights), f"rollout of {head.instance}"[:80])
+            dropped = await self.publish(policy, load_tensors(weights), f"rollout of {head.instance}"[:80])
         if dropped:
             policy.stale += 1
             return {"ok": False, "dropped": dropped, "version": policy.version, "losses": policy.losses}
@@ -256,17 +278,17 @@ class Learning:
 
     async def demo(self, head: Arrays, payload: bytes) -> dict[str, Any]:
         """Imitate a worker's demonstration."""
-        policy = await self._fitting(head)
-        await self._open(policy)
+        policy = await self.fitting(head)
+        await self.open(policy)
         answer, weights = await self.child.call(Imitate(policy=policy.name), Imitated, payload)
-        dropped = await self._publish(policy, load_tensors(weights), f"demonstration of {head.instance}"[:80])
+        dropped = await self.publish(policy, load_tensors(weights), f"demonstration of {head.instance}"[:80])
         if dropped:
             return {"ok": False, "dropped": dropped, "version": policy.version}
         return {"ok": True, "version": policy.version, "metrics": answer.metrics}
 
     async def learn(self, policy: Known, payload: bytes) -> tuple[Learned, bytes]:
         """One rollout through every part; the answer, and the new weights as safetensors, empty where it refuses."""
-        await self._open(policy)
+        await self.open(policy)
         answer, weights = await self.child.call(Learn(policy=policy.name), Learned, payload)
         policy.rollouts += 1
         policy.steps += answer.steps
@@ -282,7 +304,7 @@ class Learning:
         paid_by: the table of play itself; the values of a replay are of one table.
         Those that it has kept from an earlier session count; a state has not room for all of 50,000.
         """
-        await self._open(policy)
+        await self.open(policy)
         held, _ = await self.child.call(TakeLesson(policy=policy.name), LessonsHeld)
         teacher = Child("teacher", "agent.learner.teacher", supervisor=self._supervisor)
         try:
@@ -307,7 +329,7 @@ class Learning:
             payload = await self._disk.run(lambda: save_tensors(tensors))
             await self.child.call(Load(policy=policy.name), Done, payload)
 
-    async def _fitting(self, head: Arrays) -> Known:
+    async def fitting(self, head: Arrays) -> Known:
         """The policy that arrays belong to, made where it is new; raises RequestError where they do not fit."""
         policy = self.known(head.policy)
         if policy.plays_here:
@@ -326,9 +348,11 @@ class Learning:
             raise RequestError(
                 400, f"policy {policy.name} has branches of {policy.branches}; this needs {head.branches}"
             )
+        if head.units not in (0, policy.units):
+            raise RequestError(400, f"carry: {head.units} numbers; policy {policy.name} remembers {policy.units}")
         return policy
 
-    async def _open(self, policy: Known) -> None:
+    async def open(self, policy: Known) -> None:
         """Have the process hold the policy; after a restart of the process it goes on from the stored weights."""
         async with self._opening:
             if self.child.is_up and policy.opened_in == self.child.starts:
@@ -351,7 +375,7 @@ class Learning:
             if outcomes:
                 await self.child.call(ServeOutcomes(policy=policy.name), Done, outcomes)
             if current is None:
-                await self._publish(policy, load_tensors(weights), "a first push")
+                await self.publish(policy, load_tensors(weights), "a first push")
 
     async def _follow(self, policy: Known) -> None:
         """Go on from a later version that another process has published; play follows by itself."""
@@ -385,20 +409,23 @@ class Learning:
             )  # fmt: skip
         return kept
 
-    async def _publish(self, policy: Known, tensors: Tensors, source: str) -> str:
+    async def publish(self, policy: Known, tensors: Tensors, source: str) -> str:
         """Store the learner's weights as the next version; why not, where another process has published one meanwhile.
 
         Raises RequestError(507).
         """
         loads = policy.loads
-        layout = {"features": policy.features, "continuous": policy.continuous, "branches": list(policy.branches)}
+        flat = {"features": policy.features, "continuous": policy.continuous, "branches": list(policy.branches)}
+        made = policy.made or Made(KIND, flat, {})
 
         def publish() -> str:
             current = self.store.current(policy.name)
             newest = policy.version if current is None else max(current.version, policy.version)
             if policy.loads != loads or newest > policy.version:
                 return f"version {newest} of another process came meanwhile"
-            stored = self.store.publish(policy.name, tensors, kind=KIND, layout=layout, created_by=source)
+            stored = self.store.publish(
+                policy.name, tensors, kind=made.kind, layout=made.layout, sizes=made.sizes, created_by=source
+            )
             self._keep(policy.name, _Kept(stored.version, save_tensors(tensors), stored.manifest))
             policy.version = stored.version
             return ""

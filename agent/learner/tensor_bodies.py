@@ -1,8 +1,8 @@
 """Rollouts and demonstrations as the body of a safetensors file.
 
-The tensors have the names of the fields of a rollout. The file's metadata hold `instance_id`, `policy_name` and
-`policy_version` as text; other metadata are not read. Names, types, shapes and sizes are refused from the header,
-before anything is made of the data. Owns no socket.
+The tensors have the names of the fields of a rollout. The file's metadata hold `instance_id`, `policy_name`,
+`rollout_id` and `policy_version` as text; other metadata are not read. Names, types, shapes and sizes are refused from
+the header, before anything is made of the data. Owns no socket.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import math
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 import safetensors
 from safetensors import SafetensorError
+from safetensors.numpy import save
 
 from agent.core.errors import RequestError
-from agent.core.rollout import MAX_STEPS
+from agent.core.rollout import MAX_STEPS, Rollout
 from agent.learner.bodies import MAX_AXES, MAX_BRANCHES, MAX_CHOICES, MAX_FEATURES, Packed, PushDemo, PushRollout
 
 SAFETENSORS: Final = "application/vnd.safetensors"
@@ -28,7 +30,8 @@ _WIDTHS: Final = {
 _REQUIRED: Final[dict[Any, tuple[str, ...]]] = {PushRollout: ("obs", "rewards", "dones"), PushDemo: ("obs",)}
 _TENSORS: Final[dict[Any, set[str]]] = {
     PushRollout: {
-        *_WIDTHS, "rewards", "dones", "truncated", "is_first", "elapsed", "log_probs", "values",
+        *_WIDTHS, "rewards", "dones", "truncated", "is_first", "elapsed", "log_probs", "values", "carry",
+        "outcome_rewards",
     },
     PushDemo: {"obs", "actions_cont", "actions_disc"},
 }  # fmt: skip
@@ -70,7 +73,7 @@ def _told(kind: type[Any], metadata: dict[str, str]) -> dict[str, Any]:
     for name in ("policy_name",) if kind is PushDemo else ("policy_name", "instance_id"):
         if name not in metadata:
             raise RequestError(400, f"__metadata__.{name} is missing")
-    for name in ("policy_name", "instance_id"):
+    for name in ("policy_name", "instance_id", "rollout_id") if kind is PushRollout else ("policy_name", "instance_id"):
         if name in metadata:
             told[name] = metadata[name]
     if kind is PushRollout and "policy_version" in metadata:
@@ -112,3 +115,20 @@ def _check(name: str, tensor: _Tensor) -> None:
     needed = math.prod(tensor.shape) * int(code[1])
     if end - begin != needed:
         raise RequestError(400, f"{name}: {end - begin} bytes, its shape {tensor.shape} needs {needed}")
+
+
+def write_tensors(rollout: Rollout, rollout_id: str, version: int) -> bytes:
+    """A rollout as the body of a push; `version`: that the learner gave the weights which acted."""
+    metadata = {
+        "instance_id": rollout.instance, "policy_name": rollout.policy, "policy_version": str(version),
+        "rollout_id": rollout_id,
+    }  # fmt: skip
+    arrays: dict[str, Any] = {
+        "obs": rollout.obs, "actions_cont": rollout.actions_cont, "actions_disc": rollout.actions_disc,
+        "rewards": rollout.rewards, "dones": rollout.is_last, "truncated": rollout.truncated,
+        "is_first": rollout.is_first, "elapsed": rollout.elapsed_s, "final_obs": rollout.final_obs,
+        "log_probs": rollout.log_probs, "values": rollout.values, "action_masks": rollout.action_masks,
+        "carry": rollout.carry, "outcome_rewards": rollout.outcome_rewards,
+    }  # fmt: skip
+    there = {name: np.ascontiguousarray(each) for name, each in arrays.items() if each is not None and each.size}
+    return save(there, metadata=metadata)

@@ -84,6 +84,14 @@ class MenuOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LearnerElsewhere:
+    """The learner on another machine that this session's rollouts go to: its address, and the token for it."""
+
+    address: str
+    token: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cards:
     """How cards are learned about: over how long speed and health change, and whether choices are left to chance."""
 
@@ -101,6 +109,7 @@ class SessionOptions(RunOptions):
     on_begun: called when all is ready to act. reward: the table of a game without a reward of its own.
     challenger_share: of the runs, 0 where what is learned acts at once. auto_merge: a language model may propose the
     weights of a merge. recordings_dir: what the page replays. memory_mib: of the whole program, 0: the machine's.
+    learner: who learns from this session, None: whoever does is here.
     """
 
     endpoints: tuple[Address, ...]
@@ -130,5 +139,6 @@ class SessionOptions(RunOptions):
     auto_merge: bool = False
     safety: bool = False
     recordings_dir: Path | None = None
+    learner: LearnerElsewhere | None = None
     menus: MenuOptions | None = None
     memory_mib: int = 0

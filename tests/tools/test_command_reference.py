@@ -14,7 +14,7 @@ def test_the_page_is_as_the_commands_are() -> None:
 def test_every_command_and_every_option_is_on_the_page(tmp_path: Path) -> None:
     main(tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
-    assert page.count("\n## ") == len(list(commands())) == 42
+    assert page.count("\n## ") == len(list(commands())) == 47
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert len(rows) == sum(len(options(command)) for _, command in commands()) > 60
     assert "| `--mode real-time\\|lock-step\\|fast` | `real-time` |" in page and "| `--steps INT` | required |" in page
