@@ -9,13 +9,17 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.core.types import ByteArray, FloatArray
+from agent.core.types import ByteArray
 from agent.models.inverse_dynamics.sizes import Inputs
 
 FLOW_PX: Final = 8.0
 """A motion of so many pixels of the resized picture becomes 1; larger ones are cut at 2."""
+FLOW_UNIT: Final = FLOW_PX / 63.0
+"""Pixels of one unit of a flow that is kept as int8."""
+FlowArray = NDArray[np.int8]
 
 
 class Flow:
@@ -25,24 +29,25 @@ class Flow:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._flow.setFinestScale(0)
 
-    def between(self, frames: ByteArray) -> FloatArray:
-        """Flow of each picture to the next, u8 [L, h, w, 3] to f32 [L - 1, 2, h, w] in units of FLOW_PX."""
+    def between(self, frames: ByteArray) -> FlowArray:
+        """Flow of each picture to the next, u8 [L, h, w, 3] to i8 [L - 1, 2, h, w] in units of FLOW_UNIT."""
         grey = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
-        found = np.empty((len(grey) - 1, *grey[0].shape, 2), np.float32)
+        found = np.empty((len(grey) - 1, 2, *grey[0].shape), np.int8)
         for i, (before, after) in enumerate(itertools.pairwise(grey)):
-            found[i] = self._flow.calc(before, after, np.zeros(found.shape[1:], np.float32))
-        clipped: FloatArray = np.clip(np.moveaxis(found, 3, 1) / FLOW_PX, -2.0, 2.0).astype(np.float32)
-        return clipped
+            flow = self._flow.calc(before, after, np.zeros((*before.shape, 2), np.float32))
+            found[i] = np.rint(np.clip(np.moveaxis(flow, 2, 0) / FLOW_UNIT, -126, 126))
+        return found
 
 
-def steps_of(frames: ByteArray, inputs: Inputs, flow: Flow) -> Float[Tensor, "S C H W"]:
-    """The steps of L pictures u8 [L, h, w, 3]: L - 1, each with its channels."""
+def steps_of(frames: ByteArray, inputs: Inputs, flow: Flow, known: FlowArray | None = None) -> Float[Tensor, "S C H W"]:
+    """The steps of L pictures u8 [L, h, w, 3]: L - 1, each with its channels; known: their flow, where it is kept."""
     parts: list[Tensor] = []
     if inputs != "flow":
         pictures = torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2).float() / 255.0
         parts += [pictures[:-1], pictures[1:]]
     if inputs != "pixels":
-        parts.append(torch.from_numpy(flow.between(frames)))
+        moved = flow.between(frames) if known is None else known
+        parts.append(torch.from_numpy(moved).float() / 63.0)
     return torch.cat(parts, 1)
 
 

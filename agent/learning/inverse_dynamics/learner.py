@@ -11,7 +11,7 @@ from torch import Tensor
 
 from agent.core.errors import RecordingError, WeightsError
 from agent.core.types import ByteArray
-from agent.learning.inverse_dynamics.inputs import Flow, brightened, steps_of
+from agent.learning.inverse_dynamics.inputs import Flow, FlowArray, brightened, steps_of
 from agent.learning.inverse_dynamics.targets import Targets, known_of
 from agent.learning.pixels.episodes import Episodes
 from agent.models.inverse_dynamics.network import InverseDynamics
@@ -19,6 +19,8 @@ from agent.models.inverse_dynamics.sizes import IdmSizes
 
 LAG_WEIGHT: Final = 0.5
 CLIP: Final = 1.0
+FLOW_BYTES: Final = 256 << 20
+"""So much flow is kept; that of further episodes is computed each time."""
 
 
 class IdmConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +63,8 @@ class IdmLearner:
         self._optimizer = torch.optim.AdamW(
             self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
+        self._flows: dict[int, FlowArray] = {}
+        self._room = FLOW_BYTES
         self._classes = [self.targets.classes(_actions(e)) for e in self.episodes.items]
         self._counted = [self.targets.counted(_actions(e), e.known) for e in self.episodes.items]
         every, counts = np.concatenate(self._classes), np.concatenate(self._counted)
@@ -79,10 +83,14 @@ class IdmLearner:
         rng = np.random.default_rng((self._seed, self.updates))
         length = self.sizes.window + 1
         windows = self.episodes.windows(rng, self.config.batch, length)
-        steps = torch.stack([steps_of(f, self.sizes.inputs, self._flow) for f in windows.frames])
+        pairs, cut = list(zip(windows.episodes.tolist(), windows.starts.tolist(), strict=True)), length - 1
+        steps = torch.stack(
+            [
+                steps_of(frames, self.sizes.inputs, self._flow, self._moved(i, s, cut))
+                for frames, (i, s) in zip(windows.frames, pairs, strict=True)
+            ]
+        )
         steps = brightened(steps, self.sizes.inputs, rng).to(self._device)
-        pairs = list(zip(windows.episodes.tolist(), windows.starts.tolist(), strict=True))
-        cut = length - 1
         classes = torch.from_numpy(np.stack([self._classes[i][s : s + cut] for i, s in pairs])).to(self._device)
         counted = torch.from_numpy(np.stack([self._counted[i][s : s + cut] for i, s in pairs])).to(self._device)
         for group in self._optimizer.param_groups:
@@ -101,6 +109,19 @@ class IdmLearner:
             right = known_of(counted, (_picked(self.targets, logits) == classes).float())
         figures = {"idm_loss": loss.detach(), "idm_accuracy": right, "idm_grad_norm": norm}
         return {name: value.item() for name, value in figures.items()}
+
+    def _moved(self, index: int, start: int, count: int) -> FlowArray | None:
+        """The flow of some steps of an episode, kept from then on; None where it is not needed or there is no room."""
+        if self.sizes.inputs == "pixels":
+            return None
+        if index not in self._flows:
+            frames = self.episodes.items[index].frames
+            size = 2 * frames.shape[0] * frames.shape[1] * frames.shape[2]
+            if size > self._room:
+                return None
+            self._room -= size
+            self._flows[index] = self._flow.between(frames)
+        return self._flows[index][start : start + count]
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a restart needs."""

@@ -1,15 +1,11 @@
-"""What does inverse dynamics tell of MinAtar's actions, and what is a policy worth that is cloned from its labels?
+"""What does inverse dynamics tell of MinAtar's actions, beside what can be known of them?
 
-    python -m tools.bench.labels.minatar [--steps 140] [--rows 8000] [--seeds 5] [--out FILE]
+    python -m tools.bench.labels.minatar [--steps 140] [--rows 8000] [--out FILE]
 
 Actions are drawn at random. With sticky actions, one in ten is the one before, done again; so what was chosen cannot
 always be told, and the share that can follows from the positions of the player and the rules. A model that tells more
 has seen its labels. `pair` reads two pictures only; `causal` reads the past only, as cloning does, and has nothing to
 tell a random action by. With a lag, an action is done three steps after it was chosen.
-
-Then a good player of Breakout is recorded, and policies are cloned from its pictures: with its true actions, with
-labels of a model that saw random play (`pseudo`), of a model that saw one fortieth of the recordings (`few`), from that
-share alone (`few_alone`), and with true actions in a wrong order (`shuffled`).
 """
 
 from __future__ import annotations
@@ -24,7 +20,6 @@ from agent.learning.inverse_dynamics.calibration import ece
 from agent.learning.inverse_dynamics.judging import lag_of
 from agent.learning.inverse_dynamics.labels import Labeller
 from tools.bench._result_file import publish
-from tools.bench.labels._cloning import table
 from tools.bench.labels._minatar import Game, Stream, episodes_of
 from tools.bench.labels._parts import part
 from tools.bench.labels._training import trained
@@ -85,9 +80,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=140)
     parser.add_argument("--rows", type=int, default=8_000)
-    parser.add_argument("--clone-rows", type=int, default=50_000)
-    parser.add_argument("--clone-pictures", type=int, default=384_000)
-    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     asked = {"steps": args.steps, "rows": args.rows}
@@ -97,7 +89,6 @@ def main() -> None:
             values[case][arm] = part(
                 "labels_minatar", f"{case}-{arm}", asked, lambda c=case, a=arm: measure(c, a, args.rows, args.steps)
             )  # type: ignore[misc]
-    values["cloning"] = table(args.clone_rows, args.steps, args.clone_pictures, args.seeds)
     publish("labels_minatar", {**asked, **values}, args.out)
 
 
