@@ -25,7 +25,7 @@ class PopulationOptions:
     """What a population trains on, and where it is kept."""
 
     game: str
-    """gym:[MODULE:]ID, or MODULE:FACTORY: a Gymnasium environment of your own."""
+    """arena, gym:[MODULE:]ID, or MODULE:FACTORY: a Gymnasium environment of your own."""
     out: Path
     """The folder of states, curve, lineage and TensorBoard files."""
     members: int = 8
@@ -41,6 +41,8 @@ class PopulationOptions:
     """How the environment is trained on, as for `train`. Default: what fits the game."""
     profile: Path | None = None
     """TOML file that says what is a picture of the environment, and which keys do what."""
+    begin: Path | None = None
+    """In the arena, a pilot's weights to begin with. Default: the shipped pilot's."""
     demos: Annotated[tuple[Path, ...], Parameter(help="Recordings to imitate, weighed by search.imitation_beta.")] = ()
     target: str | None = None
     """The policy whose next version the best member becomes. Default: the name that play gives such weights."""
@@ -53,7 +55,7 @@ class PopulationOptions:
 
 
 def population(options: Annotated[PopulationOptions, FLAT]) -> int:
-    """Train a population on a Gymnasium environment; its best member becomes a version in the store.
+    """Train a population; its best member becomes a version in the store.
 
     Members are judged by the game's own return on seeds that no training plays, never by the reward that they learn
     from. With METABONK_USE_LLM_PBT_WEIGHTS a language model proposes three in ten changes.
@@ -84,6 +86,6 @@ def _work(options: PopulationOptions) -> PopulationWork:
     return PopulationWork(
         game=options.game, members=options.members, config=load_config(options.config), out=options.out,
         seed=options.seed, processes=options.processes, preset=options.preset, profile=options.profile,
-        demos=options.demos, target=options.target, publish=options.publish, resume=options.resume,
+        begin=options.begin, demos=options.demos, target=options.target, publish=options.publish, resume=options.resume,
         tensorboard=options.tensorboard,
     )  # fmt: skip

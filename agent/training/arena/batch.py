@@ -228,6 +228,11 @@ class ArenaBatch:
         self._observe()
         return outcome
 
+    def pay(self, weights: Weights) -> None:
+        """Go on with another table; potentials of what is now are counted by it."""
+        self.weights = weights
+        self._counters = self._counted()
+
     def _outcome(self, playing: NDArray[np.bool_]) -> Outcome:
         before = self._counters
         phase = self.records["phase"]

@@ -62,6 +62,10 @@ class Player:
         self.actor = PolicyActor(policy, batch.count)
         self._length, self._gamma, self._lam = length, gamma, lam
 
+    def configure(self, *, gamma: float, lam: float) -> None:
+        """Go on with another discount."""
+        self._gamma, self._lam = gamma, lam
+
     def stretch(self, steps: int, script: Script | None = None) -> Stretch:
         """Play `steps` decisions of every run; `script` may replace actions and give those to imitate."""
         games, actor = ArenaGames(self.batch), self.actor

@@ -27,7 +27,7 @@ from agent.store.store import Stored, WeightsStore
 from agent.training.folder import TrainingFolder
 from agent.training.population.asking import asks, find_proposer
 from agent.training.population.book import CURVE, Book, Population
-from agent.training.population.config import PopulationConfig
+from agent.training.population.config import PopulationConfig, known_of
 from agent.training.population.contract import Interval, Runner, Seal
 from agent.training.population.member import Task
 from agent.training.population.plot import LINEAGE, draw
@@ -49,6 +49,7 @@ class PopulationWork(msgspec.Struct, frozen=True, kw_only=True):
     processes: int = 1
     preset: str | None = None
     profile: Path | None = None
+    begin: Path | None = None
     demos: tuple[Path, ...] = ()
     target: str | None = None
     publish: bool = True
@@ -59,8 +60,17 @@ class PopulationWork(msgspec.Struct, frozen=True, kw_only=True):
         """Raise SettingsError for what is out of bounds or cannot be trained on."""
         check_bounds("--members", self.members, 2, 256)
         check_bounds("--processes", self.processes, 1, 64)
-        if not is_gymnasium(self.game):
-            raise SettingsError(f"--game {self.game}: a population trains on gym:[MODULE:]ID or MODULE:FACTORY")
+        if self.game != "arena" and not is_gymnasium(self.game):
+            raise SettingsError(f"--game {self.game}: a population trains on arena, gym:[MODULE:]ID or MODULE:FACTORY")
+        for name in self.config.search:
+            if name not in known_of(self.game):
+                raise SettingsError(f"search.{name}: {self.game} has {', '.join(known_of(self.game))}")
+        of_environments = {"--demos": self.demos, "--preset": self.preset, "--profile": self.profile}
+        for name, value in of_environments.items():
+            if value and self.game == "arena":
+                raise SettingsError(f"{name}: is of environments; leave it out for the arena")
+        if self.begin is not None and self.game != "arena":
+            raise SettingsError(f"--begin {self.begin}: only in the arena members begin with a pilot's weights")
         check_wanted(self.tensorboard)
 
     @property
@@ -69,6 +79,7 @@ class PopulationWork(msgspec.Struct, frozen=True, kw_only=True):
         return Task(
             game=self.game, total_steps=self.config.steps, searched=tuple(self.config.search), preset=self.preset,
             profile=None if self.profile is None else str(self.profile), demos=tuple(map(str, self.demos)),
+            begin=None if self.begin is None else str(self.begin),
         )  # fmt: skip
 
     @property
@@ -151,7 +162,7 @@ async def publish_best(
     order: Interval = scheduler.order(member)
     state = await asyncio.to_thread(book.state, population.best_state)
     sealed, tensors = await runner.seal(Seal(interval=order), state)
-    policy = work.target or policy_name(sealed.kind, work.game)
+    policy = work.target or (sealed.kind if work.game == "arena" else policy_name(sealed.kind, work.game))
     notes = {**sealed.notes, "population": work.asked, "member": member.number, "fitness": population.best_fitness}
     return await asyncio.to_thread(
         lambda: store.publish(

@@ -13,12 +13,29 @@ from agent.games.options import check_bounds
 from agent.learning.population import FACTORS, QUANTILE, RESAMPLE, Range, Switch, check_spaces
 
 MIN_EPISODES: Final = 10
-KNOWN: Final[dict[str, tuple[float, float]]] = {
+OF_PPO: Final[dict[str, tuple[float, float]]] = {
     "lr": (1e-8, 1.0), "entropy_weight": (0.0, 10.0), "gamma": (0.0, 0.99999), "lam": (0.0, 1.0), "clip": (1e-3, 1.0),
+}  # fmt: skip
+"""Hyper-parameters of a member, with the widest bounds."""
+OF_ENVIRONMENTS: Final[dict[str, tuple[float, float]]] = {
     "reward_scale": (0.0, 1e4), "curiosity_beta": (0.0, 10.0), "imitation_beta": (0.0, 10.0),
 }  # fmt: skip
-"""Hyper-parameters of a member, with the widest bounds: of PPO, the weight of the game's reward, and of curiosity and
-imitation beside it."""
+"""The weight of the game's reward, and of curiosity and imitation beside it."""
+OF_ARENA: Final[dict[str, tuple[float, float]]] = {
+    name: (-100.0, 100.0)
+    for name in (
+        "minute", "kill", "level", "damage", "death", "win", "level_potential", "health_potential", "boss_potential",
+    )
+}  # fmt: skip
+"""Weights of the arena's reward table, `core.rewards.tables.Weights`."""
+KNOWN: Final = OF_PPO | OF_ENVIRONMENTS | OF_ARENA
+
+
+def known_of(game: str) -> dict[str, tuple[float, float]]:
+    """What may be searched on a game."""
+    return OF_PPO | (OF_ARENA if game == "arena" else OF_ENVIRONMENTS)
+
+
 DEFAULT_SEARCH: Final[dict[str, Range | Switch]] = {
     "lr": Range(1e-4, 1e-2), "entropy_weight": Range(1e-4, 0.1), "gamma": Range(0.9, 0.999, "discount"),
 }  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 import numpy as np
@@ -23,17 +23,18 @@ from agent.learning.imitation import Imitation
 from agent.learning.population import Value
 from agent.training.gym import GymTraining
 from agent.training.options import EnvironmentOptions
+from agent.training.population.config import OF_PPO
 from agent.training.population.demonstrations import read_demonstrations
 from agent.training.presets.preset import named
 
 CURIOSITY: Final = "curiosity."
-_PPO: Final = ("lr", "entropy_weight", "gamma", "lam", "clip")
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What members train on. total_steps: of each, over which its learning rate falls; searched: names of what is set.
 
-    demos: recordings to imitate. preset: in place of the one that fits the game.
+    demos: recordings to imitate. preset: in place of the one that fits the game. begin: in the arena, the file of a
+    pilot's weights in place of the shipped one's. runs: in the arena, that are played at once.
     """
 
     game: str
@@ -42,6 +43,48 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     demos: tuple[str, ...] = ()
     preset: str | None = None
     profile: str | None = None
+    begin: str | None = None
+    runs: int = 32
+
+
+class TrainsAndMeasures(Protocol):
+    """What a member is, whatever it plays."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of the weights, from their beginning."""
+        ...
+
+    def configure(self, values: dict[str, Value]) -> None:
+        """Go on with these hyper-parameters."""
+        ...
+
+    def train(self, steps: int) -> dict[str, float]:
+        """At least so many steps; raises NumberError where the training broke down."""
+        ...
+
+    def evaluate(self, first_seed: int, episodes: int) -> list[float]:
+        """The game's own score of so many episodes."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a copy needs."""
+        ...
+
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `tensors()` gave, of this member or another; raises WeightsError."""
+        ...
+
+    def sealed(self) -> dict[str, Any]:
+        """The arguments of `save_sealed` for the weights."""
+        ...
+
+
+def check_finite(tensors: dict[str, Tensor]) -> None:
+    """Raise NumberError where a training has broken down."""
+    broken = [n for n, t in tensors.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]
+    if broken:
+        raise NumberError(f"{broken[0]} has values that are not finite")
 
 
 class GymMember:
@@ -76,7 +119,7 @@ class GymMember:
     def configure(self, values: dict[str, Value]) -> None:
         """Go on with these hyper-parameters; what they do not name is as the preset says."""
         learner = self.training.learner
-        config = {name: float(values[name]) for name in _PPO if name in values}
+        config = {name: float(values[name]) for name in OF_PPO if name in values}
         learner.configure(msgspec.structs.replace(learner.config, **config))
         self._scale, self._beta = float(values.get("reward_scale", 1.0)), float(values.get("curiosity_beta", 0.0))
         beta = float(values.get("imitation_beta", 0.0))
@@ -98,9 +141,7 @@ class GymMember:
         until, metrics = self.training.steps + steps, dict[str, float]()
         while self.training.steps < until:
             metrics = self.training.advance()
-        broken = [n for n, t in self.tensors().items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]
-        if broken:
-            raise NumberError(f"{broken[0]} has values that are not finite")
+        check_finite(self.tensors())
         if self._curiosity is not None:
             metrics["curiosity"] = self._paid
         if self._imitation is not None:

@@ -10,7 +10,7 @@ from safetensors.torch import load, save
 
 from agent.core.errors import NumberError
 from agent.training.population.contract import Done, Interval, Seal, Sealed
-from agent.training.population.member import GymMember, Task
+from agent.training.population.member import GymMember, Task, TrainsAndMeasures
 
 
 class Worker:
@@ -19,7 +19,7 @@ class Worker:
     def __init__(self, task: Task) -> None:
         torch.set_num_threads(1)
         self._task = task
-        self._held: dict[int, tuple[int, GymMember]] = {}
+        self._held: dict[int, tuple[int, TrainsAndMeasures]] = {}
 
     def run(self, order: Interval, state: bytes) -> tuple[Done, bytes]:
         """One interval; what it leaves is the next state."""
@@ -38,19 +38,27 @@ class Worker:
 
     def seal(self, order: Seal, state: bytes) -> tuple[Sealed, bytes]:
         """The weights of a state as they are served."""
-        member = GymMember(self._task, order.interval.seed)
+        member = self._made(order.interval.seed)
         member.load_tensors(load(state))
         values = member.sealed()
         tensors = {name: torch.from_numpy(array.copy()) for name, array in values["tensors"].items()}
         told = Sealed(kind=values["kind"], layout=values["layout"], sizes=values["sizes"], notes=values["notes"])
         return told, save(tensors)
 
-    def _member(self, order: Interval, state: bytes) -> GymMember:
+    def _member(self, order: Interval, state: bytes) -> TrainsAndMeasures:
         number, held = self._held.get(order.member, (-1, None))
         if held is not None and order.continues and number == order.number:
             return held
         self._held.pop(order.member, None)
-        member = GymMember(self._task, order.seed)
+        member = self._made(order.seed)
         if state:
             member.load_tensors(load(state))
         return member
+
+    def _made(self, seed: int) -> TrainsAndMeasures:
+        """A new member."""
+        if self._task.game == "arena":
+            from agent.training.population.arena_member import ArenaMember
+
+            return ArenaMember(self._task, seed)
+        return GymMember(self._task, seed)

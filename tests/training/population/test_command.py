@@ -72,7 +72,14 @@ def test_a_population_is_cut_gone_on_with_and_published(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"game": "arena"}, "--game arena"), ({"members": 1}, "--members"), ({"processes": 0}, "--processes")],
+    [
+        ({"game": "chess"}, "--game chess"),
+        ({"members": 1}, "--members"),
+        ({"processes": 0}, "--processes"),
+        ({"begin": Path("a")}, "--begin"),
+        ({"game": "arena", "demos": (Path("a"),)}, "--demos"),
+        ({"config": msgspec.structs.replace(CONFIG, search={"level": Range(0.1, 1.0)})}, "search.level"),
+    ],  # fmt: skip
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, change: dict[str, object], said: str) -> None:
     work = PopulationWork(game=GAME, members=2, config=CONFIG, out=tmp_path / "p")

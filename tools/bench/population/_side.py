@@ -104,6 +104,10 @@ def as_rlox(name: str, seed: int, steps: int, episodes: int) -> dict[str, Any]:
 def main(side: str, name: str, seed: int, steps: int, episodes: int) -> dict[str, Any]:
     """One training and its held-out episodes."""
     games.GAMES[name] = GAMES[name]
+    if side.startswith("ours"):
+        from agent.training.gym import GymTraining
+
+        GymTraining(GAMES[name].spec, seed=seed, total_steps=steps).advance()  # what is compiled is loaded
     if side == "ours":
         from tools.bench.learning.third_party import ours
 
