@@ -93,3 +93,16 @@ def test_two_games_have_two_files(tmp_path: Path) -> None:
         graph_path(tmp_path, "bonklink://h:1") != graph_path(tmp_path, "bonklink://h:2")
         and graph_path(tmp_path, "../../x").parent == tmp_path
     )
+
+
+def test_people_see_the_newest_screens_by_what_can_be_pressed_with_the_ways_that_lead_on() -> None:
+    graph = ScreenGraph("g", None)
+    main, setup = graph.locate(MAIN), graph.locate(SETUP)
+    graph.note(main, _key(["Play", "Options", "Credits"], "Options"), setup.id)
+    graph.note(main, _key(["Play", "Options", "Credits"], "Play"), main.id)
+    graph.note(setup, _key(["Easy", "Hard", "Start", "Back"], "Start"), PLAY)
+    here, there = graph.status()["shown"]
+    assert here == {
+        "name": "Easy, Hard, Start", "seen": 1, "is_here": True, "ways": [{"by": "Start", "to": PLAY}]
+    }  # fmt: skip
+    assert not there["is_here"] and there["ways"] == [{"by": "Options", "to": "Easy, Hard, Start"}]
