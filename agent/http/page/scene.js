@@ -44,7 +44,7 @@ export function radar(canvas, scene, decision) {
   c.strokeStyle = k.line; c.lineWidth = 1;
   for (const ring of [0.5, 1]) { c.beginPath(); c.arc(x0, y0, radius * ring, 0, 7); c.stroke(); }
   c.fillStyle = k.soft; c.font = `600 11px ${k.font}`; c.textAlign = "center";
-  c.fillText(`${range} m`, x0 + radius * 0.72 + 8, y0 + radius * 0.72 + 14);
+  c.fillText(`${range} m`, x0 + radius * 0.6, y0 + radius * 0.66);
   if (!scene) { c.font = `600 14px ${k.font}`; c.fillText("no state yet", x0, y0 + 4); return; }
   c.strokeStyle = k.line; c.beginPath(); c.moveTo(x0, y0); c.lineTo(x0 - radius * 0.5, y0 - radius * 0.866); c.moveTo(x0, y0); c.lineTo(x0 + radius * 0.5, y0 - radius * 0.866); c.stroke();
   for (const [right, ahead, kind] of scene.objects) {
