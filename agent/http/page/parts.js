@@ -220,7 +220,7 @@ export function cards(state, game) {
 // The screens that the navigator knows, the one where it is marked, with the ways that lead on from each.
 function screens(state, game) {
   const navigator = at(state, "status.navigator"), path = `status.navigator.games.${game}`, of = at(state, path), shown = at(of, "graph.shown") || [];
-  put(byId("navigator"), !navigator ? "No navigator goes through menus here: METABONK_USE_VLM_MENU=0, or a game without menus." : at(navigator, "off") ? `Navigator: ${navigator.off}` : `${of.phase}${of.why ? `: ${of.why}` : ""}${of.gave_up ? `; gave up: ${of.gave_up}` : ""}`);
+  put(byId("navigator"), !navigator ? "No navigator goes through menus here: METABONK_USE_VLM_MENU=0, or a game without menus." : at(navigator, "off") ? `Navigator: ${navigator.off}` : `Navigator: ${of.phase}${of.why ? `: ${of.why}` : ""}${of.gave_up ? `; gave up: ${of.gave_up}` : ""}`);
   list(byId("screens"), shown, () => node("li", "", node("b"), node("span", "quiet"), node("ul", "plain")), (li, screen, i) => {
     li.classList.toggle("is-now", Boolean(screen.is_here));
     show(li.children[0], `${path}.graph.shown.${i}.name`, screen.name, screen.name);
