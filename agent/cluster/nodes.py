@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 import structlog
 
 from agent.cluster.keeper import Keeper
@@ -29,6 +30,9 @@ STORE_BYTES: Final = 80 << 20
 """Of Ray's store of objects, the least that it takes: nothing of ours goes through it."""
 ACTOR: Final = "keep-"
 DOWN: Final = "down"
+RAYS: Final = ("raylet", "gcs_server")
+MARK: Final = "RAY_NODE_OF_METABONK"
+"""A variable by which Ray's own processes of one machine of one cluster are known."""
 log = structlog.get_logger(__name__)
 
 
@@ -85,9 +89,11 @@ class Node:
         self.host, self._head, self._port, self._token, self._folder = host, head, port, token, folder
         self._clock = clock
         cpus = cpus if cpus is not None else (os.cpu_count() or 1)
+        name = "ray-head" if not head else f"ray-{host.replace(':', '-').replace('.', '-')}"
+        self._mark = f"{name} of {folder}"
         self.ray = Keeper(
-            "ray-head" if not head else f"ray-{host.replace(':', '-').replace('.', '-')}",
-            ray_words(host, head, port, cpus), folder, clock, env=ray_env(token),
+            name,
+            ray_words(host, head, port, cpus), folder, clock, env=ray_env(token) | {MARK: self._mark},
         )  # fmt: skip
 
     @property
@@ -99,8 +105,10 @@ class Node:
         """Keep Ray and the keepers alive until told to end; why it ended: stopped, or the cluster is down."""
         connected = False
         while not ended():
-            if not self.ray.ensure():
+            if not self.ray.is_up:
                 connected = False
+                end_leftovers(self._mark)
+                self.ray.ensure()
             found = attempt(lambda: self._look(placed, connected))  # noqa: B023
             if isinstance(found, Failure):
                 log.warning("cluster_not_reached", reason=found.reason)
@@ -160,6 +168,16 @@ class Node:
         for each in placed:  # also where Ray was gone before
             Keeper(each.name, each.words, self._folder, self._clock).stop()
         self.ray.stop()
+
+
+def end_leftovers(mark: str) -> None:
+    """End what a Ray of this machine that was killed has left: it holds the ports. Only processes with our mark."""
+    for process in psutil.process_iter(["name"]):
+        if process.info["name"] in RAYS:
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(MARK) == mark:
+                    process.kill()
+                    process.wait(CALL_S)
 
 
 def connect(address: str, token: str, host: str) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+import psutil
+import pytest
 
 from agent.cluster import nodes
 from agent.cluster.keeper import Keeper
 from agent.cluster.nodes import Node, ray_env, ray_words
 from agent.cluster.plan import Placed, ray_token
 from agent.core.clock import VirtualClock
+from tests.waiting import until
 
 
 def test_rays_head_has_no_dashboard_and_every_process_the_token() -> None:
@@ -34,11 +40,24 @@ def test_a_machine_keeps_on_where_ray_cannot_be_reached_and_ends_when_told(tmp_p
 
     monkeypatch.setattr(Node, "_look", look)
     monkeypatch.setattr(Node, "_clock_wait", lambda self, seconds, ended: None)
-    monkeypatch.setattr(Keeper, "ensure", lambda self: True)
+    monkeypatch.setattr(Keeper, "is_up", property(lambda self: True))
     monkeypatch.setattr(nodes, "disconnect", lambda: None)
     node = Node("10.0.0.2", "10.0.0.1", 1, "t" * 20, tmp_path, VirtualClock(), cpus=1)
     assert node.keep([Placed("w", ["w"], 0.0)], lambda: False) == "down"
     assert looks == [False, True, False, True, True]  # after a failure it connects anew
+
+
+@pytest.mark.slow
+def test_only_what_a_killed_ray_of_ours_left_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "raylet").symlink_to(sys.executable)
+    words = [str(tmp_path / "raylet"), "-S", "-c", "import time; time.sleep(600)"]
+    ours, other = (subprocess.Popen(words, env={nodes.MARK: mark}) for mark in ("a", "b"))
+    until(lambda: all(psutil.Process(p.pid).name() == "raylet" for p in (ours, other)))
+    nodes.end_leftovers("a")
+    until(lambda: ours.poll() is not None)
+    assert other.poll() is None
+    other.kill()
+    other.wait()
 
 
 def test_an_actor_keeps_its_process_and_ends_with_it(tmp_path: Path, monkeypatch: Any) -> None:
