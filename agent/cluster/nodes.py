@@ -37,10 +37,12 @@ log = structlog.get_logger(__name__)
 
 
 def ray_env(token: str) -> dict[str, str]:
-    """What each process of Ray is told."""
+    """What each process of Ray is told: what keepers start is not ended with them, and sees the cards."""
     return {
         "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": ray_token(token), "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_raylet_start_wait_time_s": "120", "METABONK_HTTP_TOKEN": token,
+        "RAY_raylet_start_wait_time_s": "120",
+        "RAY_kill_child_processes_on_worker_exit": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "METABONK_HTTP_TOKEN": token,
     }  # fmt: skip
 
 
