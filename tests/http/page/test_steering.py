@@ -14,6 +14,7 @@ import pytest
 from agent.core.types import HUMAN, Action
 from agent.journal.read import records_of
 from agent.journal.records import DecisionRecord, PacketRecord
+from agent.link.wire import ActionDecoder
 from agent.planning.part import SystemTwo
 from agent.session.clips.maker import MadeClip
 from agent.session.human import takeover
@@ -127,18 +128,23 @@ def test_twenty_takeovers_act_on_the_next_tick_and_begin_in_the_recording(
         if not after or after[0].move != WALK:
             late.append((first, after[:3], [each.at_s - first.at_s for each in heard]))
     assert len(took) == TIMES and late == [], "the packet after the message was answered without it"
-    recorded = decisions(shared)
-    for heard, _ in took:
+    sent_s, recorded = shared.both.played.arena.sent_s, recorded_of_people(shared)
+    for heard, sent in took:
         began_s = heard[0].at_s
-        begun = [each for each in recorded if began_s < each.received_at_s <= began_s + FIRST_S]
-        assert len(begun) >= 2 and {each.owner for each in begun} == {HUMAN}, "a takeover's beginning is not recorded"
+        begun = {a.answers for a in sent if a.answers is not None and 0.0 < sent_s[a.answers] - began_s <= FIRST_S}
+        assert begun and begun <= recorded, "a takeover's beginning is not recorded"
 
 
-def decisions(shared: Shared) -> list[DecisionRecord]:
-    """Every answer that is on the disk."""
-    journal = shared.both.played.session.part(RecordSession).journal
+def recorded_of_people(shared: Shared) -> set[int | None]:
+    """The packets that a person's action answered, as the disk has them."""
+    journal, found = shared.both.played.session.part(RecordSession).journal, set[int | None]()
     assert journal.turn(), "what was recorded is on the disk"
-    return [item.record for item in records_of(journal.folder) if isinstance(item.record, DecisionRecord)]
+    for item in records_of(journal.folder):
+        if isinstance(item.record, DecisionRecord) and item.record.owner == HUMAN:
+            found |= {
+                action.answers for action in ActionDecoder().feed(item.record.action) if isinstance(action, Action)
+            }
+    return found
 
 
 @pytest.mark.parametrize("how", ["closed", "silent"])
