@@ -84,8 +84,8 @@ def pursue(pursuit: Pursuit, state: GameState, around: Surroundings, reach_m: fl
     if kept is None or not _is_same(best, kept):
         pursuit.kept_s = pursuit.beside_s = 0.0
     _notice_what_is_useless(pursuit, best, state, elapsed_s)
-    pursuit.goal = best
-    return best
+    pursuit.goal = msgspec.structs.replace(best, reason=_reason(best, pursuit, state))
+    return pursuit.goal
 
 
 def _is_same(one: Goal, other: Goal) -> bool:
@@ -105,28 +105,45 @@ def _notice_what_is_useless(pursuit: Pursuit, goal: Goal, state: GameState, elap
 
 
 def _candidates(pursuit: Pursuit, state: GameState, around: Surroundings, reach_m: float) -> list[Goal]:
+    """All that is worth pursuing; those of things on the map say no reason yet, see `_reason`."""
     found = _boss(pursuit, state, around, reach_m)
     x, _, z = state.position
-    gold = state.run.gold if state.run is not None else 0
-    price = chest_price(pursuit.chests)
-    for i in (around.object_kinds >= ObjectKind.CHEST).nonzero()[0].tolist():
-        kind, px, pz = int(around.object_kinds[i]), float(around.places[i, 0]), float(around.places[i, 2])
+    gold, price = _gold(state), chest_price(pursuit.chests)
+    can_call = not pursuit.called and is_strong_enough(state)
+    things = (around.object_kinds >= ObjectKind.CHEST).nonzero()[0]
+    kinds, places = around.object_kinds[things].tolist(), around.places[things].tolist()
+    for kind, (px, _, pz) in zip(kinds, places, strict=True):
         far = math.hypot(px - x, pz - z)
         if kind == ObjectKind.CHEST and gold >= price and far < _CHEST_SIGHT_M:
-            why = f"a chest {far:.0f} m away costs {price} of {gold} gold"
-            found.append(Goal("chest", px, pz, 8.0 / (far + 6.0), 6.0 / (far + 4.0) + 1.5, uses=True, reason=why))
+            found.append(Goal("chest", px, pz, 8.0 / (far + 6.0), 6.0 / (far + 4.0) + 1.5, uses=True))
         elif kind == ObjectKind.SHRINE and far < _SHRINE_SIGHT_M and not pursuit.called:
             if all(math.hypot(px - a, pz - b) > _SAME_M for a, b in pursuit.useless):
-                strength = 3.2 if far < 8.0 else 1.6
-                why = f"a shrine {far:.0f} m away gives a stat"
-                found.append(Goal("shrine", px, pz, 6.0 / (far + 8.0), strength, keep_m=2.5, reason=why))
+                found.append(Goal("shrine", px, pz, 6.0 / (far + 8.0), 3.2 if far < 8.0 else 1.6, keep_m=2.5))
         elif kind == ObjectKind.PORTAL and pursuit.called:
-            found.append(Goal("exit", px, pz, 100.0, 12.0, uses=True, reason=f"the way out is open, {far:.0f} m away"))
-        elif kind == ObjectKind.PORTAL and is_strong_enough(state):
-            level = state.run.level if state.run is not None else 0
-            why = f"level {level} after {state.game_time_s:.0f} s is enough to call the boss, {far:.0f} m away"
-            found.append(Goal("portal", px, pz, 2.0, 10.0, uses=True, reason=why))
+            found.append(Goal("exit", px, pz, 100.0, 12.0, uses=True))
+        elif kind == ObjectKind.PORTAL and can_call:
+            found.append(Goal("portal", px, pz, 2.0, 10.0, uses=True))
     return found
+
+
+def _gold(state: GameState) -> int:
+    return state.run.gold if state.run is not None else 0
+
+
+def _reason(goal: Goal, pursuit: Pursuit, state: GameState) -> str:
+    """Why this goal, in the numbers that decided. Only of the one that is pursued: a sentence takes time."""
+    x, _, z = state.position
+    far = math.hypot(goal.x - x, goal.z - z)
+    if goal.name == "chest":
+        return f"a chest {far:.0f} m away costs {chest_price(pursuit.chests)} of {_gold(state)} gold"
+    if goal.name == "shrine":
+        return f"a shrine {far:.0f} m away gives a stat"
+    if goal.name == "exit":
+        return f"the way out is open, {far:.0f} m away"
+    if goal.name == "portal":
+        level = state.run.level if state.run is not None else 0
+        return f"level {level} after {state.game_time_s:.0f} s is enough to call the boss, {far:.0f} m away"
+    return goal.reason
 
 
 def _boss(pursuit: Pursuit, state: GameState, around: Surroundings, reach_m: float) -> list[Goal]:
