@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,15 @@ def test_what_did_not_happen_is_none_and_stays_so_in_the_totals() -> None:
     found = judged("hang", still, 10.0, 60.0)
     assert (found["took_over_s"], found["closed_after_s"], found["is_named"]) == (None, None, False)
     fault = {
-        "rounds": 1, "extra_missed": 0, "p99_difference_ms": {"value": 0.1, "high": 0.2}, "took_over_s": None,
+        "rounds": 2, "extra_missed": 4, "p99_difference_ms": {"value": 0.1, "high": 0.2}, "took_over_s": None,
+        "p50_difference_ms": {"value": 0.0}, "missed_off": 4, "packets": 240,
+        "each": [{"with": {"missed": 5}, "off": {"missed": 3}}, {"with": {"missed": 3}, "off": {"missed": 1}}],
         "without_plan": 0, "opened_least": 0, "asked_while_open": 0, "closed_after_s": {"most": None}, "named_in": 0,
         "load_most": 1.0,
     }  # fmt: skip
-    assert totals({"hang": fault, "drip": {**fault, "took_over_s": 3.0}})["took_over_most_s"] is None
+    all_of_them = totals({"hang": fault, "drip": {**fault, "took_over_s": 3.0}})
+    assert all_of_them["took_over_most_s"] is None
+    assert all_of_them["extra_missed_in_a_round"] == {"value": 2.0, "low": 2.0, "high": 2.0}
 
 
 def test_a_question_while_the_breaker_is_open_is_counted() -> None:
@@ -78,18 +83,19 @@ def test_a_tick_is_missed_without_an_answer_or_with_one_after_its_period() -> No
 def test_a_round_that_is_kept_is_not_played_again_unless_the_sources_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    played: list[tuple[str, int]] = []
+    played: list[tuple[tuple[str, ...], int]] = []
 
-    def one_round(mode: str, fault_s: float, seed: int) -> Any:
-        played.append((mode, seed))
-        return {"took_over_s": 1.5 + seed}, [[np.array([1.0, 2.0]), np.array([3.0])]]
+    def one_round(modes: Sequence[str], fault_s: float, seed: int, first: bool) -> Any:
+        played.append((tuple(modes), seed))
+        return {m: ({"took_over_s": 1.5 + seed}, [[np.array([1.0, 2.0]), np.array([3.0])]]) for m in modes}
 
     monkeypatch.setattr(faults, "one_round", one_round)
-    first = kept_round(tmp_path, "hang", 60.0, 0)
-    again = kept_round(tmp_path, "hang", 60.0, 0)
-    assert played == [("hang", 0)] and again[0] == first[0] and first[0]["load_before"] >= 0.0
-    assert [side.tolist() for side in again[1][0]] == [[1.0, 2.0], [3.0]]
-    kept_round(tmp_path, "hang", 60.0, 1)
+    first = kept_round(tmp_path, ["hang"], 60.0, 0, False)
+    again = kept_round(tmp_path, ["hang"], 60.0, 0, False)
+    assert played == [(("hang",), 0)] and again["hang"][0] == first["hang"][0] == {"took_over_s": 1.5}
+    assert [side.tolist() for side in again["hang"][1][0]] == [[1.0, 2.0], [3.0]]
+    assert set(kept_round(tmp_path, ["hang", "drip"], 60.0, 0, False)) == {"hang", "drip"}
+    kept_round(tmp_path, ["hang"], 60.0, 0, True)
     monkeypatch.setattr(faults, "fingerprint", lambda paths: "others")
-    kept_round(tmp_path, "hang", 60.0, 0)
-    assert played == [("hang", 0), ("hang", 1), ("hang", 0)]
+    kept_round(tmp_path, ["hang"], 60.0, 0, False)
+    assert played[1:] == [(("drip",), 0), (("hang",), 0), (("hang",), 0)]
