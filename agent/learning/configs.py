@@ -139,7 +139,8 @@ class CpqeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decision. value_share: the quantile of the critics that the value settles at. lr falls to its share `last_lr` over
     the training. by_value: the student leans to what the critics' mean prefers; anchor: weight of its squared distance
     from the flow's chunk against that. euler: steps of the flow for the student. max_known: actions of a chunk that
-    may be certain beforehand, drawn evenly. tau: share of the critics that their targets take up in each step.
+    may be certain beforehand, drawn evenly. tau: share of the critics that their targets take up in each step. doubt:
+    weight of what each critic is told of drawn chunks, a number of its own, so that they differ on what nobody played.
     """
 
     lr: float = 1e-3
@@ -156,6 +157,7 @@ class CpqeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     euler: int = 8
     max_known: int = 4
     tau: float = 0.005
+    doubt: float = 0.5
     teacher_hidden: int = 384
     seed: int = 0
 

@@ -37,7 +37,7 @@ from agent.core.statistics import bootstrap, summary
 from agent.core.types import Action, Observation
 from agent.games.arena.rules_hash import rules_hash
 from agent.games.hosting import HostedProcess
-from agent.games.options import HostOptions
+from agent.games.options import HostOptions, Mode
 from agent.link.endpoint import Endpoint
 from agent.session.loop import new_event_loop
 from agent.session.options import SessionOptions
@@ -67,31 +67,33 @@ class FirstRuns:
             self.session.stop()
 
 
-def live(seeds: list[int], weights: Path) -> dict[str, Any]:
+def live(seeds: list[int], weights: Path | None, *, policy: str = "pilot", mode: Mode = "real-time") -> dict[str, Any]:
     """First runs of games with these seeds, all at once; by seed, with what the agent measured meanwhile."""
     with contextlib.ExitStack() as stack:
         hosts = [
-            stack.enter_context(HostedProcess(HostOptions(game="arena", port=0, seed=seed, start="run")))
+            stack.enter_context(HostedProcess(HostOptions(game="arena", port=0, mode=mode, seed=seed, start="run")))
             for seed in seeds
         ]
         endpoints = tuple(Endpoint("127.0.0.1", host.port()) for host in hosts)
         options = SessionOptions(
-            endpoints=endpoints, names=tuple(f"seed {s}" for s in seeds), seconds=MAX_S, http_port=None, game="arena"
-        )
+            endpoints=endpoints, names=tuple(f"seed {s}" for s in seeds), seconds=MAX_S, http_port=None, game="arena",
+            real_time=mode == "real-time",
+        )  # fmt: skip
         watcher = FirstRuns(len(seeds))
         with asyncio.Runner(loop_factory=lambda: new_event_loop(endpoints)) as runner:
 
             async def main() -> dict[str, Any]:
-                policy = build_policy("pilot", seed=0, weights=weights)
-                watcher.session = build_session(options, policy, SystemClock(), watchers=(watcher,))
+                player = build_policy(policy, seed=0, weights=weights)
+                watcher.session = build_session(options, player, SystemClock(), watchers=(watcher,))
                 return await watcher.session.run()
 
             report = runner.run(main())
     missing = [seed for k, seed in enumerate(seeds) if k not in watcher.results]
     if missing:
         raise SystemExit(f"after {MAX_S:.0f} s the runs of seeds {missing} had not ended")
-    scores = {seed: watcher.results[k].score_s for k, seed in enumerate(seeds)}
-    return {"scores_s": scores, "latency": report["latency"]}
+    results = {seed: watcher.results[k] for k, seed in enumerate(seeds)}
+    scores, won = {s: r.score_s for s, r in results.items()}, {s: r.won for s, r in results.items()}
+    return {"scores_s": scores, "won": won, "latency": report["latency"]}
 
 
 def vectorised(seeds: list[int], weights: Path) -> dict[int, float]:

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from agent.learning.adam import Adam
 from agent.learning.configs import CpqeConfig
 from agent.learning.cpqe.losses import (
+    Doubts,
     critic_loss,
+    doubt_loss,
     drawn_prefix,
     flow_loss,
     quantile_loss,
@@ -41,6 +43,7 @@ class CpqeLearner:
         self.student = ChunkStudent(sizes)
         self.critics = ChunkCritics(sizes)
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
+        self._doubts = Doubts(self.critics, config.seed)
         self.value = Layered(sizes.features + sizes.goal, sizes.hidden, 2, 1)
         self._weights = soonest(sizes.chunk * sizes.action, sizes.chunk, sizes.executed)
         self.random = torch.Generator().manual_seed(config.seed)
@@ -63,7 +66,11 @@ class CpqeLearner:
             after = self.value(batch.after).squeeze(1)
             wanted = batch.gained + batch.discount * after
         loss = critic_loss(self.critics, batch.condition, begun, wanted)
-        self._step("critics", loss)
+        doubted = torch.zeros(())
+        if self.config.doubt > 0.0:
+            some = batch.condition[: len(batch) // 4]
+            doubted = doubt_loss(self.critics, self._doubts, some, self.random)
+        self._step("critics", loss + self.config.doubt * doubted)
         figures = self.settle(batch)
         with torch.no_grad():
             for target, source in zip(self.targets.parameters(), self.critics.parameters(), strict=True):

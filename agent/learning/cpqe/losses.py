@@ -111,6 +111,39 @@ def critic_loss(
     return -(target[None] * logs).sum(-1).mean()
 
 
+class Doubts:
+    """A smooth number of its own for each critic and each beginning of a chunk: what it says where it knows nothing.
+
+    After randomised prior functions (Osband et al. 2018), as values of chunks that nobody played: critics that are told
+    different things differ where nothing that was played says otherwise, and their lower bound is low there.
+    """
+
+    def __init__(self, critics: ChunkCritics, seed: int) -> None:
+        random = torch.Generator().manual_seed(seed)
+        members = len(critics.members)
+        self._directions = torch.randn(members, critics.width, generator=random) * (3.0 / critics.width**0.5)
+        self._turns = torch.rand(members, 1, generator=random) * 2.0 * torch.pi
+        self._middle = (critics.bins[0] + critics.bins[-1]) / 2
+        self._reach = (critics.bins[-1] - critics.bins[0]) / 2
+
+    def of(self, begun: Float[Tensor, "B E"]) -> Float[Tensor, "M B"]:
+        """What each critic is told."""
+        waves = torch.sin(self._directions @ begun.T + self._turns)
+        told: Tensor = self._middle + self._reach * waves
+        return told
+
+
+def doubt_loss(
+    critics: ChunkCritics, doubts: Doubts, condition: Float[Tensor, "B C"], random: torch.Generator
+) -> Float[Tensor, ""]:
+    """Cross-entropy of every member's distribution with its own doubts, for chunks that are drawn evenly."""
+    drawn = 2.0 * torch.rand(len(condition), critics.width, generator=random) - 1.0
+    told = doubts.of(drawn)
+    target = value_target(told.reshape(-1), critics).reshape(*told.shape, -1)
+    logs = F.log_softmax(critics.logits(condition, drawn), -1)
+    return -(target * logs).sum(-1).mean()
+
+
 def quantile_loss(error: Float[Tensor, " B"], share: float) -> Float[Tensor, ""]:
     """Pinball loss of errors target − estimate: the estimate settles where `share` of the targets lie below it."""
     return torch.where(error > 0, share * error, (share - 1.0) * error).mean()

@@ -34,10 +34,12 @@ RUNS: Final = 64
 STRETCH: Final = 64
 FIRST_SEED: Final = 80_000_000
 """Runs have seeds from here on, far from those of evaluations and of the pilot's training."""
-UPDATES_PER_DECISION: Final = 0.05
-STUDENT_FROM: Final = 0.3
+UPDATES_PER_DECISION: Final = 0.06
+CRITICS_EVERY: Final = 3
+"""Critics learn in every third update: five of them cost as much as flow and student together."""
+STUDENT_FROM: Final = 0.2
 """The share of the training after which the student learns too: before it there is little to learn from the flow."""
-TURNS_FROM: Final = 0.45
+TURNS_FROM: Final = 0.35
 """The share after which the student takes turns with the script."""
 MIN_CHUNKS: Final = 16_384
 MAX_CHUNKS: Final = 150_000
@@ -117,9 +119,11 @@ class MotorTraining:
         found: dict[str, list[float]] = {}
         while self._owed >= 1.0:
             self._owed -= 1.0
-            half = self._sample(own, self.config.batch // 2)
-            judged = joined([half, self._sample(drawn, self.config.batch - len(half))])
-            figures = self.learner.judge(judged) | self.learner.imitate(self._sample(own, self.config.batch))
+            figures = self.learner.imitate(self._sample(own, self.config.batch))
+            if self.learner.updates["flow"] % CRITICS_EVERY == 0:
+                half = self._sample(own, self.config.batch // 2)
+                judged = joined([half, self._sample(drawn, self.config.batch - len(half))])
+                figures |= self.learner.judge(judged)
             if self.steps > STUDENT_FROM * self._total:
                 figures |= self.learner.distil(self._sample(own, self.config.batch // 2))
             for name, value in figures.items():

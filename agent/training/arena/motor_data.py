@@ -31,13 +31,19 @@ KEPT_NOISE: Final = 0.9
 MAX_TICKS: Final = 30.0
 TURN: Final = (12, 40)
 """Decisions of a turn of a player or of the motor, drawn evenly."""
+_NO_BOSS: Final = {"boss_s": 1e9, "boss_latest_s": 1e9}
+_ALL_SHRINES: Final = {"chests": 0.0, "greed": 1.0, "shrine_m": 400.0}
 _SCRIPTS: Final[dict[int, Knobs]] = {
-    CHEST: KNOBS._replace(chests=6.0, shrine=0.0, charge=0.0, boss_latest_s=1e9, boss_s=1e9),
-    SHRINE: KNOBS._replace(shrine=5.0, charge=4.0, chests=0.0, boss_latest_s=1e9, boss_s=1e9),
-    BOSS: KNOBS._replace(boss_s=0.0, boss_level=0.0, portal=6.0, shrine=0.0, charge=0.0, chests=0.2),
-    XP: KNOBS._replace(gather=5.0, sight_m=40.0, shrine=0.0, charge=0.0, chests=0.0, boss_latest_s=1e9, boss_s=1e9),
-}
-"""How the script plays towards each subgoal."""
+    CHEST: KNOBS._replace(wait=1.5, pots=3.0, gold=1.5, shrine=0.0, charge=0.0, **_NO_BOSS),
+    SHRINE: KNOBS._replace(shrine=5.0, charge=4.0, gather=0.3, **_ALL_SHRINES, **_NO_BOSS),
+    BOSS: KNOBS._replace(
+        boss_s=30.0, boss_level=3.0, portal=6.0, gather=3.0, sight_m=40.0, shrine=3.5, charge=3.0,
+        **(_ALL_SHRINES | {"chests": 1.0}),
+    ),
+    XP: KNOBS._replace(gather=5.0, sight_m=40.0, shrine=0.0, charge=0.0, chests=0.0, **_NO_BOSS),
+}  # fmt: skip
+"""How the script plays towards each subgoal: to the nearest chest or shrine, of whichever kind, since what
+a motor reads of a subgoal points there."""
 
 
 class Shares(msgspec.Struct, frozen=True):
@@ -46,8 +52,8 @@ class Shares(msgspec.Struct, frozen=True):
     The pilot as it is plays the others.
     """
 
-    noisy: float = 0.1
-    script: float = 0.55
+    noisy: float = 0.05
+    script: float = 0.65
 
 
 class MotorData:

@@ -40,7 +40,9 @@ class Knobs(NamedTuple):
     The boss is called after `boss_s` of the run from level `boss_level` on, and after `boss_latest_s` of the stage in
     any case; `hunt` draws to him from farther than `hunt_m` or than the weapons reach. spread: how many directions
     share in the heading; inertia: of the heading before; engage: of enemies in reach, where weapons are short; charge:
-    of a shrine that is near, added to `shrine`; drops count within `sight_m`.
+    of a shrine that is near, added to `shrine`; drops count within `sight_m`; shrines within `shrine_m`, and where
+    `greed` is not 0, those of greed as well; gold: of dropped gold, against XP;
+    wait: of the nearest chest, whether it can be paid or not.
     """
 
     boss_s: float = 60.0
@@ -56,6 +58,11 @@ class Knobs(NamedTuple):
     portal: float = 10.0
     shrine: float = 1.2
     charge: float = 2.0
+    shrine_m: float = 70.0
+    greed: float = 0.0
+    gold: float = 0.5
+    pots: float = 1.0
+    wait: float = 0.0
     spread: float = 0.25
     inertia: float = 0.6
 
@@ -114,10 +121,10 @@ def _useful(s: Any, knobs: Knobs) -> bool:
         return False
     kind = s.thing_kind[i]
     if kind == layout.THING_CHEST:
-        return bool(s.gold >= st.chest_price(s.chests_bought))
+        return bool(knobs.chests > 0.0 and s.gold >= st.chest_price(s.chests_bought))
     if kind == layout.THING_PORTAL:
         return _strong_enough(s, knobs)
-    return bool(kind == layout.THING_EXIT)
+    return bool(kind == layout.THING_EXIT or (kind == layout.THING_GREED and knobs.greed > 0.0))
 
 
 @njit(cache=True)
@@ -199,7 +206,7 @@ def _want(s: Any, rules: Any, score: Any, reach: float, knobs: Knobs) -> None:
         d = math.sqrt(dx * dx + dz * dz) + 0.1
         if d > knobs.sight_m:
             continue
-        worth = 1.0 if s.drop_kind[i] == layout.DROP_XP else 0.5
+        worth = 1.0 if s.drop_kind[i] == layout.DROP_XP else knobs.gold
         if s.drop_kind[i] == layout.DROP_HEALTH:
             worth = 3.0 * (0.3 + 2.0 * hurt)
         _pull(score, dx, dz, 2.0 * knobs.gather * worth / (d + 3.0))
@@ -212,7 +219,7 @@ def _want(s: Any, rules: Any, score: Any, reach: float, knobs: Knobs) -> None:
 def _want_things(s: Any, score: Any, knobs: Knobs) -> None:
     """Add chests that can be paid, the nearest shrine, pots, the portal when strong, and the exit."""
     price = st.chest_price(s.chests_bought)
-    near, best = -1, 70.0
+    near, best = -1, knobs.shrine_m
     for i in range(s.things):
         if s.thing_used[i]:
             continue
@@ -222,14 +229,29 @@ def _want_things(s: Any, score: Any, knobs: Knobs) -> None:
             _pull(score, dx, dz, 12.0)
         elif kind == layout.THING_PORTAL and s.boss_state == 0 and _strong_enough(s, knobs):
             _pull(score, dx, dz, knobs.portal)
-        elif kind == layout.THING_SHRINE and s.boss_state == 0:
+        elif s.boss_state == 0 and (kind == layout.THING_SHRINE or (kind == layout.THING_GREED and knobs.greed > 0.0)):
             if d < best:
                 near, best = i, d
-        elif kind == layout.THING_CHEST and s.gold >= price and d < 45.0:
+        elif kind == layout.THING_CHEST and knobs.chests > 0.0 and knobs.wait == 0.0 and s.gold >= price and d < 45.0:
             _pull(score, dx, dz, 6.0 * knobs.chests / (d + 4.0) + 0.4)
         elif kind == layout.THING_POT and d < 25.0:
-            _pull(score, dx, dz, 3.0 / (d + 3.0))
+            _pull(score, dx, dz, 3.0 * knobs.pots / (d + 3.0))
+    if knobs.wait > 0.0:
+        _want_a_chest(s, score, knobs)
     if near >= 0:
         dx, dz = s.thing_x[near] - s.x, s.thing_z[near] - s.z
         if best > 2.5:
             _pull(score, dx, dz, knobs.shrine + (knobs.charge if best < 8.0 else 0.0))
+
+
+@njit(cache=True)
+def _want_a_chest(s: Any, score: Any, knobs: Knobs) -> None:
+    """Add the nearest chest: who waits beside it buys it as soon as there is gold."""
+    nearest, best = -1, np.inf
+    for i in range(s.things):
+        if s.thing_kind[i] == layout.THING_CHEST and not s.thing_used[i]:
+            d = math.sqrt((s.thing_x[i] - s.x) ** 2 + (s.thing_z[i] - s.z) ** 2)
+            if d < best:
+                nearest, best = i, d
+    if nearest >= 0 and best > 2.0:
+        _pull(score, s.thing_x[nearest] - s.x, s.thing_z[nearest] - s.z, knobs.wait)

@@ -23,11 +23,13 @@ from agent.training.skills.metrics import SCORE, WEAPON, Metric, character_id, m
 SECONDS: Final = 180.0
 """Of play in which a skill is measured."""
 _LATE: Final = {"boss_latest_s": 1e9, "boss_s": 1e9}
+_ON_THE_WAY: Final = 1e-9
+"""Chests draw hardly at all, but are bought where one passes; with 0 they are left alone."""
 _KNOBS: Final[dict[str, Knobs]] = {
     "gold": KNOBS._replace(gather=4.0, sight_m=40.0, shrine=0.0, charge=0.0, **_LATE),
     "chests": KNOBS._replace(chests=6.0, gather=2.5, shrine=0.0, charge=0.0, **_LATE),
-    "shrines": KNOBS._replace(shrine=5.0, charge=4.0, chests=0.0, **_LATE),
-    "levels": KNOBS._replace(gather=5.0, sight_m=40.0, shrine=0.0, charge=0.0, chests=0.0, **_LATE),
+    "shrines": KNOBS._replace(shrine=5.0, charge=4.0, chests=_ON_THE_WAY, **_LATE),
+    "levels": KNOBS._replace(gather=5.0, sight_m=40.0, shrine=0.0, charge=0.0, chests=_ON_THE_WAY, **_LATE),
     "bosses": KNOBS._replace(boss_s=0.0, boss_level=0.0, portal=6.0, shrine=0.0, charge=0.0, chests=0.2),
     "kills": KNOBS._replace(engage=2.0, fear=1.0, shrine=0.0, charge=0.0, **_LATE),
     "unhurt": KNOBS._replace(fear=2.6, engage=0.3, gather=1.0),

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from agent.learning.cpqe.losses import drawn_prefix, quantile_loss, soonest, student_loss, taught, value_target
+from agent.learning.cpqe.losses import (
+    Doubts,
+    doubt_loss,
+    drawn_prefix,
+    quantile_loss,
+    soonest,
+    student_loss,
+    taught,
+    value_target,
+)
 from agent.models.chunks.networks import ChunkCritics, ChunkFlow, ChunkStudent
 from agent.models.sizes import CpqeSizes
 
@@ -29,6 +38,25 @@ def test_the_quantile_settles_where_the_share_lies_below(share: float) -> None:
         (slope,) = torch.autograd.grad(quantile_loss(numbers - estimate, share), estimate)
         estimate.data -= 0.2 * slope
     assert float((numbers < estimate).float().mean()) == pytest.approx(share, abs=0.02)
+
+
+def test_each_critic_learns_a_number_of_its_own_for_chunks_that_nobody_played() -> None:
+    torch.manual_seed(0)
+    critics, random = ChunkCritics(SIZES), torch.Generator().manual_seed(0)
+    doubts = Doubts(critics, 0)
+    optimiser = torch.optim.Adam(critics.parameters(), 1e-2)
+    for _ in range(150):
+        optimiser.zero_grad()
+        doubt_loss(critics, doubts, torch.randn(64, 3, generator=random), random).backward()
+        optimiser.step()
+    drawn = 2.0 * torch.rand(500, critics.width, generator=random) - 1.0
+    with torch.no_grad():
+        said, told = critics(torch.randn(500, 3, generator=random), drawn), doubts.of(drawn)
+    own = (said - told).abs().mean()
+    anothers = (said - told.roll(1, 0)).abs().mean()
+    print(own, anothers, said.std(0).mean(), told.min(), told.max())
+    assert own < 0.6 * anothers and float(said.std(0).mean()) > 0.5
+    assert float(told.min()) >= SIZES.low and float(told.max()) <= SIZES.high
 
 
 def test_what_is_certain_keeps_its_place_in_the_flow_and_in_the_student_s_chunk() -> None:

@@ -15,7 +15,9 @@ from agent.games.arena.catalog import load_catalog
 from agent.games.arena.foes import add_foe
 from agent.games.arena.things import add_thing
 from agent.training.arena.batch import ArenaBatch, Cast
-from agent.training.arena.teacher import KNOBS, Teacher
+from agent.training.arena.goals import SHRINE
+from agent.training.arena.motor_data import _SCRIPTS
+from agent.training.arena.teacher import KNOBS, Knobs, Teacher
 from agent.training.arena.train import BEGUN_SHARE, ArenaTraining, all_casts
 from agent.training.arena.worth import WEIGHTS
 from agent.training.command import build_training
@@ -26,7 +28,9 @@ torch.set_num_threads(1)
 NAMES = [c["name"] for c in load_catalog().characters]
 
 
-def towards(character: str, *, thing: int | None = None, away_m: float = 6.0, at_s: float = 0.0) -> float:
+def towards(
+    character: str, *, thing: int | None = None, away_m: float = 6.0, at_s: float = 0.0, knobs: Knobs = KNOBS
+) -> float:
     """How far east the teacher walks, −1 … 1, with a slime or a thing so far east of it in an empty world."""
     batch = ArenaBatch(1, 5, casts=[Cast(0, NAMES.index(character))])
     world, rules = batch.records[0], batch.worlds.catalog.rules
@@ -36,7 +40,7 @@ def towards(character: str, *, thing: int | None = None, away_m: float = 6.0, at
         add_foe(world, rules, 3, 0, world["x"] + away_m, world["z"])
     else:
         add_thing(world, thing, world["x"] + away_m, world["z"])
-    axes, _, _ = Teacher().act(batch)
+    axes, _, _ = Teacher(knobs).act(batch)
     return float(np.sin(world["yaw"] + np.arctan2(axes[0, 0], axes[0, 1])))
 
 
@@ -47,6 +51,18 @@ def test_short_weapons_make_it_go_near_and_long_ones_away() -> None:
 def test_the_portal_draws_when_the_boss_may_be_called() -> None:
     assert towards("Fox", thing=layout.THING_PORTAL, away_m=60.0, at_s=KNOBS.boss_s - 1.0) < 0.5
     assert towards("Fox", thing=layout.THING_PORTAL, away_m=60.0, at_s=KNOBS.boss_s + 1.0) > 0.9
+
+
+def test_who_pursues_shrines_goes_to_the_nearest_of_any_kind_as_the_motor_s_vector_says() -> None:
+    for knobs, goes in ((_SCRIPTS[SHRINE], True), (KNOBS, False)):
+        assert (towards("Fox", thing=layout.THING_GREED, away_m=60.0, knobs=knobs) > 0.9) is goes
+    batch = ArenaBatch(1, 5)
+    world = batch.records[0]
+    world["things"] = world["foes"] = 0
+    add_thing(world, layout.THING_GREED, world["x"] + 1.0, world["z"])
+    world["near_thing"] = 0
+    pressed = [int(Teacher(knobs).act(batch)[1][0, 2]) for knobs in (_SCRIPTS[SHRINE], KNOBS)]
+    assert pressed == [1, 0]
 
 
 def test_it_wins_with_characters_whose_weapons_are_short() -> None:

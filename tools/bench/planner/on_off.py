@@ -1,14 +1,14 @@
-"""What a planner gains: runs of the same seeds with System 2 on and off, for four goals that were named beforehand.
+"""What a planner gains: runs of the same seeds with System 2 on and off, for five goals that were named beforehand.
 
-    python -m tools.bench.planner.on_off [--seeds 50] [--arms off drawn oracle builtin] [--goals shrines boss survive
-        level] [--model small | http://127.0.0.1:8080/v1] [--parts DIR] [--out FILE]
+    python -m tools.bench.planner.on_off [--seeds 50] [--arms off drawn oracle builtin] [--goals shrines chests
+        boss survive level] [--model small | http://127.0.0.1:8080/v1] [--parts DIR] [--out FILE]
 
 The policy `motor` plays the first `PLAYED_S` of runs of the arena in lock-step; the planner lives in the game's time.
 Arms: `off`; `builtin` plans for the goal; `oracle` is a script that names the goal's own subgoal all the time; `drawn`,
 the control, draws a subgoal each 15 s; `model` is the builtin's list ranked by a language model, at `--model` or the
 small one of `real_model`. The seconds that it thinks pass in the game as well: of the small one the processor seconds
 of its one thread, which are those of a machine that does nothing else.
-Of the first two goals the oracle must gain at least a fifth, and then the builtin's interval must lie above that of
+Of the first three goals the oracle must gain at least a fifth, and then the builtin's interval must lie above that of
 `off`; of the others it gains less, and the builtin may lose 2 %. Runs are kept as parts, so that a run that was cut off
 goes on.
 """
@@ -88,6 +88,7 @@ def _level(observation: Observation) -> int:
 
 CASES: Final = {
     "shrines": Case("open shrines", "shrines", lambda seen: _SHRINE, True),
+    "chests": Case("open chests", "chests", lambda seen: _CHEST, True),
     "boss": Case("beat the boss at level 5", "bosses", lambda seen: _BOSS if _level(seen) >= 5 else _XP, True),
     "survive": Case("survive 20 minutes", "seconds", lambda seen: _XP, False),
     "level": Case("reach level 30", "levels", lambda seen: _XP, False),

@@ -1,9 +1,10 @@
 """Four subgoals with the same weights on the same seeds: each must be met best by who pursues it.
 
 The shipped motor plays the first 150 s of 50 runs without a subgoal and with each that motors are trained on; counted
-are chests bought, shrines used, bosses (half for one that was called) and levels. Beside: the pilot it stands on, and
-the script whose play towards each subgoal it learned from. Control: the subgoals exchanged in a ring, where the share
-of runs in which the subgoal that is told was the one met best, relative to no subgoal, must fall to chance.
+are chests bought, shrines used, bosses (half for one that was called) and levels. Beside: the subgoal in the critics
+alone, which choose among eight chunks that the student makes without one; and the script whose play towards each
+subgoal it learned from. Control: the subgoals exchanged in a ring, where the share of runs in which the subgoal that is
+told was the one met best, relative to no subgoal, must fall to chance.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from agent.control.chunks.network import bound_chunks, make_chunks
 from agent.control.chunks.policy import (
+    BETA,
+    CANDIDATES,
     COMMITTED,
     TRAINED,
     Chunked,
@@ -38,9 +42,13 @@ RESAMPLES: Final = 2000
 
 
 class _Runs:
-    """Runs that a motor plays with one subgoal, and what was gained in each."""
+    """Runs that a motor plays with one subgoal, and what was gained in each.
 
-    def __init__(self, path: Path, seeds: list[int], goal: int) -> None:
+    by_critics: the student makes eight chunks without the subgoal, and the critics choose one for it.
+    """
+
+    def __init__(self, path: Path, seeds: list[int], goal: int, *, by_critics: bool = False) -> None:
+        self._by_critics, self._random = by_critics, np.random.default_rng(seeds[0])
         tensors = motor_tensors(path)
         pilot = pilot_of(pilot_part(tensors))
         self.batch = ArenaBatch(len(seeds), FIRST_SEED + seeds[0])
@@ -77,11 +85,24 @@ class _Runs:
         """A run's next action, as `control.chunks.policy` takes it."""
         chunk = self._chunks[row]
         if chunk is None or self._taken[row] >= COMMITTED or self.batch.is_first[row]:
-            chunk = self._chunks[row] = likeliest(chunked, condition)
-            self._taken[row] = 0
+            chunk = self._chosen(chunked, condition) if self._by_critics else likeliest(chunked, condition)
+            self._chunks[row], self._taken[row] = chunk, 0
         each = chunked.sizes.action
         self._taken[row] += 1
         return chunk[(self._taken[row] - 1) * each : self._taken[row] * each]
+
+    def _chosen(self, chunked: Chunked, condition: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of eight chunks that know of no subgoal, the first of them the likeliest, the one that the critics choose."""
+        width = chunked.sizes.chunk * chunked.sizes.action
+        noise = self._random.standard_normal((CANDIDATES, width)).astype(np.float32)
+        noise[0] = 0.0
+        without = condition.copy()
+        without[chunked.sizes.features :] = 0.0
+        nothing = np.zeros(width, np.float32), np.zeros(chunked.sizes.chunk, np.float32)
+        chunks = make_chunks(chunked.planner.student, without, noise, *nothing)
+        bounds, _ = bound_chunks(chunked.planner.critics, chunked.planner.bins, condition, chunks, BETA)
+        chosen: NDArray[np.float32] = chunks[int(np.argmax(bounds))]
+        return chosen
 
 
 def scripted(seeds: list[int], goal: int) -> NDArray[np.float64]:
@@ -109,23 +130,41 @@ def run(seeds: list[int], reduced: bool) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for goal, gained in found.items():
         name = "none" if goal == NONE else TRAINED[goal].describe()
-        rows[name] = {n: interval(gained[:, i]) for i, n in enumerate((*NAMES, "seconds"))}
+        rows[name] = row_of(gained)
         print(name, rows[name], flush=True)
-    checks, scripts = {}, {}
+    checks, scripts, critics = {}, {}, {}
+    chosen = {NONE: found[NONE]}
     for goal in goals:
-        own, name = rows[TRAINED[goal].describe()][NAMES[goal]], NAMES[goal]
-        others = [rows["none"][name]] + [rows[TRAINED[g].describe()][name] for g in goals if g != goal]
-        checks[f"{name}: best by its own subgoal, intervals disjoint"] = own["low"] > max(o["high"] for o in others)
+        told_to = TRAINED[goal].describe()
+        checks[f"{NAMES[goal]}: best by its own subgoal, intervals disjoint"] = is_best(rows, goals, goal)
+        chosen[goal] = _Runs(SHIPPED_MOTOR, seeds, goal, by_critics=True).gained()
+        critics[told_to] = row_of(chosen[goal])
+        print("critics alone", told_to, critics[told_to], flush=True)
         if not reduced:
-            told = scripted(seeds, goal)
-            scripts[TRAINED[goal].describe()] = {n: interval(told[:, i]) for i, n in enumerate((*NAMES, "seconds"))}
+            scripts[told_to] = row_of(scripted(seeds, goal))
     exchanged = met(found, goals, shift=1)
     hit = met(found, goals, shift=0)
+    beside = {"none": rows["none"], **critics}
     return {
-        "motor": rows, "script": scripts, "told_is_met": hit, "exchanged_is_met": exchanged, "chance": 1 / len(goals),
+        "motor": rows, "critics_alone": critics, "script": scripts,
+        "critics_alone_best": sum(is_best(beside, goals, goal) for goal in goals),
+        "critics_alone_is_met": met(chosen, goals, shift=0),
+        "told_is_met": hit, "exchanged_is_met": exchanged, "chance": 1 / len(goals),
         "checks": checks | {"control: exchanged subgoals at chance + .05": exchanged <= 1 / len(goals) + 0.05},
         "passed": all(checks.values()) and exchanged <= 1 / len(goals) + 0.05,
     }  # fmt: skip
+
+
+def row_of(gained: NDArray[np.float64]) -> dict[str, Any]:
+    """What was gained of each measure, with its interval."""
+    return {name: interval(gained[:, i]) for i, name in enumerate((*NAMES, "seconds"))}
+
+
+def is_best(rows: dict[str, Any], goals: list[int], goal: int) -> bool:
+    """Whether a subgoal's measure is highest with it, by an interval that meets no other's."""
+    name = NAMES[goal]
+    others = [rows["none"][name]] + [rows[TRAINED[g].describe()][name] for g in goals if g != goal]
+    return bool(rows[TRAINED[goal].describe()][name]["low"] > max(other["high"] for other in others))
 
 
 def met(found: dict[int, NDArray[np.float64]], goals: list[int], *, shift: int) -> float:
