@@ -22,6 +22,9 @@ from agent.models.inverse_dynamics.network import InverseDynamics
 MIN_EPISODES: Final = 3
 SHIFTS: Final = 8
 NEARLY: Final = 0.4
+TELLS_NATS: Final = 0.05
+SURE: Final = 4.0
+"""A shift is told where it stands out from the others by so many of their standard deviations."""
 _FEW_STEPS: Final = 20
 
 
@@ -115,7 +118,7 @@ def lag_of(network: InverseDynamics, targets: Targets, episode: Episode) -> tupl
     """After how many steps the actions of a recording show, and the loss in nats at each lag that was tried.
 
     It is the first step that tells most of what the best one tells: what an action did is often still there later.
-    The lag is −1 where the recording is too short to tell.
+    The lag is −1 where the recording is too short to tell, or no step tells more than the others.
     """
     done, known = _done(episode)
     if len(done) - 1 < network.sizes.lags + _FEW_STEPS:
@@ -125,6 +128,8 @@ def lag_of(network: InverseDynamics, targets: Targets, episode: Episode) -> tupl
     classes = torch.from_numpy(targets.classes(done[:-1]))[None]
     counted = torch.from_numpy(targets.counted(done[:-1], None if known is None else known[:-1]))[None]
     losses = [round(float(loss), 4) for loss in lag_losses(network.cpu(), targets, features, classes, counted)]
+    if max(losses) - min(losses) < TELLS_NATS:
+        return -1, losses
     enough = min(losses) + NEARLY * (max(losses) - min(losses))
     return int(np.argmax(np.array(losses) <= enough)), losses
 
@@ -136,8 +141,8 @@ def shift_of(probabilities: list[FloatArray], targets: Targets, done: FloatArray
     """
     classes = targets.classes(done)
     steps = len(probabilities[0])
-    best, best_value = 0, -np.inf
-    for shift in sorted(range(-SHIFTS, SHIFTS + 1), key=abs):
+    values: dict[int, float] = {}
+    for shift in range(-SHIFTS, SHIFTS + 1):
         first, last = max(0, -shift), min(steps, len(classes) - shift)
         if last - first < _FEW_STEPS:
             continue
@@ -147,7 +152,9 @@ def shift_of(probabilities: list[FloatArray], targets: Targets, done: FloatArray
             for i, p in enumerate(probabilities)
             if targets.layout.controls[i].kind != "position"
         ]
-        value = float(np.mean(likely))
-        if value > best_value + 1e-6:
-            best, best_value = shift, value
-    return best
+        values[shift] = float(np.mean(likely))
+    if len(values) < SHIFTS:
+        return 0
+    best = max(values, key=lambda shift: (values[shift], -abs(shift)))
+    others = np.array([value for shift, value in values.items() if shift != best])
+    return best if values[best] - others.mean() >= SURE * others.std() else 0

@@ -24,6 +24,8 @@ def test_actions_that_are_recorded_late_are_told_by_how_much(labeller: Labeller)
     probabilities = labeller.label(seen.frames).probabilities
     assert shift_of(probabilities, labeller.targets, seen.actions) == 0
     assert shift_of(probabilities, labeller.targets, late) == 3
+    others = np.random.default_rng(1).permutation(seen.actions)
+    assert shift_of(probabilities, labeller.targets, others) == 0
 
 
 def test_parts_share_no_episode() -> None:

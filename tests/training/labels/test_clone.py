@@ -12,6 +12,7 @@ import pytest
 from gymnasium import spaces
 
 from agent.commands.cli import run
+from agent.control.environment.policy import EnvPolicy, env_weights
 from agent.core.errors import RecordingError, SettingsError
 from agent.core.rollout import ActionSpec
 from agent.learning.pixels.layout import STANDARD, one_choice
@@ -94,6 +95,9 @@ def test_a_clone_is_trained_resumed_and_evaluated_by_the_commands(tmp_path: Path
     assert run([*words, "--weights", str(out / "policy.safetensors")]) == 0
     results = json.loads(report.read_text())["results"]
     assert [result["episode_return"] for result in results] == [19.0] * 3
+    policy = EnvPolicy(env_weights(out / "history" / "policy-1280.safetensors"))
+    policy.load(policy.prepare(env_weights(out / "policy.safetensors").tensors, "the newer"), 2)
+    assert policy.version == 2 and policy.game == GAME
 
 
 def test_what_cannot_be_cloned_is_refused(tmp_path: Path) -> None:
