@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from agent.concurrency.frames import Message
 from agent.core.rewards.tables import SCORE, Weights
+from agent.learner.surprise.messages import Foresee, OpenWorld
 from agent.learning.configs import Budget, PolicySpec
 
 
@@ -126,4 +127,4 @@ class Done(Message, frozen=True):
     """The call was served; there is nothing to say."""
 
 
-Call = Open | Learn | Imitate | TakeLesson | Load | ServeOutcomes | OfferOutcomes | Save
+Call = Open | Learn | Imitate | TakeLesson | Load | ServeOutcomes | OfferOutcomes | Save | OpenWorld | Foresee

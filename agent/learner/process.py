@@ -41,10 +41,12 @@ from agent.learner.messages import (
     ServeOutcomes,
     TakeLesson,
 )
+from agent.learner.surprise.messages import Foresee, OpenWorld
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from agent.learner.surprise.foreseer import Foreseer
     from agent.learning.learner import PolicyLearner
 
 SAVE_EVERY: Final = 20
@@ -69,6 +71,7 @@ class LearnerProcess:
         self._saved_s: dict[str, float] = {}
         self._sound: dict[str, dict[str, NDArray[Any]]] = {}
         self._ends = False
+        self._foreseer: Foreseer | None = None
 
     def handle(self, message: Call, payload: bytes = b"") -> Answer:
         """Answer one call."""
@@ -76,6 +79,7 @@ class LearnerProcess:
             Open: self._open, Learn: self._learn, Imitate: self._imitate, Load: self._load, Save: self._save,
             TakeLesson: self._take_lesson,
             OfferOutcomes: self._offer_outcomes, ServeOutcomes: self._serve_outcomes,
+            OpenWorld: self._open_world, Foresee: self._foresee,
         }  # fmt: skip
         return answers[type(message)](message, payload)
 
@@ -222,6 +226,22 @@ class LearnerProcess:
         if payload:
             learner.off_policy.take_lessons(unpack_rollout(payload))
         return LessonsHeld(decisions=learner.off_policy.lessons.held, takes=True), b""
+
+    def _open_world(self, message: OpenWorld, payload: bytes) -> Answer:
+        """Load a world that foresees pictures; on a card where there is one."""
+        import torch
+
+        from agent.learner.placement import card
+        from agent.learner.surprise.foreseer import Foreseer
+
+        place = card()
+        self._foreseer = Foreseer(message, torch.device("cpu") if place is None else place.device)
+        return self._foreseer.opened(), b""
+
+    def _foresee(self, message: Foresee, payload: bytes) -> Answer:
+        if self._foreseer is None:
+            raise RequestError(409, "no world is open here")
+        return self._foreseer.foresee(message, payload), b""
 
     def _imitate(self, message: Imitate, payload: bytes) -> Answer:
         """Imitate a demonstration: some epochs of maximum likelihood."""

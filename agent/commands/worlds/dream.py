@@ -36,8 +36,8 @@ def dream(options: Annotated[DreamOptions, FLAT]) -> int:
     from agent.games.options import check_bounds
     from agent.http.dream.server import serve_dream
     from agent.learning.pixels.load import open_episodes
+    from agent.learning.pixels.world_file import load_world
     from agent.training.pixels.player import DreamPlayer
-    from agent.training.pixels.world_file import load_world
 
     check_bounds("--hz", options.hz, 0.1, 240)
     check_bounds("--temperature", options.temperature, 0, 5)

@@ -16,7 +16,7 @@ from agent.core.types import ByteArray, FloatArray
 from agent.learning.pixels.episodes import Episode
 from agent.learning.pixels.generate import Generator
 from agent.learning.pixels.layout import ActionLayout
-from agent.training.pixels.world_file import SavedWorld
+from agent.learning.pixels.world_file import SavedWorld
 
 AXES: Final = (("KeyA", "KeyD"), ("KeyS", "KeyW"), ("ArrowLeft", "ArrowRight"), ("ArrowDown", "ArrowUp"))
 KEYS: Final = ("Space", "KeyQ", "KeyE", "KeyF", "KeyR", "KeyZ", "KeyX", "KeyC")

@@ -22,7 +22,8 @@ from agent.core.types import Action, ByteArray, EnvAction, FloatArray, Frame, Sh
 from agent.games.contract import HostedGame
 from agent.games.hosting import shown_by
 from agent.journal.export.rows import ACTION_FIELDS
-from agent.learning.pixels.layout import STANDARD, ActionLayout, Control
+from agent.learning.pixels.actions import joined, layout_for, numbers_of
+from agent.learning.pixels.layout import STANDARD
 from agent.learning.pixels.prepared import fitted
 from agent.training.evaluate import observe
 
@@ -47,27 +48,6 @@ class RandomChoices:
             self._left = int(self._rng.integers(1, MAX_HELD + 1))
         self._left -= 1
         return self._action
-
-
-def layout_for(shown: Shown | None) -> ActionLayout:
-    """The controls of a hosted game: an environment's own axes and choices, else the ten numbers."""
-    if shown is None:
-        return STANDARD
-    axes = tuple(Control(f"axis{i}", "axis") for i in range(shown.axes))
-    return ActionLayout((*axes, *(Control(f"choice{i}", "choice", n) for i, n in enumerate(shown.branches))))
-
-
-def numbers_of(action: Action, shown: Shown | None, capture_px: tuple[int, int]) -> FloatArray:
-    """An action as the numbers of `layout_for`, f32 [controls]."""
-    if shown is not None:
-        if action.env is None:
-            return np.zeros(shown.axes + len(shown.branches), np.float32)
-        return np.array((*action.env.axes, *action.env.choices), np.float32)
-    click = (0.0, 0.0, 0.0)
-    if action.click is not None:
-        width, height = capture_px
-        click = (1.0, (action.click[0] + 0.5) / width, 1.0 - (action.click[1] + 0.5) / height)
-    return np.array((*action.move, *action.look, action.fire, action.ability, action.interact, *click), np.float32)
 
 
 @dataclass(eq=False)
@@ -128,8 +108,8 @@ class Recorder:
                 rows.rewards[-1] += run.reward
                 rows.is_over = run.run_ended
             if tick % self._every == 0 or rows.is_over:
-                rows.actions.append(_joined(deeds, self.layout))
-        rows.actions += [_joined(deeds, self.layout)] * (len(rows.pictures) - len(rows.actions))
+                rows.actions.append(joined(deeds, self.layout))
+        rows.actions += [joined(deeds, self.layout)] * (len(rows.pictures) - len(rows.actions))
         return self._arrays(rows)
 
     def _arrays(self, rows: _Rows) -> dict[str, Any]:
@@ -140,21 +120,6 @@ class Recorder:
             else np.zeros(count, np.bool_), "times": np.arange(count) * self._game.tick_s * self._every,
             "menus": np.array(rows.menus, np.str_),
         }  # fmt: skip
-
-
-def _joined(deeds: list[FloatArray], layout: ActionLayout) -> FloatArray:
-    """What was done between two pictures as one row: axes are averaged, keys joined by OR, the last choice counts."""
-    stacked = np.stack(deeds)
-    row: FloatArray = stacked[-1].copy()
-    for i, control in enumerate(layout.controls):
-        if control.kind == "axis":
-            row[i] = stacked[:, i].mean()
-        elif control.kind == "key":
-            row[i] = stacked[:, i].max()
-        elif control.kind == "position":
-            pressed = stacked[:, layout.names.index(control.of)] > 0
-            row[i] = stacked[pressed, i][-1] if pressed.any() else 0.0
-    return row
 
 
 def write_episodes(

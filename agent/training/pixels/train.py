@@ -27,7 +27,7 @@ from agent.models.pixels.tokenizer import Tokenizer
 from agent.models.pixels.world import PixelWorld
 from agent.training.folder import TrainingFolder, add_line
 from agent.training.pixels.options import WorldOptions
-from agent.training.pixels.world_file import (
+from agent.learning.pixels.world_file import (
     WorldLayout,
     load_tokenizer,
     load_world,

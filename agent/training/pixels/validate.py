@@ -22,7 +22,7 @@ from agent.learning.pixels.measures import (
 )
 from agent.training.pixels.options import ValidateOptions
 from agent.training.pixels.train import fingerprint
-from agent.training.pixels.world_file import SavedWorld, load_world
+from agent.learning.pixels.world_file import SavedWorld, load_world
 
 SCHEMA = "metabonk-world-validation/1"
 WARM_UP_STEPS = 5

@@ -9,7 +9,7 @@ import pytest
 
 from agent.commands.cli import run
 from agent.learning.pixels.layout import one_choice
-from agent.training.pixels.world_file import save_world
+from agent.learning.pixels.world_file import save_world
 from tests.learning.pixels.files import dots_world, write_npz
 
 

@@ -15,8 +15,8 @@ from agent.games.dream import env as dream_env
 from agent.games.dream.env import DreamEnv
 from agent.games.hosting import build_game, shown_by
 from agent.games.options import GameOptions
+from agent.learning.pixels.world_file import save_world
 from agent.training.evaluate import evaluate
-from agent.training.pixels.world_file import save_world
 from tests.learning.pixels.files import dots_world
 
 

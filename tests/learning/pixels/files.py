@@ -14,9 +14,9 @@ from agent.learning.pixels.episodes import Episode, Episodes
 from agent.learning.pixels.layout import one_choice
 from agent.learning.pixels.load import open_episodes
 from agent.learning.pixels.trainers import DynamicsTrainer
+from agent.learning.pixels.world_file import SavedWorld, WorldLayout, starts_of
 from agent.models.pixels.sizes import DynamicsSizes, PixelWorldSizes, TokenizerSizes
 from agent.models.pixels.world import PixelWorld
-from agent.training.pixels.world_file import SavedWorld, WorldLayout, starts_of
 
 
 def pictures(count: int, shade: int = 0, size: tuple[int, int] = (18, 32)) -> Any:

@@ -10,12 +10,11 @@ import pytest
 
 from agent.control.kiter import Kiter
 from agent.core.errors import SettingsError
-from agent.core.types import Action, EnvAction, Shown
 from agent.games.hosting import build_game
 from agent.games.options import GameOptions
-from agent.learning.pixels.layout import STANDARD, Control
+from agent.learning.pixels.layout import Control
 from agent.learning.pixels.load import open_episodes
-from agent.training.pixels.record import RandomChoices, Recorder, layout_for, numbers_of, write_episodes
+from agent.training.pixels.record import RandomChoices, Recorder, write_episodes
 
 BREAKOUT = "gym:minatar.gym:MinAtar/Breakout-v1"
 
@@ -48,11 +47,3 @@ def test_the_arena_by_a_policy_joins_what_is_done_between_pictures() -> None:
     assert len(np.unique(arrays["observations"].reshape(12, -1), axis=0)) > 6
     with pytest.raises(SettingsError, match="name a policy"):
         Recorder(game, None, every=6, max_frames=12, start="run")
-
-
-def test_actions_as_numbers() -> None:
-    shown = Shown((8, 8, 3), 0, 1, (3,))
-    assert layout_for(None) == STANDARD and [c.kind for c in layout_for(shown).controls] == ["axis", "choice"]
-    assert numbers_of(Action(env=EnvAction((0.5,), (2,))), shown, (8, 8)).tolist() == [0.5, 2.0]
-    click = numbers_of(Action(click=(79, 0), fire=True), None, (160, 90))
-    assert click.tolist() == pytest.approx([0, 0, 0, 0, 1, 0, 0, 1, 79.5 / 160, 1 - 0.5 / 90])

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from agent.core.clock import SystemClock
+from agent.learning.pixels.world_file import SavedWorld, WorldLayout, starts_of
 from agent.models.pixels.sizes import DynamicsSizes, PixelWorldSizes, TokenizerSizes
 from agent.models.pixels.world import PixelWorld
 from agent.training.pixels.train import fingerprint
 from agent.training.pixels.validate import held_out_of, speed_report
-from agent.training.pixels.world_file import SavedWorld, WorldLayout, starts_of
 from tests.learning.pixels.files import dots
 
 

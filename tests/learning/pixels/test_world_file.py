@@ -10,10 +10,7 @@ import torch
 
 from agent.core.errors import WeightsError
 from agent.learning.pixels.layout import Control
-from agent.models.pixels.sizes import DynamicsSizes, PixelWorldSizes, TokenizerSizes
-from agent.models.pixels.tokenizer import Tokenizer
-from agent.models.pixels.world import PixelWorld
-from agent.training.pixels.world_file import (
+from agent.learning.pixels.world_file import (
     WorldLayout,
     load_tokenizer,
     load_world,
@@ -21,6 +18,9 @@ from agent.training.pixels.world_file import (
     save_world,
     starts_of,
 )
+from agent.models.pixels.sizes import DynamicsSizes, PixelWorldSizes, TokenizerSizes
+from agent.models.pixels.tokenizer import Tokenizer
+from agent.models.pixels.world import PixelWorld
 from tests.learning.pixels.files import dots
 
 LAYOUT = WorldLayout(controls=(Control("action", "choice", 5),), dt_s=0.1, has_outcomes=True, game="dots")

@@ -1,0 +1,1 @@
+"""How surprising what a game shows is to a world that was learned from pictures. Never imports a session."""
