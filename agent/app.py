@@ -32,6 +32,7 @@ from agent.assembly import (
     build_rollouts,
     build_served_of,
     build_serving,
+    build_surprise,
     build_weights,
 )
 from agent.concurrency.lane import Lane
@@ -245,13 +246,15 @@ def build_session(
     loops = build_loops(shared, feeds, counting, planning)
     learners = build_learners(shared, learning, rollouts, contest, outcomes)
     served = build_served_of(shared, feeds, learning, planning, recorder, learners, reloader is not None, access)
-    seeing = (episodes, SeesTheGame(policy), planner, loops, science and science.watch)
+    surprise = build_surprise(shared, feeds, counting, learning)
+    seeing = (episodes, SeesTheGame(policy), planner, loops, science and science.watch, surprise and surprise.watch)
     beside: list[Part] = [
         *_there(Supervision(supervisor), recorder),
         *(*build_weights(shared, reloader, contest), *_there(skills, *learners)),
         *(*build_serving(policy), *build_playback(links, stopping)),
         *build_cards(shared, outcomes, science),
         *_there(planning.part if planning else None, safety, menus, Loops(loops) if loops else None),
+        *_there(surprise),
         WhoActed(owners, len(options.names), clock),
         *build_apis(served),
         *parts,

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from agent.concurrency.child import Child
 from agent.concurrency.lane import Lane
 from agent.concurrency.supervise import Supervisor
 from agent.control.arbiter import Arbiter
@@ -33,6 +34,7 @@ from agent.learner.part import CardsByOutcomes, Learners, LearnFromPlay
 from agent.learner.remote.calls import LearnerCalls
 from agent.learner.remote.worker import LearnElsewhere, RemoteLearning
 from agent.learner.science.part import Science
+from agent.learner.surprise.watch import Surprise, SurpriseWatch
 from agent.learning.configs import MOTOR, PILOT, PolicySpec, is_off_policy, learns_from_play, spec_of
 from agent.link.bonklink import PacketListener
 from agent.link.links import Link, link_to
@@ -254,6 +256,19 @@ def _elsewhere(shared: Shared, recorder: RolloutRecorder, contest: Contest, lear
         _spec(shared, learnable, recorder), learnable.kind, shared.disk, shared.clock, say=shared.say,
     )  # fmt: skip
     return [LearnElsewhere(remote)]
+
+
+def build_surprise(
+    shared: Shared, feeds: Sequence[Feed], lane: Lane, learning: Learning | None
+) -> Surprise | None:  # fmt: skip
+    """How surprising the games are, where a world is named; in the learner's process, or one like it."""
+    path = shared.options.world
+    if path is None:
+        return None
+    own = None if learning is not None else Child("surprise", "agent.learner.process", supervisor=shared.supervisor)
+    child = learning.child if learning is not None else own
+    assert child is not None
+    return Surprise(SurpriseWatch(path, feeds, child, shared.clock, lane, shared.say), own)
 
 
 def build_serving(policy: Policy) -> list[Part]:

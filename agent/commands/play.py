@@ -242,7 +242,22 @@ def _session_options(
         skills=skills_of(options, settings, game, measured=measured),
         recordings_dir=recordings_of(settings),
         memory_mib=settings.general.memory_mib,
+        world=None if measured else world_of(settings),
     )
+
+
+def world_of(settings: Settings) -> Path | None:
+    """The world that is asked how surprising the game is; raises SettingsError, or WeightsError where it is none."""
+    if not settings.general.world:
+        return None
+    from agent.models.pixels.sizes import WORLD_KIND
+    from agent.models.sealed import read_manifest
+
+    path = Path(settings.general.world)
+    kind = read_manifest(path).kind
+    if kind != WORLD_KIND:
+        raise SettingsError(f"METABONK_WORLD={path}: holds {kind}, not a world; `world train` makes one")
+    return path
 
 
 def _cards(settings: Settings, game: str) -> Cards | None:

@@ -101,6 +101,12 @@ class GeneralSettings(_Group):
         "of weights",
         min_length=1,
     )
+    world: str = _setting(
+        "",
+        "WORLD",
+        "File of a world that `world train` made: how surprising the game is to it is shown in /status, and told as an "
+        "event; empty: off",
+    )
 
 
 class RecordingSettings(_Group):

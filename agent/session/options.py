@@ -109,6 +109,7 @@ class SessionOptions(RunOptions):
     on_begun: called when all is ready to act. reward: the table of a game without a reward of its own.
     challenger_share: of the runs, 0 where what is learned acts at once. auto_merge: a language model may propose the
     weights of a merge. recordings_dir: what the page replays. memory_mib: of the whole program, 0: the machine's.
+    world: to which the games may be surprising.
     learner: who learns from this session, None: whoever does is here.
     """
 
@@ -142,3 +143,4 @@ class SessionOptions(RunOptions):
     learner: LearnerElsewhere | None = None
     menus: MenuOptions | None = None
     memory_mib: int = 0
+    world: Path | None = None

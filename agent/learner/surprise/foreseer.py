@@ -25,7 +25,9 @@ class Foreseer:
     def opened(self) -> WorldOpened:
         """What it is."""
         layout, world = self._saved.layout, self._saved.world
-        controls = [(control.name, control.kind, control.choices) for control in layout.controls]
+        controls: list[tuple[str, str, int]] = [
+            (control.name, control.kind, control.choices) for control in layout.controls
+        ]
         return WorldOpened(
             controls=controls, size_px=world.size_px, dt_s=layout.dt_s, length=world.length, place=str(self._device)
         )

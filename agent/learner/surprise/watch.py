@@ -162,7 +162,8 @@ class SurpriseWatch:
             if above and now_s - game.told_s >= QUIET_S:
                 game.told_s = now_s
                 game.events += 1
-                text = f"{self._feeds[index].name} shows what was not foreseen: {found.surprise / mean:.1f} times the usual"
+                times = found.surprise / max(mean, 1e-9)
+                text = f"{self._feeds[index].name} shows what was not foreseen: {times:.1f} times the usual"
                 payload = {"game": index, "surprise": found.surprise, "usual": mean, "regime": game.regime}
                 self._say("surprise", text, payload)
         usual.append(found.surprise)

@@ -13,7 +13,7 @@ from agent.concurrency.serving import serve_calls
 from agent.core.errors import RequestError
 from agent.games.dream.messages import Asked, DreamControl, Leave, Open, Opened, Reset, Shown, Step
 from agent.learning.pixels.generate import Generator
-from agent.training.pixels.world_file import SavedWorld, load_world
+from agent.learning.pixels.world_file import SavedWorld, load_world
 
 TEMPERATURE = 0.5
 

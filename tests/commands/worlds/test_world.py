@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from agent.commands.cli import run
+from agent.control.policies import SHIPPED
 from tests.learning.pixels.files import dots, write_npz
 from tools.train_generative_world_model import words
 
@@ -53,3 +54,15 @@ def test_bad_input_is_one_line(
     assert run(line.split()) == 2
     error = capsys.readouterr().err
     assert said in error and len(error.strip().splitlines()) == 1
+
+
+def test_a_world_that_is_none_is_refused_before_play(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("METABONK_WORLD", "nowhere.safetensors")
+    assert run(["play", "--game", "arena", "--policy", "random", "--seconds", "1", "--no-http"]) == 2
+    assert "nowhere.safetensors: there is no such file" in capsys.readouterr().err
+    monkeypatch.setenv("METABONK_WORLD", str(SHIPPED))
+    assert run(["play", "--game", "arena", "--policy", "random", "--seconds", "1", "--no-http"]) == 2
+    assert "not a world" in capsys.readouterr().err
