@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -47,14 +48,17 @@ def test_each_group_is_compared_after_its_own_intervals() -> None:
     assert any(spent % 80 for spent in at[0])
 
 
-def test_a_copy_takes_weights_and_is_not_judged_by_its_parents_score() -> None:
-    book = MemoryBook()
-    population = run(TWO, Spy(), book)
+def test_a_copy_takes_weights_and_is_judged_by_what_it_plays_itself() -> None:
+    book, spy = MemoryBook(), Spy()
+    population = run(msgspec.structs.replace(TWO, window=20), spy, book)
     copy = next(e for e in population.lineage if e.kind == "copy")
-    lines = [line for line in book.lines if line["member"] == copy.member and line["spent"] > copy.spent]
     assert copy.parent_fitness is not None and copy.fitness is not None and copy.parent_fitness > copy.fitness
-    assert lines[0]["fitness"] is None or lines[0]["fitness"] != copy.parent_fitness
-    assert lines[0]["values"] == copy.values
+    own = [k for k, line in enumerate(book.lines) if line["member"] == copy.member]
+    before, after = next((k, n) for k, n in pairwise(own) if book.lines[k]["spent"] == copy.spent)
+    parent = [k for k, line in enumerate(book.lines[:before]) if line["member"] == copy.parent][-1]
+    assert spy.began[after] == spy.left[parent] != spy.left[before]
+    assert book.lines[after]["values"] == copy.values
+    assert book.lines[after]["fitness"] == pytest.approx(np.mean(spy.done[after].scores), abs=1e-4)
 
 
 def test_all_that_are_due_at_once_go_on() -> None:

@@ -28,6 +28,9 @@ class Spy(ToyRunner):
     def __init__(self, *, fails: tuple[int, ...] = (), broken: tuple[int, ...] = (), places: int = 1) -> None:
         super().__init__()
         self.orders: list[Interval] = []
+        self.done: list[Done] = []
+        self.began: list[bytes] = []
+        self.left: list[bytes] = []
         self.fails, self.broken, self.places = fails, broken, places
 
     async def run(self, order: Interval, state: bytes) -> tuple[Done, bytes]:
@@ -37,4 +40,8 @@ class Spy(ToyRunner):
             raise ChildGone("killed")
         if order.member in self.broken and order.number < 2:
             return Done(steps=0, scores=[], metrics={}, broken="not finite"), b""
-        return await super().run(order, state)
+        done, after = await super().run(order, state)
+        self.done.append(done)
+        self.began.append(state)
+        self.left.append(after)
+        return done, after
