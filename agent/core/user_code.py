@@ -20,9 +20,9 @@ ADDRESSES: Final = ("bonklink", "pipe", "research")
 
 
 def is_user_code(spec: str) -> bool:
-    """True for what is written as MODULE:FACTORY; addresses (`bonklink://…`), `gym:ID`, `replay:FILE` and
-    `dream:FILE` are not."""
-    return ":" in spec and "://" not in spec and not spec.startswith(("gym:", "replay:", "dream:"))
+    """True for what is written as MODULE:FACTORY; addresses (`bonklink://…`), `gym:ID`, `replay:FILE`, `dream:FILE`
+    and `desktop:WINDOW` are not."""
+    return ":" in spec and "://" not in spec and not spec.startswith(("gym:", "replay:", "dream:", "desktop:"))
 
 
 class Calling:

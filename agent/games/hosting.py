@@ -35,7 +35,7 @@ from agent.core.files import check_output, write_atomically
 from agent.core.suggest import did_you_mean
 from agent.core.types import Shown
 from agent.games.contract import HostedGame
-from agent.games.options import HostOptions, check_arena, check_environment, is_gymnasium
+from agent.games.options import DESKTOP, HostOptions, check_arena, check_environment, is_desktop, is_gymnasium
 from agent.games.server import GameServer, ServerOptions
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 Ready = Callable[[int, HostedGame], None]
 """Told the port that a game listens on, and the game."""
-KINDS = ("arena", "gym:ID", "dream:FILE", "MODULE:FACTORY")
+KINDS = ("arena", "gym:ID", "dream:FILE", "desktop:WINDOW", "MODULE:FACTORY")
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 3.0
 LEFT_S = 10.0
@@ -79,10 +79,24 @@ def build_game(options: HostOptions, say: Callable[[str], None] = lambda text: N
 
         say(f"{spec} is made and reset")
         game = GymnasiumGame(spec, options.profile, options)
+    elif is_desktop(spec):
+        game = _desktop_game(options, say)
     else:
         raise SettingsError(f"{spec}: no such game; there are {', '.join(KINDS)}{did_you_mean(spec, KINDS)}")
     game.reset(options.seed, start=options.start)
     return game
+
+
+def _desktop_game(options: HostOptions, say: Callable[[str], None]) -> HostedGame:
+    """A window of this desktop; raises SettingsError or GameError where there is none."""
+    from agent.games.desktop_host import DesktopGame, open_desktop, stop_key
+
+    stop_key(options.stop_key)
+    if options.mode != "real-time":
+        raise SettingsError(f"--mode {options.mode}: a game on the desktop runs in real time")
+    clock = SystemClock()
+    say(f"{options.game}: its window is looked for")
+    return DesktopGame(options.game.removeprefix(DESKTOP), open_desktop(clock), clock, options.stop_key)
 
 
 def _calibration(path: Path | None) -> Calibration | None:
@@ -120,15 +134,18 @@ async def _serve(
         await server.run(lambda port: ready(port, game))
         raise _Stop
 
+    def is_closed() -> bool:
+        """A person closed the window, or pressed the stop key of a game on the desktop."""
+        return window.closed if window is not None else bool(getattr(game, "stopped", False))
+
     async def until_stopped() -> None:
-        while window is not None and not window.closed and not stop.is_set():  # noqa: ASYNC110 - a window is asked
+        while not is_closed() and not stop.is_set():  # noqa: ASYNC110 - a window is asked
             await asyncio.sleep(0.1)
-        if window is None:
-            await stop.wait()
         raise _Stop
 
     if window is None:
-        server = GameServer(game, settings, SystemClock(), recorder=recorder)
+        human = getattr(game, "human", nobody_plays)
+        server = GameServer(game, settings, SystemClock(), recorder=recorder, human=human)
     else:
         server = GameServer(
             game, settings, SystemClock(), human=window.human, on_frame=window.show, recorder=recorder
@@ -146,6 +163,10 @@ async def _serve(
         if window is not None:
             window.close()
     return server.summary()
+
+
+def nobody_plays() -> None:
+    """No person plays at the game."""
 
 
 def _open_window(game: HostedGame, recorder: HostRecorder | None) -> Window:

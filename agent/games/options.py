@@ -14,6 +14,7 @@ FrameFormat = Literal["jpeg", "raw_rgb"]
 DREAM: Final = "dream:"
 """Before the file of a world that is played as a game."""
 Start = Literal["menu", "run"]
+DESKTOP: Final = "desktop:"
 MAX_FRAME_SKIP: Final = 64
 MIN_PICTURE_PX: Final = 8
 MAX_PICTURE_PX: Final = 256
@@ -90,7 +91,8 @@ class GameOptions:
     """Which game, and how the arena looks and plays, for every command that hosts games."""
 
     game: str = "arena"
-    """arena, gym:[MODULE:]ID, dream:FILE (a world that was learned), or MODULE:FACTORY: an environment of your own."""
+    """arena, gym:[MODULE:]ID, dream:FILE (a world that was learned), desktop:WINDOW (a title or a command: a game on
+    this desktop), or MODULE:FACTORY: an environment of your own."""
     capture: str = "320x180"
     """Picture size of a hosted arena, WIDTHxHEIGHT, from 84x84 to 1280x720."""
     tier: int = 1
@@ -151,6 +153,8 @@ class HostOptions(GameOptions):
     """Write the server's own counts and latencies here at the end."""
     window: bool = False
     """Play the arena yourself, in a window; clients see what you do."""
+    stop_key: str = "Pause"
+    """Key that ends a game on the desktop: Pause, ScrollLock, F8 to F12 or Insert."""
     record: bool = False
     """Record what is played, by you or by a client, into METABONK_RECORDINGS_DIR."""
     record_to: Path | None = None
@@ -165,6 +169,11 @@ def is_hosted(game: str) -> bool:
 def is_recorded(game: str) -> bool:
     """True for a recording that is played as a game."""
     return game.startswith("replay:")
+
+
+def is_desktop(game: str) -> bool:
+    """True for `desktop:"Window title"` and `desktop:COMMAND`."""
+    return game.startswith(DESKTOP)
 
 
 def is_gymnasium(game: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from agent.planning.menus.goal import CLEAR, MenuGoal, fit, leads_on
+from agent.planning.menus.goal import CLEAR, MenuGoal, fit, leads_elsewhere, leads_on
 from agent.planning.menus.graph import BACK, PLAY, Node, ScreenGraph, action_key
 from agent.planning.menus.words import Refused, concepts
 from agent.planning.screen.elements import Element, Screen
@@ -160,7 +160,7 @@ def _hope(
             named = concepts().get(" ".join(tokens(text)), frozenset())
             prior = 0.7 if named & {"main menu", "back"} else 0.15
         else:
-            prior = leads_on(text, out=bool(wanted)) if goal.starts_run or not wanted else 0.25
+            prior = leads_on(text, out=bool(wanted)) if goal.starts_run else leads_elsewhere(text)
         luck = graph.luck(key)
         prior *= 1.0 + (0.9 if luck < 0 else 0.3) * luck
         return max(prior, found.score * 0.9 if found.names & wanted else 0.0, meant.get(text, 0.0))

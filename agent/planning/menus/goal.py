@@ -151,10 +151,37 @@ def leads_on(text: str, *, out: bool = False) -> float:
         return 0.1
     if out and "main menu" in named:
         return 0.4
-    return max((_LEADS_ON.get(name, _UNKNOWN) for name in named), default=_UNKNOWN)
+    if out and (choosing := _CHOOSES & (named | _concepts_within(text))):
+        return max(_CHOICE if choosing == named else 0.9 * _CHOICE, *(_LEADS_ON[name] for name in choosing))
+    return max((_LEADS_ON.get(name, _UNKNOWN) for name in named), default=_caption(text))
+
+
+def leads_elsewhere(text: str) -> float:
+    """How likely a button with this text leads to another screen of the menus, 0 … 1, where nothing is known of it."""
+    named = concepts().get(" ".join(tokens(text)), frozenset())
+    return max((_ELSEWHERE.get(name, _UNKNOWN) for name in named), default=_caption(text))
+
+
+def _caption(text: str) -> float:
+    """Of a text that names nothing known; one that ends in a colon names what stands beside it."""
+    return 0.3 * _UNKNOWN if text.rstrip().endswith(":") else _UNKNOWN
+
+
+def _concepts_within(text: str) -> frozenset[str]:
+    """The concepts that single words of a short text name."""
+    words = tokens(text)
+    return frozenset().union(*(concepts().get(word, frozenset()) for word in words)) if len(words) <= 3 else frozenset()
 
 
 _UNKNOWN: Final = 0.25
+_CHOOSES: Final = frozenset({"levels", "characters"})
+_CHOICE: Final = 0.5
+"""Of a button to a choice, where something is still to be chosen."""
+_ELSEWHERE: Final = {
+    "confirm": 0.5, "continue": 0.48, "skip": 0.48, "back": 0.4, "main menu": 0.42, "no": 0.3, "yes": 0.3,
+    "play": 0.12, "new game": 0.12, "retry": 0.1, "single player": 0.15, "multiplayer": 0.12, "load": 0.12,
+    "easy": 0.1, "normal": 0.1, "hard": 0.1, "language": 0.15,
+}  # fmt: skip
 _LEADS_ON: Final = {
     "play": 0.60, "new game": 0.55, "confirm": 0.55, "continue": 0.52, "single player": 0.50, "retry": 0.50,
     "skip": 0.45, "yes": 0.40, "levels": 0.35, "characters": 0.30, "normal": 0.35, "easy": 0.32, "hard": 0.28,

@@ -84,6 +84,12 @@ def _layout(elements: Iterable[Element], size_px: tuple[int, int]) -> int:
     return bits
 
 
+def _shape(screen: Screen) -> tuple[set[str], int]:
+    """The texts of a screen without numbers, and how they lie."""
+    labels = [e for e in screen.elements if e.kind != "chat"]
+    return {without_numbers(e.text) for e in labels} - {""}, _layout(labels, screen.size_px)
+
+
 def alike(a: set[str], b: set[str]) -> float:
     """Jaccard's index of two sets of texts, where texts that are read almost the same are the same."""
     from rapidfuzz.fuzz import ratio
@@ -142,16 +148,19 @@ class ScreenGraph:
 
     def locate(self, screen: Screen) -> Node:
         """The node of a screen, made where it is new."""
-        labels = [e for e in screen.elements if e.kind != "chat"]
-        texts = {without_numbers(e.text) for e in labels} - {""}
-        layout = _layout(labels, screen.size_px)
-        best = max(self.nodes.values(), key=lambda n: self._likeness(n, texts, layout), default=None)
-        if best is None or self._likeness(best, texts, layout) < SAME_SCREEN:
-            best = self._new(texts, layout)
+        best = self.known(screen)
+        if best is None:
+            best = self._new(*_shape(screen))
         self.visits += 1
         best.seen, best.last = best.seen + 1, self.visits
         self.add_actions(best, screen)
         return best
+
+    def known(self, screen: Screen) -> Node | None:
+        """The node of a screen, None where it is new."""
+        texts, layout = _shape(screen)
+        best = max(self.nodes.values(), key=lambda n: self._likeness(n, texts, layout), default=None)
+        return best if best is not None and self._likeness(best, texts, layout) >= SAME_SCREEN else None
 
     def add_actions(self, node: Node, screen: Screen) -> None:
         """What can be pressed on a screen belongs to its node."""

@@ -16,12 +16,18 @@ from agent.planning.screen.reader import ScreenReader
 HOVER_S: Final = 0.12
 """A tooltip is there after so long, and in the first picture after that."""
 NO_PICTURE_S: Final = 1.0
+MOVED_S: Final = 3.0
+"""A move of the mouse is made in this time."""
+TOTAL_S: Final = 6.0
+"""On one screen."""
 
 
 class Hovers(Protocol):
     """Whoever moves the mouse in a game, and sees its pictures while the menu is the navigator's."""
 
     is_owned: bool
+    is_busy: bool
+    """The last move is still being made."""
     frame: Frame | None
 
     def point(self, at_px: tuple[int, int], window_px: tuple[int, int]) -> None:
@@ -44,7 +50,10 @@ async def label_icons(
     The mouse ends in the corner, where it covers nothing.
     """
     found = []
+    until_s = clock.now_s() + TOTAL_S
     for box in icons(screen.brightness, [e.box for e in screen.elements]):
+        if clock.now_s() > until_s:
+            break
         hovers.point(((box[0] + box[2]) // 2, (box[1] + box[3]) // 2), screen.size_px)
         seen = await _next_picture(hovers, clock)
         if seen is None:
@@ -59,8 +68,11 @@ async def label_icons(
 
 async def _next_picture(hovers: Hovers, clock: Clock) -> Frame | None:
     """The first picture that was captured `HOVER_S` from now or later; None where none comes."""
-    from_s, until_s = clock.now_s() + HOVER_S, clock.now_s() + HOVER_S + NO_PICTURE_S
+    await clock.sleep_until(clock.now_s() + HOVER_S)
+    from_s, until_s = clock.now_s(), clock.now_s() + MOVED_S + NO_PICTURE_S
     while hovers.is_owned and clock.now_s() < until_s:
+        if hovers.is_busy and clock.now_s() < until_s - NO_PICTURE_S:
+            from_s = clock.now_s() + HOVER_S
         await clock.sleep_until(clock.now_s() + 0.02)
         frame = hovers.frame
         if frame is not None and frame.captured_at_s >= from_s:

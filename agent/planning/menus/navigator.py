@@ -37,6 +37,8 @@ NO_PICTURE_S: Final = 5.0
 ARMED_S: Final = 1.0
 GUESS: Final = 0.3
 """Where the best action is worth less, icons without words are looked at first, in games on a desktop."""
+UNSURE: Final = 0.6
+"""As `GUESS`, where the goal names something that no text on the screen names."""
 LOOKS: Final = 8
 """A screen that changed before each click so often in a row is given up."""
 WAITS_S: Final = 60.0
@@ -97,7 +99,7 @@ class Navigator:
         owned = seat.see(observation)
         if seat.plays and seat.was_in_menus:
             self._played(seat)
-        return seat.act(observation) if owned else None
+        return seat.act(observation) if owned or seat.holds_back else None
 
     def _played(self, seat: Seat) -> None:
         """A menu was left into play: the way there is known, and the goal is reached or missed."""
@@ -163,11 +165,11 @@ class Navigator:
         opened = await self._reader.open()
         if opened.why:
             raise GaveUp(opened.why)
-        frame, settled = await self._settled(seat)
-        screen = await self._reader.read(seat.game, frame, seat.options)
+        screen, frame, settled = await self._read(seat)
         if not seat.is_owned:
             return
-        if not seat.tells and not is_menu(screen, self._graphs[seat.game], settled=settled):
+        graph, is_first = self._graphs[seat.game], seat.clicks == 0
+        if not seat.tells and not is_menu(screen, graph, settled=settled, is_first=is_first):
             seat.leaves_for_play()  # the next observation finds it in play
             return
         if is_waiting([e.text for e in screen.elements]):
@@ -200,7 +202,7 @@ class Navigator:
         seat.phase = "chooses"
         screen = with_icons(screen, frame.pixels, seat.icons.get(node.id, ()))
         choice = await self._choice(seat, screen, node, frame)
-        if choice.worth < GUESS and not seat.tells and node.id not in seat.icons:
+        if choice.worth < (UNSURE if seat.journey.open else GUESS) and not seat.tells and node.id not in seat.icons:
             seat.phase = "hovers"
             seat.icons[node.id] = await label_icons(seat, screen, frame, self._reader, self._clock)
             screen = with_icons(screen, frame.pixels, seat.icons[node.id])
@@ -275,8 +277,12 @@ class Navigator:
 
     async def _newer(self, seat: Seat, than_s: float) -> Frame | None:
         """The first picture that was captured later; None where the menu was left meanwhile."""
+        return await self._newer_of(seat, than_s, while_owned=True)
+
+    async def _newer_of(self, seat: Seat, than_s: float, *, while_owned: bool = False) -> Frame | None:
+        """The first picture that was captured later; None where the menu was left meanwhile, if that matters."""
         until_s = self._clock.now_s() + NO_PICTURE_S
-        while seat.is_owned:
+        while seat.is_owned or not while_owned:
             frame = seat.frame
             if frame is not None and frame.captured_at_s > than_s:
                 return frame
@@ -285,9 +291,29 @@ class Navigator:
             await self._clock.sleep_until(self._clock.now_s() + 0.02)
         return None
 
+    async def _read(self, seat: Seat) -> tuple[Screen, Frame, bool]:
+        """The screen, its picture, and whether it has settled: at once where it is known, else when it has settled."""
+        graph = self._graphs[seat.game]
+        if not seat.tells and graph.nodes:
+            await self._rests(seat)
+            frame = await self._newer(seat, self._clock.now_s())
+            if frame is not None:
+                screen = await self._reader.read(seat.game, frame, seat.options)
+                node = graph.known(screen)
+                if node is not None and node.seen > 1:
+                    return screen, frame, True
+        frame, settled = await self._settled(seat)
+        return await self._reader.read(seat.game, frame, seat.options), frame, settled
+
+    async def _rests(self, seat: Seat) -> None:
+        """Wait until the game has made the last input."""
+        while seat.is_busy:
+            await self._clock.sleep_until(self._clock.now_s() + 0.02)
+
     async def _settled(self, seat: Seat) -> tuple[Frame, bool]:
         """A picture of a screen that has settled, and whether it has; raises GaveUp where no pictures come."""
         seat.phase = "waits until it settles"
+        await self._rests(seat)
         began_s = self._clock.now_s()
         first = seat.frame
         while True:
@@ -311,11 +337,15 @@ class Navigator:
         frame, settled = await self._settled(seat)
         if seat.is_owned or not seat.may_look(frame, settled=settled):
             return
+        if not seat.has_looked:
+            seat.rest_pointer((frame.pixels.shape[1], frame.pixels.shape[0]))
+            frame = await self._newer_of(seat, self._clock.now_s() + SETTLE_S) or frame
         opened = await self._reader.open()
         if opened.why:
             raise GaveUp(opened.why)
         screen = await self._reader.read(seat.game, frame, seat.options)
-        seat.looked(is_menu(screen, self._graphs[seat.game], settled=settled))
+        graph, is_first = self._graphs[seat.game], not seat.has_looked
+        seat.looked(is_menu(screen, graph, settled=settled, is_first=is_first))
 
     async def load(self) -> None:
         """Take in what was learned of the screens before."""

@@ -23,6 +23,8 @@ STUCK_S: Final = 10.0
 navigator does, up to the next run."""
 AGAIN_S: Final = 60.0
 """After giving up on a screen of a game that does not tell its menus, it is tried again then."""
+SENT_S: Final = 0.15
+"""Until a game can say that it makes an input, it is taken to."""
 LOOK_EVERY_S: Final = 3.0
 """Where nothing settles, it is looked for a menu this often."""
 OTHERS: Final = (Menu.PLAY, Menu.LOADING, Menu.LEVEL_UP, Menu.CHEST, Menu.ENCOUNTER)
@@ -49,6 +51,9 @@ class Seat:
         self.is_owned = self.plays = self.is_there = False
         self.was_in_menus = False
         """Since play was seen last, a menu was the navigator's."""
+        self.is_busy = False
+        """A game on a desktop still makes the last input."""
+        self.has_looked = False
         self.frame: Frame | None = None
         self.options: tuple[str, ...] = ()
         self.journey = Journey(goal)
@@ -69,6 +74,7 @@ class Seat:
         self._armed: tuple[Click, float, asyncio.Future[Verdict]] | None = None
         self._press: Action | None = None
         self._judged: Frame | None = None
+        self._sent_s = float("-inf")
 
     # --- what the observation says -----------------------------------------------------------------------------------
 
@@ -79,6 +85,7 @@ class Seat:
         run = state.run
         self._capture_px = run.capture_size_px if run is not None and min(run.capture_size_px) > 0 else None
         self.tells = state.is_playing or state.max_health > 0 or state.current_menu != Menu.PLAY
+        self.is_busy = not self.tells and (state.is_paused or now_s - self._sent_s < SENT_S)
         if state.current_menu != self._menu:
             self._menu, self._menu_since_s, self._gave_up_at_s = state.current_menu, now_s, None
         self.plays = self._sees_play(observation)
@@ -122,10 +129,21 @@ class Seat:
 
     # --- what is done ------------------------------------------------------------------------------------------------
 
+    @property
+    def holds_back(self) -> bool:
+        """True where nobody is to act before a menu was looked for, or the goal's screen is there.
+
+        A game on a desktop takes a policy's keys for its own, in whatever is open.
+        """
+        if self.tells or not self._goal.is_asked or self._gave_up_at_s is not None:
+            return False
+        return not self.has_looked or not self._goal.starts_run
+
     def act(self, observation: Observation) -> Action:
         """The action of this tick: an armed click where the picture still shows what was meant, a key, or nothing."""
         if self._press is not None:
             press, self._press = self._press, None
+            self._sends()
             return msgspec.structs.replace(press, answers=observation.sequence)
         if self._armed is None or observation.frame is None:
             return Action(answers=observation.sequence)
@@ -140,6 +158,9 @@ class Seat:
         self._answer(verdict)
         if verdict != "ok":
             return Action(answers=observation.sequence)
+        self._sends()
+        if not self.tells:
+            self.rest_pointer(click.window_px)
         return Action(click=capture_point(click, self._capture_px), answers=observation.sequence)
 
     def _answer(self, verdict: Verdict) -> None:
@@ -166,6 +187,14 @@ class Seat:
         """Move the mouse there with the next observation, without a click."""
         x, y = image_to_capture(*at_px, window_px, self._capture_px or window_px)
         self._press = Action(desk=(Pointer(x, y),))
+
+    def _sends(self) -> None:
+        """An input goes out now."""
+        self._sent_s, self.is_busy = self._clock.now_s(), not self.tells
+
+    def rest_pointer(self, window_px: tuple[int, int]) -> None:
+        """Move the mouse into the corner, where it covers no text."""
+        self.point((1, 1), window_px)
 
     async def press(self, choice: Choice, node: Node) -> None:
         """Have a key pressed with the next observation: the one that leads back, or one that is named."""
@@ -216,6 +245,7 @@ class Seat:
     def looked(self, found: bool) -> None:
         """What a look for a menu found."""
         self._sees_menu, self._looked_at, self._looked_s = found, self.frame, self._clock.now_s()
+        self.has_looked = True
 
     def leaves_for_play(self) -> None:
         """The picture shows no menu any more."""

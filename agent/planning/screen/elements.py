@@ -26,6 +26,10 @@ _SAID: Final = re.compile(
 """`[name] …`, `<name> …`, `12:30 …`, `name: two words`: a line that somebody said."""
 _SIGNATURE: Final = (48, 12)
 _GAP: Final = 1.0
+_MIN_GAP_PX: Final = 5
+_EDGE: Final = 10.0
+_EDGE_SHARE: Final = 0.9
+"""An edge parts two pieces where the brightness steps by so much in this share of the rows."""
 _FAINT: Final = 0.6
 """Texts of less than this share of the clearest one's contrast look disabled; some are not, so they are put off."""
 _STANDS_OUT: Final = 40.0
@@ -107,7 +111,7 @@ def elements_of(pixels: ByteArray, words: Sequence[Word], options: Sequence[str]
 
     options: what the game itself says can be taken; the line that begins one is that option.
     """
-    ordered = sorted(_whole_lines(words), key=lambda w: (w.box[1] // 8, w.box[0]))
+    ordered = sorted(_whole_lines(pixels, words), key=lambda w: (w.box[1] // 8, w.box[0]))
     chat = _chat_lines(ordered)
     contrasts = [_contrast(pixels, word.box) for word in ordered]
     clear = max(contrasts, default=0.0)
@@ -121,11 +125,15 @@ def elements_of(pixels: ByteArray, words: Sequence[Word], options: Sequence[str]
     return tuple(found)
 
 
-def _whole_lines(words: Sequence[Word]) -> list[Word]:
-    """The lines with text, those that were read in pieces put together: a piece alone hides what its line says."""
+def _whole_lines(pixels: ByteArray, words: Sequence[Word]) -> list[Word]:
+    """The lines with text, those that were read in pieces put together: a piece alone hides what its line says.
+
+    What stands in two fields beside each other, with an edge between them, stays apart.
+    """
     found: list[Word] = []
     for word in sorted((w for w in words if plain(w.text)), key=lambda w: w.box[0]):
-        before = next((f for f in found if _goes_on(f.box, word.box)), None)
+        near = (f for f in found if _goes_on(f.box, word.box) and not _is_parted(pixels, f.box, word.box))
+        before = next(near, None)
         if before is None:
             found.append(word)
             continue
@@ -141,6 +149,16 @@ def _goes_on(a: Box, b: Box) -> bool:
     heights = a[3] - a[1], b[3] - b[1]
     shared = min(a[3], b[3]) - max(a[1], b[1])
     return shared >= 0.6 * min(heights) and b[0] - a[2] <= _GAP * max(heights)
+
+
+def _is_parted(pixels: ByteArray, a: Box, b: Box) -> bool:
+    """True where an upright edge runs between two pieces over all of their common height."""
+    y0, y1 = max(a[1], b[1]), min(a[3], b[3])
+    gap = pixels[y0:y1, max(0, a[2] - 1) : b[0] + 1].mean(axis=2)
+    if gap.shape[1] < _MIN_GAP_PX or gap.shape[0] == 0:
+        return False
+    steps = np.abs(np.diff(gap, axis=1)) > _EDGE
+    return bool((steps.mean(axis=0) >= _EDGE_SHARE).any())
 
 
 def _chat_lines(words: Sequence[Word]) -> set[int]:
