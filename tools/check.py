@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+WINDOWS = "agent/games/desktop/windows.py"
+"""Is not reached where this is no Windows."""
 
 
 def install_tools() -> None:
@@ -50,6 +52,7 @@ def main(argv: list[str]) -> int:
         "ruff": [sys.executable, "-m", "ruff", "check", "."],
         "format": [sys.executable, "-m", "ruff", "format", "--check", "."],
         "mypy": [sys.executable, "-m", "mypy"],
+        "mypy of Windows": [sys.executable, "-m", "mypy", "--platform", "win32", "--follow-imports", "silent", WINDOWS],
         "layers": [str(scripts / "lint-imports"), "--no-cache"],
         "tests": [sys.executable, *(["-m", "coverage", "run"] if covered else []), *pytest],
     }

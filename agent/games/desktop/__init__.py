@@ -1,1 +1,1 @@
-"""A desktop's windows: find one, take its picture, press keys and buttons in it, and notice what a person presses."""
+"""A desktop's windows: found, seen, pressed in; and what a person presses. Never imports a game, a session or torch."""
