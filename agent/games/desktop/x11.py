@@ -79,6 +79,11 @@ class X11Desktop:
                     found.append(WindowInfo(name, title, int(pid[0]) if pid else 0))
             return found
 
+    @property
+    def has_manager(self) -> bool:
+        """True where a window manager runs."""
+        return bool(self._property(self._root, "_NET_SUPPORTING_WM_CHECK"))
+
     def _on_root(self) -> list[int]:
         children = [int(w) for w in self._core.QueryTree(self._root).reply().children]
         places = {w: self.place(w) for w in children}
@@ -147,7 +152,7 @@ class X11Desktop:
         """Ask the window manager; where there is none, do it."""
         with self._said():
             xproto = self._x.xproto
-            if self._property(self._root, "_NET_SUPPORTING_WM_CHECK"):
+            if self.has_manager:
                 data = xproto.ClientMessageData.synthetic([2, 0, 0, 0, 0], "5I")
                 event = xproto.ClientMessageEvent.synthetic(32, window, self._atom("_NET_ACTIVE_WINDOW"), data)
                 mask = xproto.EventMask.SubstructureRedirect | xproto.EventMask.SubstructureNotify

@@ -16,6 +16,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ import numpy as np
 from agent.core.clock import TICK_S, SystemClock
 from agent.core.errors import GameError
 from agent.core.types import NEUTRAL, Action, ByteArray, Frame, Observation
+from agent.games.desktop.x11 import X11Desktop
 from agent.games.desktop_host import DesktopGame, open_desktop
 from agent.planning.menus.goal import menu_goal
 from agent.planning.menus.graph import ScreenGraph
@@ -82,6 +84,10 @@ def screen(size: str = "1280x720x24") -> Iterator[None]:
     }  # fmt: skip
     manager = subprocess.Popen(["openbox"], stderr=subprocess.DEVNULL)
     try:
+        looks = X11Desktop(SystemClock())
+        while not looks.has_manager:
+            time.sleep(0.02)
+        looks.close()
         yield
     finally:
         for process in (manager, server):
