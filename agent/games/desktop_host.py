@@ -97,6 +97,11 @@ class DesktopGame:
         desktop.bring_to_front(self._window)
         desktop.stirs()  # what was pressed before is not meant for this game
 
+    @property
+    def lost(self) -> int:
+        """Clicks that were not made, as the game's own pointer did not come to their points."""
+        return self._hand.lost
+
     # --- what a hosted game offers ---------------------------------------------------------------------------------
 
     @property

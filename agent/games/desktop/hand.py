@@ -20,11 +20,14 @@ from agent.games.desktop.interface import LEFT_BUTTON, Desktop, Rect, Spot
 HOVER_S: Final = 0.25
 """From the move to the press: games look where the mouse is once a frame, and some menus slide."""
 HELD_S: Final = 0.12
+STAYS_S: Final = 0.4
+"""After the press the mouse stays: a game that is slow takes a click as made where the mouse is then."""
 KEY_S: Final = 0.05
 PUT_BACK_S: Final = 0.1
 """A game that puts the mouse back has done so by then."""
 SEEN_S: Final = 0.2
-"""What a move does is in the picture by then."""
+"""What a move does is in the picture by then, or soon after in a slow game."""
+_LOOKS: Final = 4
 MAX_WAITING: Final = 256
 """Steps that may wait; more are dropped, the newest."""
 _NEAR_PX: Final = 8
@@ -80,6 +83,7 @@ class Hand:
         self.point(at)
         self._then(HOVER_S, lambda: self._press(at))
         self._then(HELD_S, lambda: self._button(LEFT_BUTTON, down=False), is_up=True)
+        self._then(STAYS_S, lambda: None)
 
     def point(self, at: At) -> None:
         """Move the mouse there."""
@@ -139,7 +143,7 @@ class Hand:
         spot = at()
         if spot is None:
             return
-        if not self._is_put_back(spot):
+        if not self._is_put_back():
             self._desktop.move_to(spot.x_px, spot.y_px)
             return
         self._first(self._homed(at, 0))
@@ -155,10 +159,12 @@ class Hand:
         def look() -> None:
             before.append(self._desktop.picture(around))
 
-        def check() -> None:
+        def check(looks: int = _LOOKS) -> None:
             if not before or _appeared(before[0], self._desktop.picture(around)):
                 return
-            if attempt + 1 < _TRIES:
+            if looks > 1:
+                self._first([_Step(SEEN_S, lambda: check(looks - 1))])
+            elif attempt + 1 < _TRIES:
                 self._first(self._homed(at, attempt + 1))
             else:
                 self._lose()
@@ -183,13 +189,10 @@ class Hand:
         while self._steps and not self._steps[0].is_up:
             self._steps.popleft()
 
-    def _is_put_back(self, spot: Spot) -> bool:
+    def _is_put_back(self) -> bool:
+        """True where the game takes moves alone: it put the mouse back, or will, as it keeps it to itself."""
         (x, y), (to_x, to_y) = self._desktop.pointer(), self._sent_to
-        if max(abs(x - to_x), abs(y - to_y)) > _NEAR_PX:
-            return True
-        middle = spot.size_px[0] // 2, spot.size_px[1] // 2
-        near_middle = max(abs(spot.in_x_px - middle[0]), abs(spot.in_y_px - middle[1])) <= _NEAR_PX
-        return near_middle and self._desktop.is_grabbed()
+        return max(abs(x - to_x), abs(y - to_y)) > _NEAR_PX or self._desktop.is_grabbed()
 
     def _press(self, at: At) -> None:
         if at() is not None:

@@ -49,6 +49,7 @@ class X11Desktop:
             raise GameError(NEEDS) from error
         self._x, self._clock = xcffib, clock
         self._gone = xcffib.ConnectionException
+        self._refused: tuple[type[Exception], ...] = (xcffib.Error, xcffib.ProtocolException)
         try:
             self._connection: Any = _connection(xcffib, display)
             self._grabber: Any = mss.MSS(display=display)
@@ -96,7 +97,7 @@ class X11Desktop:
                 shown = self._core.GetWindowAttributes(window).reply().map_state == 2
                 size = self._core.GetGeometry(window).reply()
                 at = self._core.TranslateCoordinates(window, self._root, 0, 0).reply()
-            except self._x.ProtocolException:
+            except self._refused:
                 return None
             return Rect(at.dst_x, at.dst_y, size.width, size.height) if shown else None
 
@@ -144,7 +145,7 @@ class X11Desktop:
             found.append(window)
             try:
                 window = int(self._core.QueryTree(window).reply().parent)
-            except self._x.ProtocolException:
+            except self._refused:
                 break
         return found
 
@@ -159,7 +160,7 @@ class X11Desktop:
                 self._core.SendEvent(0, self._root, mask, event.pack())
             else:
                 self._core.ConfigureWindow(window, xproto.ConfigWindow.StackMode, [xproto.StackMode.Above])
-                with contextlib.suppress(self._x.ProtocolException):
+                with contextlib.suppress(self._refused):
                     self._core.SetInputFocusChecked(1, window, 0).check()
             self._connection.flush()
 
@@ -240,7 +241,7 @@ class X11Desktop:
             mask = xinput.EventMask.synthetic(_ALL_MASTERS, 1, [sum(1 << kind for kind in _RAW)])
             extension.XISelectEvents(self._root, 1, [mask], is_checked=True).check()
             devices = extension.XIQueryDevice(_ALL_DEVICES).reply().infos
-        except (self._x.ProtocolException, self._x.ExtensionException) as error:
+        except (*self._refused, self._x.ExtensionException) as error:
             raise GameError("the X server has no XInput 2.2, so that a person at the mouse goes unnoticed") from error
         return {int(d.deviceid) for d in devices if "XTEST" in _name(d.name)}
 
@@ -279,7 +280,7 @@ class X11Desktop:
             yield
         except self._gone as error:
             raise GameError("the X display is gone") from error
-        except self._x.ProtocolException as error:
+        except self._refused as error:
             raise GameError(f"the X server refused a request ({type(error).__name__})") from error
 
     def _atom(self, name: str) -> int:
@@ -291,14 +292,14 @@ class X11Desktop:
         """A property of 32-bit values, empty where it is not set."""
         try:
             reply = self._core.GetProperty(False, window, self._atom(name), 0, 0, 1024).reply()
-        except self._x.ProtocolException:
+        except self._refused:
             return ()
         return list(reply.value.to_atoms()) if reply.format == 32 else ()
 
     def _text(self, window: int, name: str) -> str:
         try:
             reply = self._core.GetProperty(False, window, self._atom(name), 0, 0, 256).reply()
-        except self._x.ProtocolException:
+        except self._refused:
             return ""
         return bytes(reply.value.buf()).decode(errors="replace").strip("\0 ") if reply.format == 8 else ""
 
