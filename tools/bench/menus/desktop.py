@@ -252,7 +252,8 @@ async def visit(command: str, goal: Goal, screens: Path, caller: Any, pictures: 
         ok = verdict(goal, outcome, last.clicks, texts) and seconds is not None and seconds <= WITHIN_S
         found |= {
             "ok": ok, "outcome": outcome or "not in time", "seconds": None if seconds is None else round(seconds, 1),
-            "clicks": last.clicks, "lost": game.lost, "steps": last.steps, "said": [said for _, said in last.events][:2],
+            "clicks": last.clicks, "lost": game.lost, "steps": last.steps,
+            "said": [said for _, said in last.events][:2],
         }  # fmt: skip
         if not ok:
             found["texts"] = texts[:30]
