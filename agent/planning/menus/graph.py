@@ -204,7 +204,8 @@ class ScreenGraph:
             if edge is not None:
                 same = edge.led_to.get(node.id, 0)
                 inert, worked = inert + same, worked + sum(edge.led_to.values()) - same
-        return (worked - inert) / (worked + inert) if worked + inert >= DEAD_AFTER else 0.0
+        tries = worked + inert
+        return (worked - inert) / (tries if tries >= DEAD_AFTER else tries + 1)
 
     def values(self, worth: Callable[[str, str], float], hope: Callable[[str, str], float]) -> dict[str, float]:
         """How good each node is, 0 … 1, by value iteration.
