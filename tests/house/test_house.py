@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("agent", "kernels", "tools", "tests")
 FILES = sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py"))
@@ -36,6 +38,13 @@ def trees(folders: tuple[str, ...] = FOLDERS) -> Iterator[tuple[Path, ast.Module
 @cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_trees() -> Iterator[None]:
+    """Millions of nodes would be looked at by each later collection of the suite."""
+    yield
+    _tree.cache_clear()
 
 
 def test_no_file_is_longer_than_500_lines() -> None:

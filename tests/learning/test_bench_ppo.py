@@ -45,7 +45,7 @@ def test_the_control_sees_the_same_play_without_an_end() -> None:
     assert (control.truncated == honest.is_last).all() and (control.obs == honest.obs).all()
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_cart_pole_is_learned_in_little_time_and_without_ends_it_is_not() -> None:
     row = {arm: ppo_minatar.one_arm(0, arm, True) for arm in ppo_minatar.REDUCED_ARMS}
     verdict = ppo_minatar.summarise([row], True)

@@ -108,6 +108,7 @@ def test_a_campaign_that_was_cut_off_goes_on_and_a_changed_source_begins_anew(tm
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_parts_at_once_are_the_parts_one_after_the_other() -> None:
     one, two = (_parts.rows("a1_ppo", [0], True, jobs, None) for jobs in (1, 2))
     assert one[0]["last_ten_mean"] == two[0]["last_ten_mean"]

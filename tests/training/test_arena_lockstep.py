@@ -19,7 +19,13 @@ SHIPPED = Path(__file__).resolve().parents[2] / "agent" / "shipped" / "pilot.saf
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("format_", "seed", "tier", "character"), [("fp32", 5000, 1, 0), ("int8", 5012, 2, 5)])
+@pytest.mark.parametrize(
+    ("format_", "seed", "tier", "character"),
+    [
+        ("fp32", 5000, 1, 0),
+        pytest.param("int8", 5012, 2, 5, marks=pytest.mark.campaign),
+    ],
+)
 def test_a_compiled_run_is_the_run_that_evaluate_reports(format_: str, seed: int, tier: int, character: int) -> None:
     tensors: Tensors = pilot_tensors(SHIPPED)
     if format_ == "int8":
