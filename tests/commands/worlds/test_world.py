@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from agent.commands.cli import run
+from agent.commands.play import world_of
 from agent.control.policies import SHIPPED
+from agent.core.errors import SettingsError, WeightsError
+from agent.core.settings import load_settings
 from tests.learning.pixels.files import dots, write_npz
 from tools.train_generative_world_model import words
 
@@ -56,13 +59,9 @@ def test_bad_input_is_one_line(
     assert said in error and len(error.strip().splitlines()) == 1
 
 
-def test_a_world_that_is_none_is_refused_before_play(
-    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("METABONK_WORLD", "nowhere.safetensors")
-    assert run(["play", "--game", "arena", "--policy", "random", "--seconds", "1", "--no-http"]) == 2
-    assert "nowhere.safetensors: there is no such file" in capsys.readouterr().err
-    monkeypatch.setenv("METABONK_WORLD", str(SHIPPED))
-    assert run(["play", "--game", "arena", "--policy", "random", "--seconds", "1", "--no-http"]) == 2
-    assert "not a world" in capsys.readouterr().err
+def test_a_world_that_is_none_is_refused_before_play() -> None:
+    with pytest.raises(WeightsError, match="nowhere.safetensors: there is no such file"):
+        world_of(load_settings(None, {"METABONK_WORLD": "nowhere.safetensors"}))
+    with pytest.raises(SettingsError, match="not a world"):
+        world_of(load_settings(None, {"METABONK_WORLD": str(SHIPPED)}))
+    assert world_of(load_settings(None, {})) is None

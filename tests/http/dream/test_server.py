@@ -16,7 +16,7 @@ import pytest
 
 from agent.core.clock import SystemClock
 from agent.core.errors import SettingsError
-from agent.http.dream.server import serve_dream
+from agent.http.dream.server import DreamServer, serve_dream
 from agent.training.pixels.player import DreamPlayer
 from tests.learning.pixels.files import dots_world
 from tools.page.browser import browsing
@@ -40,6 +40,15 @@ def opened(data: bytes) -> tuple[dict[str, Any], Any]:
     return about, np.frombuffer(data[4 + length :], np.uint8).reshape(about["size"], about["size"], 3).astype(int)
 
 
+def test_a_short_press_counts_and_nonsense_does_not() -> None:
+    server = DreamServer(DreamPlayer(dots_world()), 0.1, SystemClock(), None)  # type: ignore[arg-type]
+    assert server._take('{"keys": ["KeyA"], "click": [0.5, 2]}') and server._take('{"keys": []}')
+    assert server._down | server._tapped == {"KeyA"} and server._click is None
+    assert server._take('{"keys": [], "click": [0.5, 1]}') and server._click == (0.5, 1.0)
+    for text in ("{", '{"keys": 3}', json.dumps({"keys": ["KeyA"] * 40})):
+        assert not server._take(text)
+
+
 def test_a_client_plays_and_strangers_are_refused() -> None:
     async def scenario() -> None:
         async with served(DreamPlayer(dots_world(), seed=1)) as port, aiohttp.ClientSession() as http:
@@ -50,14 +59,14 @@ def test_a_client_plays_and_strangers_are_refused() -> None:
                 assert refused.status == 403
             async with http.ws_connect(f"{where}/dream") as socket:
                 assert json.loads((await socket.receive(60)).data)["keys"][0] == ["Digit1", "action +1"]
-                _, before = opened((await socket.receive(60)).data)
+                for _ in range(5):
+                    _, before = opened((await socket.receive(60)).data)
                 await socket.send_str(json.dumps({"keys": ["ArrowUp"]}))
-                await socket.send_str(json.dumps({"keys": []}))  # a short press counts all the same
                 far = 0
-                for _ in range(40):
+                for _ in range(12):
                     about, now = opened((await socket.receive(60)).data)
                     far = max(far, np.abs(now - before).max())
-                assert far > 120 and about["number"] >= 40
+                assert far > 160 and about["number"] >= 17, far
                 await socket.send_str("{")
                 while (message := await socket.receive(60)).type == aiohttp.WSMsgType.BINARY:
                     pass
@@ -71,20 +80,22 @@ def test_a_client_plays_and_strangers_are_refused() -> None:
 @pytest.mark.slow
 @pytest.mark.requires("chromium")
 def test_a_person_presses_keys_in_a_browser_and_the_picture_answers(tmp_path: Path) -> None:
+    number = "Number(document.documentElement.dataset.number)"
     pixels = "Array.from(document.getElementById('dreamed').getContext('2d').getImageData(0, 0, 16, 16).data)"
 
     async def scenario() -> None:
         async with served(DreamPlayer(dots_world(), seed=1)) as port, browsing(tmp_path) as tab:
             await tab.open(f"http://127.0.0.1:{port}/")
-            await tab.until("Number(document.documentElement.dataset.number) >= 2")
+            await tab.until(f"{number} >= 5")
             before = np.array(await tab.run(pixels))
-            await tab.until("Number(document.documentElement.dataset.number) >= 6")
+            await tab.until(f"{number} >= 15")
             still = np.array(await tab.run(pixels))
             await tab.key("ArrowUp", "ArrowUp", up=False)
-            await asyncio.sleep(0.2)
-            await tab.key("ArrowUp", "ArrowUp", down=False)
+            pressed_at = await tab.run(number)
+            await tab.until(f"{number} >= {pressed_at + 12}")
             moved = np.array(await tab.run(pixels))
-            assert np.abs(still - before).max() < 100 < np.abs(moved - before).max()
+            await tab.key("ArrowUp", "ArrowUp", down=False)
+            assert np.abs(still - before).max() < 160 < np.abs(moved - before).max()
             assert await tab.run("document.getElementById('mode').textContent") == "dreamed"
             assert not tab.errors
 

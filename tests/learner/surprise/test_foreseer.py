@@ -22,7 +22,7 @@ def test_what_follows_from_actions_surprises_less_than_what_does_not(tmp_path: P
     save_world(path, saved.world, saved.layout, (saved.frames, saved.actions), created_by="test", notes={})
     opened, _ = process.handle(OpenWorld(path=str(path)))
     assert isinstance(opened, WorldOpened) and opened.size_px == 16 and opened.length == 4 and opened.place == "cpu"
-    episode, found = dots(1, 24, size_px=16, seed=11).items[0], {}
+    episode, found = dots(1, 24, size_px=16, seed=11, delay=2).items[0], {}
     assert episode.actions is not None
     rng = np.random.default_rng(0)
     for game, frames in enumerate((episode.frames, episode.frames[rng.permutation(24)])):

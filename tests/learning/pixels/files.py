@@ -67,10 +67,10 @@ def dots(count: int = 12, length: int = 24, *, size_px: int = 32, delay: int = 0
 
 @functools.cache
 def dots_world(steps: int = 260) -> SavedWorld:
-    """A world of dots, 16 x 16, in which the square answers to actions."""
+    """A world of dots, 16 x 16, in which the square answers to the action of two pictures before."""
     torch.manual_seed(0)
     sizes = PixelWorldSizes(TokenizerSizes(16, (16,)), DynamicsSizes(5, channels=(24,), blocks=1))
-    world, episodes = PixelWorld(sizes), dots(size_px=16)
+    world, episodes = PixelWorld(sizes), dots(size_px=16, delay=2)
     trainer = DynamicsTrainer(world, episodes, seed=0, device=torch.device("cpu"))
     for step in range(steps):
         trainer.advance(0.6 * step / steps)

@@ -18,10 +18,10 @@ def test_dreams_do_not_meet() -> None:
     _, first = dreams.answer(Reset(number=1, seed=7))
     _, same = dreams.answer(Reset(number=2, seed=7))
     assert first == same
-    for _ in range(3):
+    for _ in range(5):
         shown, moved = dreams.answer(Step(number=1, values=[2.0]))
+        _, other = dreams.answer(Step(number=2, values=[0.0]))
     assert isinstance(shown, Shown) and 0 <= shown.end < 0.5
-    _, other = dreams.answer(Step(number=2, values=[0.0]))
     arrays = [np.frombuffer(each, np.uint8).astype(int) for each in (first, moved, other)]
     assert np.abs(arrays[1] - arrays[0]).mean() > 1.5 * np.abs(arrays[2] - arrays[0]).mean()
     dreams.answer(Leave(number=1))
