@@ -22,6 +22,7 @@ from agent.learning.pixels.measures import (
 )
 from agent.training.pixels.options import ValidateOptions
 from agent.training.pixels.train import fingerprint
+from agent.models.sealed import read_manifest
 from agent.learning.pixels.world_file import SavedWorld, load_world
 
 SCHEMA = "metabonk-world-validation/1"
@@ -73,6 +74,7 @@ def validate_world(options: ValidateOptions, clock: Clock, say: Any = lambda tex
         "schema": SCHEMA, "world": options.world.name, "arm": world.sizes.dynamics.arm,
         "recordings": options.recordings.name, "episodes": len(measured), "pictures": measured.pictures,
         "measured_on": which, "trained_steps": saved.notes.get("steps"), "blind": saved.notes.get("blind", False),
+        "trained_by": read_manifest(options.world).created_by,
     }  # fmt: skip
     if world.tokenizer is not None:
         report["tokenizer"] = tokenizer_report(world.tokenizer, measured)

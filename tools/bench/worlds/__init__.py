@@ -1,0 +1,1 @@
+"""What worlds from recordings are measured by. Never imported by the program."""
