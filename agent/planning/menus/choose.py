@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
 from typing import Final, Literal
 
 import msgspec
 
-from agent.planning.menus.goal import CLEAR, MenuGoal, fit, leads_elsewhere, leads_on
-from agent.planning.menus.graph import BACK, PLAY, Node, ScreenGraph, action_key
+from agent.planning.menus.goal import CLEAR, MenuGoal, fit, leads_elsewhere, leads_on, named_by
+from agent.planning.menus.graph import BACK, DISCOUNT, PLAY, Node, ScreenGraph, action_key
 from agent.planning.menus.words import Refused, concepts
 from agent.planning.screen.elements import Element, Screen
 from agent.planning.screen.text import tokens
@@ -20,6 +21,9 @@ _MENU_WORDS: Final = frozenset(
 )
 _HOPE_BACK: Final = 0.12
 _DISABLED: Final = 0.3
+_TITLE: Final = 2.0
+"""Letters so many times as high as the usual ones are a title's."""
+_AGAIN: Final = 0.9
 _WORTH: Final = 0.05
 """An action that is worth less is not tried."""
 
@@ -67,16 +71,18 @@ def is_main_menu(texts: Iterable[str]) -> bool:
     """True where a screen has two or more of the words that main menus have, and none that leads to one."""
     named: set[str] = set()
     for text in texts:
-        named |= concepts().get(" ".join(tokens(text)), frozenset())
+        named |= named_by(text)
     return len(named & _MENU_WORDS) >= 2 and not named & {"main menu", "back"}
 
 
 def choose(
-    screen: Screen, node: Node, graph: ScreenGraph, journey: Journey, refused: Refused, meant: Mapping[str, float]
-) -> Choice:
+    screen: Screen, node: Node, graph: ScreenGraph, journey: Journey, refused: Refused, meant: Mapping[str, float],
+    *, changed: bool = False,
+) -> Choice:  # fmt: skip
     """The best action on a screen.
 
-    meant: how well texts serve the goal by their embeddings, where there are any.
+    meant: how well texts serve the goal by their embeddings, where there are any. changed: a text is there that was not
+    before, so that what led nowhere may lead on now.
     """
     goal, wanted = journey.goal, journey.open
     if goal.title and is_main_menu(e.text for e in screen.elements):
@@ -89,10 +95,14 @@ def choose(
     hope = _hope(goal, wanted, meant, graph)
     values = graph.values(worth, hope)
     rated: list[tuple[float, Element | None, str]] = []
+    usual_px = median(e.box[3] - e.box[1] for e in elements) if elements else 0
     for e in elements:
         key = action_key(e, screen.size_px)
         value = graph.action_value(node, key, values, worth, hope)
-        rated.append((value * (_DISABLED if e.state == "disabled" and key not in node.edges else 1.0), e, key))
+        is_faint = e.state == "disabled" or e.box[3] - e.box[1] > _TITLE * usual_px
+        if changed and key in node.edges and not graph.is_dead(node, key):
+            value = max(value, _AGAIN * DISCOUNT * hope(key, e.text))
+        rated.append((value * (_DISABLED if is_faint and key not in node.edges else 1.0), e, key))
     rated.append((graph.action_value(node, BACK, values, worth, lambda key, text: _HOPE_BACK), None, BACK))
     best = max(rated, key=lambda item: item[0])
     if best[0] < _WORTH:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -146,7 +147,7 @@ def leads_on(text: str, *, out: bool = False) -> float:
 
     out: something must be chosen first, so that beginning again at once misses it, and the way out is as good.
     """
-    named = concepts().get(" ".join(tokens(text)), frozenset())
+    named = named_by(text)
     if out and "retry" in named:
         return 0.1
     if out and "main menu" in named:
@@ -158,8 +159,24 @@ def leads_on(text: str, *, out: bool = False) -> float:
 
 def leads_elsewhere(text: str) -> float:
     """How likely a button with this text leads to another screen of the menus, 0 … 1, where nothing is known of it."""
-    named = concepts().get(" ".join(tokens(text)), frozenset())
+    named = named_by(text)
     return max((_ELSEWHERE.get(name, _UNKNOWN) for name in named), default=_caption(text))
+
+
+@lru_cache(4096)
+def named_by(text: str) -> frozenset[str]:
+    """The concepts that a text names; one that names none is taken for the one that it is nearest to, if it is near.
+
+    Ornate letters are read wrong (`Stort Gone`).
+    """
+    from rapidfuzz.fuzz import ratio
+
+    line = " ".join(tokens(text))
+    exact = concepts().get(line)
+    if exact is not None or len(line) < _NEAR_CHARS:
+        return exact or frozenset()
+    near = max(((ratio(line, phrase), phrase) for phrase in concepts() if phrase[0] == line[0]), default=(0.0, ""))
+    return concepts()[near[1]] if near[0] >= _NEAR_CONCEPT and len(near[1]) >= _NEAR_CHARS else frozenset()
 
 
 def _caption(text: str) -> float:
@@ -173,6 +190,8 @@ def _concepts_within(text: str) -> frozenset[str]:
     return frozenset().union(*(concepts().get(word, frozenset()) for word in words)) if len(words) <= 3 else frozenset()
 
 
+_NEAR_CHARS: Final = 6
+_NEAR_CONCEPT: Final = 80.0
 _UNKNOWN: Final = 0.25
 _CHOOSES: Final = frozenset({"levels", "characters"})
 _CHOICE: Final = 0.5

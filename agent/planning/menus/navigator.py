@@ -39,6 +39,7 @@ GUESS: Final = 0.3
 """Where the best action is worth less, icons without words are looked at first, in games on a desktop."""
 UNSURE: Final = 0.6
 """As `GUESS`, where the goal names something that no text on the screen names."""
+COMES_S: Final = 5.0
 LOOKS: Final = 8
 """A screen that changed before each click so often in a row is given up."""
 WAITS_S: Final = 60.0
@@ -172,11 +173,17 @@ class Navigator:
         if not seat.tells and not is_menu(screen, graph, settled=settled, is_first=is_first):
             seat.leaves_for_play()  # the next observation finds it in play
             return
-        if is_waiting([e.text for e in screen.elements]):
+        if is_waiting([e.text for e in screen.elements]) or self._may_come(seat, screen):
             self._check_wait(seat)
             await self._rest(seat)
             return
         await self._decide(seat, screen, frame)
+
+    def _may_come(self, seat: Seat, screen: Screen) -> bool:
+        """Nothing can be pressed yet on a screen that comes: for a while it is waited for."""
+        if seat.tells or pressable(screen, self.refused):
+            return False
+        return not seat.waits_since_s or self._clock.now_s() - seat.waits_since_s < COMES_S
 
     def _check_wait(self, seat: Seat) -> None:
         seat.phase = "waits"
@@ -242,7 +249,8 @@ class Navigator:
                 self.counts["model_failed"] += 1
                 log.info("menu_model_failed", error=str(error), instead="builtin")
         meant = await self._meant(seat, [e.text for e in allowed])
-        return choose(screen, node, self._graphs[seat.game], seat.journey, self.refused, meant)
+        graph, changed = self._graphs[seat.game], not seat.tells and seat.is_new_on(node, screen)
+        return choose(screen, node, graph, seat.journey, self.refused, meant, changed=changed)
 
     async def _meant(self, seat: Seat, texts: Sequence[str]) -> Mapping[str, float]:
         """How well texts serve the goal by their embeddings; none where nothing embeds, or nothing is open."""

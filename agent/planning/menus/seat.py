@@ -17,12 +17,17 @@ from agent.planning.menus.hover import Labelled
 from agent.planning.menus.mouse import Click, SafeMouse, Verdict, capture_point
 from agent.planning.menus.words import Refused
 from agent.planning.screen.changes import SETTLED_SHARE, brightness, changed_share
+from agent.planning.screen.elements import Screen
+from agent.planning.screen.text import skeleton
 
 STUCK_S: Final = 10.0
 """Without a goal the policy goes through menus that a game tells of, until it has been in one for so long; then the
 navigator does, up to the next run."""
 AGAIN_S: Final = 60.0
 """After giving up on a screen of a game that does not tell its menus, it is tried again then."""
+NEW_CHARS: Final = 4
+SAME_TEXT: Final = 70
+"""Percent of letters: texts that are so alike are one, read in two ways."""
 SENT_S: Final = 0.15
 """Until a game can say that it makes an input, it is taken to."""
 LOOK_EVERY_S: Final = 3.0
@@ -74,6 +79,7 @@ class Seat:
         self._armed: tuple[Click, float, asyncio.Future[Verdict]] | None = None
         self._press: Action | None = None
         self._judged: Frame | None = None
+        self._texts: dict[str, set[str]] = {}
         self._sent_s = float("-inf")
 
     # --- what the observation says -----------------------------------------------------------------------------------
@@ -216,6 +222,16 @@ class Seat:
         last, self.last, self.waits_since_s = self.last, None, None
         if last is not None and last.node in graph.nodes:
             graph.note(graph.nodes[last.node], last.key, node.id)
+
+    def is_new_on(self, node: Node, screen: Screen) -> bool:
+        """True where a text is on a screen that was not there when it was seen before; asked once for each look."""
+        from rapidfuzz.fuzz import ratio
+
+        texts = {skeleton(e.text) for e in screen.elements if e.kind == "label" and len(e.text) >= NEW_CHARS}
+        before = self._texts.setdefault(node.id, set(texts))
+        new = {t for t in texts - before if not any(ratio(t, other) >= SAME_TEXT for other in before)}
+        before |= texts
+        return bool(new)
 
     def begin_journey(self, *, fulfilled: bool) -> None:
         """Play began: the next menus are another way."""
