@@ -152,6 +152,8 @@ def leads_on(text: str, *, out: bool = False) -> float:
         return 0.1
     if out and "main menu" in named:
         return 0.4
+    if out and "single player" in named:
+        return 0.35
     if out and (choosing := _CHOOSES & (named | _concepts_within(text))):
         return max(_CHOICE if choosing == named else 0.9 * _CHOICE, *(_LEADS_ON[name] for name in choosing))
     return max((_LEADS_ON.get(name, _UNKNOWN) for name in named), default=_caption(text))
@@ -175,8 +177,9 @@ def named_by(text: str) -> frozenset[str]:
     exact = concepts().get(line)
     if exact is not None or len(line) < _NEAR_CHARS:
         return exact or frozenset()
-    near = max(((ratio(line, phrase), phrase) for phrase in concepts() if phrase[0] == line[0]), default=(0.0, ""))
-    return concepts()[near[1]] if near[0] >= _NEAR_CONCEPT and len(near[1]) >= _NEAR_CHARS else frozenset()
+    alike = (p for p in concepts() if p[0] == line[0] and len(p) >= _NEAR_CHARS and p.count(" ") == line.count(" "))
+    near = max(((ratio(line, phrase), phrase) for phrase in alike), default=(0.0, ""))
+    return concepts()[near[1]] if near[0] >= _NEAR_CONCEPT else frozenset()
 
 
 def _caption(text: str) -> float:
@@ -191,7 +194,7 @@ def _concepts_within(text: str) -> frozenset[str]:
 
 
 _NEAR_CHARS: Final = 6
-_NEAR_CONCEPT: Final = 80.0
+_NEAR_CONCEPT: Final = 70.0
 _UNKNOWN: Final = 0.25
 _CHOOSES: Final = frozenset({"levels", "characters"})
 _CHOICE: Final = 0.5

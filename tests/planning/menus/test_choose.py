@@ -98,3 +98,34 @@ def test_the_main_menu_is_known_by_its_words_and_a_pause_is_none() -> None:
     title = Journey(menu_goal("back to the title screen"))
     assert _chosen(["Play", "Options"], title).do == "wait"
     assert _text(_chosen(["Resume", "Options", "Main Menu"], title)) == "Main Menu"
+
+
+def test_what_led_nowhere_is_tried_again_where_a_text_is_new() -> None:
+    graph, screen = ScreenGraph("g", None), screen_of(["Play Game", "world one", "Credits"])
+    node = graph.locate(screen)
+    graph.note(node, action_key(screen.elements[0], screen.size_px), graph.locate(screen_of(["Xyzzy", "Qwrt"])).id)
+    rest = screen, node, graph, Journey(menu_goal("Play")), Refused(), {"world one": 0.3}
+
+    assert _text(choose(*rest)) == "world one"
+    assert _text(choose(*rest, changed=True)) == "Play Game"
+
+
+def test_words_that_are_read_wrong_count_as_the_nearest_and_large_titles_are_put_off() -> None:
+    assert _text(_chosen(["Super", "Stort Gone", "Cretids"], Journey(menu_goal("Start a new game")))) == "Stort Gone"
+    screen = screen_of(["Super", "One", "Two"])
+    title = msgspec.structs.replace(screen.elements[0], box=(400, 0, 800, 160))
+    screen = msgspec.structs.replace(screen, elements=(title, *screen.elements[1:]))
+    graph = ScreenGraph("g", None)
+    assert _text(choose(screen, graph.locate(screen), graph, Journey(menu_goal("")), Refused(), {})) == "One"
+
+
+def test_for_a_goal_that_is_a_screen_ways_out_of_dialogs_go_before_captions_and_play() -> None:
+    goal = Journey(menu_goal("Open the settings"))
+    assert _text(_chosen(["Language", "Deutsch", "Play", "Ok"], goal)) == "Ok"
+    assert _text(_chosen(["Name:", "Play", "Somewhere"], goal)) == "Somewhere"
+
+
+def test_where_something_is_to_be_chosen_a_choice_of_levels_goes_before_a_story() -> None:
+    texts = ["Story mode", "Contrib levels", "Back"]
+    assert _text(_chosen(texts, Journey(menu_goal("Play Community Island")))) == "Contrib levels"
+    assert _text(_chosen(texts, Journey(menu_goal("Play")))) == "Story mode"

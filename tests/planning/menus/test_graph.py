@@ -58,7 +58,7 @@ def test_an_action_that_changed_nothing_anywhere_is_hoped_less_of() -> None:
     graph = ScreenGraph("g", None)
     one, two = graph.locate(MAIN), graph.locate(SETUP)
     graph.note(one, "title@1,0", one.id)
-    assert graph.luck("title@1,0") == 0.0
+    assert graph.luck("title@1,0") == -0.5
     graph.note(two, "title@1,0", two.id)
     assert graph.luck("title@1,0") == -1.0 and graph.luck("never") == 0.0
 

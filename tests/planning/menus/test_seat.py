@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from agent.core.clock import VirtualClock
-from agent.core.types import KEY_ESC, Action, Frame, GameState, Keys, Observation
+from agent.core.types import KEY_ESC, Action, Frame, GameState, Keys, Observation, Pointer
 from agent.planning.menus.choose import Choice
 from agent.planning.menus.goal import menu_goal
 from agent.planning.menus.graph import ScreenGraph
@@ -137,3 +137,42 @@ def test_a_picture_is_looked_at_again_only_when_it_changed_or_time_went_by() -> 
     bright = Frame(np.full((90, 160, 3), 200, np.uint8), 1.0, 1.0)
     assert not seat.may_look(frame, settled=True) and seat.may_look(bright, settled=True)
     assert not seat.may_look(bright, settled=False)
+
+
+def test_on_a_desktop_nobody_acts_before_a_look_and_never_where_the_goal_is_a_screen() -> None:
+    told, run, screen = _seat(), _seat(), _seat("Open the settings")
+    told.see(seen(MAIN))
+    assert not told.holds_back
+    for seat in (run, screen):
+        seat.see(seen(NOTHING))
+        assert seat.holds_back
+        seat.looked(False)
+    assert not run.holds_back and screen.holds_back
+    screen.give_up("nothing leads on")
+    assert not screen.holds_back
+
+
+def test_on_a_desktop_the_mouse_goes_to_the_corner_after_a_click_and_the_input_is_waited_for() -> None:
+    screen, frame = _menu()
+    seat, graph = _seat(), ScreenGraph("g", None)
+    seat.see(seen(NOTHING, frame))
+    seat.looked(True)
+
+    async def main() -> tuple[Action, Action]:
+        seat.see(seen(NOTHING, frame))
+        click = click_on(screen.elements[0], screen)
+        arming = asyncio.ensure_future(seat.arm(click, graph.locate(screen), Choice("click", "", key="k"), until_s=9.0))
+        await asyncio.sleep(0)
+        first = seat.act(seen(NOTHING, frame))
+        assert await arming == "ok"
+        return first, seat.act(seen(NOTHING, frame))
+
+    click, after = asyncio.run(main())
+    height = frame.pixels.shape[0]
+    assert click.click is not None and after.desk == (Pointer(1, height - 2),) and seat.is_busy
+    clock: Any = seat._clock
+    asyncio.run(clock.advance(1.0))
+    seat.see(seen(msgspec.structs.replace(NOTHING, is_paused=True), frame))
+    assert seat.is_busy, "the game says that it still makes the input"
+    seat.see(seen(NOTHING, frame))
+    assert not seat.is_busy

@@ -32,3 +32,9 @@ def test_counters_at_the_edges_are_play_unless_their_screen_is_known() -> None:
     assert not is_menu(hud, graph, settled=True) and not is_menu(_at([]), graph, settled=True)
     graph.locate(hud)
     assert is_menu(hud, graph, settled=True)
+
+
+def test_after_the_first_press_a_few_texts_of_play_are_no_menu_without_a_word_of_menus() -> None:
+    graph, play = ScreenGraph("g", None), _at(["Warmup", "wait for others"], (600, 200), (600, 260))
+    assert is_menu(play, graph, settled=True) and not is_menu(play, graph, settled=True, is_first=False)
+    assert is_menu(_at(["Warmup", "Back"], (600, 200), (600, 260)), graph, settled=True, is_first=False)

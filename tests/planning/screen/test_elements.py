@@ -95,3 +95,12 @@ def test_a_line_that_was_read_in_pieces_is_one_and_buttons_beside_each_other_are
     ]  # fmt: skip
     tiny = [Word("Riconoscimentic", (535, 379, 814, 418), 0.97), Word("atta", (821, 404, 838, 412), 0.88)]
     assert [e.text for e in elements_of(pixels, tiny)] == ["Riconoscimentic atta"]
+
+
+@pytest.mark.parametrize(("edge", "texts"), [(False, ["Start Game Join Game"]), (True, ["Start Game", "Join Game"])])
+def test_pieces_of_a_line_with_an_edge_between_them_are_buttons_of_their_own(edge: bool, texts: list[str]) -> None:
+    pixels = np.full((60, 300, 3), 112, np.uint8)
+    if edge:
+        pixels[:, 104] = 0
+    words = [Word("Start Game", (10, 20, 98, 40), 0.99), Word("Join Game", (110, 20, 200, 40), 0.99)]
+    assert [e.text for e in elements_of(pixels, words)] == texts
