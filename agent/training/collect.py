@@ -7,7 +7,7 @@ row t followed it. Owns no game and no policy.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 from agent.core.errors import NumberError
 from agent.core.rollout import ActionSpec, BoolArray, IntArray, Rollout, check_rollout
 from agent.core.types import FloatArray
-from agent.models.heads import log_prob, sample
+from agent.models.heads import Heads, log_prob, sample
 from agent.models.policies import TrainablePolicy
 
 
@@ -127,6 +127,19 @@ def check_learnable(game: str, rollout: Rollout, features: int, spec: ActionSpec
         raise NumberError(f"{game}: its {reason} in training")
 
 
+@runtime_checkable
+class Samples(Protocol):
+    """What draws choices; see `learning.ppo.compiled`."""
+
+    def can(self, heads: Heads) -> bool:
+        """True where `sample` does."""
+        ...
+
+    def sample(self, heads: Heads) -> tuple[IntArray, FloatArray]:
+        """Choices [N, B] and their log-probabilities [N]."""
+        ...
+
+
 class PolicyActor:
     """Samples the actions of a `TrainablePolicy` for N games; `carry` [N, U] is its memory.
 
@@ -134,9 +147,14 @@ class PolicyActor:
     """
 
     def __init__(
-        self, policy: TrainablePolicy, games: int, change: Callable[[Tensor, Tensor], None] | None = None
+        self,
+        policy: TrainablePolicy,
+        games: int,
+        change: Callable[[Tensor, Tensor], None] | None = None,
+        compiled: Samples | None = None,
     ) -> None:
-        self.policy, self.carry, self.change = policy, policy.initial(games), change
+        """compiled: draws choices in place of torch, where nothing changes them."""
+        self.policy, self.carry, self.change, self._compiled = policy, policy.initial(games), change, compiled
 
     def value(self, seen: Seen) -> Tensor:
         """The value [N] of what is seen, without remembering it."""
@@ -151,6 +169,9 @@ class PolicyActor:
         """Act once, and remember."""
         obs, first, elapsed_s = (torch.from_numpy(x)[:, None] for x in seen)
         heads, self.carry = self.policy(obs, self.carry, first, elapsed_s)
+        if self._compiled is not None and self.change is None and self._compiled.can(heads):
+            picked, log_probs = self._compiled.sample(heads)
+            return Deed(np.zeros((len(picked), 0), np.float32), picked, log_probs, heads.value[:, 0].numpy())
         axes, choices = (x[:, 0] for x in sample(heads))
         if self.change is not None:
             self.change(axes, choices)

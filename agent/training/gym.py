@@ -211,7 +211,7 @@ class GymTraining:
         self.recent: deque[float] = deque(maxlen=_RECENT)
         self.pays: Callable[[list[Rollout]], list[Rollout]] = _given
         """What is learned from in place of what was played: other rewards, say."""
-        self._actor = PolicyActor(self.policy, preset.copies)
+        self._actor = PolicyActor(self.policy, preset.copies, compiled=COMPILED)
         self._held_out: list[RowEnv] = []
 
     @property

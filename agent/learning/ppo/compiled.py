@@ -124,8 +124,43 @@ def _losses(  # type: ignore[no-untyped-def]
     return figures
 
 
+@njit(cache=True)
+def _draw(logits, ends, uniform, choices, said):  # type: ignore[no-untyped-def]
+    """A choice of each branch for each row, by inverse transform sampling, and their log-probabilities, in place."""
+    chances, logs = np.empty(logits.shape[1]), np.empty(logits.shape[1])
+    for i in range(len(logits)):
+        start, total = 0, 0.0
+        for b in range(len(ends)):
+            _chances(logits[i], start, ends[b], logs, chances)
+            left, picked = uniform[i, b], start
+            for k in range(start, ends[b]):
+                if chances[k] > 0.0:
+                    picked = k
+                    left -= chances[k]
+                    if left < 0.0:
+                        break
+            choices[i, b] = picked - start
+            total += logs[picked]
+            start = ends[b]
+        said[i] = total
+
+
+def _written_out(heads: Heads) -> tuple[F32, NDArray[np.int64]]:
+    """Logits of all branches side by side [R, M], and the last column of each and one."""
+    branches = [logits.shape[-1] for logits in heads.logits]
+    rows = [logits.detach().numpy().reshape(-1, n) for logits, n in zip(heads.logits, branches, strict=True)]
+    return np.ascontiguousarray(rows[0]) if len(rows) == 1 else np.concatenate(rows, 1), np.cumsum(branches)
+
+
 class Compiled:
-    """The compiled functions, as `PPO` and `PPOLearner` take them."""
+    """The compiled functions, as `PPO`, `PPOLearner` and `PolicyActor` take them."""
+
+    def sample(self, heads: Heads) -> tuple[NDArray[np.int64], F32]:
+        """Choices [R, B] drawn from torch's generator, and their log-probabilities [R]; of heads that `can` names."""
+        logits, ends = _written_out(heads)
+        choices, said = np.empty((len(logits), len(ends)), np.int64), np.empty(len(logits), np.float32)
+        _draw(logits, ends, torch.rand(choices.shape, dtype=torch.float64).numpy(), choices, said)
+        return choices, said
 
     def advantages(
         self, rewards: F32, values: F32, next_values: F32, terminated: NDArray[np.bool_], cut: NDArray[np.bool_],
@@ -144,18 +179,15 @@ class Compiled:
         self, heads: Heads, behaviour: Behaviour, config: PPOConfig
     ) -> tuple[list[float], list[Tensor], list[Tensor]]:
         """Policy loss, value loss, entropy, KL, share of clipped ratios; what to differentiate, by which gradients."""
-        branches = [logits.shape[-1] for logits in heads.logits]
-        rows = [logits.detach().numpy().reshape(-1, n) for logits, n in zip(heads.logits, branches, strict=True)]
-        logits = np.ascontiguousarray(rows[0]) if len(rows) == 1 else np.concatenate(rows, 1)
+        logits, ends = _written_out(heads)
         value = np.ascontiguousarray(heads.value.detach().numpy()).reshape(-1)
-        ends = np.cumsum(branches)
         d_logits, d_value = np.empty_like(logits), np.empty_like(value)
         mode = 0 if not config.clip_value else 2 if config.larger_value else 1
         figures = _losses(
             logits, ends, value, *behaviour, config.clip, mode, config.value_weight, config.entropy_weight, d_logits,
             d_value,
         )  # fmt: skip
-        slopes = [d_logits] if len(rows) == 1 else np.split(d_logits, ends[:-1], 1)
+        slopes = [d_logits] if len(ends) == 1 else np.split(d_logits, ends[:-1], 1)
         shaped = [
             torch.from_numpy(slope).reshape(logit.shape) for slope, logit in zip(slopes, heads.logits, strict=True)
         ]

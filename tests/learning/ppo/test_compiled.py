@@ -11,6 +11,7 @@ from agent.learning.configs import PPOConfig
 from agent.learning.ppo.compiled import COMPILED
 from agent.learning.ppo.returns import advantages
 from agent.learning.ppo.update import PPO, Compiled, RolloutSequences
+from agent.models.heads import Heads, log_prob
 from agent.models.policies import FlatPolicy
 from agent.models.sizes import FlatSizes
 
@@ -94,3 +95,19 @@ def test_a_loss_beside_is_added() -> None:
         ppo._minibatch(sequences((3,), torch.Generator().manual_seed(1)))
         both.append(policy.actor[0].weight.grad.clone())
     assert not torch.allclose(both[0], both[1])
+
+
+def test_choices_are_drawn_by_their_chances() -> None:
+    torch.manual_seed(0)
+    logits = (
+        torch.tensor([[[0.0, 1.0, -1e9]]]).expand(20_000, 1, 3),
+        torch.tensor([[[2.0, 0.0]]]).expand(20_000, 1, 2),
+    )
+    heads = Heads(torch.zeros(20_000, 1, 0), torch.zeros(20_000, 1, 0), logits, torch.zeros(20_000, 1))
+    choices, said = COMPILED.sample(heads)
+    shares = [np.bincount(choices[:, b], minlength=n) / 20_000 for b, n in enumerate((3, 2))]
+    for share, of in zip(shares, logits, strict=True):
+        np.testing.assert_allclose(share, torch.softmax(of[0, 0], -1).numpy(), atol=0.015)
+    wanted = log_prob(heads, torch.zeros(20_000, 1, 0), torch.from_numpy(choices)[:, None])[:, 0]
+    np.testing.assert_allclose(said, wanted.numpy(), atol=1e-5)
+    assert abs(np.corrcoef(choices[:, 0], choices[:, 1])[0, 1]) < 0.03
