@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.control.policies import SHIPPED
+from agent.control.policies import SHIPPED, build_policy
 from agent.control.untrained import untrained_tensors
 from agent.models.sealed import load_sealed, save_sealed
 from agent.store.challenging import GIVEN
@@ -137,6 +137,7 @@ def test_real_time_must_gain_as_lock_step_does_and_not_cost_play() -> None:
         assert found["passed"] is all(found["checks"].values())
         return list(found["checks"].values())[2:]
 
+    assert build_policy(real_time.POLICY, seed=0).name == real_time.POLICY  # its weights are looked for by this name
     assert real_time.gain([300.0, 301.0], [100.0, 101.0], 1000.0) == {"value": 20.0, "low": 20.0, "high": 20.0}
     assert said(200.0, 1.2) == [True, True, True]
     assert said(200.0, 2.0) == [False, True, True]

@@ -46,13 +46,15 @@ EPISODES, REDUCED_EPISODES, UNSEEN_SEED, FIRST_SEED = 20, 2, 500_000, 60_000_000
 LESSONS, REDUCED_LESSONS = 20_000, 1_024
 DECISIONS, REDUCED_DECISIONS = 24_000, 2_048
 """Of lock-step; those of four blocks of 400 s."""
+POLICY: Final = "untrained-pilot"
+"""As `--policy` takes it; its weights are kept under this name."""
 TOKEN: Final = "served-real-time"
 LOOK_S: Final = 2.0
 UPDATES: Final = 100.0
 """A gain is that of so many updates."""
 MAX_P99_MS: Final = 0.5
 """By which the p99 with learning may lie above that without."""
-P99_CHECK: Final = f"p99 with learning is not shown to be over {MAX_P99_MS} ms above that without"
+P99_CHECK: Final = f"p99 with learning is shown to be at most {MAX_P99_MS} ms above that without"
 
 
 def _status(port: int) -> dict[str, Any] | None:
@@ -69,7 +71,7 @@ def block(folder: Path, seconds: float, seed: int, lessons: int, *, learns: bool
     """One play: its latencies, and what `/status` said last of the learner."""
     report = folder / "report.json"
     command = [
-        sys.executable, "-m", "agent", "play", "--game", "arena", "--policy", "untrained-pilot", "--seconds",
+        sys.executable, "-m", "agent", "play", "--game", "arena", "--policy", POLICY, "--seconds",
         str(seconds), "--seed", str(seed), "--http-port", "0", "--no-open-page", "--no-record", "--report",
         str(report), *([] if learns else ["--no-learn"]),
     ]  # fmt: skip
@@ -90,7 +92,7 @@ def block(folder: Path, seconds: float, seed: int, lessons: int, *, learns: bool
     if play.returncode:
         raise RuntimeError(f"play ended with {play.returncode}")
     found = json.loads(report.read_text(encoding="utf-8"))
-    losses = last.get("learner", {}).get("losses", {}).get("pilot", {})
+    losses = last.get("learner", {}).get("losses", {}).get(POLICY, {})
     return {
         "learns": learns, "latency": found["latency"]["frame_to_action"], "runs": found["episodes"]["count"],
         "missed": sum(found["deadline_missed"].values()), "learning": last.get("learning", {}),
@@ -104,7 +106,8 @@ def play_blocks(folder: Path, count: int, seconds: float, lessons: int, seed: in
     found = []
     for k in range(count):
         for learns, for_s in ((True, seconds), (False, seconds / 3.0)):
-            first = FIRST_SEED + 1_000_000 * seed + 1000 * (2 * k + learns)
+            # The first block's seed makes the untrained weights, those that lock-step and the score before begin with.
+            first = seed if not found else FIRST_SEED + 1_000_000 * seed + 1000 * (2 * k + learns)
             found.append(block(folder, for_s, first, lessons, learns=learns))
             said = found[-1]
             print(f"block {k}, learning {learns}: p99 {said['latency']['p99_ms']} ms, {said['losses']}", flush=True)
@@ -128,10 +131,10 @@ def _in_real_time(seed: int, lessons: int, reduced: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="real-time-") as name:
         blocks = play_blocks(Path(name), REDUCED_BLOCKS if reduced else BLOCKS, seconds, lessons, seed)
         store = WeightsStore(Path(name) / "weights")
-        current = store.current("pilot")
+        current = store.current(POLICY)
         if current is None:
             raise RuntimeError("nothing was learned: the store has no version")
-        tensors = store.load("pilot", current.version)[1]
+        tensors = store.load(POLICY, current.version)[1]
     beliefs = next(b["losses"] for b in reversed(blocks) if b["learns"])
     decisions = beliefs["off_policy_decisions"]
     updates = beliefs["off_policy_updates_per_decision"] * decisions
@@ -167,7 +170,7 @@ def summarise(rows: list[dict[str, Any]], reduced: bool) -> dict[str, Any]:
         found["p99_ms"] = {
             "learning": float(np.median(on)), "without": float(np.median(off)), "difference": p99._asdict(),
         }  # fmt: skip
-        checks[P99_CHECK] = p99.low <= MAX_P99_MS
+        checks[P99_CHECK] = p99.high <= MAX_P99_MS
         checks["learning in real time gains"] = sides[REAL_TIME]["gain_of_100_updates_s"]["low"] > 0.0
     if len(sides) == len(ARMS):
         gains = [sides[arm]["gain_of_100_updates_s"] for arm in ARMS]
