@@ -6,7 +6,7 @@ import torch
 
 from agent.learning.inverse_dynamics.judging import measured
 from agent.learning.inverse_dynamics.labels import Labeller, window_means
-from tests.learning.inverse_dynamics.moving import LAG, episode, episodes, trained
+from tests.learning.inverse_dynamics.moving import LAG, episode, episodes
 
 
 def test_actions_of_unseen_runs_are_told(labeller: Labeller) -> None:
@@ -15,11 +15,6 @@ def test_actions_of_unseen_runs_are_told(labeller: Labeller) -> None:
     assert found["ece"] < 0.05
     assert found["click_error"] < 0.1
     assert found["kept_accuracy"] > found["accuracy"] - 1e-6
-
-
-def test_who_sees_the_past_alone_knows_nothing() -> None:
-    found = measured(trained(updates=25, causal=True), episodes(4, 100, lag=LAG))
-    assert found["macro_f1"] < 0.6
 
 
 def test_the_end_and_what_is_doubtful_stay_unknown(labeller: Labeller) -> None:

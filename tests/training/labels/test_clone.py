@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 
 from agent.commands.cli import run
@@ -16,7 +17,8 @@ from agent.control.environment.policy import EnvPolicy, env_weights
 from agent.core.errors import RecordingError, SettingsError
 from agent.core.rollout import ActionSpec
 from agent.learning.pixels.layout import STANDARD, one_choice
-from agent.training.labels.clone import CloneTraining, columns_of
+from agent.models.heads import Heads
+from agent.training.labels.clone import CloneTraining, cloned, columns_of
 
 SIDE = 12
 GAME = "tests.training.labels.test_clone:Sides"
@@ -77,6 +79,17 @@ def accuracy(folder: Path) -> float:
 
 def test_unknown_labels_do_not_count(tmp_path: Path) -> None:
     assert accuracy(write(tmp_path / "most-unknown", share_unknown=0.7)) > 0.95
+
+
+def test_a_control_that_is_unknown_adds_nothing_to_the_loss() -> None:
+    logits = (torch.tensor([[[2.0, 0.0]]]), torch.tensor([[[0.0, 3.0]]]))
+    heads = Heads(torch.zeros(1, 1, 0), torch.zeros(1, 1, 0), logits, torch.zeros(1, 1))
+    done = np.array([[0.0, 0.0]], np.float32)
+    both, _ = cloned(heads, done, np.array([[True, True]]), [], [0, 1])
+    first, right = cloned(heads, done, np.array([[True, False]]), [], [0, 1])
+    assert float(first) == pytest.approx(np.log1p(np.exp(-2.0)), abs=1e-5)
+    assert right == 1.0
+    assert float(both) > 1.0
 
 
 def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
