@@ -68,6 +68,8 @@ class Seat:
         self.icons: dict[str, tuple[Labelled, ...]] = {}
         """By node: what hovering told of its icons."""
         self.waits_since_s: float | None = None
+        self.sees_none = 0
+        """Looks that showed no menu, one after the other."""
         self._clock, self._goal = clock, goal
         self._menu, self._menu_since_s, self._owned_since_s = "", 0.0, 0.0
         self._gave_up_at_s: float | None = None
@@ -265,6 +267,7 @@ class Seat:
 
     def leaves_for_play(self) -> None:
         """The picture shows no menu any more."""
+        self.sees_none = 0
         self.looked(False)
         self._let_go(self._clock.now_s())
         self.is_owned = False
