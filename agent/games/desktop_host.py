@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import structlog
 
-from agent.core.clock import TICK_S, Clock
+from agent.core.clock import TICK_S, Clock, SystemClock
 from agent.core.errors import GameError, SettingsError
 from agent.core.suggest import did_you_mean
 from agent.core.types import (
@@ -32,6 +32,7 @@ from agent.core.types import (
 from agent.games.desktop.finding import Program, find, window_of
 from agent.games.desktop.hand import At, Hand
 from agent.games.desktop.interface import Desktop, Rect, Spot, Stir
+from agent.games.options import DESKTOP, HostOptions
 
 HANDS_OFF_S: Final = 3.0
 MAX_PICTURE_PX: Final = (1280, 720)
@@ -59,6 +60,15 @@ def stop_key(name: str) -> int:
     if code is None:
         raise SettingsError(f"--stop-key {name}: {', '.join(STOP_KEYS)}{did_you_mean(name, STOP_KEYS)}")
     return code
+
+
+def desktop_game(options: HostOptions) -> DesktopGame:
+    """A window of this desktop as a game; raises SettingsError or GameError where there is none."""
+    stop_key(options.stop_key)
+    if options.mode != "real-time":
+        raise SettingsError(f"--mode {options.mode}: a game on the desktop runs in real time")
+    clock = SystemClock()
+    return DesktopGame(options.game.removeprefix(DESKTOP), open_desktop(clock), clock, options.stop_key)
 
 
 def open_desktop(clock: Clock) -> Desktop:

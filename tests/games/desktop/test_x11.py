@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from agent.core.clock import SystemClock
+from agent.core.errors import GameError
 from agent.games.desktop.interface import Stir
-from agent.games.desktop_host import DesktopGame, open_desktop
+from agent.games.desktop_host import STOP_KEYS, DesktopGame, open_desktop
+from agent.games.hosting import HostedProcess
+from agent.games.options import HostOptions
 from tools.bench.menus.desktop import screen
 
 pytestmark = pytest.mark.requires("Xvfb", "openbox")
@@ -131,3 +134,18 @@ def _walk() -> Any:
     from agent.core.types import Action
 
     return Action(move=(0.0, 1.0))
+
+
+def test_a_game_that_is_ended_by_its_stop_key_is_not_started_again(display: None) -> None:
+    window = Window("Stopped game", (320, 180), (90, 70))
+    try:
+        with HostedProcess(HostOptions("desktop:Stopped game", stop_key="F9")) as host:
+            host.port()
+            assert "F9 ends it" in host.notes[0]
+            window.press_as_a_person(STOP_KEYS["F9"] + 8)
+            assert until(lambda: not host.is_up)
+            assert host.why() == "desktop:Stopped game: was ended by its stop key"
+            with pytest.raises(GameError, match="told to end"):
+                host.again()
+    finally:
+        window.close()
