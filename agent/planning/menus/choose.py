@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from agent.planning.menus.goal import CLEAR, MenuGoal, fit, leads_elsewhere, leads_on, named_by
+from agent.planning.menus.goal import CLEAR, MenuGoal, fit, leads_elsewhere, leads_on
 from agent.planning.menus.graph import BACK, DISCOUNT, PLAY, Node, ScreenGraph, action_key
 from agent.planning.menus.words import Refused, concepts
 from agent.planning.screen.elements import Element, Screen
@@ -71,7 +71,7 @@ def is_main_menu(texts: Iterable[str]) -> bool:
     """True where a screen has two or more of the words that main menus have, and none that leads to one."""
     named: set[str] = set()
     for text in texts:
-        named |= named_by(text)
+        named |= concepts().get(" ".join(tokens(text)), frozenset())
     return len(named & _MENU_WORDS) >= 2 and not named & {"main menu", "back"}
 
 

@@ -41,7 +41,8 @@ UNSURE: Final = 0.6
 """As `GUESS`, where the goal names something that no text on the screen names."""
 COMES_S: Final = 5.0
 NONE_LOOKS: Final = 3
-"""Play has begun where so many looks one after the other show no menu: between two menus there may be none."""
+NONE_S: Final = 2.5
+"""Play has begun where so many looks in so long show no menu: while one slides in there may be none."""
 LOOKS: Final = 8
 """A screen that changed before each click so often in a row is given up."""
 WAITS_S: Final = 60.0
@@ -173,12 +174,11 @@ class Navigator:
             return
         graph, is_first = self._graphs[seat.game], seat.clicks == 0
         if not seat.tells and not is_menu(screen, graph, settled=settled, is_first=is_first):
-            seat.sees_none += 1
-            if seat.sees_none >= NONE_LOOKS:
+            if seat.sees_none(NONE_LOOKS, NONE_S):
                 seat.leaves_for_play()  # the next observation finds it in play
             await self._rest(seat)
             return
-        seat.sees_none = 0
+        seat.no_menus.clear()
         if is_waiting([e.text for e in screen.elements]) or self._may_come(seat, screen):
             self._check_wait(seat)
             await self._rest(seat)

@@ -68,8 +68,8 @@ class Seat:
         self.icons: dict[str, tuple[Labelled, ...]] = {}
         """By node: what hovering told of its icons."""
         self.waits_since_s: float | None = None
-        self.sees_none = 0
-        """Looks that showed no menu, one after the other."""
+        self.no_menus: list[float] = []
+        """When looks one after the other showed no menu."""
         self._clock, self._goal = clock, goal
         self._menu, self._menu_since_s, self._owned_since_s = "", 0.0, 0.0
         self._gave_up_at_s: float | None = None
@@ -265,9 +265,14 @@ class Seat:
         self._sees_menu, self._looked_at, self._looked_s = found, self.frame, self._clock.now_s()
         self.has_looked = True
 
+    def sees_none(self, looks: int, within_s: float) -> bool:
+        """A look showed no menu; True where so many did, for so long."""
+        self.no_menus.append(self._clock.now_s())
+        return len(self.no_menus) >= looks and self.no_menus[-1] - self.no_menus[0] >= within_s
+
     def leaves_for_play(self) -> None:
         """The picture shows no menu any more."""
-        self.sees_none = 0
+        self.no_menus.clear()
         self.looked(False)
         self._let_go(self._clock.now_s())
         self.is_owned = False
