@@ -60,3 +60,14 @@ def test_a_short_beginning_is_taken() -> None:
     generator.start(first, torch.zeros(1, 0, 3))
     assert torch.equal(generator.latest, first[:, 0]) and generator.regime is None
     assert generator.step(torch.zeros(1, 3)).shape == (1, 32, 32, 3)
+
+
+def test_a_small_thing_that_was_not_foreseen_surprises() -> None:
+    sizes = PixelWorldSizes(TokenizerSizes(32, (16, 32)), DynamicsSizes(3, channels=(16, 32), blocks=1))
+    generator = Generator(PixelWorld(sizes))  # untrained: it foresees the last picture
+    seen = torch.full((1, 1, 32, 32, 3), 40, dtype=torch.uint8)
+    generator.start(seen, torch.zeros(1, 0, 3))
+    assert float(generator.observe(seen[:, 0], torch.zeros(1, 3))) == 0.0
+    other = seen[:, 0].clone()
+    other[:, 3:5, 3:5] = 240
+    assert float(generator.observe(other, torch.zeros(1, 3))) == pytest.approx((200 / 255) ** 2, rel=0.02)
