@@ -46,7 +46,7 @@ def test_a_blind_one_is_told_no_actions() -> None:
             torch.manual_seed(0)
             world = PixelWorld(PixelWorldSizes(TOKENIZER, DynamicsSizes(5, channels=(24,), blocks=1)))
             trainer = DynamicsTrainer(world, episodes, seed=0, device=CPU, blind=blind)
-            made[blind, name] = [trainer.advance(0.0)["loss"] for _ in range(4)]
+            made[blind, name] = [trainer.advance(0.0)["loss"] for _ in range(10)]
     assert made[True, "own"] == made[True, "turned"] and made[False, "own"] != made[False, "turned"]
 
 
