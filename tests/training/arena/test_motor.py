@@ -17,7 +17,7 @@ def test_a_training_makes_a_motor_that_plays_and_goes_on_from_its_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def made() -> MotorTraining:
-        return MotorTraining(seed=1, total_steps=3000, runs=8)
+        return MotorTraining(seed=1, total_steps=4000, runs=8)
 
     monkeypatch.setattr(motor, "MIN_CHUNKS", 500)
     monkeypatch.setattr(motor, "UPDATES_PER_DECISION", 0.005)
@@ -28,7 +28,7 @@ def test_a_training_makes_a_motor_that_plays_and_goes_on_from_its_checkpoint(
     figures += [training.advance(), training.advance()]
     assert training.data.motor is not None and "student_loss" not in figures[0]
     assert "critic_loss" in figures[1] and "student_loss" in figures[3]
-    assert training.learner.progress == pytest.approx(training.steps / 3000)
+    assert training.learner.progress == pytest.approx(training.steps / 4000)
     path = tmp_path / "motor.safetensors"
     save_sealed(path, created_by="test", **training.sealed())
     sizes = ChunkMotor(motor_tensors(path)).chunked.sizes
