@@ -133,7 +133,7 @@ async def _left(port: int, agent: psutil.Popen, before: dict[str, int]) -> dict[
     while (told := (await state(port))["stream"])["watchers"] and time.monotonic() - began_s < LEFT_S:
         await asyncio.sleep(0.02)
     left_ms = round(1e3 * (time.monotonic() - began_s), 1)
-    while (now := held(agent)) != before and time.monotonic() - began_s < LEFT_S:
+    while (now := held(agent))["connections"] > before["connections"] and time.monotonic() - began_s < LEFT_S:
         await asyncio.sleep(0.1)
     return {"ms": left_ms, "watchers": told["watchers"], **{k: now[k] - before[k] for k in now}}
 

@@ -1,6 +1,6 @@
 """What a goal typed in the page changes: the same runs with one goal, with another one, and with none.
 
-    python -m tools.page.goals [--games 8] [--batches 2] [--seconds 150] [--parts DIR] [--out FILE]
+    python -m tools.page.goals [--games 12] [--batches 1] [--seconds 120] [--parts DIR] [--out FILE]
 
 A session of the shipped motor plays so many games of the arena at once, 30 packets a second; a headless Chromium shows
 its page. `none` begins with "Survive 20 minutes" and types nothing; the other arms type their goal into the page with
@@ -30,7 +30,7 @@ from tools.page.played import ArenaSide, playing
 
 PARTS: Final = Path("docs/results/parts/page_goals")
 FIRST_SEED: Final = 78_000_000
-ARMS: Final = {"none": "", "shrines": "open shrines", "xp": "collect 5000 xp"}
+ARMS: Final = {"none": "", "shrines": "open shrines", "chests": "open chests"}
 MEASURES: Final = ("chests", "shrines", "bosses", "levels")
 LOOK_S: Final = 0.1
 PATIENCE_S: Final = 1500.0
@@ -129,9 +129,10 @@ def figures(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
             arm: dict(paired_difference(value["shrines"]["shrines"], value[arm]["shrines"])._asdict())
             for arm in ARMS if arm != "shrines"
         },
-        "levels_xp_minus": {
-            arm: dict(paired_difference(value["xp"]["levels"], value[arm]["levels"])._asdict())
-            for arm in ARMS if arm != "xp"
+        "open_minus": {
+            arm: dict(paired_difference(*([found[a][s]["pursued"].get("open", 0.0) for s in seeds]
+                                          for a in ("shrines", arm)))._asdict())
+            for arm in ARMS if arm != "shrines"
         },
     }  # fmt: skip
 
@@ -139,9 +140,9 @@ def figures(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     """Play what is missing, and publish."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--games", type=int, default=8)
-    parser.add_argument("--batches", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=150.0)
+    parser.add_argument("--games", type=int, default=12)
+    parser.add_argument("--batches", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--parts", type=Path, default=PARTS)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
