@@ -1,6 +1,6 @@
 """What a goal typed in the page changes: the same runs with one goal, with another one, and with none.
 
-    python -m tools.page.goals [--games 12] [--batches 1] [--seconds 120] [--parts DIR] [--out FILE]
+    python -m tools.page.goals [--games 8] [--batches 1] [--seconds 120] [--parts DIR] [--out FILE]
 
 A session of the shipped motor plays so many games of the arena at once, 30 packets a second; a headless Chromium shows
 its page. `none` begins with "Survive 20 minutes" and types nothing; the other arms type their goal into the page with
@@ -140,7 +140,7 @@ def figures(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     """Play what is missing, and publish."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--games", type=int, default=12)
+    parser.add_argument("--games", type=int, default=8)
     parser.add_argument("--batches", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--parts", type=Path, default=PARTS)

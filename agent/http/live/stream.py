@@ -133,6 +133,7 @@ class Stream:
             if not self.clients:
                 self._some.clear()
                 await self._some.wait()
+            await self._turn()
             now_s = self._clock.now_s()
             for game in {client.game for client in self.clients if client.is_due(Kind.PICTURE, now_s)}:
                 picture = await self._pictures.newest(game)
