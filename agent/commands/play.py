@@ -177,6 +177,8 @@ def play_session(options: PlayOptions, *, measured: bool = False) -> int:
         say_start(console, [*games.notes, *another, *told], policy, session_options.budget if learns else None)
 
         report, number = _run(session_options, policy, games, console, opens=options.open_page)
+    if session_options.learner is not None:
+        session_options = replace(session_options, weights_dir=None)  # it ended with the stack
     code = _say_end(console, report, None if "report_error" in report else options.report, session_options, number)
     if "report_error" in report:
         raise SettingsError(report["report_error"])

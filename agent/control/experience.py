@@ -142,6 +142,11 @@ class RolloutRecorder:
         """Begin a new rollout with the next decision of a game: other weights make it."""
         self._buffers[game].parted = True
 
+    def part_all(self) -> None:
+        """Begin a new rollout with the next decision of every game."""
+        for game in range(len(self._buffers)):
+            self.part(game)
+
     def observe(self, observation: Observation, see: Callable[[], FloatArray] | None = None) -> None:
         """Take the reward, and the end of an episode, that an observation brings.
 

@@ -115,6 +115,8 @@ class RemoteLearning:
         except WeightsError as error:
             self._reloader.refuse("the learner", str(error))
         else:
+            if not self._of:  # what was begun with other weights is nobody's
+                self._recorder.part_all()
             self._of[acts] = found.version
             for known in sorted(self._of)[:-KNOWN_VERSIONS]:
                 del self._of[known]

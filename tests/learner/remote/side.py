@@ -141,7 +141,8 @@ class WorkerSide:
         self.clock, self.disk, self.reloader = SystemClock(), Lane("disk"), ReloaderDouble()
         self.pace = Pace(self.clock, 1, real_time=True)
         self.rollouts = self.pace.rollouts
-        recorder: Any = SimpleNamespace(status=dict)
+        self.parted = 0
+        recorder: Any = SimpleNamespace(status=dict, part_all=self._part)
         reloader: Any = self.reloader
         self.events: list[str] = []
         self.remote = RemoteLearning(
@@ -149,6 +150,9 @@ class WorkerSide:
             PolicySpec(name="p", features=2, continuous=1, branches=(3,)), KIND, self.disk, self.clock,
             say=lambda kind, message, payload: self.events.append(kind),
         )  # fmt: skip
+
+    def _part(self) -> None:
+        self.parted += 1
 
     @property
     def settled(self) -> int:

@@ -39,6 +39,7 @@ def test_rollouts_that_are_lost_repeated_and_delayed_are_applied_once(tmp_path: 
             )
             assert all(proxy.done[fault] > 3 for fault in FAULTS), proxy.done
             assert len(side.child.learned) == len(set(side.child.learned)), "one was applied twice"
+            assert mine.parted == 1  # with the first weights alone
             assert begun == done and len(done) == len(side.child.learned) > 40
             assert mine.remote.pushed == len(taken), "acknowledged and journaled are not the same"
             assert taken <= done | old and len(taken | old) == mine.settled == ROLLOUTS
