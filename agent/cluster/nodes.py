@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -106,6 +107,7 @@ class Node:
     def keep(self, placed: Sequence[Placed], ended: Callable[[], bool]) -> str:
         """Keep Ray and the keepers alive until told to end; why it ended: stopped, or the cluster is down."""
         connected = False
+        os.environ.update(ray_env(self._token))  # Ray reads its token once, when it is first imported
         while not ended():
             if not self.ray.is_up:
                 connected = False
@@ -187,10 +189,12 @@ def connect(address: str, token: str, host: str) -> None:
     os.environ.update(ray_env(token))
     import ray
 
+    before = signal.getsignal(signal.SIGTERM)
     ray.init(
         address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR, _node_ip_address=host,
         configure_logging=False,
     )  # fmt: skip
+    signal.signal(signal.SIGTERM, before)  # Ray's own would end this process before it ends what it keeps
 
 
 def disconnect() -> None:
