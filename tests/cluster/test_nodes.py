@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +60,22 @@ def test_only_what_a_killed_ray_of_ours_left_is_ended(tmp_path: Path) -> None:
     assert other.poll() is None
     other.kill()
     other.wait()
+
+
+def test_ray_has_the_token_and_leaves_signals_to_what_keeps_the_machine(monkeypatch: Any) -> None:
+    for name in ray_env("t"):
+        monkeypatch.setenv(name, "")
+    told: dict[str, Any] = {}
+
+    def init(**options: Any) -> None:
+        told.update(options, token=os.environ["RAY_AUTH_TOKEN"])
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
+    before = signal.getsignal(signal.SIGTERM)
+    nodes.connect("10.0.0.1:1", "secret", "10.0.0.2")
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert (told["token"], told["address"]) == (ray_token("secret"), "10.0.0.1:1")
 
 
 def test_an_actor_keeps_its_process_and_ends_with_it(tmp_path: Path, monkeypatch: Any) -> None:
