@@ -177,9 +177,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--targets", default=",".join(TARGETS), help="which are killed, in turn")
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    targets = options.targets.split(",")
     until_s, rng, runs = time.monotonic() + 60 * options.minutes, random.Random(options.seed), []
     with tempfile.TemporaryDirectory(prefix="mb", ignore_cleanup_errors=True) as name, TwoMachines():
         cluster = Cluster(Path(name))
@@ -189,7 +191,7 @@ def main() -> None:
             if begun_s < 0:
                 raise RuntimeError(f"the cluster did not begin:\n{cluster.log.read_text()[-3000:]}")
             while len(runs) < options.runs and time.monotonic() < until_s:
-                runs.append(one_run(cluster, TARGETS[len(runs) % len(TARGETS)], rng))
+                runs.append(one_run(cluster, targets[len(runs) % len(targets)], rng))
                 print(runs[-1], flush=True)
             log = checked(read_entries(cluster.weights / "rollouts" / "log.jsonl")[0], set())
         finally:
