@@ -39,7 +39,6 @@ def measured(workers: int, seconds: float) -> dict[str, Any]:
         span_s = ended_s - begun_s
         made = {key: sum(a[key] - b[key] for a, b in zip(after, before, strict=True)) for key in COUNTS}
         said = status(site.port) or {}
-        pages = [status(page) or {} for page in site.pages]
     return {
         "workers": workers, "seconds": round(span_s, 1), "load_average": load_average(),
         "decisions_s": round(made["decisions"] / span_s, 2),
@@ -54,7 +53,6 @@ def measured(workers: int, seconds: float) -> dict[str, Any]:
         "learner_processor_share": round((learner_after - learner_before) / span_s, 3),
         "learner_rss_mb": said.get("rss_mb"), "rollouts": said.get("rollouts", {}),
         "old": sum(each["old"] for each in after), "overflowed": sum(each["overflowed"] for each in after),
-        "answered_late": [page.get("deadline_missed", {}).get("total") for page in pages],
     }  # fmt: skip
 
 
