@@ -236,8 +236,7 @@ def build_session(
     outcomes = build_outcomes(shared, planning, science)
     learning = build_learning(shared, outcomes)
     rollouts = build_rollouts(shared) if (learning or options.learner) and reloader else None
-    contest = build_contest(shared, reloader, rollouts)
-    planner = planning.planner if planning is not None else None
+    contest, planner = build_contest(shared, reloader, rollouts), planning.planner if planning else None
     skills = build_skills(shared, wanted.folder, contest, context, planner, learns=rollouts is not None)
     stepper = stepper_of(skills, contest)
     feeds, episodes = build_feeds(shared, latency, ready.set), build_episodes(options, stopping, contest)
