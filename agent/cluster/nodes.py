@@ -106,13 +106,24 @@ class Node:
 
     def keep(self, placed: Sequence[Placed], ended: Callable[[], bool]) -> str:
         """Keep Ray and the keepers alive until told to end; why it ended: stopped, or the cluster is down."""
-        connected = False
         os.environ.update(ray_env(self._token))  # Ray reads its token once, when it is first imported
-        while not ended():
+        over = threading.Event()
+        threading.Thread(target=self._keep_ray, args=(over,), name="keep ray", daemon=True).start()
+        try:
+            return self._keep(placed, ended)
+        finally:
+            over.set()
+
+    def _keep_ray(self, over: threading.Event) -> None:
+        """Start Ray again where it was killed: a call of Ray's waits a minute for a head that is gone."""
+        while not over.wait(LOOK_S):
             if not self.ray.is_up:
-                connected = False
-                end_leftovers(self._mark)
-                self.ray.ensure()
+                attempt(lambda: end_leftovers(self._mark))
+                attempt(self.ray.ensure)
+
+    def _keep(self, placed: Sequence[Placed], ended: Callable[[], bool]) -> str:
+        connected = False
+        while not ended():
             found = attempt(lambda: self._look(placed, connected))  # noqa: B023
             if isinstance(found, Failure):
                 log.warning("cluster_not_reached", reason=found.reason)
