@@ -117,7 +117,7 @@ def test_names_of_a_hostile_game_are_text_and_nothing_else(shared: Shared, monke
         await tab.until("document.querySelector('#p5 .headline').textContent.includes('onerror')")
         await tab.until("document.querySelector('#options').children.length === 2")
         assert await tab.run(harmless)
-        assert await tab.run("document.querySelector('#memory-facts').textContent.includes('onerror')")
+        await tab.until("document.querySelector('#memory-facts').textContent.includes('onerror')")
         make = LiveState._make
 
         async def evil(states: LiveState) -> State:
