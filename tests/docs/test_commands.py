@@ -17,8 +17,8 @@ from tests.docs.pages import ROOT, Command, command, commands
 from tests.docs.parsers import Refused, check
 
 ALL = list({(c.words, tuple(c.variables.items())): c for c in commands()}.values())
-OTHER_VARIABLES: set[str] = set()
-"""Variables of programs other than ours that stand before a command."""
+OTHER_VARIABLES = {"BENCH_STEPS"}
+"""Variables that stand before a command and are no settings of the program: how long a bench learns."""
 RUN = (
     "python -m agent --version",
     "python -m agent weights list",
