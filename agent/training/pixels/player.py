@@ -90,7 +90,8 @@ class DreamPlayer:
         """For the page."""
         sizes, layout = self._saved.world.sizes, self._saved.layout
         game = f" of {layout.game}" if layout.game else ""
-        about = f"a world{game}: {sizes.dynamics.arm}, {sizes.tokenizer.size_px} pixels, {1 / layout.dt_s:.3g} pictures/s"
+        size_px, pictures_per_s = sizes.tokenizer.size_px, 1 / layout.dt_s
+        about = f"a world{game}: {sizes.dynamics.arm}, {size_px} pixels, {pictures_per_s:.3g} pictures/s"
         return {"about": about, "keys": keys_of(self._layout)}
 
     def restart(self) -> None:

@@ -22,11 +22,6 @@ from agent.learning.pixels.episodes import Episodes
 from agent.learning.pixels.load import open_episodes
 from agent.learning.pixels.measures import action_report, tokenizer_report
 from agent.learning.pixels.trainers import DynamicsTrainer, TokenizerTrainer
-from agent.models.pixels.sizes import PixelWorldSizes, dynamics_for, tokenizer_for
-from agent.models.pixels.tokenizer import Tokenizer
-from agent.models.pixels.world import PixelWorld
-from agent.training.folder import TrainingFolder, add_line
-from agent.training.pixels.options import WorldOptions
 from agent.learning.pixels.world_file import (
     WorldLayout,
     load_tokenizer,
@@ -35,6 +30,11 @@ from agent.learning.pixels.world_file import (
     save_world,
     starts_of,
 )
+from agent.models.pixels.sizes import PixelWorldSizes, dynamics_for, tokenizer_for
+from agent.models.pixels.tokenizer import Tokenizer
+from agent.models.pixels.world import PixelWorld
+from agent.training.folder import TrainingFolder, add_line
+from agent.training.pixels.options import WorldOptions
 from agent.training.progress import TrainingProgress
 from agent.training.tensorboard import check_wanted, open_scalars
 
