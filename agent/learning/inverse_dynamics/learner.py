@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agent.core.errors import RecordingError, WeightsError
+from agent.core.errors import RecordingError
 from agent.core.types import ByteArray
+from agent.learning.inverse_dynamics.checkpoint import checkpoint_tensors, load_checkpoint
 from agent.learning.inverse_dynamics.inputs import Flow, FlowArray, brightened, steps_of
 from agent.learning.inverse_dynamics.targets import Targets, known_of
 from agent.learning.pixels.episodes import Episodes
@@ -125,25 +126,12 @@ class IdmLearner:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a restart needs."""
-        kept = {f"network.{name}": t for name, t in self.network.state_dict().items()}
-        for index, state in self._optimizer.state_dict()["state"].items():
-            kept |= {f"optimizer.{index}.{name}": torch.as_tensor(t) for name, t in state.items()}
+        kept = checkpoint_tensors(self.network, self._optimizer, "network")
         return {**kept, "updates": torch.tensor([self.updates])}
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Take up what `tensors()` gave; raises WeightsError."""
-        own = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-        try:
-            self.network.load_state_dict(own)
-        except RuntimeError as error:
-            raise WeightsError(f"not the checkpoint of this training: {' '.join(str(error).split())[:200]}") from error
-        state: dict[int, dict[str, Any]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, what = name.split(".", 2)
-                state.setdefault(int(index), {})[what] = tensor
-        whole = self._optimizer.state_dict()
-        self._optimizer.load_state_dict({**whole, "state": state})
+        load_checkpoint(self.network, self._optimizer, "network", tensors)
         self.updates = int(tensors["updates"].item())
 
 

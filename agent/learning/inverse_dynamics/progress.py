@@ -6,7 +6,7 @@ is the gain of score, so a round trip earns nothing. It means something where ru
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from agent.core.errors import RecordingError
 from agent.core.types import ByteArray, FloatArray
+from agent.learning.inverse_dynamics.checkpoint import checkpoint_tensors, load_checkpoint
 from agent.learning.pixels.episodes import Episodes
 from agent.models.inverse_dynamics.network import Progress
 from agent.models.inverse_dynamics.sizes import ProgressSizes
@@ -75,21 +76,12 @@ class ProgressLearner:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a restart needs."""
-        kept = {f"network.{name}": t for name, t in self.network.state_dict().items()}
-        for index, state in self._optimizer.state_dict()["state"].items():
-            kept |= {f"optimizer.{index}.{name}": torch.as_tensor(t) for name, t in state.items()}
+        kept = checkpoint_tensors(self.network, self._optimizer, "network")
         return {**kept, "updates": torch.tensor([self.updates])}
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
-        """Take up what `tensors()` gave."""
-        own = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-        self.network.load_state_dict(own)
-        state: dict[int, dict[str, Any]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, what = name.split(".", 2)
-                state.setdefault(int(index), {})[what] = tensor
-        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": state})
+        """Take up what `tensors()` gave; raises WeightsError."""
+        load_checkpoint(self.network, self._optimizer, "network", tensors)
         self.updates = int(tensors["updates"].item())
 
 

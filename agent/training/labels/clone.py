@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from agent.core.errors import RecordingError, SettingsError, WeightsError
+from agent.core.errors import RecordingError, SettingsError
 from agent.core.rollout import ActionSpec
 from agent.core.types import FloatArray
 from agent.games.action_space import ActionSpace
@@ -24,6 +24,7 @@ from agent.games.env_view import EnvView
 from agent.games.gymnasium_host import open_env, shown_of
 from agent.games.gymnasium_profile import load_profile
 from agent.games.options import is_gymnasium
+from agent.learning.inverse_dynamics.checkpoint import checkpoint_tensors, load_checkpoint
 from agent.learning.pixels.episodes import Episode, Episodes
 from agent.learning.pixels.layout import ActionLayout
 from agent.learning.pixels.load import open_episodes
@@ -182,24 +183,12 @@ class CloneTraining:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a restart needs."""
-        kept = {f"policy.{name}": t for name, t in self.policy.state_dict().items()}
-        for index, state in self._optimizer.state_dict()["state"].items():
-            kept |= {f"optimizer.{index}.{name}": torch.as_tensor(t) for name, t in state.items()}
+        kept = checkpoint_tensors(self.policy, self._optimizer, "policy")
         return {**kept, "steps": torch.tensor([self.steps])}
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Take up what `tensors()` gave; raises WeightsError."""
-        own = {name.removeprefix("policy."): t for name, t in tensors.items() if name.startswith("policy.")}
-        try:
-            self.policy.load_state_dict(own)
-        except RuntimeError as error:
-            raise WeightsError(f"not the checkpoint of this cloning: {' '.join(str(error).split())[:200]}") from error
-        state: dict[int, dict[str, Any]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, what = name.split(".", 2)
-                state.setdefault(int(index), {})[what] = tensor
-        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": state})
+        load_checkpoint(self.policy, self._optimizer, "policy", tensors)
         self.steps = int(tensors["steps"].item())
 
     def sealed(self) -> dict[str, Any]:
