@@ -262,7 +262,7 @@ def cluster_status() -> dict[str, Any]:
 
     nodes = [
         {"host": n["NodeManagerAddress"], "up": n["Alive"], "cpus": n.get("Resources", {}).get("CPU", 0.0)}
-        for n in ray.nodes()  # type: ignore[no-untyped-call]
+        for n in ray.nodes()
     ]
     processes = []
     for found in list_named_actors(all_namespaces=True):
