@@ -28,11 +28,6 @@ LlmBackend = Literal["auto", "ollama", "openai", "builtin"]
 _TRUE, _FALSE = {"1", "true"}, {"0", "false"}
 _SHOWN: Final = 80
 
-_LATER: Final = (
-    "USE_LLM_PBT_WEIGHTS",
-)  # fmt: skip
-NOT_BUILT: Final = frozenset(PREFIX + name for name in _LATER)
-
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigOption:
@@ -405,8 +400,6 @@ def _read_environment(environ: Mapping[str, str], values: dict[tuple[str, str], 
         if variable in known:
             group, name, field = known[variable]
             values[group, name] = (_parse(variable, text, field), variable)
-        elif variable in NOT_BUILT:
-            raise SettingsError(f"{variable}: not built yet; unset it")
         else:
             raise SettingsError(f"{variable} is not a setting{did_you_mean(variable, known)}")
 

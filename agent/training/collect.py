@@ -7,7 +7,7 @@ row t followed it. Owns no game and no policy.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ from torch import Tensor
 from agent.core.errors import NumberError
 from agent.core.rollout import ActionSpec, BoolArray, IntArray, Rollout, check_rollout
 from agent.core.types import FloatArray
-from agent.models.heads import Heads, log_prob, sample
+from agent.learning.ppo.update import Compiled
+from agent.models.heads import log_prob, sample
 from agent.models.policies import TrainablePolicy
 
 
@@ -127,19 +128,6 @@ def check_learnable(game: str, rollout: Rollout, features: int, spec: ActionSpec
         raise NumberError(f"{game}: its {reason} in training")
 
 
-@runtime_checkable
-class Samples(Protocol):
-    """What draws choices; see `learning.ppo.compiled`."""
-
-    def can(self, heads: Heads) -> bool:
-        """True where `sample` does."""
-        ...
-
-    def sample(self, heads: Heads) -> tuple[IntArray, FloatArray]:
-        """Choices [N, B] and their log-probabilities [N]."""
-        ...
-
-
 class PolicyActor:
     """Samples the actions of a `TrainablePolicy` for N games; `carry` [N, U] is its memory.
 
@@ -151,7 +139,7 @@ class PolicyActor:
         policy: TrainablePolicy,
         games: int,
         change: Callable[[Tensor, Tensor], None] | None = None,
-        compiled: Samples | None = None,
+        compiled: Compiled | None = None,
     ) -> None:
         """compiled: draws choices in place of torch, where nothing changes them."""
         self.policy, self.carry, self.change, self._compiled = policy, policy.initial(games), change, compiled

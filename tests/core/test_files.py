@@ -79,7 +79,8 @@ def test_nobody_else_syncs_or_renames_what_it_has_written() -> None:
         for path in (ROOT / "agent").rglob("*.py")
         if any(word in path.read_text(encoding="utf-8") for word in ("fsync(", "os.replace(", "mkstemp("))
     }
-    assert found == {"agent/core/files.py", "agent/journal/segment.py"}  # a segment grows: it cannot be written anew
+    growing = {"agent/journal/segment.py", "agent/learner/remote/rollout_log.py"}  # they cannot be written anew
+    assert found == {"agent/core/files.py"} | growing
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links and devices of POSIX")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import SettingsError
-from agent.core.settings import NOT_BUILT, Settings, env_name, fields, load_settings, settings_table
+from agent.core.settings import Settings, env_name, fields, load_settings, settings_table
 
 
 def test_defaults_apply_where_nothing_is_said() -> None:
@@ -42,7 +42,6 @@ def test_booleans_are_written_in_four_ways(text: str, value: bool) -> None:
         ({"METABONK_USE_BONKLINK": "yes"}, ["METABONK_USE_BONKLINK", "'yes'", "1, 0, true or false"]),
         ({"METABONK_HTTP_PORT": "eighty"}, ["METABONK_HTTP_PORT", "eighty", "whole number"]),
         ({"METABONK_HTTP_PORT": "65536"}, ["METABONK_HTTP_PORT", "65536", "less than or equal"]),
-        ({"METABONK_USE_LLM_PBT_WEIGHTS": "1"}, ["METABONK_USE_LLM_PBT_WEIGHTS", "not built yet"]),
         ({"METABONK_BONKLINK_PIPE_NAME": "a\\b"}, ["METABONK_BONKLINK_PIPE_NAME"]),
     ],
 )
@@ -97,7 +96,7 @@ def test_other_variables_are_left_alone() -> None:
 
 def test_every_setting_has_a_variable_of_its_own_and_a_row() -> None:
     names = [env_name(field) for _, _, field in fields()]
-    assert len(set(names)) == len(names) and not set(names) & NOT_BUILT
+    assert len(set(names)) == len(names)
     table = settings_table()
     assert all(f"`{name}`" in table for name in names)
 

@@ -69,6 +69,6 @@ def test_lessons_are_made_until_enough_are_held_or_there_is_no_room(monkeypatch:
 
     monkeypatch.setattr(client, "Child", End)
     for wanted, held in ((25, 30), (10, 10), (99, 40)):
-        me: Any = SimpleNamespace(_open=nothing, child=End(), _disk=SimpleNamespace(run=run), _supervisor=None)
+        me: Any = SimpleNamespace(open=nothing, child=End(), _disk=SimpleNamespace(run=run), _supervisor=None)
         teach = client.Learning.teach(me, client.Known("p"), wanted, COUNTERS)
         assert asyncio.run(asyncio.wait_for(teach, 60.0)) == held

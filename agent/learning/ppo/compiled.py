@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.learning.configs import PPOConfig
-from agent.learning.ppo.update import Behaviour
+from agent.learning.ppo.update import Behaviour, Compiled
 from agent.models.heads import Heads
 
 F32 = NDArray[np.float32]
@@ -152,7 +152,7 @@ def _written_out(heads: Heads) -> tuple[F32, NDArray[np.int64]]:
     return np.ascontiguousarray(rows[0]) if len(rows) == 1 else np.concatenate(rows, 1), np.cumsum(branches)
 
 
-class Compiled:
+class ByNumba(Compiled):
     """The compiled functions, as `PPO`, `PPOLearner` and `PolicyActor` take them."""
 
     def sample(self, heads: Heads) -> tuple[NDArray[np.int64], F32]:
@@ -199,4 +199,4 @@ class Compiled:
         )
 
 
-COMPILED: Final = Compiled()
+COMPILED: Final = ByNumba()

@@ -8,8 +8,9 @@ the sequence (truncated backpropagation through time). Owns the optimiser; no ga
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -79,26 +80,29 @@ class Behaviour(NamedTuple):
     weight: FloatArray
 
 
-@runtime_checkable
-class Compiled(Protocol):
-    """What `ppo.compiled` does in place of torch."""
+class Compiled(ABC):
+    """What `ppo.compiled` does in place of torch; apart from it, so that numba is loaded only where it is used."""
 
+    @abstractmethod
+    def can(self, heads: Heads) -> bool:
+        """True where `losses` and `sample` do."""
+
+    @abstractmethod
+    def sample(self, heads: Heads) -> tuple[NDArray[np.int64], FloatArray]:
+        """Choices [N, B] and their log-probabilities [N]."""
+
+    @abstractmethod
     def advantages(
         self, rewards: FloatArray, values: FloatArray, next_values: FloatArray, terminated: BoolArray, cut: BoolArray,
         config: PPOConfig,
     ) -> FloatArray:  # fmt: skip
         """As `returns.advantages`, of one game: all [T]."""
-        ...
 
-    def can(self, heads: Heads) -> bool:
-        """True where `losses` does."""
-        ...
-
+    @abstractmethod
     def losses(
         self, heads: Heads, behaviour: Behaviour, config: PPOConfig
     ) -> tuple[list[float], list[Tensor], list[Tensor]]:
         """Policy loss, value loss, entropy, KL, share of clipped ratios; what to differentiate, by which gradients."""
-        ...
 
 
 class PPO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -57,7 +58,7 @@ def test_a_program_that_ends_without_a_window_says_what_it_said(monkeypatch: pyt
     code = "import os; print([k for k in os.environ if 'METABONK_' in k], 'no display'); raise SystemExit(3)"
 
     with pytest.raises(GameError, match=r"code 3, having said: \[\] no display"):
-        find(screen, f'{sys.executable} -c "{code}"', screen.clock)
+        find(screen, f'{shlex.quote(sys.executable)} -c "{code}"', screen.clock)
 
 
 def test_a_program_is_ended_with_all_that_it_started() -> None:
