@@ -1,8 +1,8 @@
 """Learning in real time through the socket: what it costs play, and whether an update gains what it gains in lock-step.
 
 One arena of tier 1 in a process of its own, 60 Hz in real time, played by `python -m agent play` from an untrained
-pilot with the learner for play and 20,000 decisions of the kiter. Blocks with learning and blocks with `--no-learn`, on
-the weights of then, take turns: the p99 from frame to action is compared block by block. Afterwards the newest weights
+pilot with the learner for play and 20,000 decisions of the kiter. Blocks with learning and the control, blocks with
+`--no-learn` on the weights of then, take turns: the p99 from frame to action is compared block by block. Afterwards the newest weights
 play 20 runs that nothing was learned from, as the untrained ones do, and so do weights that learned from as many
 decisions of eight arenas in lock-step. The gain of 100 updates, each with its 95 % interval (bootstrap over runs), must
 not lie below that of lock-step.
@@ -38,7 +38,7 @@ from tools.bench._result_file import ROOT
 from tools.bench.learning.in_play import greedy_scores, interval
 from tools.bench.learning.served.learners import PilotArm
 
-DEFAULT_SEEDS: Final = 1
+DEFAULT_SEEDS: Final = 3
 REAL_TIME, LOCK_STEP = "real time", "lock-step"
 ARMS: Final = (REAL_TIME, LOCK_STEP)
 SECONDS, REDUCED_SECONDS, BLOCKS, REDUCED_BLOCKS = 400.0, 20.0, 4, 1
