@@ -8,6 +8,7 @@ may do. Play waits for the learner as `play --lock-step` does.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +47,8 @@ from agent.training.arena.batch import ArenaBatch, Cast, EndedRun
 
 GAMES: Final = 8
 FIRST_SEED: Final = 70_000_000
+SWITCH_INTERVAL_S: Final = 0.0001
+"""The loop is never idle, and the lanes would starve: weights took 45 s to be prepared on a quiet machine."""
 DECISIONS_AT_ONCE: Final = 4
 """Decisions between two turns of the parts beside play."""
 CHAMPION: Final = "champion"
@@ -219,9 +222,12 @@ class LockstepContest:
     def play(self, runs: int, until: Sequence[str] = (), also: Callable[[], Awaitable[None]] | None = None) -> None:
         """Play so many runs, or until one of these kinds is said, and close; `also` runs beside play."""
         _compile(self.motor.tensors)
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         try:
             asyncio.run(self._run(runs, until, also))
         finally:
+            sys.setswitchinterval(before)
             for close in (self.contest.close, self._reloader.close, *(lane.close for lane in self._lanes)):
                 close()
             if self._learning is not None:

@@ -2,10 +2,10 @@
 
 One arena of tier 1 in a process of its own, 60 Hz in real time, played by `python -m agent play` from an untrained
 pilot with the learner for play and 20,000 decisions of the kiter. Blocks with learning and the control, blocks with
-`--no-learn` on the weights of then, take turns: the p99 from frame to action is compared block by block. Afterwards the newest weights
-play 20 runs that nothing was learned from, as the untrained ones do, and so do weights that learned from as many
-decisions of eight arenas in lock-step. The gain of 100 updates, each with its 95 % interval (bootstrap over runs), must
-not lie below that of lock-step.
+`--no-learn` on the weights of then, take turns: the p99 from frame to action is compared block by block. Afterwards the
+newest weights play 20 runs that nothing was learned from, as the untrained ones do, and so do weights that learned from
+as many decisions of eight arenas in lock-step. The gain of 100 updates, each with its 95 % interval (bootstrap over
+runs), must not lie below that of lock-step.
 
 BENCH_STEPS sets the seconds of a block with learning; there are `BLOCKS`, and a quarter of the time is without.
 DECISIONS sets those of lock-step: as many as real time had.
