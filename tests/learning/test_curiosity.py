@@ -56,7 +56,7 @@ def test_a_copy_pays_the_same() -> None:
     other.load_tensors({name: t.clone() for name, t in curiosity.tensors().items()})
     one, two = known(np.random.default_rng(7)), known(np.random.default_rng(7))
     for _ in range(2):  # the second time after both have learned from it
-        np.testing.assert_array_equal(curiosity.pay([one])[0], other.pay([two])[0])
+        assert np.array_equal(curiosity.pay([one])[0], other.pay([two])[0])
 
 
 def test_large_observations_are_foretold_as_sums() -> None:
