@@ -279,7 +279,7 @@ def share_right(games: list[CueGame]) -> float:
     return float(np.mean([right for game in games for right in game.right[-25:]]))
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_what_plays_learns_from_its_own_rollouts_to_remember_a_cue_and_frozen_weights_do_not() -> None:
     """The cue is gone when it matters: whoever sees the moment alone is right half of the time."""
     (learning, games), (frozen, others) = training(), training()

@@ -130,7 +130,7 @@ def test_the_scenario_repeats_by_its_seed_and_pays_for_what_is_picked_up() -> No
     assert sum(walked[0]) > 1.5 * sum(stood[0]) > 0
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_dreams_and_ppo_are_scored_as_policies_that_learn_no_more(monkeypatch: Any) -> None:
     monkeypatch.setattr(dreams_onoff, "REDUCED_STEPS", 560)
     dreamt, learnt = (dreams_onoff.one_arm(0, f"{way} gather", True)["score"] for way in ("on", "off"))

@@ -109,6 +109,7 @@ def test_the_least_likely_start_makes_room() -> None:
     assert len(starts.starts) == MAX_STARTS
 
 
+@pytest.mark.campaign
 def test_a_resumed_training_starts_before_the_same_loops() -> None:
     def training() -> ArenaTraining:
         return ArenaTraining(seed=1, total_steps=1280, lesson_steps=1280, runs=3, loop_starts=0.5)
