@@ -29,7 +29,8 @@ _REASONS: Final = {
     409: "it does not fit what is there; the message says why", 413: "the body or an array of it is too large",
     415: "the content type is none that is taken", 416: "the file has no such part",
     421: "this server answers to its own address only", 426: "ask for a WebSocket",
-    501: "not built yet", 503: "too many wait, or too much memory is held; ask again later",
+    501: "this process does not do it; the error says which does",
+    503: "too many wait, or too much memory is held; ask again later",
     507: "the disk takes no more",
 }  # fmt: skip
 _READ: Final = (403, 405, 421)

@@ -23,7 +23,7 @@ from agent.session.options import SessionOptions
 from tests.http.api_side import TOKEN, Api, api
 
 MAY_FAIL = {501, 503, 507}
-"""What is documented: not built, ask again later, the disk is full."""
+"""What is documented: another process does it, ask again later, the disk is full."""
 EVENT = b'{"event_type":"x"}'
 
 

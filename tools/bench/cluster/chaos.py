@@ -18,6 +18,7 @@ import asyncio
 import os
 import random
 import signal
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -138,7 +139,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=50.0, help="end after this long; started again it goes on")
-    parser.add_argument("--folder", type=Path, default=Path("/tmp/metabonk-chaos"))
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "metabonk-chaos"))
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     until_s = time.monotonic() + 60 * options.minutes

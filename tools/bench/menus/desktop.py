@@ -1,6 +1,6 @@
 """Real desktop games on a screen of their own: reach five goals in each by pictures alone, twice.
 
-    python -m tools.bench.menus.desktop --out docs/results/menus_desktop.json --pictures /tmp/pictures
+    python -m tools.bench.menus.desktop --out docs/results/menus_desktop.json --pictures runs/desktop-pictures
 
 Needs Xvfb, openbox, minetest, supertux2 and teeworlds. Each visit begins with an empty home; the second one of a goal
 knows the screens of the first. The table of goals is for the judge alone: the navigator gets the goal's sentence, and
