@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,7 @@ class WhichOptions(ConfigOption):
 _UP: Final = UpOptions()
 _JOIN: Final = JoinOptions()
 _WHICH: Final = WhichOptions()
+PROBE_S: Final = 5.0
 
 
 @app.command
@@ -191,6 +193,11 @@ def _reached(options: WhichOptions) -> str:
     check_ray()
     token = load_token(load_settings(options.config, os.environ).general.http_token.get_secret_value())
     address = f"{options.head}:{options.ray_port}"
+    try:
+        socket.create_connection((options.head, options.ray_port), PROBE_S).close()  # Ray itself would wait for minutes
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SettingsError(f"no cluster answers at {address}: {reason}; is `cluster up` running there?") from error
     found = attempt(lambda: connect(address, token, options.host))
     if isinstance(found, Failure):
         raise SettingsError(f"no cluster answers at {address}: {found.reason[:200]}; is `cluster up` running there?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -39,3 +40,17 @@ def test_without_ray_every_command_names_the_extra(
     for word in ("up", "join", "status", "down"):
         assert run(["cluster", word]) == 2
         assert "metabonk-apex[cluster]" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("word", ["status", "down"])
+def test_where_no_cluster_is_that_is_said_at_once(
+    word: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(cluster, "check_ray", lambda: None)
+    with socket.socket() as taken:  # bound and not listening: refuses
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        assert run(["cluster", word, "--ray-port", str(port)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"no cluster answers at 127.0.0.1:{port}: Connection refused; is `cluster up` running there?" in said
